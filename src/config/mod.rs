@@ -1,0 +1,132 @@
+//! The configuration: what a queue, a transport and a limit are set to.
+//!
+//! Kept true: a [`Config`] that exists is valid. Every queue names a transport that is defined, no limit is zero, and
+//! no retry's `max` lies below its `first`; so the rest of the program does not check again. With no file at all,
+//! [`Config::default`] is in force: queues `outbound`, `inbound` and `bounce`, mail leaves through the host's sendmail
+//! command where there is one and into a Maildir where there is none.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub limits: Limits,
+    pub events: Events,
+    /// By name; `outbound`, `inbound` and `bounce` always exist.
+    pub queues: BTreeMap<String, Queue>,
+    /// By name; the `transport` of every queue is among them.
+    pub transports: BTreeMap<String, Transport>,
+}
+
+/// What is refused before anything is queued.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Bytes of one message with its header; default 64 MiB.
+    pub message: u64,
+    /// Bytes of one message's header section; default 256 KiB.
+    pub header: u64,
+    /// Recipients of one entry; default 1,000 (RFC 5321 section 4.5.3.1.8 asks for at least 100).
+    pub recipients: usize,
+    /// Bytes that must be free on the spool's file system for `submit` to accept mail;
+    /// default twice the message limit and 64 MiB.
+    pub min_free: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Events {
+    /// Say each event to syslog (facility mail) too.
+    pub syslog: bool,
+}
+
+/// One queue's policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// The name of a transport.
+    pub transport: String,
+    /// How many infeeds; `None` is "auto".
+    pub workers: Option<usize>,
+    pub retry: Retry,
+    /// The most recipients that are handed over together; default 50.
+    pub max_recipients: usize,
+    /// How long a run waits for more mail before it exits; default zero.
+    pub linger: Duration,
+    /// How long an entry in `failed/` is kept; default 7 days.
+    pub failed_keep: Duration,
+}
+
+/// When a deferred entry is tried again: after `first`, doubled each time up to `max`, with jitter, until it has
+/// waited for `expire`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// At least one second; default 5 minutes.
+    pub first: Duration,
+    /// At least `first`; default 4 hours.
+    pub max: Duration,
+    /// Default 5 days (RFC 5321 section 4.5.4.1 asks for 4 to 5).
+    pub expire: Duration,
+}
+
+/// How an entry leaves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Transport {
+    /// A command that reads the message on its standard input.
+    Pipe {
+        /// The program's absolute path and its arguments; `{sender}` and `{recipients}` are replaced.
+        command: Vec<String>,
+        profile: Profile,
+        /// How long one hand-over may take.
+        timeout: Duration,
+    },
+    /// Delivery into a Maildir, which is made where it is missing.
+    Maildir { path: PathBuf },
+}
+
+/// Which MTA's sendmail a pipe leads to: how its exit status and its options are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Found out from the program itself.
+    Auto,
+    Generic,
+    Postfix,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let message = 64 << 20;
+        Limits { message, header: 256 << 10, recipients: 1_000, min_free: Limits::min_free_for(message) }
+    }
+}
+
+impl Limits {
+    /// What must stay free where messages may have `message` bytes: room for two of them and 64 MiB.
+    pub fn min_free_for(message: u64) -> u64 {
+        message.saturating_mul(2).saturating_add(64 << 20)
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry {
+            first: Duration::from_secs(5 * 60),
+            max: Duration::from_secs(4 * 3600),
+            expire: Duration::from_secs(5 * 24 * 3600),
+        }
+    }
+}
+
+impl Queue {
+    /// The defaults of a queue that uses `transport`.
+    pub fn through(transport: &str) -> Queue {
+        Queue {
+            transport: transport.to_owned(),
+            workers: None,
+            retry: Retry::default(),
+            max_recipients: 50,
+            linger: Duration::ZERO,
+            failed_keep: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! bulkmailer: stands between the programs that produce mail and the MTA that delivers it.
+//!
+//! The layers, from the bottom; an import points downward only (`tests/layers.rs` holds it):
+//!
+//! | layer | module | role |
+//! |---|---|---|
+//! | 0 | [`model`], [`sys`] | the words of the program; the system calls, the only `unsafe` |
+//! | 1 | [`policy`] | pure functions: when to try again, how text becomes a duration or a size |
+//! | 2 | [`queue`], [`spool`], [`transport`], [`config`], [`events`] | storage and delivery, which never import each other |
+//! | 3 | [`worker`], [`intake`] | claim → send → settle; the ways in |
+//! | 4 | [`runner`], [`admin`] | the commands |
+//! | 5 | [`cli`] | arguments → command → exit status |
+//!
+//! One message's way from cron to its unlink:
+//! [`runner::run`] → [`worker::work`] → [`queue::Queue::claim`] → [`transport::Transport::send`] → [`queue::Claim::settle`].
+#![deny(unsafe_code)]
+
+pub mod admin;
+pub mod cli;
+pub mod config;
+pub mod events;
+pub mod intake;
+pub mod model;
+pub mod policy;
+pub mod queue;
+pub mod runner;
+pub mod spool;
+pub mod sys;
+pub mod transport;
+pub mod worker;

@@ -1,0 +1,6 @@
+//! The binary: everything it does is in the library, so that tests, benches and fuzz targets reach it.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    bulkmailer::cli::main()
+}

@@ -1,0 +1,151 @@
+//! What an entry is called.
+//!
+//! A single entry's id is 21 characters: eleven for the microsecond of its birth, ten random ones, in a base of 32
+//! digits without look-alikes. So ids sort by age, and two that were made in the same microsecond, by whatever threads,
+//! processes or containers, differ but for a chance of 2^-50; a publish never replaces an existing name besides.
+//! An entry of a job is called `<job>.<n>.<k>`: the k-th entry of the job's n-th folder.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Micros;
+
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The longest id in bytes; ids are part of file names and of fixed slots in shared memory.
+pub const MAX_LEN: usize = 56;
+
+/// A valid entry id: 1 to 56 bytes out of `0-9 a-z .`, with no dot at either end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EntryId(String);
+
+/// Text that is no entry id.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no entry id: ids are what 'bulkmailer list' prints, lower-case letters and digits")]
+pub struct BadId(String);
+
+impl EntryId {
+    /// A new id, unique without any coordination.
+    pub fn new(now: Micros) -> EntryId {
+        let mut seed = [0u8; 8];
+        // getrandom(2) on an initialised pool cannot fail; before that (early boot) it waits.
+        if getrandom::fill(&mut seed).is_err() {
+            let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let nanos = clock.map_or(0, |d| d.as_nanos() as u64);
+            seed = (nanos ^ (u64::from(std::process::id()) << 32)).to_ne_bytes();
+        }
+        let random = u64::from_ne_bytes(seed);
+        let mut text = String::with_capacity(21);
+        for shift in (0..11).rev() {
+            text.push(digit(now.0 >> (5 * shift)));
+        }
+        for shift in 0..10 {
+            text.push(digit(random >> (5 * shift)));
+        }
+        EntryId(text)
+    }
+
+    /// The id of the `k`-th entry in the `n`-th folder of this job.
+    pub fn of_job(&self, n: u32, k: u32) -> EntryId {
+        EntryId(format!("{}.{n}.{k}", self.0))
+    }
+
+    /// For an entry of a job: the job's id and the number of its folder.
+    pub fn job(&self) -> Option<(&str, &str)> {
+        let mut parts = self.0.splitn(3, '.');
+        let (job, n, _) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((job, n))
+    }
+
+    /// Which of the 256 hash buckets a single entry lies in (FNV-1a of the id, folded to a byte).
+    pub fn bucket(&self) -> u8 {
+        let hash = self.0.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        (hash ^ (hash >> 8) ^ (hash >> 16) ^ (hash >> 24)) as u8
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn digit(value: u64) -> char {
+    DIGITS[(value & 31) as usize] as char
+}
+
+impl std::str::FromStr for EntryId {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<EntryId, BadId> {
+        let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.';
+        let dots = text.starts_with('.') || text.ends_with('.') || text.contains("..");
+        if text.is_empty() || text.len() > MAX_LEN || dots || !text.bytes().all(plain) {
+            return Err(BadId(text.chars().take(80).collect()));
+        }
+        Ok(EntryId(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for EntryId {
+    type Error = BadId;
+
+    fn try_from(text: String) -> Result<EntryId, BadId> {
+        text.parse()
+    }
+}
+
+impl From<EntryId> for String {
+    fn from(id: EntryId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_of_one_microsecond_differ_on_all_threads() {
+        let now = Micros(1_795_526_824_000_001);
+        let made: Vec<_> = (0..8)
+            .map(|_| std::thread::spawn(move || (0..5_000).map(|_| EntryId::new(now)).collect::<Vec<_>>()))
+            .flat_map(|t| t.join().expect("the thread only makes ids"))
+            .collect();
+        assert_eq!(made.iter().collect::<HashSet<_>>().len(), made.len());
+    }
+
+    #[test]
+    fn ids_sort_by_birth_and_read_back() {
+        let (old, new) = (EntryId::new(Micros(1)), EntryId::new(Micros(1_795_526_824_000_001)));
+        assert!(old < new);
+        assert_eq!(new.as_str().len(), 21);
+        assert_eq!(new.as_str().parse::<EntryId>().expect("our own id"), new);
+        assert_eq!(new.job(), None);
+        assert_eq!(new.of_job(2, 7).job(), Some((new.as_str(), "2")));
+    }
+
+    #[test]
+    fn what_could_leave_a_folder_is_no_id() {
+        for bad in ["", ".", "..", "a..b", ".a", "a.", "a/b", "A", "a\0", "a b", &"a".repeat(57)] {
+            assert!(bad.parse::<EntryId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn buckets_are_even() {
+        let mut counts = [0u32; 256];
+        for i in 0..25_600 {
+            counts[EntryId::new(Micros(i)).bucket() as usize] += 1;
+        }
+        assert!(counts.iter().all(|&c| (40..200).contains(&c)), "{counts:?}");
+    }
+}

@@ -1,0 +1,18 @@
+//! The words of the program as types: what an entry is called, who mail is from and to, what came of it.
+//!
+//! Nothing here does I/O, apart from asking the kernel for the randomness of a new id.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod envelope;
+pub mod exit;
+pub mod id;
+pub mod time;
+pub mod verdict;
+
+pub use address::Address;
+pub use envelope::{Body, Envelope};
+pub use exit::Exit;
+pub use id::EntryId;
+pub use time::Micros;
+pub use verdict::{Attempt, Reason, Verdict};

@@ -1,0 +1,85 @@
+//! Instants as microseconds since 1970-01-01T00:00:00Z, the unit of every time in the spool.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Microseconds since 1970, never negative. Sixteen decimal digits hold it until the year 2286.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    /// The largest instant that a file name can carry: sixteen nines.
+    pub const MAX: Micros = Micros(9_999_999_999_999_999);
+
+    /// This instant later by `by`, at most [`Micros::MAX`].
+    pub fn plus(self, by: Duration) -> Micros {
+        let by = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+        Micros(self.0.saturating_add(by).min(Micros::MAX.0))
+    }
+
+    /// The time from `earlier` to this instant; zero if `earlier` is the later one.
+    pub fn since(self, earlier: Micros) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    fn timestamp(self) -> jiff::Timestamp {
+        i64::try_from(self.0)
+            .ok()
+            .and_then(|us| jiff::Timestamp::from_microsecond(us).ok())
+            .unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    /// RFC 3339 in UTC with microseconds: `2026-11-24T13:27:04.000001Z`.
+    pub fn rfc3339(self) -> String {
+        self.timestamp().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    }
+
+    /// The day in UTC: `2026-11-24`.
+    pub fn day(self) -> String {
+        self.timestamp().strftime("%Y-%m-%d").to_string()
+    }
+
+    /// The moment in this host's time zone, to the second: `2026-11-24 14:27:04`.
+    pub fn local(self) -> String {
+        self.zoned().strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// As a message's Date field has it (RFC 5322 section 3.3): `Tue, 24 Nov 2026 14:27:04 +0100`.
+    pub fn rfc5322(self) -> String {
+        self.zoned().strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
+    }
+
+    fn zoned(self) -> jiff::ZonedDateTime {
+        self.timestamp().to_zoned_datetime(jiff::tz::TimeZone::system())
+    }
+}
+
+impl fmt::Display for Micros {
+    /// Sixteen digits, as in a file name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_prints_in_each_form() {
+        let t = Micros(1_795_526_824_000_001);
+        assert_eq!(t.rfc3339(), "2026-11-24T13:27:04.000001Z");
+        assert_eq!(t.day(), "2026-11-24");
+        assert_eq!(Micros(7).to_string(), "0000000000000007");
+    }
+
+    #[test]
+    fn no_instant_passes_the_bound_of_a_name() {
+        assert_eq!(Micros(1).plus(Duration::MAX), Micros::MAX);
+        assert_eq!(Micros(1).since(Micros(5)), Duration::ZERO);
+        assert_eq!(Micros::MAX.to_string().len(), 16);
+    }
+}

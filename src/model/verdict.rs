@@ -1,0 +1,90 @@
+//! What came of an attempt.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a recipient was not delivered to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What the sink said, or what we saw; one line, at most 1,000 bytes.
+    pub text: String,
+    /// The enhanced status code (RFC 3463), where there was one: `5.1.1`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<String>,
+}
+
+impl Reason {
+    /// A reason without an enhanced status. Control characters become spaces, and the text is cut at 1,000 bytes.
+    pub fn new(text: &str) -> Reason {
+        let mut clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if clean.len() > 1_000 {
+            let cut = (0..=1_000).rev().find(|&i| clean.is_char_boundary(i)).unwrap_or(0);
+            clean.truncate(cut);
+        }
+        Reason { text: clean.trim().to_owned(), status: None }
+    }
+
+    pub fn with_status(mut self, status: Option<String>) -> Reason {
+        self.status = status;
+        self
+    }
+}
+
+/// What came of one attempt for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The MTA has it.
+    Delivered,
+    /// Not now; it is tried again.
+    Deferred(Reason),
+    /// Never; it is not tried again.
+    Failed(Reason),
+    /// The whole message was within the sink's reach and its answer never came.
+    Unknown(Reason),
+}
+
+/// The verdict's letter in a journal's status, and its name in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Delivered,
+    Deferred,
+    Failed,
+    Unknown,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Delivered => "delivered",
+            Kind::Deferred => "deferred",
+            Kind::Failed => "failed",
+            Kind::Unknown => "unknown",
+        }
+    }
+}
+
+impl Verdict {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Verdict::Delivered => Kind::Delivered,
+            Verdict::Deferred(_) => Kind::Deferred,
+            Verdict::Failed(_) => Kind::Failed,
+            Verdict::Unknown(_) => Kind::Unknown,
+        }
+    }
+
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Verdict::Delivered => None,
+            Verdict::Deferred(reason) | Verdict::Failed(reason) | Verdict::Unknown(reason) => Some(reason),
+        }
+    }
+}
+
+/// What came of handing one group of recipients over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The sink answered: a verdict for each recipient of the group, in its order.
+    Answered(Vec<Verdict>),
+    /// The sink itself is down: nothing was handed over, and no entry is to blame.
+    SinkDown(String),
+}
