@@ -1,1 +1,166 @@
+//! What a worker knows of a queue. Whatever keeps the mail stands behind these two traits.
+//!
+//! What an implementation keeps true:
+//! - A claim is exclusive: while it lives, nobody else gets the entry, in this process or another. It ends with its
+//!   holder, however the holder ends.
+//! - What a claim was told by [`Claim::answer`] is known to the next holder of the entry, also after a crash.
+//! - [`Claim::settle`] consumes the claim; an entry that could not be settled comes back inside [`Stuck`], still
+//!   claimed, so that nobody takes it again in this run.
+#![forbid(unsafe_code)]
 
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::{EntryId, Envelope, Micros, Verdict};
+
+/// Why storage could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error("{}: cannot {doing}: {source}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}: {why}", path.display())]
+    Corrupt { path: PathBuf, why: String },
+    #[error("{}: this spool has format {found}, and this bulkmailer knows formats up to {known}; use the newer one", path.display())]
+    Newer { path: PathBuf, found: u32, known: u32 },
+    #[error("{}: this is no spool ({why}); name another with --spool", path.display())]
+    NotASpool { path: PathBuf, why: &'static str },
+    #[error("a batch holds at most {0} entries")]
+    BatchFull(usize),
+}
+
+impl QueueError {
+    /// The error number beneath, where the kernel gave one.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            QueueError::Io { source, .. } => source.raw_os_error(),
+            QueueError::Corrupt { .. }
+            | QueueError::Newer { .. }
+            | QueueError::NotASpool { .. }
+            | QueueError::BatchFull(_) => None,
+        }
+    }
+}
+
+/// A message ready to be handed over: its file, positioned at the first byte, a description of its own.
+#[derive(Debug)]
+pub struct Message {
+    pub file: File,
+    /// Bytes of header and body.
+    pub len: u64,
+}
+
+/// What one claim attempt brought.
+#[derive(Debug)]
+pub enum Found<C> {
+    Claim(C),
+    /// It could not be read and was set aside.
+    Corrupt { name: String, why: String },
+    /// The pass is over.
+    Nothing,
+}
+
+/// One group's hand-over that was announced with [`Claim::begin`] and must be answered.
+#[must_use = "a hand-over that began must be answered"]
+#[derive(Debug)]
+pub struct Begun {
+    /// Which recipients, as positions in the envelope.
+    pub group: Vec<usize>,
+    /// Where the journal says so, for queues that keep one.
+    pub(crate) mark: Option<u64>,
+}
+
+/// What is told about one finished attempt on an entry, for its journal.
+#[derive(Clone, Debug)]
+pub struct AttemptNote {
+    /// Counted from 1.
+    pub number: u32,
+    pub at: Micros,
+    /// The time that counts towards expiry, up to this attempt.
+    pub waited: Duration,
+    /// When it is tried again, if it is.
+    pub next: Option<Micros>,
+    /// Recipients (as positions) and what came of them.
+    pub results: Vec<(Vec<usize>, Verdict)>,
+}
+
+/// How an entry leaves the worker's hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every recipient was delivered to: the entry is removed.
+    Delivered,
+    /// Some recipient is open: tried again at `due`.
+    Deferred { due: Micros },
+    /// Every recipient is closed and at least one failed: kept for inspection.
+    Failed,
+    /// Set aside until a person decides; the reason was noted before.
+    Held,
+}
+
+/// An entry that could not be settled, still claimed.
+#[derive(Debug)]
+pub struct Stuck<C> {
+    pub claim: C,
+    pub error: QueueError,
+}
+
+/// One named stream of entries.
+pub trait Queue {
+    type Claim: Claim;
+    /// A worker's way through the entries.
+    type Cursor;
+
+    /// The start of a pass.
+    fn cursor(&self) -> Self::Cursor;
+
+    /// Claims the next entry that is due at `now`. [`Found::Nothing`] ends the pass.
+    fn claim(&self, cursor: &mut Self::Cursor, now: Micros) -> Result<Found<Self::Claim>, QueueError>;
+
+    /// Removes what settled entries leave behind, after making their removal durable.
+    fn tidy(&self) -> Result<(), QueueError>;
+
+    /// How many claims found somebody else's lock since the queue was opened.
+    fn contended(&self) -> u64;
+}
+
+/// One entry in a worker's hand.
+pub trait Claim: Sized {
+    fn envelope(&self) -> &Envelope;
+
+    /// The instant that it was due at.
+    fn due(&self) -> Micros;
+
+    /// How many attempts were made before.
+    fn attempts(&self) -> u32;
+
+    /// The time that counts towards expiry if an attempt is made at `now`: what was counted before, and the smaller of
+    /// the real and the scheduled gap since the last attempt.
+    fn waited(&self, now: Micros) -> Duration;
+
+    /// The recipients that are still open, as positions in the envelope.
+    fn open(&self) -> Vec<usize>;
+
+    /// Whether some recipient failed for good, in this attempt or before.
+    fn any_failed(&self) -> bool;
+
+    /// The message, for one hand-over.
+    fn message(&self) -> Result<Message, QueueError>;
+
+    /// Announces that `group` is handed over now. If this fails, nothing may be handed over.
+    fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, QueueError>;
+
+    /// Tells what came of it, one verdict a recipient; `None` if nothing was handed over after all.
+    fn answer(&mut self, begun: Begun, verdicts: Option<&[Verdict]>) -> Result<(), QueueError>;
+
+    /// Records a finished attempt. Not needed where every recipient was delivered to.
+    fn note(&mut self, attempt: &AttemptNote) -> Result<(), QueueError>;
+
+    /// Lets the entry go in the way that `end` says.
+    #[must_use = "a stuck claim must be kept to the end of the run"]
+    fn settle(self, end: End) -> Result<(), Stuck<Self>>;
+
+    fn id(&self) -> &EntryId {
+        &self.envelope().id
+    }
+}

@@ -65,6 +65,12 @@ impl EntryId {
         (hash ^ (hash >> 8) ^ (hash >> 16) ^ (hash >> 24)) as u8
     }
 
+    /// When the entry was made, as its first eleven digits tell.
+    pub fn born(&self) -> Micros {
+        let value = |b: u8| DIGITS.iter().position(|&d| d == b).unwrap_or(0) as u64;
+        Micros(self.0.bytes().take(11).fold(0, |sum, b| (sum << 5) | value(b)))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -129,6 +135,7 @@ mod tests {
         assert!(old < new);
         assert_eq!(new.as_str().len(), 21);
         assert_eq!(new.as_str().parse::<EntryId>().expect("our own id"), new);
+        assert_eq!(new.born(), Micros(1_795_526_824_000_001));
         assert_eq!(new.job(), None);
         assert_eq!(new.of_job(2, 7).job(), Some((new.as_str(), "2")));
     }

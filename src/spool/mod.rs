@@ -1,1 +1,59 @@
+//! The spool: mail kept safe in a directory tree. `bulkmailer-spool(5)` describes the format for administrators.
+//!
+//! ```text
+//! SPOOL/version                        the layout's version, "1"
+//! SPOOL/events/<date>.jsonl            see `events`
+//! SPOOL/<queue>/lock                   the run's lock: flock held, never unlinked
+//! SPOOL/<queue>/run.json               the heartbeat of the run at work
+//! SPOOL/<queue>/wake                   its time is set after every publish and flush: "look again"
+//! SPOOL/<queue>/tmp/                   being written
+//! SPOOL/<queue>/ready/<hh>/<due>-<id>  due or waiting; 256 hash buckets by id
+//! SPOOL/<queue>/hold/<hh>/<due>-<id>   set aside
+//! SPOOL/<queue>/failed/<hh>/<due>-<id> given up, kept for inspection
+//! SPOOL/<queue>/corrupt/<name>         could not be parsed; never deleted by the program
+//! SPOOL/<queue>/journal/<hh>/<id>.log  the journal of an entry that needs one
+//! SPOOL/<queue>/jobs/<job>/            many entries that appeared together: job.json and its own
+//!                                      ready/<n>/, hold/, failed/, journal/
+//! ```
+//!
+//! # States of an entry
+//!
+//! | state | what exists | it begins at | cleaned up by |
+//! |---|---|---|---|
+//! | being written | a file without a name (or one in `tmp/`), locked | open | the kernel; the sweep, an hour later |
+//! | ready | the name in `ready/` | `linkat`; of a batch, the `renameat2` of its folder | its settling |
+//! | claimed | the same, flock held by a worker | flock, then the name still leads to this inode | the kernel, with the worker |
+//! | handed over | the same, and for several recipients `begun` in the journal | the journal's append | the answer, written in place |
+//! | deferred | the name in `ready/` with a later due time, and a journal | `renameat2` | its settling |
+//! | delivered | nothing, or a journal that closes every recipient | `unlink` | `tidy` after a sync; the sweep |
+//! | failed, held | the name in `failed/` or `hold/`, and its journal | `renameat2` | `failed_keep`; a person |
+//!
+//! # What holds
+//!
+//! - **An entry file never changes after it is published.** It is the envelope as one JSON line, the recipients as JSON
+//!   lines where there are several, an empty line, and the message's bytes.
+//! - **Publish** is one function for single entries ([`publish`]) and one for batches ([`batch`]); each documents its
+//!   steps. The publisher holds the entry's lock until it is durable, so nothing is handed over that a power cut could
+//!   still take back from the submitter.
+//! - **Claimed is a lock, not a place** ([`claim`]): a killed worker's claim is free at once, with nothing to recover.
+//! - **At worst**: after `kill -9` of a worker, the group that it had in flight is delivered twice; after a power cut,
+//!   what was settled since the last sync (about a second) is.
+//! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
+#![forbid(unsafe_code)]
 
+pub mod batch;
+pub mod check;
+pub mod claim;
+pub mod entry;
+pub mod find;
+pub mod journal;
+pub mod layout;
+pub mod publish;
+pub mod scan;
+pub mod sweep;
+
+pub use crate::queue::QueueError as SpoolError;
+pub use batch::{Batch, BatchDraft};
+pub use claim::SpoolClaim;
+pub use layout::{Spool, SpoolQueue};
+pub use publish::Draft;

@@ -1,1 +1,15 @@
+//! The system calls behind small typed functions. This is the only place with `unsafe`.
+//!
+//! What holds here: every descriptor is close-on-exec and owned by a type that closes it; a lock is released by drop and
+//! never by an explicit unlock (a forked child's unlock would free its parent's lock); nothing here knows of mail.
+#![allow(unsafe_code)]
 
+pub mod child;
+pub mod clock;
+pub mod dir;
+pub mod durable;
+pub mod fault;
+pub mod lock;
+pub mod process;
+pub mod shared;
+pub mod signals;

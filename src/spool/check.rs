@@ -1,0 +1,182 @@
+//! Verifying a queue, and mending what can be mended without guessing.
+//!
+//! | found | mended by |
+//! |---|---|
+//! | something old in `tmp/` that nobody writes | removing it; it is never adopted |
+//! | an entry that is truncated or cannot be read | moving it to `corrupt/` |
+//! | an entry in the wrong bucket, or with the wrong mode | moving it; setting 0600 |
+//! | a name that is none of ours, a link, a folder | moving it to `corrupt/` |
+//! | a journal without its entry, all recipients closed | removing it |
+//! | a journal without its entry, some recipient open | not at all: a person looks |
+//!
+//! An entry is mended only under its lock, so `check` may run beside anything.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use super::claim::{Locked, read_entry};
+use super::layout::{EntryName, SpoolQueue, Spot, State};
+use super::{SpoolError, sweep};
+use crate::sys::dir;
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Relative to the queue's folder.
+    pub path: String,
+    pub what: String,
+    /// What was done about it, if anything.
+    pub mended: Option<&'static str>,
+}
+
+/// What a check saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Entries looked at.
+    pub entries: u64,
+    pub problems: Vec<Problem>,
+}
+
+/// At most this many problems are kept for a report, so that its memory is bounded.
+const PROBLEMS_MAX: usize = 100_000;
+
+impl SpoolQueue {
+    /// Looks at everything in this queue, and mends what can be mended if `repair`.
+    pub fn check(&self, repair: bool) -> Result<Report, SpoolError> {
+        let mut report = Report::default();
+        self.check_tmp(repair, &mut report)?;
+        for state in State::ALL {
+            for bucket in self.names(state.name()).map_err(self.failed("list", state.name()))? {
+                let bucket = bucket.map_err(self.failed("list", state.name()))?;
+                self.check_folder(state, &format!("{}/{bucket}", state.name()), repair, &mut report)?;
+            }
+        }
+        for job in self.names("jobs").map_err(self.failed("list", "jobs"))?.flatten() {
+            let ready = format!("jobs/{job}/ready");
+            for n in self.names(&ready).map_err(self.failed("list", &ready))?.flatten() {
+                self.check_folder(State::Ready, &format!("{ready}/{n}"), repair, &mut report)?;
+            }
+            self.check_folder(State::Hold, &format!("jobs/{job}/hold"), repair, &mut report)?;
+            self.check_folder(State::Failed, &format!("jobs/{job}/failed"), repair, &mut report)?;
+        }
+        self.check_journals(repair, &mut report)?;
+        Ok(report)
+    }
+
+    fn check_tmp(&self, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
+        for orphan in self.orphans(sweep::ORPHAN_AGE)? {
+            if repair {
+                self.remove_orphan(&orphan);
+            }
+            let what = "nobody writes it any more; it was never accepted".to_owned();
+            report.add(orphan.path.clone(), what, repair.then_some("removed"));
+        }
+        Ok(())
+    }
+
+    fn check_folder(&self, state: State, folder: &str, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
+        let failed = || self.failed("list", folder);
+        for text in self.names(folder).map_err(failed())? {
+            let text = text.map_err(failed())?;
+            let path = format!("{folder}/{text}");
+            report.entries += 1;
+            let Some(what) = self.fault_of(state, &path, &text).map_err(self.failed("check", &path))? else { continue };
+            let mended = if repair { self.mend(state, &path, &text, &what)? } else { None };
+            report.add(path, what.said(), mended);
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the entry file at `path`, if anything. One that vanishes meanwhile is fine.
+    fn fault_of(&self, state: State, path: &str, text: &str) -> io::Result<Option<Fault>> {
+        let Some(stat) = dir::stat(&self.dir, path)? else { return Ok(None) };
+        let Some(name) = EntryName::parse(text) else { return Ok(Some(Fault::Strange("its name is no entry's"))) };
+        if stat.st_mode & 0o170_000 != 0o100_000 {
+            return Ok(Some(Fault::Strange("it is no regular file")));
+        }
+        if (Spot { state, name: name.clone() }).path() != path {
+            return Ok(Some(Fault::Misplaced));
+        }
+        if stat.st_mode & 0o7777 != 0o600 {
+            return Ok(Some(Fault::Mode(stat.st_mode & 0o7777)));
+        }
+        let file = match dir::open_file(&self.dir, path, dir::Open::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let size = file.metadata()?.size();
+        Ok(read_entry(&file, size, &name).err().map(Fault::Unreadable))
+    }
+
+    fn mend(&self, state: State, path: &str, text: &str, fault: &Fault) -> Result<Option<&'static str>, SpoolError> {
+        let aside = format!("corrupt/{text}");
+        let failed = || self.failed("mend", path);
+        self.ensure_folder("corrupt").map_err(failed())?;
+        if let Fault::Strange(_) = fault {
+            return match dir::rename_new(&self.dir, path, &aside) {
+                Ok(()) => Ok(Some("moved to corrupt/")),
+                Err(error) => Err(failed()(error)),
+            };
+        }
+        let Some(Locked::Ours(file)) = self.lock_entry(path)? else { return Ok(None) };
+        match (fault, EntryName::parse(text)) {
+            (Fault::Misplaced, Some(name)) => {
+                let to = Spot { state, name };
+                self.ensure_folder(&to.folder()).map_err(failed())?;
+                dir::rename_new(&self.dir, path, &to.path()).map_err(failed())?;
+                Ok(Some("moved to where it belongs"))
+            }
+            (Fault::Mode(_), _) => {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                file.set_permissions(mode).map_err(failed())?;
+                Ok(Some("set to 0600"))
+            }
+            (Fault::Unreadable(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
+                dir::rename_new(&self.dir, path, &aside).map_err(failed())?;
+                Ok(Some("moved to corrupt/"))
+            }
+        }
+    }
+
+    fn check_journals(&self, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
+        for (closed, path) in self.lone_journals()? {
+            if closed {
+                let removed = repair && dir::unlink(&self.dir, &path).is_ok();
+                let what = "a journal whose entry was settled".to_owned();
+                report.add(path, what, removed.then_some("removed"));
+            } else {
+                let what = "a journal with open recipients, and its entry is nowhere: see whom it names".to_owned();
+                report.add(path, what, None);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn add(&mut self, path: String, what: String, mended: Option<&'static str>) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(Problem { path, what, mended });
+        }
+    }
+}
+
+enum Fault {
+    /// None of ours.
+    Strange(&'static str),
+    Misplaced,
+    Mode(u32),
+    Unreadable(String),
+}
+
+impl Fault {
+    fn said(&self) -> String {
+        match self {
+            Fault::Strange(why) => (*why).to_owned(),
+            Fault::Misplaced => "it lies in the wrong folder".to_owned(),
+            Fault::Mode(mode) => format!("its mode is {mode:04o} and not 0600"),
+            Fault::Unreadable(why) => why.clone(),
+        }
+    }
+}

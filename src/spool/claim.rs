@@ -1,0 +1,297 @@
+//! Claiming and settling: who has an entry, and how it leaves.
+//!
+//! A claim is an exclusive flock on the entry's own file. It is taken in this order: open without following a link →
+//! lock without waiting → **the name still leads to this inode**; otherwise the entry was settled between our open and
+//! our lock, and what we hold is a file that has no name any more.
+//!
+//! Settling happens under the claim:
+//! - delivered: `unlink`, then close; a journal stays until the unlink is durable ([`SpoolQueue::tidy`]);
+//! - deferred, failed, held: one `renameat2`; the journal, which keeps its name, was written before.
+//!
+//! Where a step fails, the claim comes back in [`Stuck`] and its keeper holds it to the end of the run. An entry that
+//! was delivered and could not be unlinked is closed in its journal besides, so that a later run only settles it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::entry::Extent;
+use super::journal::Journal;
+use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
+use super::scan::Cursor;
+use super::{SpoolError, entry};
+use crate::model::{Envelope, Micros, Verdict};
+use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Stuck};
+use crate::sys::{dir, durable, fault, lock};
+
+/// So many journals may wait for a sync before a worker makes one.
+const UNTIDY_MAX: usize = 1_000;
+
+/// An entry of the spool in somebody's hand.
+#[derive(Debug)]
+pub struct SpoolClaim<'q> {
+    queue: &'q SpoolQueue,
+    spot: Spot,
+    file: File,
+    envelope: Envelope,
+    extent: Extent,
+    journal: Journal,
+}
+
+/// What came of reaching for an entry.
+#[derive(Debug)]
+pub enum Taken<'q> {
+    Claim(Box<SpoolClaim<'q>>),
+    /// Somebody else holds it.
+    Contended,
+    /// It was settled or moved meanwhile.
+    Gone,
+    /// It could not be read, and lies in `corrupt/` now.
+    Corrupt {
+        why: String,
+    },
+}
+
+impl SpoolQueue {
+    /// Claims the entry at `spot`, if it is there and free.
+    pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, SpoolError> {
+        let path = spot.path();
+        let Some(file) = self.lock_entry(&path)? else { return Ok(Taken::Gone) };
+        let file = match file {
+            Locked::Ours(file) => file,
+            Locked::Contended => {
+                self.contended.fetch_add(1, Ordering::Relaxed);
+                return Ok(Taken::Contended);
+            }
+        };
+        let size = file.metadata().map_err(self.failed("look at", &path))?.size();
+        let (envelope, extent) = match read_entry(&file, size, &spot.name) {
+            Ok(pair) => pair,
+            Err(why) => return self.set_aside(spot, why),
+        };
+        let journal = Journal::open(self, &envelope.id, envelope.recipients.len())
+            .map_err(self.failed("read", &journal_path(&envelope.id).1))?;
+        fault::point("claim.taken").map_err(self.failed("claim", &path))?;
+        Ok(Taken::Claim(Box::new(SpoolClaim { queue: self, spot: spot.clone(), file, envelope, extent, journal })))
+    }
+
+    /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.
+    pub(super) fn lock_entry(&self, path: &str) -> Result<Option<Locked>, SpoolError> {
+        let file = match dir::open_file(&self.dir, path, dir::Open::ReadWrite) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("open", path)(error)),
+        };
+        if !lock::try_exclusive(&file).map_err(self.failed("lock", path))? {
+            return Ok(Some(Locked::Contended));
+        }
+        let ours = file.metadata().map_err(self.failed("look at", path))?;
+        let named = dir::stat(&self.dir, path).map_err(self.failed("look at", path))?;
+        let same = named.is_some_and(|named| named.st_ino == ours.ino() && named.st_dev == ours.dev());
+        Ok(if same && ours.nlink() > 0 { Some(Locked::Ours(file)) } else { None })
+    }
+
+    /// Moves an entry that cannot be read to `corrupt/`. The caller holds its lock.
+    pub(super) fn set_aside(&self, spot: &Spot, why: String) -> Result<Taken<'_>, SpoolError> {
+        let path = spot.path();
+        let aside = format!("corrupt/{}", spot.name);
+        self.ensure_folder("corrupt").map_err(self.failed("make", "corrupt"))?;
+        dir::rename_new(&self.dir, &path, &aside).map_err(self.failed("set aside", &path))?;
+        Ok(Taken::Corrupt { why })
+    }
+}
+
+/// What came of locking an entry's file.
+#[derive(Debug)]
+pub(super) enum Locked {
+    Ours(File),
+    Contended,
+}
+
+/// Reads the head of an entry file of `size` bytes that bears `name`. The error is what is wrong, for a person.
+pub(super) fn read_entry(file: &File, size: u64, name: &EntryName) -> Result<(Envelope, Extent), String> {
+    let (envelope, extent) = entry::read(file)?;
+    if envelope.id != name.id {
+        return Err(format!("its envelope belongs to entry {}", envelope.id));
+    }
+    let expected = extent.start.saturating_add(extent.len);
+    if size != expected {
+        return Err(format!("it has {size} bytes, and {expected} were written"));
+    }
+    Ok((envelope, extent))
+}
+
+impl<'q> Queue for &'q SpoolQueue {
+    type Claim = SpoolClaim<'q>;
+    type Cursor = Cursor;
+
+    fn cursor(&self) -> Cursor {
+        Cursor::new(self)
+    }
+
+    fn claim(&self, cursor: &mut Cursor, now: Micros) -> Result<Found<SpoolClaim<'q>>, SpoolError> {
+        let queue: &'q SpoolQueue = self;
+        while let Some(spot) = cursor.next(queue, now)? {
+            match queue.take(&spot)? {
+                Taken::Claim(claim) => return Ok(Found::Claim(*claim)),
+                Taken::Contended => cursor.contended(),
+                Taken::Gone => {}
+                Taken::Corrupt { why } => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    fn tidy(&self) -> Result<(), SpoolError> {
+        if self.untidy.borrow().is_empty() {
+            return Ok(());
+        }
+        // The unlinks must be durable first: an entry that came back without its journal would be sent again.
+        self.sync()?;
+        for path in self.untidy.borrow_mut().drain(..) {
+            // What stays behind is closed, and the sweep takes it.
+            let _ = dir::unlink(&self.dir, &path);
+        }
+        Ok(())
+    }
+
+    fn contended(&self) -> u64 {
+        self.contended.load(Ordering::Relaxed)
+    }
+}
+
+impl SpoolClaim<'_> {
+    /// Where the entry lies.
+    pub fn spot(&self) -> &Spot {
+        &self.spot
+    }
+
+    /// Bytes of the message.
+    pub fn message_len(&self) -> u64 {
+        self.extent.len
+    }
+
+    /// Moves the entry within its state to another due time.
+    pub fn reschedule(self, due: Micros) -> Result<(), SpoolError> {
+        let spot = Spot { state: self.spot.state, name: EntryName::new(due, self.spot.name.id.clone()) };
+        self.move_to(&spot).map_err(self.queue.failed("rename", &self.spot.path()))
+    }
+
+    fn move_to(&self, to: &Spot) -> io::Result<()> {
+        if *to == self.spot {
+            return Ok(());
+        }
+        fault::point("settle.rename")?;
+        self.queue.ensure_folder(&to.folder())?;
+        dir::rename_new(&self.queue.dir, &self.spot.path(), &to.path())?;
+        fault::point("settle.renamed")
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        fault::point("settle.unlink")?;
+        dir::unlink(&self.queue.dir, &self.spot.path())?;
+        fault::point("settle.unlinked")?;
+        if self.journal.exists() {
+            self.queue.untidy.borrow_mut().push(journal_path(&self.envelope.id).1);
+        }
+        Ok(())
+    }
+
+    /// Closes every recipient in the journal, for an entry that was delivered and cannot be removed.
+    fn close_in_journal(&mut self, now: Micros) {
+        let all: Vec<usize> = (0..self.envelope.recipients.len()).collect();
+        let note = AttemptNote {
+            number: self.attempts() + 1,
+            at: now,
+            waited: self.waited(now),
+            next: None,
+            results: vec![(all, Verdict::Delivered)],
+        };
+        // If this fails too, the claim that is kept open still shields the entry for the length of the run.
+        let _ = self.journal.note(self.queue, &self.envelope.id, &note);
+    }
+}
+
+impl Claim for SpoolClaim<'_> {
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn due(&self) -> Micros {
+        self.spot.name.due
+    }
+
+    fn attempts(&self) -> u32 {
+        self.journal.history.attempts()
+    }
+
+    fn waited(&self, now: Micros) -> Duration {
+        self.journal.history.waited(now)
+    }
+
+    fn open(&self) -> Vec<usize> {
+        (0..self.envelope.recipients.len()).filter(|&i| !self.journal.history.is_closed(i)).collect()
+    }
+
+    fn any_failed(&self) -> bool {
+        self.journal.history.any_failed()
+    }
+
+    fn message(&self) -> Result<Message, SpoolError> {
+        let open = || -> io::Result<File> {
+            let mut file = durable::reopen(&self.file)?;
+            io::Seek::seek(&mut file, io::SeekFrom::Start(self.extent.start))?;
+            Ok(file)
+        };
+        let file = open().map_err(self.queue.failed("open", &self.spot.path()))?;
+        Ok(Message { file, len: self.extent.len })
+    }
+
+    fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, SpoolError> {
+        // An entry with one recipient has no journal until its first verdict other than delivered: its name is enough.
+        let mark = match self.envelope.recipients.len() {
+            1 => None,
+            _ => {
+                let begun = self.journal.begin(self.queue, &self.envelope.id, &group, now);
+                Some(begun.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))?)
+            }
+        };
+        Ok(Begun { group, mark })
+    }
+
+    fn answer(&mut self, begun: Begun, verdicts: Option<&[Verdict]>) -> Result<(), SpoolError> {
+        let Some(mark) = begun.mark else { return Ok(()) };
+        let answered = self.journal.answer(mark, &begun.group, verdicts);
+        answered.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
+    }
+
+    fn note(&mut self, attempt: &AttemptNote) -> Result<(), SpoolError> {
+        let noted = self.journal.note(self.queue, &self.envelope.id, attempt);
+        noted.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
+    }
+
+    fn settle(mut self, end: End) -> Result<(), Stuck<Self>> {
+        let id = self.envelope.id.clone();
+        let at = |state, due| Spot { state, name: EntryName::new(due, id.clone()) };
+        let settled = match end {
+            End::Delivered => self.remove(),
+            End::Deferred { due } => self.move_to(&at(State::Ready, due)),
+            End::Failed => self.move_to(&at(State::Failed, self.due())),
+            End::Held => self.move_to(&at(State::Hold, self.due())),
+        };
+        if let Err(error) = settled {
+            if end == End::Delivered {
+                self.close_in_journal(crate::sys::clock::now());
+            }
+            let error = self.queue.failed("settle", &self.spot.path())(error);
+            return Err(Stuck { claim: self, error });
+        }
+        if self.queue.untidy.borrow().len() >= UNTIDY_MAX {
+            // A failed sync leaves the journals for the sweep.
+            let _ = self.queue.tidy();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Finding entries: every name of a state, and one entry by its id.
+
+use std::io;
+
+use super::SpoolError;
+use super::entry::{self, Extent};
+use super::journal::{History, read_history};
+use super::layout::{EntryName, SpoolQueue, Spot, State, folder, journal_path};
+use crate::model::{EntryId, Envelope};
+use crate::sys::dir;
+
+/// An entry as an onlooker sees it; nobody is kept from working on it.
+#[derive(Debug)]
+pub struct Seen {
+    pub spot: Spot,
+    pub envelope: Envelope,
+    pub extent: Extent,
+    pub file: std::fs::File,
+}
+
+impl SpoolQueue {
+    /// Shows `each` every name in `state`, of single entries and of jobs, until it answers `false`. Names may vanish or
+    /// move meanwhile; memory does not grow with their number.
+    pub fn each_name(&self, state: State, each: &mut dyn FnMut(EntryName) -> bool) -> Result<(), SpoolError> {
+        let mut more = true;
+        let mut folder = |path: &str| -> io::Result<bool> {
+            for name in self.names(path)? {
+                if let Some(name) = EntryName::parse(&name?) {
+                    more = more && each(name);
+                }
+                if !more {
+                    break;
+                }
+            }
+            Ok(more)
+        };
+        let mut walk = || -> io::Result<()> {
+            for bucket in 0..=u8::MAX {
+                if !folder(&format!("{}/{bucket:02x}", state.name()))? {
+                    return Ok(());
+                }
+            }
+            for job in self.names("jobs")? {
+                let top = format!("jobs/{}/{}", job?, state.name());
+                let going = match state {
+                    State::Ready => {
+                        self.names(&top)?.try_fold(true, |on, n| Ok::<_, io::Error>(on && folder(&format!("{top}/{}", n?))?))?
+                    }
+                    State::Hold | State::Failed => folder(&top)?,
+                };
+                if !going {
+                    return Ok(());
+                }
+            }
+            Ok(())
+        };
+        walk().map_err(self.failed("list", state.name()))
+    }
+
+    /// The names in a folder; none if it is not there.
+    pub(super) fn names(&self, path: &str) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
+        match dir::Names::open(&self.dir, path) {
+            Ok(names) => Ok(Some(names).into_iter().flatten()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where entry `id` lies. Every state is looked through twice, for a listing can miss a name that is being renamed.
+    pub fn locate(&self, id: &EntryId) -> Result<Option<Spot>, SpoolError> {
+        for _pass in 0..2 {
+            for state in State::ALL {
+                let folder = folder(state, id);
+                let failed = || self.failed("list", &folder);
+                for name in self.names(&folder).map_err(failed())? {
+                    match EntryName::parse(&name.map_err(failed())?) {
+                        Some(name) if name.id == *id => return Ok(Some(Spot { state, name })),
+                        Some(_) | None => {}
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the entry at `spot` without claiming it; `None` if it is not there any more.
+    pub fn look(&self, spot: &Spot) -> Result<Option<Seen>, SpoolError> {
+        let path = spot.path();
+        let file = match dir::open_file(&self.dir, &path, dir::Open::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("open", &path)(error)),
+        };
+        let (envelope, extent) =
+            entry::read(&file).map_err(|why| SpoolError::Corrupt { path: self.path(&path), why })?;
+        Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
+    }
+
+    /// What the journal of entry `id` tells; the empty history if it has none.
+    pub fn history(&self, id: &EntryId, recipients: usize) -> Result<History, SpoolError> {
+        let (_, path) = journal_path(id);
+        match dir::open_file(&self.dir, &path, dir::Open::Read) {
+            Ok(mut file) => {
+                let mut text = Vec::new();
+                io::Read::read_to_end(&mut file, &mut text).map_err(self.failed("read", &path))?;
+                Ok(read_history(&text, recipients))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::empty(recipients)),
+            Err(error) => Err(self.failed("open", &path)(error)),
+        }
+    }
+}

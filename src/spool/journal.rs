@@ -1,0 +1,324 @@
+//! An entry's journal: what happened to it so far, for the next who claims it and for `show`.
+//!
+//! JSON lines, added to by the claim's holder alone. A torn last line is ignored, and the next append begins with a
+//! newline. The lines:
+//!
+//! - `{"journal":1,"recipients":N}` comes first;
+//! - `{"begun":AT,"group":[…],"status":"???"}` is written before a group of several recipients' entry is handed over; its
+//!   status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a full
+//!   disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `-` not handed over;
+//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody.
+//!
+//! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
+//! with the group in flight.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{SpoolQueue, journal_path};
+use crate::model::verdict::Kind;
+use crate::model::{EntryId, Micros, Reason, Verdict};
+use crate::queue::AttemptNote;
+use crate::sys::{dir, fault};
+
+/// More than any journal grows to: a hundred attempts on a thousand recipients. The rest is not read.
+const READ_MAX: u64 = 16 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Begun { begun: Micros, group: Vec<usize>, status: String },
+    Attempt(AttemptLine),
+    First { journal: u32, recipients: usize },
+}
+
+/// One finished attempt, as the journal has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptLine {
+    /// Counted from 1.
+    pub attempt: u32,
+    pub at: Micros,
+    /// Microseconds that count towards expiry.
+    pub waited: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<Micros>,
+    pub results: Vec<ResultLine>,
+}
+
+/// What came of an attempt for some recipients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultLine {
+    /// Positions in the envelope.
+    pub group: Vec<usize>,
+    pub verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Reason>,
+}
+
+/// What a journal tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The last word on each recipient; `None` where there is none yet.
+    pub last: Vec<Option<Kind>>,
+    pub attempts: Vec<AttemptLine>,
+    /// Some group was in flight when its worker died.
+    pub interrupted: bool,
+}
+
+impl History {
+    /// Nothing happened yet to `recipients` recipients.
+    pub fn empty(recipients: usize) -> History {
+        History { last: vec![None; recipients], ..History::default() }
+    }
+
+    pub fn is_closed(&self, recipient: usize) -> bool {
+        matches!(self.last.get(recipient), Some(Some(Kind::Delivered | Kind::Failed)))
+    }
+
+    pub fn all_closed(&self) -> bool {
+        !self.last.is_empty() && (0..self.last.len()).all(|i| self.is_closed(i))
+    }
+
+    pub fn any_failed(&self) -> bool {
+        self.last.contains(&Some(Kind::Failed))
+    }
+
+    /// The number of the last attempt.
+    pub fn attempts(&self) -> u32 {
+        self.attempts.last().map_or(0, |attempt| attempt.attempt)
+    }
+
+    /// The waiting time at `now`: what was counted, and the smaller of the real and the scheduled gap since then.
+    pub fn waited(&self, now: Micros) -> Duration {
+        let Some(last) = self.attempts.last() else { return Duration::ZERO };
+        let scheduled = last.next.map_or(Duration::ZERO, |next| next.since(last.at));
+        Duration::from_micros(last.waited) + now.since(last.at).min(scheduled)
+    }
+
+    fn set(&mut self, recipient: usize, kind: Kind) {
+        if let Some(last) = self.last.get_mut(recipient) {
+            *last = Some(kind);
+        }
+    }
+
+    fn take(&mut self, line: Line) {
+        match line {
+            Line::First { recipients, .. } if self.last.is_empty() => self.last = vec![None; recipients.min(1 << 20)],
+            Line::First { .. } => {}
+            Line::Begun { group, status, .. } => {
+                for (recipient, letter) in group.into_iter().zip(status.chars()) {
+                    match kind_of(letter) {
+                        Some(kind) => self.set(recipient, kind),
+                        None => self.interrupted |= letter == '?',
+                    }
+                }
+            }
+            Line::Attempt(attempt) => {
+                for result in &attempt.results {
+                    for &recipient in &result.group {
+                        if let Some(kind) = kind_named(&result.verdict) {
+                            self.set(recipient, kind);
+                        }
+                    }
+                }
+                self.attempts.push(attempt);
+            }
+        }
+    }
+}
+
+fn letter_of(kind: Kind) -> char {
+    match kind {
+        Kind::Delivered => 'D',
+        Kind::Deferred => 'T',
+        Kind::Failed => 'F',
+        Kind::Unknown => 'U',
+    }
+}
+
+const KINDS: [Kind; 4] = [Kind::Delivered, Kind::Deferred, Kind::Failed, Kind::Unknown];
+
+fn kind_of(letter: char) -> Option<Kind> {
+    KINDS.into_iter().find(|&kind| letter_of(kind) == letter)
+}
+
+fn kind_named(name: &str) -> Option<Kind> {
+    KINDS.into_iter().find(|kind| kind.name() == name)
+}
+
+/// Reads the history out of a journal's text; `recipients` may be 0 where it is not known.
+pub fn read_history(text: &[u8], recipients: usize) -> History {
+    let mut history = History::empty(recipients);
+    for line in text.split(|&b| b == b'\n') {
+        // A torn line, or one of a later version, tells nothing.
+        if let Ok(line) = serde_json::from_slice::<Line>(line) {
+            history.take(line);
+        }
+    }
+    history
+}
+
+/// An entry's journal, open for its claim's holder or not yet there.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: Option<File>,
+    /// Where the next line goes.
+    end: u64,
+    torn: bool,
+    pub history: History,
+}
+
+impl Journal {
+    /// Opens the journal of entry `id` with `recipients` recipients, if there is one.
+    pub fn open(queue: &SpoolQueue, id: &EntryId, recipients: usize) -> io::Result<Journal> {
+        let (_, path) = journal_path(id);
+        let file = match dir::open_file(&queue.dir, &path, dir::Open::ReadWrite) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Journal { file: None, end: 0, torn: false, history: History::empty(recipients) });
+            }
+            Err(error) => return Err(error),
+        };
+        let mut text = Vec::new();
+        (&file).take(READ_MAX).read_to_end(&mut text)?;
+        let torn = text.last().is_some_and(|&b| b != b'\n');
+        Ok(Journal { end: text.len() as u64, torn, history: read_history(&text, recipients), file: Some(file) })
+    }
+
+    pub fn exists(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Announces a group. Returns where its status stands.
+    pub fn begin(&mut self, queue: &SpoolQueue, id: &EntryId, group: &[usize], now: Micros) -> io::Result<u64> {
+        fault::point("journal.begin")?;
+        let line = Line::Begun { begun: now, group: group.to_vec(), status: "?".repeat(group.len()) };
+        let end = self.append(queue, id, &line)?;
+        fault::point("journal.begun")?;
+        // The line ends in `status"}` and a newline, so the status ends three bytes before the end.
+        Ok(end - 3 - group.len() as u64)
+    }
+
+    /// Writes a group's answer over its status.
+    pub fn answer(&mut self, mark: u64, group: &[usize], verdicts: Option<&[Verdict]>) -> io::Result<()> {
+        fault::point("journal.answer")?;
+        let letters = match verdicts {
+            None => "-".repeat(group.len()),
+            Some(verdicts) => verdicts.iter().map(|verdict| letter_of(verdict.kind())).collect(),
+        };
+        for (&recipient, verdict) in group.iter().zip(verdicts.unwrap_or_default()) {
+            self.history.set(recipient, verdict.kind());
+        }
+        match &self.file {
+            Some(file) => file.write_all_at(letters.as_bytes(), mark),
+            None => Ok(()),
+        }
+    }
+
+    /// Records a finished attempt.
+    pub fn note(&mut self, queue: &SpoolQueue, id: &EntryId, note: &AttemptNote) -> io::Result<()> {
+        fault::point("journal.note")?;
+        let result = |(group, verdict): &(Vec<usize>, Verdict)| ResultLine {
+            group: group.clone(),
+            verdict: verdict.kind().name().to_owned(),
+            reason: verdict.reason().cloned(),
+        };
+        let line = AttemptLine {
+            attempt: note.number,
+            at: note.at,
+            waited: u64::try_from(note.waited.as_micros()).unwrap_or(u64::MAX),
+            next: note.next,
+            results: note.results.iter().map(result).collect(),
+        };
+        self.append(queue, id, &Line::Attempt(line.clone()))?;
+        self.history.take(Line::Attempt(line));
+        Ok(())
+    }
+
+    /// Adds a line, and makes the journal first if it is missing. Returns where the file ends then.
+    fn append(&mut self, queue: &SpoolQueue, id: &EntryId, line: &Line) -> io::Result<u64> {
+        let mut text = String::new();
+        let file = match &mut self.file {
+            Some(file) => file,
+            empty => {
+                let (folder, path) = journal_path(id);
+                queue.ensure_folder(&folder)?;
+                let file = dir::open_file(&queue.dir, &path, dir::Open::Create)?;
+                let first = Line::First { journal: 1, recipients: self.history.last.len() };
+                text = serde_json::to_string(&first)? + "\n";
+                empty.insert(file)
+            }
+        };
+        if self.torn {
+            text.push('\n');
+        }
+        text.push_str(&serde_json::to_string(line)?);
+        text.push('\n');
+        // Until it is whole it counts as torn, so that a failure leaves the next append a fresh line.
+        self.torn = true;
+        file.write_all_at(text.as_bytes(), self.end)?;
+        self.torn = false;
+        self.end += text.len() as u64;
+        Ok(self.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_last_word_on_a_recipient_counts() {
+        let text = br#"{"journal":1,"recipients":4}
+{"begun":5,"group":[0,1],"status":"DT"}
+{"begun":6,"group":[2,3],"status":"?F"}
+{"attempt":1,"at":10,"waited":0,"next":40,"results":[{"group":[1],"verdict":"deferred","reason":{"text":"busy"}}]}
+{"begun":7,"group":[1],"sta"#;
+        let history = read_history(text, 0);
+        assert_eq!(history.last, [Some(Kind::Delivered), Some(Kind::Deferred), None, Some(Kind::Failed)]);
+        assert!(history.interrupted && history.any_failed() && !history.all_closed());
+        assert_eq!(history.attempts(), 1);
+        assert_eq!(history.waited(Micros(25)), Duration::from_micros(15));
+        assert_eq!(history.waited(Micros(9_999)), Duration::from_micros(30));
+    }
+
+    #[test]
+    fn an_append_after_a_torn_line_is_read() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let spool = super::super::Spool::create(temp.path()).expect("a spool");
+        let queue = spool.queue("outbound").expect("a queue");
+        let id = EntryId::new(Micros(1));
+        let open = || Journal::open(&queue, &id, 2).expect("opened");
+        let mut journal = open();
+        let mark = journal.begin(&queue, &id, &[0, 1], Micros(1)).expect("begun");
+        assert!(open().history.interrupted);
+        journal.answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Unknown(Reason::new("x"))])).expect("answered");
+        assert_eq!(open().history.last, [Some(Kind::Delivered), Some(Kind::Unknown)]);
+        journal.file.as_ref().expect("made").write_all_at(b"{\"begun\":7,\"gro", journal.end).expect("torn");
+        let mut again = open();
+        assert!(again.torn);
+        let note = AttemptNote {
+            number: 1,
+            at: Micros(3),
+            waited: Duration::ZERO,
+            next: None,
+            results: vec![(vec![1], Verdict::Failed(Reason::new("no")))],
+        };
+        again.note(&queue, &id, &note).expect("noted");
+        let history = open().history;
+        assert!(history.all_closed() && history.any_failed(), "{history:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn rubbish_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read_history(&bytes, 3);
+        }
+    }
+}

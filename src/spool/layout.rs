@@ -1,0 +1,434 @@
+//! Where everything lies: the spool's folders, and the names of entries.
+//!
+//! Kept true: every name that the program makes comes from [`Spot::path`], [`EntryName`] or [`journal_path`]; folders
+//! are made mode 0700 and on disk before anything in them counts.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use super::SpoolError;
+use crate::model::{EntryId, Micros};
+use crate::sys::{dir, durable, fault};
+
+/// The layout that this program writes. A spool with a newer one is refused.
+pub const FORMAT: u32 = 1;
+
+/// The spool's own names, which no queue can have.
+pub const RESERVED: [&str; 5] = ["events", "version", "drop", "tmp", "state.db"];
+
+/// An open spool.
+#[derive(Debug)]
+pub struct Spool {
+    root: PathBuf,
+    dir: File,
+}
+
+/// One queue of an open spool.
+#[derive(Debug)]
+pub struct SpoolQueue {
+    name: String,
+    path: PathBuf,
+    pub(super) dir: File,
+    /// A due time further off than this is the work of a clock that was wrong, and counts as due.
+    pub(super) horizon: Duration,
+    /// Journals whose entries are gone, to be removed once that is durable.
+    pub(super) untidy: RefCell<Vec<String>>,
+    pub(super) contended: AtomicU64,
+}
+
+/// What an `io::Error` was about; turns it into a [`SpoolError`].
+pub(super) fn io_at(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> SpoolError {
+    move |source| SpoolError::Io { doing, path, source }
+}
+
+impl Spool {
+    /// Opens the spool at `root`, and makes it if there is nothing or an empty folder.
+    ///
+    /// Errors: it cannot be made or opened, it holds something else, or its format is newer.
+    pub fn create(root: &Path) -> Result<Spool, SpoolError> {
+        if let Err(error) = std::fs::DirBuilder::new().recursive(true).create(root) {
+            return Err(io_at("make the spool", root.to_owned())(error));
+        }
+        let dir = dir::open(root).map_err(io_at("open the spool", root.to_owned()))?;
+        let spool = Spool { root: root.to_owned(), dir };
+        match spool.format()? {
+            Some(found) => spool.refuse_newer(found)?,
+            None => spool.make()?,
+        }
+        Ok(spool)
+    }
+
+    /// Opens the spool at `root`; `None` if there is none yet.
+    pub fn open(root: &Path) -> Result<Option<Spool>, SpoolError> {
+        let dir = match dir::open(root) {
+            Ok(dir) => dir,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_at("open the spool", root.to_owned())(error)),
+        };
+        let spool = Spool { root: root.to_owned(), dir };
+        match spool.format()? {
+            Some(found) => spool.refuse_newer(found).map(|()| Some(spool)),
+            None => Ok(None),
+        }
+    }
+
+    fn format(&self) -> Result<Option<u32>, SpoolError> {
+        let path = self.root.join("version");
+        let mut text = String::new();
+        match dir::open_file(&self.dir, "version", dir::Open::Read) {
+            Ok(file) => io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text)
+                .map_err(io_at("read the spool's version", path.clone()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_at("open the spool's version", path)(error)),
+        };
+        let why = "its version file holds no number";
+        text.trim().parse().map(Some).map_err(|_| SpoolError::NotASpool { path, why })
+    }
+
+    fn refuse_newer(&self, found: u32) -> Result<(), SpoolError> {
+        if found > FORMAT {
+            return Err(SpoolError::Newer { path: self.root.clone(), found, known: FORMAT });
+        }
+        Ok(())
+    }
+
+    /// Makes an empty folder a spool. Two who do so at once make the same one; `version` comes last.
+    fn make(&self) -> Result<(), SpoolError> {
+        let failed = |error| io_at("make the spool", self.root.clone())(error);
+        for name in dir::Names::open(&self.dir, ".").map_err(failed)? {
+            let name = name.map_err(failed)?;
+            if name != "events" && name != "version" && name != "lost+found" {
+                let why = "it is not empty and has no version file";
+                return Err(SpoolError::NotASpool { path: self.root.clone(), why });
+            }
+        }
+        let steps = || -> io::Result<()> {
+            std::os::unix::fs::PermissionsExt::set_mode(&mut self.dir.metadata()?.permissions(), 0o700);
+            std::fs::set_permissions(&self.root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+            dir::make(&self.dir, "events")?;
+            let new = durable::Unnamed::create(&self.dir, ".", &format!(".version-{}", std::process::id()))?;
+            io::Write::write_all(&mut new.file(), format!("{FORMAT}\n").as_bytes())?;
+            new.file().sync_all()?;
+            match new.link(&self.dir, "version") {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+            self.dir.sync_all()
+        };
+        steps().map_err(failed)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of the event files.
+    pub fn events(&self) -> Result<File, SpoolError> {
+        let path = self.root.join("events");
+        dir::make(&self.dir, "events").map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, "events").map_err(io_at("open", path))
+    }
+
+    /// The names of the queues that exist here.
+    pub fn queues(&self) -> Result<Vec<String>, SpoolError> {
+        let failed = |error| io_at("list the spool", self.root.clone())(error);
+        let mut found = Vec::new();
+        for name in dir::Names::open(&self.dir, ".").map_err(failed)? {
+            let name = name.map_err(failed)?;
+            let there = |inside: &str| matches!(dir::stat(&self.dir, &format!("{name}/{inside}")), Ok(Some(_)));
+            if !RESERVED.contains(&name.as_str()) && there("wake") && there("ready") {
+                found.push(name);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Opens the queue `name`, and makes it if it is missing. `name` is a valid queue name (`config` sees to it).
+    pub fn queue(&self, name: &str) -> Result<SpoolQueue, SpoolError> {
+        match self.existing_queue(name)? {
+            Some(queue) => Ok(queue),
+            None => {
+                self.make_queue(name).map_err(io_at("make the queue", self.root.join(name)))?;
+                let missing = || io_at("open the queue", self.root.join(name))(io::ErrorKind::NotFound.into());
+                self.existing_queue(name)?.ok_or_else(missing)
+            }
+        }
+    }
+
+    /// Opens the queue `name` if it exists.
+    pub fn existing_queue(&self, name: &str) -> Result<Option<SpoolQueue>, SpoolError> {
+        let path = self.root.join(name);
+        // `wake` is made last: a queue without it is still being made.
+        match dir::stat(&self.dir, &format!("{name}/wake")) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(io_at("look at the queue", path)(error)),
+        }
+        let dir = dir::open_at(&self.dir, name).map_err(io_at("open the queue", path.clone()))?;
+        Ok(Some(SpoolQueue {
+            name: name.to_owned(),
+            path,
+            dir,
+            horizon: Duration::MAX,
+            untidy: RefCell::default(),
+            contended: AtomicU64::new(0),
+        }))
+    }
+
+    fn make_queue(&self, name: &str) -> io::Result<()> {
+        dir::make(&self.dir, name)?;
+        for folder in ["tmp", "ready", "hold", "failed", "corrupt", "journal", "jobs"] {
+            dir::make(&self.dir, &format!("{name}/{folder}"))?;
+        }
+        for bucket in 0..=u8::MAX {
+            dir::make(&self.dir, &format!("{name}/ready/{bucket:02x}"))?;
+        }
+        dir::open_file(&self.dir, &format!("{name}/lock"), dir::Open::Create)?;
+        durable::sync_file_system(&self.dir)?;
+        dir::open_file(&self.dir, &format!("{name}/wake"), dir::Open::Create)?;
+        durable::sync_dir(&self.dir, name)
+    }
+
+    /// Bytes that an unprivileged user may still write on the spool's file system.
+    pub fn free_space(&self) -> Result<u64, SpoolError> {
+        fs2::available_space(&self.root).map_err(io_at("ask for the free space", self.root.clone()))
+    }
+}
+
+impl SpoolQueue {
+    /// Sets how far off a due time may lie before it counts as the work of a wrong clock.
+    pub fn with_horizon(mut self, horizon: Duration) -> SpoolQueue {
+        self.horizon = horizon;
+        self
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where something in this queue lies, for messages.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.path.join(inside)
+    }
+
+    /// An `io::Error` as one about `inside`.
+    pub(super) fn failed(&self, doing: &'static str, inside: &str) -> impl FnOnce(io::Error) -> SpoolError + use<> {
+        io_at(doing, self.path(inside))
+    }
+
+    /// Says "look again" to whoever works on this queue. Publishing and flushing end with it.
+    pub fn wake(&self) -> Result<(), SpoolError> {
+        durable::touch_at(&self.dir, "wake").map_err(self.failed("touch", "wake"))
+    }
+
+    /// When [`SpoolQueue::wake`] was last called, as something to compare with ≠.
+    pub fn woken(&self) -> (i64, i64) {
+        match dir::stat(&self.dir, "wake") {
+            Ok(Some(stat)) => (stat.st_mtime, stat.st_mtime_nsec),
+            Ok(None) | Err(_) => (0, 0),
+        }
+    }
+
+    /// The queue's lock file, open and not locked.
+    pub fn lock_file(&self) -> Result<File, SpoolError> {
+        dir::open_file(&self.dir, "lock", dir::Open::Create).map_err(self.failed("open", "lock"))
+    }
+
+    /// Replaces the heartbeat `run.json`. It is not synced: it tells of a process, and ends with it.
+    pub fn write_beat(&self, text: &str) -> Result<(), SpoolError> {
+        let steps = || -> io::Result<()> {
+            let file = dir::open_file(&self.dir, "tmp/run.json", dir::Open::Create)?;
+            file.set_len(0)?;
+            io::Write::write_all(&mut &file, text.as_bytes())?;
+            dir::rename_over(&self.dir, "tmp/run.json", "run.json")
+        };
+        steps().map_err(self.failed("write", "run.json"))
+    }
+
+    /// The heartbeat's text, and when it was written.
+    pub fn read_beat(&self) -> Result<Option<(String, std::time::SystemTime)>, SpoolError> {
+        let file = match dir::open_file(&self.dir, "run.json", dir::Open::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("open", "run.json")(error)),
+        };
+        let mut text = String::new();
+        let modified = file.metadata().and_then(|meta| meta.modified()).map_err(self.failed("look at", "run.json"))?;
+        io::Read::read_to_string(&mut io::Read::take(file, 1 << 20), &mut text).map_err(self.failed("read", "run.json"))?;
+        Ok(Some((text, modified)))
+    }
+
+    /// Shows that this queue can be changed: makes, renames and removes a file. A spool that refuses this would let a
+    /// run hand mail over that it cannot settle, minute after minute.
+    pub fn prove(&self) -> Result<(), SpoolError> {
+        let name = format!("tmp/prove-{}", std::process::id());
+        let steps = || -> io::Result<()> {
+            fault::point("prove")?;
+            dir::open_file(&self.dir, &name, dir::Open::Create)?;
+            dir::rename_over(&self.dir, &name, "tmp/proved")?;
+            dir::unlink(&self.dir, "tmp/proved")
+        };
+        steps().map_err(self.failed("change the spool", "tmp"))
+    }
+
+    /// Waits until everything that was settled is on disk.
+    pub fn sync(&self) -> Result<(), SpoolError> {
+        durable::sync_file_system(&self.dir).map_err(self.failed("sync", ""))
+    }
+}
+
+/// Which kind of folder a name lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    Ready,
+    Hold,
+    Failed,
+}
+
+impl State {
+    pub const ALL: [State; 3] = [State::Ready, State::Hold, State::Failed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Ready => "ready",
+            State::Hold => "hold",
+            State::Failed => "failed",
+        }
+    }
+}
+
+/// An entry's name in its folder: `<due>-<id>`, or `<due>@<id>` where a person set the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryName {
+    pub due: Micros,
+    /// The due time was asked for (`@`), so it stands however far off.
+    pub at: bool,
+    pub id: EntryId,
+}
+
+impl EntryName {
+    pub fn new(due: Micros, id: EntryId) -> EntryName {
+        EntryName { due, at: false, id }
+    }
+
+    /// Reads a name; `None` if it is none of ours.
+    pub fn parse(text: &str) -> Option<EntryName> {
+        let (due, rest) = text.split_at_checked(16)?;
+        let at = match rest.as_bytes().first()? {
+            b'-' => false,
+            b'@' => true,
+            _ => return None,
+        };
+        if !due.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        Some(EntryName { due: Micros(due.parse().ok()?), at, id: rest[1..].parse().ok()? })
+    }
+
+    /// Whether it is due at `now`, where `horizon` is the furthest that an honest due time can lie off.
+    pub fn is_due(&self, now: Micros, horizon: Duration) -> bool {
+        self.due <= now || (!self.at && self.due.since(now) > horizon)
+    }
+}
+
+impl fmt::Display for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.due, if self.at { '@' } else { '-' }, self.id)
+    }
+}
+
+/// An entry's place: its state and its name. The folder follows from both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    pub state: State,
+    pub name: EntryName,
+}
+
+impl Spot {
+    /// The folder, relative to the queue's.
+    pub fn folder(&self) -> String {
+        folder(self.state, &self.name.id)
+    }
+
+    /// The file, relative to the queue's folder.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.folder(), self.name)
+    }
+}
+
+/// The folder of an entry `id` in `state`, relative to the queue's.
+pub fn folder(state: State, id: &EntryId) -> String {
+    match (id.job(), state) {
+        (None, state) => format!("{}/{:02x}", state.name(), id.bucket()),
+        (Some((job, n)), State::Ready) => format!("jobs/{job}/ready/{n}"),
+        (Some((job, _)), state) => format!("jobs/{job}/{}", state.name()),
+    }
+}
+
+/// The journal's folder and file for entry `id`, relative to the queue's folder: one name for life.
+pub fn journal_path(id: &EntryId) -> (String, String) {
+    let folder = match id.job() {
+        None => format!("journal/{:02x}", id.bucket()),
+        Some((job, _)) => format!("jobs/{job}/journal"),
+    };
+    let file = format!("{folder}/{id}.log");
+    (folder, file)
+}
+
+impl SpoolQueue {
+    /// Makes a folder that is made on demand, durably.
+    pub(super) fn ensure_folder(&self, folder: &str) -> io::Result<()> {
+        if dir::stat(&self.dir, folder)?.is_some() {
+            return Ok(());
+        }
+        if dir::make(&self.dir, folder)? {
+            let parent = folder.rsplit_once('/').map_or(".", |(parent, _)| parent);
+            durable::sync_dir(&self.dir, parent)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_rubbish_does_not() {
+        let id = EntryId::new(Micros(5));
+        let name = EntryName::new(Micros(7), id.clone());
+        assert_eq!(EntryName::parse(&name.to_string()), Some(name));
+        let at = EntryName { due: Micros(8), at: true, id };
+        assert_eq!(EntryName::parse(&at.to_string()), Some(at));
+        for bad in ["", "x", "0000000000000007", "0000000000000007-", "000000000000000x-a", "0000000000000007+a", "+000000000000007-a", "0000000000000007-../a", "ééééééééé-a"] {
+            assert_eq!(EntryName::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_due_time_beyond_the_horizon_is_a_wrong_clock_unless_a_person_set_it() {
+        let (now, horizon) = (Micros(1_000_000_000), Duration::from_secs(100));
+        let name = |due, at| EntryName { due: Micros(due), at, id: EntryId::new(now) };
+        assert!(name(1_000_000_000, false).is_due(now, horizon));
+        assert!(!name(1_000_000_001, false).is_due(now, horizon));
+        assert!(name(1_200_000_000, false).is_due(now, horizon));
+        assert!(!name(1_200_000_000, true).is_due(now, horizon));
+    }
+
+    #[test]
+    fn a_newer_spool_and_a_strange_folder_are_refused() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        Spool::create(temp.path()).expect("an empty folder becomes a spool");
+        std::fs::write(temp.path().join("version"), "2\n").expect("written");
+        assert!(matches!(Spool::create(temp.path()), Err(SpoolError::Newer { found: 2, .. })));
+        let other = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(other.path().join("thesis.tex"), "x").expect("written");
+        assert!(matches!(Spool::create(other.path()), Err(SpoolError::NotASpool { .. })));
+    }
+}

@@ -1,0 +1,154 @@
+//! Publishing one entry: the instant at which accepted mail becomes the spool's responsibility.
+//!
+//! The order of steps, in [`Draft::publish`]:
+//! 1. a file without a name in `tmp/`, locked from the start; envelope and message are written, the size filled in;
+//! 2. the file is synced; if that fails it is thrown away, a failed sync is never retried;
+//! 3. `linkat` to its name in `ready/`, never over another name;
+//! 4. the bucket is synced: **this is the commit**. If it fails, the name is taken back; we still hold the entry's lock,
+//!    so no worker can have taken it meanwhile;
+//! 5. the file is closed, which lets workers claim it, and `wake` is touched.
+//!
+//! A kill before step 3 leaves nothing; between 3 and 4 an entry that is whole and will be delivered, though its
+//! submitter had no answer.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+use super::layout::{EntryName, SpoolQueue, Spot, State};
+use super::{SpoolError, entry};
+use crate::model::{EntryId, Envelope, Micros};
+use crate::sys::durable::Unnamed;
+use crate::sys::{dir, durable, fault, lock};
+
+/// A message is written to the file in pieces of about this size; a smaller one in a single write.
+const PIECE: usize = 64 << 10;
+
+/// An entry file in the making: the head is there, the message's bytes are written to it with [`Write`].
+#[derive(Debug)]
+pub(super) struct Content<F> {
+    pub file: F,
+    pending: Vec<u8>,
+    flushed: u64,
+    head: u64,
+}
+
+impl<F: AsRef<File>> Content<F> {
+    pub fn new(file: F, envelope: &Envelope) -> io::Result<Content<F>> {
+        let pending = entry::head(envelope)?;
+        let head = pending.len() as u64;
+        Ok(Content { file, pending, flushed: 0, head })
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_ref().write_all_at(&self.pending, self.flushed)?;
+        self.flushed += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Fills in the size and writes what is pending. Returns the message's bytes.
+    pub fn complete(&mut self) -> io::Result<u64> {
+        let len = self.flushed + self.pending.len() as u64 - self.head;
+        let (field, at) = (entry::size_field(len), entry::SIZE_AT);
+        if self.flushed == 0 {
+            let at = at as usize; // the head is longer than its first field
+            self.pending[at..at + field.len()].copy_from_slice(field.as_bytes());
+        } else {
+            self.file.as_ref().write_all_at(field.as_bytes(), at)?;
+        }
+        self.flush()?;
+        Ok(len)
+    }
+}
+
+impl AsRef<File> for Unnamed {
+    fn as_ref(&self) -> &File {
+        self.file()
+    }
+}
+
+/// A single entry being written. Dropped without [`Draft::publish`], nothing has happened.
+#[derive(Debug)]
+pub struct Draft<'q> {
+    queue: &'q SpoolQueue,
+    id: EntryId,
+    content: Content<Unnamed>,
+}
+
+impl SpoolQueue {
+    /// Starts an entry with this envelope. Nothing is visible until [`Draft::publish`].
+    pub fn draft(&self, envelope: &Envelope) -> Result<Draft<'_>, SpoolError> {
+        let start = || -> io::Result<Content<Unnamed>> {
+            fault::point("publish.create")?;
+            let file = Unnamed::create(&self.dir, "tmp", envelope.id.as_str())?;
+            if !lock::try_exclusive(file.file())? {
+                return Err(io::Error::other("somebody else has locked a new file"));
+            }
+            Content::new(file, envelope)
+        };
+        let content = start().map_err(self.failed("write a new entry", "tmp"))?;
+        Ok(Draft { queue: self, id: envelope.id.clone(), content })
+    }
+}
+
+impl Write for Draft<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fault::point("publish.write")?;
+        self.content.push(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Draft<'_> {
+    /// Publishes the entry, due at `due`; see the module's head for the steps.
+    ///
+    /// Errors: a write or sync that failed. Then the entry is not in the queue.
+    pub fn publish(mut self, due: Micros) -> Result<EntryId, SpoolError> {
+        let queue = self.queue;
+        let write = |content: &mut Content<Unnamed>| -> io::Result<()> {
+            content.complete()?;
+            fault::point("publish.written")?;
+            content.file.file().sync_data()?;
+            fault::point("publish.synced")
+        };
+        if let Err(error) = write(&mut self.content) {
+            self.content.file.discard(&queue.dir);
+            return Err(queue.failed("write a new entry", "tmp")(error));
+        }
+        let spot = Spot { state: State::Ready, name: EntryName::new(due, self.id.clone()) };
+        let path = spot.path();
+        let file = queue.link_new(self.content.file, &spot)?;
+        let commit = || {
+            fault::point("publish.linked")?;
+            durable::sync_dir(&queue.dir, &spot.folder())?;
+            fault::point("publish.committed")
+        };
+        if let Err(error) = commit() {
+            // We hold its lock, so nobody has claimed it.
+            let _ = dir::unlink(&queue.dir, &path);
+            return Err(queue.failed("sync", &spot.folder())(error));
+        }
+        drop(file);
+        let _ = fault::point("publish.closed");
+        // The mail is safe; a wake that fails only means that the next run finds it.
+        let _ = queue.wake();
+        Ok(self.id)
+    }
+}
+
+impl SpoolQueue {
+    fn link_new(&self, file: Unnamed, spot: &Spot) -> Result<File, SpoolError> {
+        // Somebody may have removed an empty bucket by hand.
+        self.ensure_folder(&spot.folder()).map_err(self.failed("make", &spot.folder()))?;
+        file.link(&self.dir, &spot.path()).map_err(self.failed("link a new entry", &spot.path()))
+    }
+}

@@ -1,0 +1,132 @@
+//! Directories by descriptor: opening, making, listing names, renaming and removing inside them.
+//!
+//! All paths are relative to an open directory and all opens refuse a symbolic link as their last part.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, RenameFlags};
+use nix::sys::stat::{FileStat, Mode};
+use nix::unistd::UnlinkatFlags;
+
+/// Opens the directory at `path`.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(File::from(nix::fcntl::open(path, flags, Mode::empty())?))
+}
+
+/// Opens the directory `path` in `dir`.
+pub fn open_at(dir: impl AsFd, path: &str) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::empty())?))
+}
+
+/// Makes the directory `path` in `dir`, mode 0700; `false` if it is there already.
+pub fn make(dir: impl AsFd, path: &str) -> io::Result<bool> {
+    match nix::sys::stat::mkdirat(dir, path, Mode::from_bits_truncate(0o700)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    Read,
+    ReadWrite,
+    /// Read and write; made if it is missing, mode 0600.
+    Create,
+    /// Read and write; it must not exist, mode 0600.
+    CreateNew,
+    /// Write at the end, each write in one piece; made if it is missing, mode 0600.
+    Append,
+}
+
+/// Opens a file in `dir`; never through a symbolic link, never waiting for a FIFO's other end.
+pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
+    let access = match how {
+        Open::Read => OFlag::O_RDONLY,
+        Open::ReadWrite => OFlag::O_RDWR,
+        Open::Create => OFlag::O_RDWR | OFlag::O_CREAT,
+        Open::CreateNew => OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL,
+        Open::Append => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND,
+    };
+    let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::from_bits_truncate(0o600))?))
+}
+
+/// The names in a directory, read a buffer at a time, so that a directory of any size costs the same memory.
+pub struct Names(nix::dir::OwningIter);
+
+impl Names {
+    /// The names in the directory `path` in `dir`.
+    pub fn open(dir: impl AsFd, path: &str) -> io::Result<Names> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        Ok(Names(Dir::openat(dir, path, flags, Mode::empty())?.into_iter()))
+    }
+}
+
+impl Iterator for Names {
+    type Item = io::Result<String>;
+
+    /// The next name but `.` and `..`; a name that is not UTF-8 is none of ours and comes with its odd bytes replaced.
+    fn next(&mut self) -> Option<io::Result<String>> {
+        loop {
+            let entry = match self.0.next()? {
+                Ok(entry) => entry,
+                Err(errno) => return Some(Err(errno.into())),
+            };
+            match entry.file_name().to_bytes() {
+                b"." | b".." => {}
+                name => return Some(Ok(String::from_utf8_lossy(name).into_owned())),
+            }
+        }
+    }
+}
+
+/// What `path` in `dir` is, a symbolic link not followed; `None` if there is nothing.
+pub fn stat(dir: impl AsFd, path: &str) -> io::Result<Option<FileStat>> {
+    match nix::sys::stat::fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Renames within `dir`, never over another name (EEXIST).
+pub fn rename_new(dir: impl AsFd, from: &str, to: &str) -> io::Result<()> {
+    let dir = dir.as_fd();
+    match nix::fcntl::renameat2(dir, from, dir, to, RenameFlags::RENAME_NOREPLACE) {
+        // A file system without NOREPLACE: names are unique by their ids, so look, then rename.
+        Err(Errno::EINVAL) => match stat(dir, to)? {
+            Some(_) => Err(Errno::EEXIST.into()),
+            None => Ok(nix::fcntl::renameat(dir, from, dir, to)?),
+        },
+        other => Ok(other?),
+    }
+}
+
+/// Renames within `dir`, in one step over what may bear the name.
+pub fn rename_over(dir: impl AsFd, from: &str, to: &str) -> io::Result<()> {
+    let dir = dir.as_fd();
+    Ok(nix::fcntl::renameat(dir, from, dir, to)?)
+}
+
+/// Removes a file's name.
+pub fn unlink(dir: impl AsFd, path: &str) -> io::Result<()> {
+    Ok(nix::unistd::unlinkat(dir, path, UnlinkatFlags::NoRemoveDir)?)
+}
+
+/// Removes an empty directory; `false` if something is in it. A directory that is gone already counts as removed.
+pub fn remove(dir: impl AsFd, path: &str) -> io::Result<bool> {
+    match nix::unistd::unlinkat(dir, path, UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(true),
+        Err(Errno::ENOTEMPTY | Errno::EEXIST) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}

@@ -1,0 +1,15 @@
+//! File locks: flock(2), held by the open file and let go when it is closed.
+//!
+//! Never unlock explicitly: a descriptor inherited over fork shares the lock, so an unlock would take it from everybody.
+
+use std::fs::File;
+use std::io;
+
+/// Takes the exclusive lock if nobody holds it; `false` if somebody does.
+pub fn try_exclusive(file: &File) -> io::Result<bool> {
+    match fs2::FileExt::try_lock_exclusive(file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,98 @@
+//! Signals as events that a poll loop can wait for.
+//!
+//! A handler adds to a counter and writes one byte into a pipe; both are async-signal-safe. No signal is ever blocked,
+//! because a blocked one would stay blocked in a spawned sendmail, and our own TERM to it would do nothing.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+static PIPE: AtomicI32 = AtomicI32::new(-1);
+static TERM: AtomicU32 = AtomicU32::new(0);
+static QUIT: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn note(signal: i32) {
+    match signal {
+        s if s == Signal::SIGTERM as i32 || s == Signal::SIGINT as i32 => {
+            TERM.fetch_add(1, Ordering::Relaxed);
+        }
+        s if s == Signal::SIGQUIT as i32 => {
+            QUIT.fetch_add(1, Ordering::Relaxed);
+        }
+        _ => {}
+    }
+    let fd = PIPE.load(Ordering::Relaxed);
+    if fd >= 0 {
+        let saved = Errno::last_raw();
+        // SAFETY: the descriptor is the pipe's writing end, open as long as PIPE names it; write(2) is
+        // async-signal-safe, and a full pipe (it is non-blocking) already holds the news.
+        let _ = nix::unistd::write(unsafe { BorrowedFd::borrow_raw(fd) }, b"!");
+        Errno::set_raw(saved);
+    }
+}
+
+/// What this process is told by signals. One a process; a forked child makes its own.
+pub struct Signals {
+    reader: File,
+    // Held so that the handler's descriptor stays open.
+    _writer: File,
+}
+
+impl Signals {
+    /// Takes over TERM, INT and QUIT, with counters at zero, and CHLD for one who waits for forked children.
+    pub fn install(children: bool) -> io::Result<Signals> {
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        PIPE.store(writer.as_raw_fd(), Ordering::Relaxed);
+        TERM.store(0, Ordering::Relaxed);
+        QUIT.store(0, Ordering::Relaxed);
+        let action = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
+        let plain = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGCHLD] {
+            let taken = children || signal != Signal::SIGCHLD;
+            // SAFETY: `note` only touches atomics and writes to a pipe.
+            unsafe { sigaction(signal, if taken { &action } else { &plain })? };
+        }
+        // A closed terminal or pager ends us no differently than any failed write does.
+        let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+        // SAFETY: ignoring a signal runs no code of ours.
+        unsafe { sigaction(Signal::SIGPIPE, &ignore)? };
+        Ok(Signals { reader: File::from(reader), _writer: File::from(writer) })
+    }
+
+    /// How often TERM or INT came.
+    pub fn terms(&self) -> u32 {
+        TERM.load(Ordering::Relaxed)
+    }
+
+    /// Whether QUIT came: stop now.
+    pub fn quit(&self) -> bool {
+        QUIT.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits for a signal, for `other` to become readable, or for the time to pass; `true` if `other` is readable.
+    pub fn wait(&self, other: Option<BorrowedFd<'_>>, at_most: Duration) -> io::Result<bool> {
+        let mut fds = vec![PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
+        fds.extend(other.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        // Rounded up, so that a caller waiting for a deadline does not spin through its last millisecond.
+        let millis = at_most.as_micros().div_ceil(1_000);
+        let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let readable = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+        let (signalled, ready) = (readable(&fds[0]), fds.get(1).is_some_and(readable));
+        if signalled {
+            let mut drained = [0u8; 64];
+            while matches!((&self.reader).read(&mut drained), Ok(n) if n > 0) {}
+        }
+        Ok(ready)
+    }
+}
