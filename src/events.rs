@@ -1,1 +1,111 @@
+//! What happened to whom: one JSON line a recipient and verdict, in `SPOOL/events/<date>.jsonl` (the date in UTC).
+//!
+//! A line is one `O_APPEND` write, so lines of many workers never mix. It is written after the verdict is in the journal
+//! and before the entry is settled; after a crash between the two, a line may stand there twice. A disk that cannot take
+//! events does not stop the mail: it is said once.
+#![forbid(unsafe_code)]
 
+use std::fs::File;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::model::{Address, EntryId, Micros, Verdict};
+use crate::sys::dir;
+
+/// One recipient's verdict. The fields are the line's.
+#[derive(Debug, Serialize)]
+pub struct Event<'a> {
+    pub at: String,
+    pub queue: &'a str,
+    pub id: &'a EntryId,
+    /// "" is the null sender.
+    pub sender: &'a str,
+    pub recipient: &'a Address,
+    pub verdict: &'static str,
+    pub attempt: u32,
+    pub transport: &'a str,
+    /// How long the hand-over took, in milliseconds.
+    pub ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+}
+
+/// The event file of the day, open.
+#[derive(Debug)]
+pub struct Log {
+    folder: File,
+    open: Option<(String, File)>,
+    syslog: bool,
+    failed: bool,
+}
+
+impl Log {
+    /// Writes into `folder`, and to syslog too if `syslog`.
+    pub fn new(folder: File, syslog: bool) -> Log {
+        if syslog {
+            use nix::syslog::{Facility, LogFlags, openlog};
+            // Without it each line would only bear a poorer name.
+            let _ = openlog(Some(c"bulkmailer"), LogFlags::LOG_PID, Facility::LOG_MAIL);
+        }
+        Log { folder, open: None, syslog, failed: false }
+    }
+
+    /// Writes the events of one hand-over.
+    pub fn write(&mut self, now: Micros, events: &[Event<'_>]) {
+        let mut text = Vec::new();
+        for event in events {
+            let before = text.len();
+            if serde_json::to_writer(&mut text, event).is_err() {
+                text.truncate(before);
+                continue;
+            }
+            text.push(b'\n');
+            if self.syslog {
+                self.say(event);
+            }
+        }
+        if let Err(error) = self.append(now, &text) {
+            if !self.failed {
+                eprintln!("bulkmailer: events/{}.jsonl: cannot write: {error}; mail goes on without it", now.day());
+            }
+            self.failed = true;
+        }
+    }
+
+    fn append(&mut self, now: Micros, text: &[u8]) -> io::Result<()> {
+        let day = now.day();
+        if self.open.as_ref().is_none_or(|(open, _)| *open != day) {
+            let file = dir::open_file(&self.folder, &format!("{day}.jsonl"), dir::Open::Append)?;
+            self.open = Some((day, file));
+        }
+        match &mut self.open {
+            Some((_, file)) => file.write_all(text),
+            None => Ok(()),
+        }
+    }
+
+    fn say(&self, event: &Event<'_>) {
+        use nix::syslog::{Severity, syslog};
+        let reason = event.reason.map_or(String::new(), |reason| format!(", reason={reason}"));
+        let line = format!(
+            "{}: queue={}, from=<{}>, to=<{}>, transport={}, attempt={}, delay={}ms, verdict={}{reason}",
+            event.id, event.queue, event.sender, event.recipient, event.transport, event.attempt, event.ms, event.verdict
+        );
+        let severity = if event.verdict == "delivered" { Severity::LOG_INFO } else { Severity::LOG_WARNING };
+        let _ = syslog(severity, line.as_str());
+    }
+}
+
+/// The event of one recipient.
+pub fn of<'a>(verdict: &'a Verdict, base: Event<'a>) -> Event<'a> {
+    let reason = verdict.reason();
+    Event {
+        verdict: verdict.kind().name(),
+        status: reason.and_then(|reason| reason.status.as_deref()),
+        reason: reason.map(|reason| reason.text.as_str()),
+        ..base
+    }
+}

@@ -1,1 +1,56 @@
+//! How an entry leaves: a transport takes a group of recipients and a message, and says what came of it.
+//!
+//! Kept true by every transport: nothing is called delivered that the sink has not taken; an answer that never came is
+//! [`Verdict::Unknown`]; a fault of the sink itself is [`Attempt::SinkDown`] and blames no entry. Transports know nothing
+//! of the spool.
+#![forbid(unsafe_code)]
 
+pub mod maildir;
+pub mod pipe;
+pub mod profiles;
+
+use std::time::Duration;
+
+use crate::config;
+use crate::model::{Attempt, Envelope, Verdict};
+use crate::queue::Message;
+use crate::sys::signals::Signals;
+
+/// One group of an entry's recipients, about to be handed over.
+#[derive(Debug)]
+pub struct Handover<'a> {
+    pub envelope: &'a Envelope,
+    /// Positions in `envelope.recipients`; at least one.
+    pub group: &'a [usize],
+    pub message: Message,
+}
+
+/// An open way into a sink.
+pub trait Transport {
+    /// Looks whether the sink can be reached at all, without handing anything over. The error says what is wrong.
+    fn probe(&self) -> Result<(), String>;
+
+    /// How many of the first recipients in `group` fit into one hand-over; at least 1.
+    fn fit(&self, envelope: &Envelope, group: &[usize]) -> usize;
+
+    /// The longest that one [`Transport::send`] may take.
+    fn longest(&self) -> Duration;
+
+    /// Hands the group over. An answer has one verdict a recipient of the group.
+    fn send(&mut self, handover: Handover<'_>, signals: &Signals) -> Attempt;
+}
+
+/// Opens the transport that `config` describes.
+pub fn open(config: &config::Transport) -> Box<dyn Transport> {
+    match config {
+        config::Transport::Pipe { command, profile, timeout } => {
+            Box::new(pipe::Pipe::new(command.clone(), profiles::resolve(*profile, command), *timeout))
+        }
+        config::Transport::Maildir { path } => Box::new(maildir::Maildir::new(path.clone())),
+    }
+}
+
+/// The same verdict for each of `count` recipients.
+fn all(verdict: Verdict, count: usize) -> Attempt {
+    Attempt::Answered(vec![verdict; count])
+}

@@ -1,0 +1,102 @@
+//! Delivery into a Maildir: written to `tmp/`, synced, linked to `new/`, the folder synced.
+//!
+//! Each recipient gets a file of its own, headed by Return-Path and Delivered-To. Its name is made of the entry's id, so
+//! a message that is handed over again after a crash meets its own name and is not delivered twice.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::{Handover, Transport};
+use crate::model::{Attempt, Envelope, Reason, Verdict};
+use crate::sys::process::host_name;
+use crate::sys::signals::Signals;
+
+/// A local disk that takes longer than this for one message is stuck.
+const LONGEST: Duration = Duration::from_secs(600);
+
+#[derive(Debug)]
+pub struct Maildir {
+    path: PathBuf,
+    host: String,
+}
+
+impl Maildir {
+    pub fn new(path: PathBuf) -> Maildir {
+        // maildir(5): a slash or a colon in the host's name would break the file's.
+        let host = host_name().replace(['/', ':'], "_");
+        Maildir { path, host }
+    }
+
+    fn make(&self) -> io::Result<()> {
+        for folder in ["tmp", "new", "cur"] {
+            let path = self.path.join(folder);
+            if !path.is_dir() {
+                DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, envelope: &Envelope, recipient: usize, message: &File) -> io::Result<()> {
+        let (id, born) = (&envelope.id, envelope.id.born().0);
+        let name = format!("{}.M{:06}R{id}N{recipient}.{}", born / 1_000_000, born % 1_000_000, self.host);
+        let (tmp, new) = (self.path.join("tmp").join(&name), self.path.join("new").join(&name));
+        // A leftover of a killed attempt: we hold the entry's claim, so nobody else writes this name.
+        let _ = std::fs::remove_file(&tmp);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&tmp)?;
+        let written = (|| {
+            let to = &envelope.recipients[recipient];
+            file.write_all(format!("Return-Path: <{}>\nDelivered-To: {to}\n", envelope.sender_text()).as_bytes())?;
+            io::copy(&mut message.take(u64::MAX), &mut file)?;
+            file.sync_data()?;
+            match std::fs::hard_link(&tmp, &new) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                Ok(()) | Err(_) => File::open(self.path.join("new"))?.sync_all(),
+            }
+        })();
+        std::fs::remove_file(&tmp)?;
+        written
+    }
+}
+
+impl Transport for Maildir {
+    fn probe(&self) -> Result<(), String> {
+        self.make().map_err(|error| format!("{}: cannot make this Maildir: {error}", self.path.display()))
+    }
+
+    fn fit(&self, _envelope: &Envelope, group: &[usize]) -> usize {
+        group.len().max(1)
+    }
+
+    fn longest(&self) -> Duration {
+        LONGEST
+    }
+
+    fn send(&mut self, handover: Handover<'_>, _signals: &Signals) -> Attempt {
+        let Handover { envelope, group, message } = handover;
+        let start = match io::Seek::stream_position(&mut &message.file) {
+            Ok(start) => start,
+            Err(error) => return Attempt::SinkDown(error.to_string()),
+        };
+        let mut verdicts = Vec::with_capacity(group.len());
+        for &recipient in group {
+            let delivered = io::Seek::seek(&mut &message.file, io::SeekFrom::Start(start))
+                .and_then(|_| self.deliver(envelope, recipient, &message.file));
+            match delivered {
+                Ok(()) => verdicts.push(Verdict::Delivered),
+                // A full disk may take a smaller message; anything else is the Maildir's fault.
+                Err(error) if Errno::from_raw(error.raw_os_error().unwrap_or(0)) == Errno::ENOSPC || !verdicts.is_empty() => {
+                    verdicts.push(Verdict::Deferred(Reason::new(&format!("{}: {error}", self.path.display()))));
+                }
+                Err(error) => return Attempt::SinkDown(format!("{}: {error}", self.path.display())),
+            }
+        }
+        Attempt::Answered(verdicts)
+    }
+}

@@ -1,0 +1,172 @@
+//! The pipe transport: a command, in the plain case sendmail, gets the message on its standard input.
+//!
+//! The input is the message's file itself, so nothing is copied and our death cannot cut a message short. Addresses are
+//! arguments of an exec and never reach a shell. How the command is run, ended and listened to is `sys::child`'s.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::profiles::{Behaviour, with_said};
+use super::{Handover, Transport, all};
+use crate::model::{Attempt, Envelope, Reason, Verdict};
+use crate::sys::child::{self, Finish};
+use crate::sys::signals::Signals;
+
+/// What Linux takes at least for arguments and environment, where the system does not tell (execve(2)).
+const ARG_MAX_AT_LEAST: usize = 128 << 10;
+
+/// A configured command.
+#[derive(Debug)]
+pub struct Pipe {
+    command: Vec<String>,
+    behaviour: &'static Behaviour,
+    timeout: Duration,
+    /// Bytes of recipients that fit into one argument list.
+    room: usize,
+}
+
+impl Pipe {
+    /// `command` has at least its program.
+    pub fn new(command: Vec<String>, behaviour: &'static Behaviour, timeout: Duration) -> Pipe {
+        let limit = nix::unistd::sysconf(nix::unistd::SysconfVar::ARG_MAX).ok().flatten();
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(ARG_MAX_AT_LEAST);
+        let environment: usize = std::env::vars_os().map(|(name, value)| name.len() + value.len() + 10).sum();
+        let fixed: usize = command.iter().map(|arg| arg.len() + 9).sum();
+        // 8 KiB for the sender, the program's path and the kernel's own block.
+        let room = limit.saturating_sub(environment + fixed + (8 << 10));
+        Pipe { command, behaviour, timeout, room }
+    }
+
+    fn program(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
+
+    fn build(&self, envelope: &Envelope, group: &[usize]) -> Command {
+        let sender = envelope.sender.as_ref().map_or(self.behaviour.null_sender, |sender| sender.as_str());
+        let mut command = Command::new(self.program());
+        if self.behaviour.dsn {
+            let origin = &envelope.origin;
+            for (option, value) in [("-N", &origin.notify), ("-R", &origin.ret), ("-V", &origin.envid)] {
+                if let Some(value) = value {
+                    command.arg(option).arg(value);
+                }
+            }
+        }
+        for arg in self.command.iter().skip(1) {
+            if arg == "{recipients}" {
+                command.args(group.iter().map(|&i| envelope.recipients[i].as_str()));
+            } else {
+                command.arg(arg.replace("{sender}", sender));
+            }
+        }
+        command
+    }
+
+    /// Without `--` before the recipients, one that begins with a dash would be an option.
+    fn shields_recipients(&self) -> bool {
+        let at = self.command.iter().position(|arg| arg == "{recipients}").unwrap_or(0);
+        self.command[..at].iter().any(|arg| arg == "--")
+    }
+}
+
+impl Transport for Pipe {
+    fn probe(&self) -> Result<(), String> {
+        let program = Path::new(self.program());
+        match nix::unistd::access(program, nix::unistd::AccessFlags::X_OK) {
+            Ok(()) if program.is_file() => Ok(()),
+            Ok(()) => Err(format!("{}: this is no program; see transport in 'bulkmailer config show'", program.display())),
+            Err(errno) => {
+                Err(format!("{}: {}; see transport in 'bulkmailer config show'", program.display(), errno.desc()))
+            }
+        }
+    }
+
+    fn fit(&self, envelope: &Envelope, group: &[usize]) -> usize {
+        let mut used = 0;
+        let fits = group.iter().take_while(|&&i| {
+            // A string, its end, and its pointer.
+            used += envelope.recipients[i].as_str().len() + 9;
+            used <= self.room
+        });
+        fits.count().max(1)
+    }
+
+    fn longest(&self) -> Duration {
+        self.timeout + 2 * child::GRACE
+    }
+
+    fn send(&mut self, handover: Handover<'_>, signals: &Signals) -> Attempt {
+        let Handover { envelope, group, message } = handover;
+        let dash = group.iter().any(|&i| envelope.recipients[i].as_str().starts_with('-'));
+        if dash && !self.shields_recipients() {
+            let text = "an address begins with '-', and the transport's command has no '--' before {recipients}";
+            return all(Verdict::Failed(Reason::new(text)), group.len());
+        }
+        let run = child::run(&mut self.build(envelope, group), message.file, self.timeout, signals);
+        match run.finish {
+            Finish::NotStarted(error) => Attempt::SinkDown(format!("{}: {error}", self.program())),
+            Finish::Stopped { why } => {
+                let text = with_said(&format!("the command was ended: {why}"), &run.said);
+                all(Verdict::Unknown(Reason::new(&text)), group.len())
+            }
+            Finish::Ended(ended) => match self.behaviour.verdict(ended, &run.said) {
+                Ok(verdict) => all(verdict, group.len()),
+                Err(why) => Attempt::SinkDown(format!("{}: {why}", self.program())),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::envelope::Origin;
+    use crate::model::{EntryId, Micros};
+    use crate::transport::profiles::{GENERIC, POSTFIX};
+
+    fn envelope(sender: &str, recipients: &[&str]) -> Envelope {
+        Envelope {
+            id: EntryId::new(Micros(1)),
+            sender: crate::model::Address::sender(sender).expect("a good sender"),
+            recipients: recipients.iter().map(|r| r.parse().expect("a good address")).collect(),
+            origin: Origin {
+                submitted: Micros(1),
+                uid: 0,
+                body: None,
+                notify: Some("never".to_owned()),
+                ret: None,
+                envid: None,
+            },
+        }
+    }
+
+    fn args(pipe: &Pipe, envelope: &Envelope) -> Vec<String> {
+        let group: Vec<usize> = (0..envelope.recipients.len()).collect();
+        pipe.build(envelope, &group).get_args().map(|arg| arg.to_string_lossy().into_owned()).collect()
+    }
+
+    fn pipe(behaviour: &'static Behaviour) -> Pipe {
+        let command = ["/usr/sbin/sendmail", "-oi", "-f", "{sender}", "--", "{recipients}"];
+        Pipe::new(command.map(str::to_owned).to_vec(), behaviour, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn addresses_become_arguments_and_the_null_sender_is_spelled_out() {
+        assert_eq!(args(&pipe(&GENERIC), &envelope("", &["-a@b", "c;rm@d"])), ["-oi", "-f", "<>", "--", "-a@b", "c;rm@d"]);
+        assert_eq!(args(&pipe(&POSTFIX), &envelope("x@y", &["a@b"])), ["-N", "never", "-oi", "-f", "x@y", "--", "a@b"]);
+    }
+
+    #[test]
+    fn an_argument_list_is_cut_where_the_system_would_refuse_it() {
+        let mut pipe = pipe(&GENERIC);
+        pipe.room = 100;
+        let many: Vec<String> = (0..50).map(|i| format!("r{i:02}@example.org")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let envelope = envelope("x@y", &many);
+        let group: Vec<usize> = (0..50).collect();
+        assert_eq!(pipe.fit(&envelope, &group), 4);
+        pipe.room = 0;
+        assert_eq!(pipe.fit(&envelope, &group), 1);
+    }
+}
