@@ -216,7 +216,7 @@ impl World {
     }
 
     fn refused(&self) -> String {
-        Site::resolve_in(&self.env, None, None).err().expect("it is refused").to_string()
+        Site::resolve_in(&self.env, None, None).expect_err("it is refused").to_string()
     }
 }
 
