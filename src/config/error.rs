@@ -17,7 +17,7 @@ pub struct Problem {
 }
 
 /// Why there is no configuration. There is at least one problem, and they are in the file's order.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub struct ConfigError {
     problems: Vec<Problem>,
 }
@@ -32,6 +32,12 @@ impl ConfigError {
     /// One problem with `file` as a whole, or with no file.
     pub fn whole(file: Option<&Path>, text: String) -> ConfigError {
         ConfigError { problems: vec![Problem { file: file.map(Path::to_owned), line: None, text }] }
+    }
+
+    /// A queue that was asked for and that neither the file nor the embedded configuration has.
+    pub fn unknown_queue(name: &str, known: &[&str]) -> ConfigError {
+        let text = format!("no queue is called {name:?}: there are {}, or define [queue.NAME]", known.join(", "));
+        ConfigError::whole(None, text)
     }
 
     pub fn problems(&self) -> &[Problem] {

@@ -29,7 +29,7 @@ use super::{Config, ConfigError, Transport};
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// What is in force for this process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Site {
     /// Absolute; it need not exist yet.
     pub spool: PathBuf,
