@@ -1,1 +1,4 @@
+//! The commands that look after what is there.
+#![forbid(unsafe_code)]
 
+pub mod config;

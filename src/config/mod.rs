@@ -2,13 +2,28 @@
 //!
 //! Kept true: a [`Config`] that exists is valid. Every queue names a transport that is defined, no limit is zero, and
 //! no retry's `max` lies below its `first`; so the rest of the program does not check again. With no file at all,
-//! [`Config::default`] is in force: queues `outbound`, `inbound` and `bounce`, mail leaves through the host's sendmail
+//! [`Config::embedded`] is in force: queues `outbound`, `inbound` and `bounce`; mail leaves through the host's sendmail
 //! command where there is one and into a Maildir where there is none.
+//!
+//! [`site`] finds the spool and the file, [`load`] reads the file, [`error`] says what is wrong with it.
 #![forbid(unsafe_code)]
 
+pub mod error;
+pub mod load;
+pub mod site;
+#[cfg(test)]
+mod tests;
+mod values;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use error::ConfigError;
+pub use site::Site;
+
+/// Names that the spool has for itself or may come to have, and that no queue can take.
+pub const RESERVED: [&str; 7] = ["all", "drop", "events", "jobs", "state", "tmp", "version"];
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +54,24 @@ pub struct Limits {
 pub struct Events {
     /// Say each event to syslog (facility mail) too.
     pub syslog: bool,
+}
+
+impl Config {
+    /// What is in force without a file: three queues, the transport `maildir` into `maildir`, and the transport
+    /// `sendmail` where the host has such a command.
+    pub fn embedded(sendmail: Option<&Path>, maildir: PathBuf) -> Config {
+        let mut transports = BTreeMap::from([("maildir".to_owned(), Transport::Maildir { path: maildir })]);
+        let outbound = if sendmail.is_some() { "sendmail" } else { "maildir" };
+        if let Some(program) = sendmail {
+            let program = program.to_string_lossy();
+            let command = [&*program, "-oi", "-f", "{sender}", "--", "{recipients}"].map(str::to_owned).to_vec();
+            let (profile, timeout) = (Profile::Auto, Transport::TIMEOUT);
+            transports.insert("sendmail".to_owned(), Transport::Pipe { command, profile, timeout });
+        }
+        let queues = [("outbound", outbound), ("inbound", "maildir"), ("bounce", "maildir")];
+        let queues = queues.map(|(name, transport)| (name.to_owned(), Queue::through(transport)));
+        Config { limits: Limits::default(), events: Events::default(), queues: BTreeMap::from(queues), transports }
+    }
 }
 
 /// One queue's policy.
@@ -91,6 +124,24 @@ pub enum Profile {
     Auto,
     Generic,
     Postfix,
+}
+
+impl Profile {
+    pub const ALL: [Profile; 3] = [Profile::Auto, Profile::Generic, Profile::Postfix];
+
+    /// As the file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Auto => "auto",
+            Profile::Generic => "generic",
+            Profile::Postfix => "postfix",
+        }
+    }
+}
+
+impl Transport {
+    /// How long one hand-over may take where nothing else is said.
+    pub const TIMEOUT: Duration = Duration::from_secs(5 * 60);
 }
 
 impl Default for Limits {

@@ -1,0 +1,245 @@
+//! `config show` and `config check`: what is in force, where it came from, and whether it can work here.
+//!
+//! Both look only: nothing is made, and no program is started. A configuration that cannot be used is reported by
+//! [`refused`], each problem on a line of its own, with status 78.
+#![forbid(unsafe_code)]
+
+mod check;
+
+use std::io::{self, Write};
+
+use serde_json::json;
+use toml::Value;
+
+use crate::config::{ConfigError, Queue, Site, Transport};
+use crate::model::Exit;
+use crate::policy::units::{duration_text, size_text};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Say what is wrong with the configuration, or "ok"
+    Check {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        /// Take a spool on a network file system, where neither locks nor syncs can be relied on
+        #[arg(long)]
+        allow_network: bool,
+    },
+    /// Print every value and where it came from
+    Show {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command on a configuration that could be read.
+pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    match args.command {
+        Command::Check { json, allow_network } => {
+            let report = check::check(site, allow_network);
+            print(&if json { report.to_json(site) } else { report.to_text(site) })?;
+            Ok(if report.problems.is_empty() { Exit::Ok } else { Exit::Config })
+        }
+        Command::Show { json } => {
+            print(&if json { show_json(site) } else { show_text(site) })?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Reports a configuration that could not be read, in place of [`run`].
+pub fn refused(error: &ConfigError, args: &Args) -> anyhow::Result<Exit> {
+    let (Command::Check { json, .. } | Command::Show { json }) = args.command;
+    let problems = error.problems();
+    if json {
+        let problems: Vec<_> = problems.iter().map(check::problem_json).collect();
+        print(&format!("{:#}\n", json!({ "ok": false, "problems": problems, "warnings": [] })))?;
+    } else {
+        print(&problems.iter().map(|problem| format!("{problem}\n")).collect::<String>())?;
+    }
+    Ok(Exit::Config)
+}
+
+/// Writes to the standard output. A reader who has seen enough is no fault of ours.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// A table of the configuration: its name, and its keys with their values in the file's form.
+type Table = (String, Vec<(&'static str, Value)>);
+
+/// Everything that is in force.
+fn tables(site: &Site) -> Vec<Table> {
+    let config = &site.config;
+    let limits = vec![
+        ("message", size(config.limits.message)),
+        ("header", size(config.limits.header)),
+        ("recipients", number(config.limits.recipients)),
+        ("min_free", size(config.limits.min_free)),
+    ];
+    let mut tables = vec![
+        ("limits".to_owned(), limits),
+        ("events".to_owned(), vec![("syslog", Value::Boolean(config.events.syslog))]),
+    ];
+    tables.extend(config.queues.iter().map(|(name, queue)| (format!("queue.{name}"), queue_keys(queue))));
+    tables.extend(config.transports.iter().map(|(name, way)| (format!("transport.{name}"), transport_keys(way))));
+    tables
+}
+
+fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
+    vec![
+        ("transport", Value::String(queue.transport.clone())),
+        ("workers", queue.workers.map_or_else(|| Value::String("auto".to_owned()), number)),
+        ("retry.first", time(queue.retry.first)),
+        ("retry.max", time(queue.retry.max)),
+        ("retry.expire", time(queue.retry.expire)),
+        ("max_recipients", number(queue.max_recipients)),
+        ("linger", time(queue.linger)),
+        ("failed_keep", time(queue.failed_keep)),
+    ]
+}
+
+fn transport_keys(transport: &Transport) -> Vec<(&'static str, Value)> {
+    match transport {
+        Transport::Pipe { command, profile, timeout } => vec![
+            ("kind", Value::String("pipe".to_owned())),
+            ("command", Value::Array(command.iter().cloned().map(Value::String).collect())),
+            ("profile", Value::String(profile.name().to_owned())),
+            ("timeout", time(*timeout)),
+        ],
+        Transport::Maildir { path } => vec![
+            ("kind", Value::String("maildir".to_owned())),
+            ("path", Value::String(path.to_string_lossy().into_owned())),
+        ],
+    }
+}
+
+fn size(bytes: u64) -> Value {
+    Value::String(size_text(bytes))
+}
+
+fn time(duration: std::time::Duration) -> Value {
+    Value::String(duration_text(duration))
+}
+
+fn number(count: usize) -> Value {
+    // Every count has a bound far below this.
+    Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Where `key` was set: `/etc/bulkmailer.toml:3`, or `default`.
+fn origin(site: &Site, key: &str) -> String {
+    match (&site.file, site.origins.line(key)) {
+        (Some(file), Some(line)) => format!("{}:{line}", file.display()),
+        (Some(_) | None, _) => "default".to_owned(),
+    }
+}
+
+/// The file that would say all this, with comments that say where it came from.
+fn show_text(site: &Site) -> String {
+    let mut text = heading(site, "# ");
+    text.push_str(&format!("# sendmail: {}\n", site.sendmail_why));
+    for (table, keys) in tables(site) {
+        text.push_str(&format!("\n[{table}]\n"));
+        for (key, value) in keys {
+            let line = format!("{key} = {value}");
+            text.push_str(&format!("{line:<39} # {}\n", origin(site, &format!("{table}.{key}"))));
+        }
+    }
+    text
+}
+
+/// Which spool and which file, and why.
+fn heading(site: &Site, mark: &str) -> String {
+    let file = site.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
+    let spool = format!("{mark}spool: {} ({})\n", site.spool.display(), site.spool_why);
+    format!("{spool}{mark}file: {file} ({})\n", site.file_why)
+}
+
+fn places_json(site: &Site) -> (serde_json::Value, serde_json::Value) {
+    let spool = json!({ "path": site.spool.to_string_lossy(), "why": site.spool_why });
+    let file = site.file.as_ref().map(|file| file.to_string_lossy());
+    (spool, json!({ "path": file, "why": site.file_why }))
+}
+
+fn show_json(site: &Site) -> String {
+    let (spool, file) = places_json(site);
+    let mut values = serde_json::Map::new();
+    for (table, keys) in tables(site) {
+        for (key, value) in keys {
+            let key = format!("{table}.{key}");
+            let from = origin(site, &key);
+            values.insert(key, json!({ "value": value, "from": from }));
+        }
+    }
+    let sendmail = &site.sendmail_why;
+    format!("{:#}\n", json!({ "spool": spool, "file": file, "sendmail": sendmail, "values": values }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::site::{Environment, Host};
+    use crate::config::{Config, RESERVED, load};
+
+    /// A site with nothing found, in `root`.
+    pub(super) fn site(root: &Path, file: Option<&str>) -> Site {
+        let at = |name: &str| root.join(name);
+        let host = Host { file: at("etc"), spool: at("s"), maildir: at("m"), sendmails: vec![], own: at("own") };
+        let (spool, config, xdg_config, xdg_state) = (None, None, None, None);
+        let home = Some(root.to_owned());
+        let env = Environment { uid: 1000, home, spool, config, xdg_config, xdg_state, host };
+        if let Some(text) = file {
+            std::fs::write(at("etc"), text).expect("written");
+        }
+        Site::resolve_in(&env, None, None).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn what_is_shown_reads_back_as_the_same_configuration() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let text = "[queue.news]\nlinger = \"1h30m\"\n[transport.x]\nkind = \"pipe\"\n\
+                    command = [\"/x\", 'a \"b\" \\ ', \"{recipients}\"]\n";
+        let site = site(temp.path(), Some(text));
+        let shown = show_text(&site);
+        let read = load::parse(&shown, Path::new("shown"), Config::embedded(None, "/elsewhere".into()), &|| None);
+        let (config, _) = read.unwrap_or_else(|error| panic!("{error}\n{shown}"));
+        assert_eq!(config, site.config, "{shown}");
+        let from = format!("linger = \"90m\"                          # {}:2\n", temp.path().join("etc").display());
+        assert!(shown.contains(&from), "{shown}");
+        assert!(shown.contains("message = \"64M\"                         # default\n"), "{shown}");
+    }
+
+    #[test]
+    fn the_json_has_every_value_with_its_origin() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let site = site(temp.path(), Some("[limits]\nrecipients = 7\n"));
+        let shown: serde_json::Value = serde_json::from_str(&show_json(&site)).expect("JSON");
+        assert_eq!(shown["values"]["limits.recipients"]["value"], 7);
+        assert!(shown["values"]["limits.recipients"]["from"].as_str().is_some_and(|from| from.ends_with("etc:2")));
+        assert_eq!(shown["values"]["queue.outbound.retry.first"], json!({ "value": "5m", "from": "default" }));
+        assert!(shown["spool"]["path"].as_str().is_some_and(|path| path.ends_with("bulkmailer/spool")));
+    }
+
+    #[test]
+    fn no_queue_can_have_a_name_of_the_spools_own() {
+        let possible = crate::spool::layout::RESERVED.into_iter().filter(|name| !name.contains('.'));
+        for name in possible {
+            assert!(RESERVED.contains(&name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Whether the configuration can work on this host: the commands, the Maildirs, the spool's file system.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use nix::sys::statfs::statfs;
+use nix::unistd::{AccessFlags, eaccess};
+use serde_json::json;
+
+use super::{heading, places_json};
+use crate::config::error::Problem;
+use crate::config::{Profile, Site, Transport};
+use crate::spool::Spool;
+use crate::sys::process::host_name;
+use crate::transport::profiles;
+
+/// File systems whose locks or syncs are another machine's or another program's word, by statfs(2)'s `f_type`.
+const NETWORK: [(u64, &str); 11] = [
+    (0x6969, "NFS"),
+    (0x517b, "SMB"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9P"),
+    (0x5346_414f, "AFS"),
+    (0x00c3_6400, "Ceph"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x0116_1970, "GFS2"),
+    (0x7461_636f, "OCFS2"),
+];
+
+/// What was found. Warnings do not keep mail from flowing; problems do.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+    /// By transport: the profile in force, and why.
+    profiles: BTreeMap<String, (String, String)>,
+}
+
+/// Looks at everything that the configuration names.
+pub(super) fn check(site: &Site, allow_network: bool) -> Report {
+    let mut report = Report::default();
+    for (name, transport) in &site.config.transports {
+        match transport {
+            Transport::Pipe { command, profile, .. } => report.pipe(site, name, command, *profile),
+            Transport::Maildir { path } => report.maildir(site, name, path),
+        }
+    }
+    report.outbound(site);
+    report.spool(site, allow_network);
+    report
+}
+
+/// Something about `key`, with the line that set it.
+fn about(site: &Site, key: &str, text: &str) -> Problem {
+    let line = site.origins.line(key);
+    Problem { file: site.file.clone().filter(|_| line.is_some()), line, text: format!("{key}: {text}") }
+}
+
+impl Report {
+    fn pipe(&mut self, site: &Site, name: &str, command: &[String], profile: Profile) {
+        let key = format!("transport.{name}.command");
+        let program = Path::new(command.first().map_or("", String::as_str));
+        let shown = program.display();
+        let fault = match program.metadata() {
+            Err(error) => Some(format!("{shown}: {error}: name the program that takes the mail")),
+            Ok(meta) if !meta.is_file() => Some(format!("{shown} is no program: name the one that takes the mail")),
+            Ok(_) => eaccess(program, AccessFlags::X_OK)
+                .err()
+                .map(|errno| format!("{shown}: {}: you may not run it", errno.desc())),
+        };
+        if let Some(fault) = fault {
+            self.problems.push(about(site, &key, &fault));
+            return;
+        }
+        let before = command.iter().take_while(|arg| *arg != "{recipients}");
+        if !before.into_iter().any(|arg| arg == "--") {
+            let text = "no \"--\" stands before \"{recipients}\", so mail to an address that begins with '-' fails";
+            self.warnings.push(about(site, &key, text));
+        }
+        let (behaviour, why) = match profile {
+            Profile::Auto => profiles::recognise(program),
+            Profile::Generic | Profile::Postfix => {
+                (profiles::resolve(profile, command), "the configuration says so".to_owned())
+            }
+        };
+        self.profiles.insert(name.to_owned(), (behaviour.name.to_owned(), why));
+        if is_sendmail_mta(program) && !is_qualified(&host_name(), &hosts()) {
+            let text = format!(
+                "this host's name, {:?}, has no dot, so Sendmail waits a minute at each call: \
+                 give it a full name in /etc/hosts",
+                host_name()
+            );
+            self.warnings.push(about(site, &key, &text));
+        }
+    }
+
+    fn maildir(&mut self, site: &Site, name: &str, path: &Path) {
+        let key = format!("transport.{name}.path");
+        let used = site.config.queues.values().any(|queue| queue.transport == name);
+        let there = existing(path);
+        let fault = if !there.is_dir() {
+            Some(format!("{} is no folder, so no Maildir can be made there", there.display()))
+        } else {
+            let may = eaccess(there, AccessFlags::W_OK | AccessFlags::X_OK);
+            may.err().map(|errno| format!("{}: {}: you may not write there", there.display(), errno.desc()))
+        };
+        match fault {
+            Some(fault) if used => self.problems.push(about(site, &key, &fault)),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Mail that is meant for other hosts and ends in a Maildir surprises most people.
+    fn outbound(&mut self, site: &Site) {
+        let Some(outbound) = site.config.queues.get("outbound") else { return };
+        match site.config.transports.get(&outbound.transport) {
+            Some(Transport::Maildir { path }) if site.origins.line("queue.outbound.transport").is_none() => {
+                let text = format!(
+                    "mail goes into {} and leaves this host no more, because {}: \
+                     install an MTA, or set this key",
+                    path.display(),
+                    site.sendmail_why
+                );
+                self.warnings.push(about(site, "queue.outbound.transport", &text));
+            }
+            Some(Transport::Maildir { .. } | Transport::Pipe { .. }) | None => {}
+        }
+    }
+
+    fn spool(&mut self, site: &Site, allow_network: bool) {
+        let there = existing(&site.spool);
+        let spool = |text: String| Problem { file: Some(site.spool.clone()), line: None, text };
+        match statfs(there) {
+            Ok(found) => {
+                // The field's width and sign differ between architectures; the numbers have 32 bits.
+                let kind = found.filesystem_type().0 as u64 & 0xffff_ffff;
+                let network = NETWORK.iter().find(|(number, _)| *number == kind);
+                if let Some((_, name)) = network.filter(|_| !allow_network) {
+                    let text = format!(
+                        "the spool lies on {name}, where locks and syncs cannot be relied on: \
+                         choose a local disk, or check with --allow-network"
+                    );
+                    self.problems.push(spool(text));
+                }
+            }
+            Err(errno) => self.problems.push(spool(format!("cannot look at its file system: {}", errno.desc()))),
+        }
+        match Spool::open(&site.spool) {
+            Ok(Some(_)) => {}
+            Ok(None) if there.is_dir() => {
+                if let Err(errno) = eaccess(there, AccessFlags::W_OK | AccessFlags::X_OK) {
+                    let text = format!("cannot be made, you may not write in {}: {}", there.display(), errno.desc());
+                    self.problems.push(spool(text));
+                }
+            }
+            Ok(None) => self.problems.push(spool(format!("cannot be made, {} is no folder", there.display()))),
+            Err(error) => self.problems.push(Problem { file: None, line: None, text: error.to_string() }),
+        }
+    }
+
+    pub(super) fn to_text(&self, site: &Site) -> String {
+        let mut text = String::new();
+        for problem in &self.problems {
+            text.push_str(&format!("{problem}\n"));
+        }
+        for warning in &self.warnings {
+            text.push_str(&format!("warning: {warning}\n"));
+        }
+        if self.problems.is_empty() {
+            text.push_str(&heading(site, ""));
+            for (name, (profile, why)) in &self.profiles {
+                text.push_str(&format!("transport.{name}: profile {profile}, because {why}\n"));
+            }
+            text.push_str("ok\n");
+        }
+        text
+    }
+
+    pub(super) fn to_json(&self, site: &Site) -> String {
+        let (spool, file) = places_json(site);
+        let list = |problems: &[Problem]| problems.iter().map(problem_json).collect::<Vec<_>>();
+        let profiles: serde_json::Map<_, _> = self
+            .profiles
+            .iter()
+            .map(|(name, (profile, why))| (name.clone(), json!({ "profile": profile, "why": why })))
+            .collect();
+        let report = json!({
+            "ok": self.problems.is_empty(),
+            "spool": spool,
+            "file": file,
+            "problems": list(&self.problems),
+            "warnings": list(&self.warnings),
+            "profiles": profiles,
+        });
+        format!("{report:#}\n")
+    }
+}
+
+pub(super) fn problem_json(problem: &Problem) -> serde_json::Value {
+    let file = problem.file.as_ref().map(|file| file.to_string_lossy());
+    json!({ "file": file, "line": problem.line, "text": problem.text })
+}
+
+/// The nearest folder or file on the way to `path` that exists.
+fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"))
+}
+
+/// Sendmail itself, not one of the programs that took its command's name.
+fn is_sendmail_mta(program: &Path) -> bool {
+    let real = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
+    let named = real.file_name().is_some_and(|name| name == "sendmail" || name == "sendmail.sendmail");
+    named && (real.to_string_lossy().contains("/sm.bin/") || Path::new("/etc/mail/sendmail.cf").exists())
+}
+
+fn hosts() -> String {
+    std::fs::read_to_string("/etc/hosts").unwrap_or_default()
+}
+
+/// Whether `host` has a dot, or a full name in `hosts`, a text in the form of hosts(5).
+fn is_qualified(host: &str, hosts: &str) -> bool {
+    let full = |line: &str| {
+        let names: Vec<&str> = line.split('#').next().unwrap_or("").split_whitespace().skip(1).collect();
+        names.contains(&host) && names.iter().any(|name| name.contains('.'))
+    };
+    host.contains('.') || hosts.lines().any(full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::site;
+    use super::*;
+
+    fn checked(root: &Path, file: &str) -> (Vec<String>, Vec<String>) {
+        let report = check(&site(root, Some(file)), false);
+        let text = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect();
+        (text(&report.problems), text(&report.warnings))
+    }
+
+    #[test]
+    fn a_bare_host_is_warned_of_and_ok() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let site = site(temp.path(), None);
+        let report = check(&site, false);
+        assert!(report.problems.is_empty(), "{report:?}");
+        assert!(report.warnings[0].text.contains("this host has no sendmail command"), "{report:?}");
+        assert!(report.to_text(&site).ends_with("\nok\n"), "{}", report.to_text(&site));
+    }
+
+    #[test]
+    fn a_command_that_is_not_there_is_named_with_its_line() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let file = "[transport.a]\nkind = \"pipe\"\ncommand = [\"/no/such\", \"{recipients}\"]\n\
+                    [transport.b]\nkind = \"pipe\"\ncommand = [\"/etc\", \"{recipients}\"]\n\
+                    [transport.c]\nkind = \"pipe\"\ncommand = [\"/bin/true\", \"{recipients}\"]\n\
+                    [queue.outbound]\ntransport = \"c\"\n";
+        let (problems, warnings) = checked(temp.path(), file);
+        assert!(problems[0].contains("etc:3: transport.a.command: /no/such: No such file"), "{problems:?}");
+        assert!(problems[1].contains("etc:6: transport.b.command: /etc is no program"), "{problems:?}");
+        assert_eq!((problems.len(), warnings.len()), (2, 1), "{warnings:?}");
+        assert!(warnings[0].contains("\"--\""), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_maildir_or_spool_that_cannot_be_made_is_a_problem() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let file = temp.path().join("etc");
+        let path = file.join("Maildir");
+        let text = format!("[transport.maildir]\nkind = \"maildir\"\npath = {path:?}\n");
+        let (problems, _) = checked(temp.path(), &text);
+        assert!(problems[0].contains("etc:3: transport.maildir.path: "), "{problems:?}");
+        let mut site = site(temp.path(), None);
+        site.spool = file.join("spool");
+        assert!(!check(&site, false).problems.is_empty());
+    }
+
+    #[test]
+    fn a_host_name_is_full_with_a_dot_or_a_line_in_hosts() {
+        assert!(is_qualified("a.example", ""));
+        assert!(!is_qualified("a", "127.0.0.1 localhost\n127.0.1.1 a # a.example\n"));
+        assert!(is_qualified("a", "127.0.1.1\ta.example a\n"));
+    }
+}

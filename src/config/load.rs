@@ -1,0 +1,263 @@
+//! From the file's text to a [`Config`], or to everything that is wrong with it.
+//!
+//! Kept true: what is not said keeps the value of the embedded configuration; nothing is taken that the program could
+//! not do (an unknown key, a value out of range, a transport that is nowhere defined). Nothing here does I/O.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::error::Problem;
+use super::values::{self, RawFile, RawLimits, RawQueue, RawRetry, RawTransport, Scalar, Value};
+use super::{Config, ConfigError, Limits, Profile, Queue, RESERVED, Retry, Transport};
+use crate::policy::units::{duration_text, size_text};
+
+/// Which line of the file set a value; values that are not here are the embedded ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origins(BTreeMap<String, usize>);
+
+impl Origins {
+    /// The line, counted from 1, that set `key`, such as `queue.outbound.retry.first`.
+    pub fn line(&self, key: &str) -> Option<usize> {
+        self.0.get(key).copied()
+    }
+}
+
+/// Reads `text`, the content of `file`, over the `embedded` configuration. `home` is asked for where a path begins
+/// with `~/`.
+///
+/// Errors: everything that is wrong with it; after an error in its syntax or an unknown key, only that.
+pub fn parse(
+    text: &str,
+    file: &Path,
+    embedded: Config,
+    home: &dyn Fn() -> Option<PathBuf>,
+) -> Result<(Config, Origins), ConfigError> {
+    let raw: RawFile = toml::from_str(text).map_err(|error| syntax(&error, text, file))?;
+    let mut reader = Reader { text, file, home, problems: Vec::new(), origins: Origins::default() };
+    let has_sendmail = embedded.transports.contains_key("sendmail");
+    let mut config = embedded;
+    config.limits = reader.limits(&raw.limits);
+    config.events.syslog = reader.value("events.syslog", &raw.events.syslog, false, values::flag);
+    for (name, raw) in &raw.transport {
+        if let Some(transport) = reader.transport(name, raw) {
+            config.transports.insert(name.get_ref().clone(), transport);
+        }
+    }
+    // A transport that is there and faulty is not a missing one.
+    let defined =
+        |name: &str| config.transports.contains_key(name) || raw.transport.keys().any(|there| there.get_ref() == name);
+    // `outbound` first: it lends its transport to queues that name none.
+    let (first, rest): (Vec<_>, Vec<_>) = raw.queue.iter().partition(|(name, _)| name.get_ref() == "outbound");
+    for (name, raw) in first.into_iter().chain(rest) {
+        let lent = config.queues.get("outbound").map_or("maildir", |queue| queue.transport.as_str());
+        let base = config.queues.get(name.get_ref()).cloned().unwrap_or_else(|| Queue::through(lent));
+        let queue = reader.queue(name, raw, base);
+        if raw.transport.is_some() && !defined(&queue.transport) {
+            reader.undefined(name.get_ref(), &queue.transport, raw, has_sendmail);
+        }
+        config.queues.insert(name.get_ref().clone(), queue);
+    }
+    match ConfigError::of(reader.problems) {
+        Some(error) => Err(error),
+        None => Ok((config, reader.origins)),
+    }
+}
+
+/// What the TOML reader found, on one line and in a person's words.
+fn syntax(error: &toml::de::Error, text: &str, file: &Path) -> ConfigError {
+    let mut said = error.message().replace('\n', "; ");
+    if let Some(key) = said.strip_prefix("unknown field") {
+        let key =
+            key.replace(", expected one of ", "; the keys here are ").replace(", expected ", "; the key here is ");
+        said = format!("unknown key{key}");
+    }
+    let line = error.span().map(|span| line_at(text, span.start));
+    let problem = Problem { file: Some(file.to_owned()), line, text: said };
+    ConfigError::of(vec![problem]).unwrap_or_else(|| ConfigError::whole(Some(file), error.message().to_owned()))
+}
+
+/// The line of byte `at`, counted from 1.
+fn line_at(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|&b| b == b'\n').count() + 1
+}
+
+/// Reads values and notes where each was set and what is wrong.
+struct Reader<'a> {
+    text: &'a str,
+    file: &'a Path,
+    home: &'a dyn Fn() -> Option<PathBuf>,
+    problems: Vec<Problem>,
+    origins: Origins,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, at: Option<usize>, text: String) {
+        let line = at.map(|at| line_at(self.text, at));
+        self.problems.push(Problem { file: Some(self.file.to_owned()), line, text });
+    }
+
+    /// The value of `key` if it is set and good, else `default`.
+    fn value<T>(&mut self, key: &str, value: &Value, default: T, read: impl FnOnce(&Scalar) -> Result<T, String>) -> T {
+        let Some(value) = value else { return default };
+        self.origins.0.insert(key.to_owned(), line_at(self.text, value.span().start));
+        match read(value.get_ref()) {
+            Ok(good) => good,
+            Err(why) => {
+                self.problem(Some(value.span().start), format!("{key}: {why}"));
+                default
+            }
+        }
+    }
+
+    fn limits(&mut self, raw: &RawLimits) -> Limits {
+        let default = Limits::default();
+        let message = self.value("limits.message", &raw.message, default.message, values::size_of(1));
+        let header = self.value("limits.header", &raw.header, default.header.min(message), values::size_of(1));
+        if header > message {
+            let why = format!("a header of {} never fits into a message of {}", size_text(header), size_text(message));
+            self.problem(first_of(&[&raw.header, &raw.message]), format!("limits.header: {why}: lower it"));
+        }
+        let min_free = Limits::min_free_for(message);
+        Limits {
+            message,
+            header,
+            recipients: self.value(
+                "limits.recipients",
+                &raw.recipients,
+                default.recipients,
+                values::count(1..=100_000),
+            ),
+            min_free: self.value("limits.min_free", &raw.min_free, min_free, values::size),
+        }
+    }
+
+    fn queue(&mut self, name: &Spanned<String>, raw: &RawQueue, base: Queue) -> Queue {
+        let word = name.get_ref();
+        if let Err(why) = values::name(word) {
+            self.problem(Some(name.span().start), format!("queue {word:?}: {why}"));
+        } else if RESERVED.contains(&word.as_str()) {
+            let why = "the spool uses this name itself: choose another";
+            self.problem(Some(name.span().start), format!("queue {word:?}: {why}"));
+        }
+        let key = |inside: &str| format!("queue.{word}.{inside}");
+        Queue {
+            transport: self.value(&key("transport"), &raw.transport, base.transport, values::text),
+            workers: self.value(&key("workers"), &raw.workers, base.workers, values::workers),
+            retry: self.retry(&key("retry"), &raw.retry, base.retry),
+            max_recipients: self.value(
+                &key("max_recipients"),
+                &raw.max_recipients,
+                base.max_recipients,
+                values::count(1..=10_000),
+            ),
+            linger: self.value(&key("linger"), &raw.linger, base.linger, values::duration),
+            failed_keep: self.value(&key("failed_keep"), &raw.failed_keep, base.failed_keep, values::duration),
+        }
+    }
+
+    fn retry(&mut self, key: &str, raw: &RawRetry, base: Retry) -> Retry {
+        let mut time = |inside: &str, value: &Value, default: Duration| {
+            self.value(&format!("{key}.{inside}"), value, default, values::some_time)
+        };
+        let first = time("first", &raw.first, base.first);
+        let max = time("max", &raw.max, base.max);
+        let expire = time("expire", &raw.expire, base.expire);
+        if max < first {
+            let why =
+                format!("{} lies below first, {}: raise max or lower first", duration_text(max), duration_text(first));
+            self.problem(first_of(&[&raw.max, &raw.first]), format!("{key}.max: {why}"));
+        }
+        if expire < first {
+            let why = format!(
+                "{} lies below first, {}: nothing would be tried again",
+                duration_text(expire),
+                duration_text(first)
+            );
+            self.problem(first_of(&[&raw.expire, &raw.first]), format!("{key}.expire: {why}"));
+        }
+        Retry { first, max, expire }
+    }
+
+    /// The transport, or `None` with the problem noted.
+    fn transport(&mut self, name: &Spanned<String>, raw: &RawTransport) -> Option<Transport> {
+        let word = name.get_ref();
+        if let Err(why) = values::name(word) {
+            self.problem(Some(name.span().start), format!("transport {word:?}: {why}"));
+        }
+        let key = |inside: &str| format!("transport.{word}.{inside}");
+        let at = name.span().start;
+        let kind = self.value(&key("kind"), &raw.kind, String::new(), values::text);
+        match kind.as_str() {
+            "pipe" => {
+                self.foreign(&key("path"), raw.path.as_ref().map(|path| path.span().start), "pipe");
+                self.pipe(word, raw, at)
+            }
+            "maildir" => {
+                let command = raw.command.as_ref().map(|command| command.span().start);
+                self.foreign(&key("command"), command, "maildir");
+                self.foreign(&key("profile"), raw.profile.as_ref().map(|profile| profile.span().start), "maildir");
+                self.foreign(&key("timeout"), raw.timeout.as_ref().map(|timeout| timeout.span().start), "maildir");
+                if raw.path.is_none() {
+                    self.problem(Some(at), format!("{}: a maildir needs its path", key("path")));
+                    return None;
+                }
+                let home = self.home;
+                let path = self.value(&key("path"), &raw.path, None, |path| values::path(path, home).map(Some));
+                path.map(|path| Transport::Maildir { path })
+            }
+            _ => {
+                let said = raw
+                    .kind
+                    .as_ref()
+                    .map_or_else(|| "it is missing".to_owned(), |kind| format!("{} is none", kind.get_ref()));
+                self.problem(Some(at), format!("{}: {said}: \"pipe\" or \"maildir\"", key("kind")));
+                None
+            }
+        }
+    }
+
+    fn pipe(&mut self, word: &str, raw: &RawTransport, at: usize) -> Option<Transport> {
+        let key = |inside: &str| format!("transport.{word}.{inside}");
+        let profile = self.value(&key("profile"), &raw.profile, Profile::Auto, values::profile);
+        let timeout = self.value(&key("timeout"), &raw.timeout, Transport::TIMEOUT, values::some_time);
+        let Some(command) = &raw.command else {
+            self.problem(Some(at), format!("{}: a pipe needs the command that it leads to", key("command")));
+            return None;
+        };
+        let place = command.span().start;
+        self.origins.0.insert(key("command"), line_at(self.text, place));
+        match values::command(command.get_ref()) {
+            Ok(command) => Some(Transport::Pipe { command, profile, timeout }),
+            Err(why) => {
+                self.problem(Some(place), format!("{}: {why}", key("command")));
+                None
+            }
+        }
+    }
+
+    /// Notes a key that transports of this kind do not have.
+    fn foreign(&mut self, key: &str, at: Option<usize>, kind: &str) {
+        if at.is_some() {
+            self.problem(at, format!("{key}: a transport of kind \"{kind}\" has no such key: remove it"));
+        }
+    }
+
+    fn undefined(&mut self, queue: &str, transport: &str, raw: &RawQueue, has_sendmail: bool) {
+        let at = raw.transport.as_ref().map(|value| value.span().start);
+        let why = if transport == "sendmail" && !has_sendmail {
+            "this host has no sendmail command, so there is no such transport".to_owned()
+        } else {
+            "no such transport".to_owned()
+        };
+        let text = format!("queue.{queue}.transport: {transport:?}: {why}: define it in [transport.{transport}]");
+        self.problem(at, text);
+    }
+}
+
+/// Where the first of these that is set stands.
+fn first_of(values: &[&Value]) -> Option<usize> {
+    values.iter().find_map(|value| value.as_ref().map(|value| value.span().start))
+}

@@ -1,0 +1,303 @@
+//! Which spool and which configuration file this process uses, and why.
+//!
+//! | | the spool | the file |
+//! |---|---|---|
+//! | 1 | `--spool` | `--config` |
+//! | 2 | `BULKMAILER_SPOOL` | `BULKMAILER_CONFIG` |
+//! | 3 | a plain user with a file of his own: his | a plain user: his, if it exists |
+//! | 4 | the host's: root always, a plain user where he may write | the host's, if it exists |
+//! | 5 | the plain user's own | none: the embedded configuration |
+//!
+//! The host's are `/var/spool/bulkmailer` and `/etc/bulkmailer.toml`; a plain user's are
+//! `$XDG_STATE_HOME/bulkmailer/spool` and `$XDG_CONFIG_HOME/bulkmailer.toml`.
+//!
+//! Kept true: root takes no file that another user could change, because its commands would run as root. It is resolved
+//! at each call of the sendmail face, so it costs a few stats and one read, and starts no program.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, Uid, User, eaccess};
+
+use super::error::Problem;
+use super::load::{self, Origins};
+use super::{Config, ConfigError, Transport};
+
+/// More than this is no configuration.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// What is in force for this process.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Absolute; it need not exist yet.
+    pub spool: PathBuf,
+    /// Why this spool, in words that follow its path: "the host's, because you are root".
+    pub spool_why: String,
+    pub file: Option<PathBuf>,
+    /// Why this file or none.
+    pub file_why: String,
+    pub config: Config,
+    /// Which line of `file` set what.
+    pub origins: Origins,
+    /// What was found of a sendmail command for the embedded configuration.
+    pub sendmail_why: String,
+}
+
+/// What the choice depends on. Tests make their own.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// The effective user.
+    pub uid: u32,
+    /// `HOME`; where it is missing, the user's entry in the password database counts.
+    pub home: Option<PathBuf>,
+    pub spool: Option<PathBuf>,
+    pub config: Option<PathBuf>,
+    pub xdg_config: Option<PathBuf>,
+    pub xdg_state: Option<PathBuf>,
+    pub host: Host,
+}
+
+/// The host's own places.
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub file: PathBuf,
+    pub spool: PathBuf,
+    pub maildir: PathBuf,
+    /// Where a sendmail command may be, the likeliest first.
+    pub sendmails: Vec<PathBuf>,
+    /// This program.
+    pub own: PathBuf,
+}
+
+impl Default for Host {
+    fn default() -> Host {
+        Host {
+            file: "/etc/bulkmailer.toml".into(),
+            spool: "/var/spool/bulkmailer".into(),
+            maildir: "/var/lib/bulkmailer/Maildir".into(),
+            sendmails: vec!["/usr/sbin/sendmail".into(), "/usr/lib/sendmail".into()],
+            own: "/proc/self/exe".into(),
+        }
+    }
+}
+
+impl Environment {
+    /// This process's.
+    pub fn of_process() -> Environment {
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        // The XDG base directory specification has relative paths ignored.
+        let absolute = |name: &str| path(name).filter(|path| path.is_absolute());
+        Environment {
+            uid: Uid::effective().as_raw(),
+            home: absolute("HOME"),
+            spool: path("BULKMAILER_SPOOL"),
+            config: path("BULKMAILER_CONFIG"),
+            xdg_config: absolute("XDG_CONFIG_HOME"),
+            xdg_state: absolute("XDG_STATE_HOME"),
+            host: Host::default(),
+        }
+    }
+
+    fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        let listed = || User::from_uid(Uid::from_raw(self.uid)).ok().flatten().map(|user| user.dir);
+        self.home.clone().or_else(listed)
+    }
+
+    /// The plain user's own file, whether it exists or not.
+    fn own_file(&self) -> Option<PathBuf> {
+        let folder = self.xdg_config.clone().or_else(|| Some(self.home()?.join(".config")));
+        folder.map(|folder| folder.join("bulkmailer.toml"))
+    }
+
+    /// Where the plain user's own spool and Maildir lie.
+    fn own_state(&self) -> Result<PathBuf, ConfigError> {
+        let folder = self.xdg_state.clone().or_else(|| Some(self.home()?.join(".local/state")));
+        let missing =
+            || ConfigError::whole(None, "no home directory is known: set HOME, or name a spool with --spool".into());
+        folder.map(|folder| folder.join("bulkmailer")).ok_or_else(missing)
+    }
+}
+
+impl Site {
+    /// Finds spool and file for this process, and reads the file.
+    ///
+    /// Errors: a named file that cannot be read or may be changed by others, whatever [`load::parse`] finds, a command
+    /// that leads back to this program, a plain user without a home.
+    pub fn resolve(spool: Option<&Path>, config: Option<&Path>) -> Result<Site, ConfigError> {
+        Site::resolve_in(&Environment::of_process(), spool, config)
+    }
+
+    /// The same in a given environment.
+    pub fn resolve_in(env: &Environment, spool: Option<&Path>, config: Option<&Path>) -> Result<Site, ConfigError> {
+        let own_file = if env.is_root() { None } else { env.own_file() };
+        let own_file = own_file.filter(|file| file.symlink_metadata().is_ok());
+        let (spool, spool_why) = choose_spool(env, spool, own_file.as_deref())?;
+        let (text, file, file_why) = choose_file(env, config, own_file)?;
+        let maildir = if env.is_root() || spool == env.host.spool {
+            env.host.maildir.clone()
+        } else {
+            env.own_state().map_or_else(|_| spool.with_file_name("Maildir"), |state| state.join("Maildir"))
+        };
+        let own = env.host.own.metadata().ok();
+        let (sendmail, sendmail_why) = find_sendmail(&env.host.sendmails, own.as_ref());
+        let embedded = Config::embedded(sendmail, maildir);
+        let (config, origins) = match &file {
+            Some(file) => load::parse(&text, file, embedded, &|| env.home())?,
+            None => (embedded, Origins::default()),
+        };
+        refuse_ourselves(&config, &origins, file.as_deref(), own.as_ref())?;
+        Ok(Site { spool, spool_why, file, file_why, config, origins, sendmail_why })
+    }
+}
+
+fn choose_spool(
+    env: &Environment,
+    flag: Option<&Path>,
+    own_file: Option<&Path>,
+) -> Result<(PathBuf, String), ConfigError> {
+    let host = &env.host.spool;
+    if let Some(path) = flag {
+        return Ok((absolute(path, "--spool")?, "named by --spool".to_owned()));
+    }
+    if let Some(path) = &env.spool {
+        return Ok((absolute(path, "BULKMAILER_SPOOL")?, "named by BULKMAILER_SPOOL".to_owned()));
+    }
+    if env.is_root() {
+        return Ok((host.clone(), "the host's, because you are root".to_owned()));
+    }
+    let own = || env.own_state().map(|state| state.join("spool"));
+    if let Some(file) = own_file {
+        return Ok((own()?, format!("your own, because you have {}", file.display())));
+    }
+    match eaccess(host, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) => Ok((host.clone(), "the host's, because you may write in it".to_owned())),
+        Err(nix::errno::Errno::ENOENT) => Ok((own()?, format!("your own, because there is no {}", host.display()))),
+        Err(_) => Ok((own()?, format!("your own, because you may not write in {}", host.display()))),
+    }
+}
+
+/// The file's text, the file, and why.
+fn choose_file(
+    env: &Environment,
+    flag: Option<&Path>,
+    own_file: Option<PathBuf>,
+) -> Result<(String, Option<PathBuf>, String), ConfigError> {
+    let named = |path: &Path, by: &str| {
+        let path = absolute(path, by)?;
+        let text = read(&path, env).map_err(|why| ConfigError::whole(Some(&path), why.to_string()))?;
+        Ok((text, Some(path), format!("named by {by}")))
+    };
+    if let Some(path) = flag {
+        return named(path, "--config");
+    }
+    if let Some(path) = &env.config {
+        return named(path, "BULKMAILER_CONFIG");
+    }
+    if let Some(path) = own_file {
+        let text = read(&path, env).map_err(|why| ConfigError::whole(Some(&path), why.to_string()))?;
+        return Ok((text, Some(path), "your own".to_owned()));
+    }
+    let host = &env.host.file;
+    match read(host, env) {
+        Ok(text) => Ok((text, Some(host.clone()), "the host's".to_owned())),
+        Err(Unread::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok((String::new(), None, format!("there is no {}", host.display())))
+        }
+        Err(Unread::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied && !env.is_root() => {
+            Ok((String::new(), None, format!("you may not read {}", host.display())))
+        }
+        Err(why) => Err(ConfigError::whole(Some(host), why.to_string())),
+    }
+}
+
+fn absolute(path: &Path, by: &str) -> Result<PathBuf, ConfigError> {
+    std::path::absolute(path).map_err(|error| ConfigError::whole(None, format!("{by} {path:?}: {error}")))
+}
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("cannot read the configuration: {0}")]
+    Io(#[from] io::Error),
+    #[error("this is no file: name the configuration file itself")]
+    NoFile,
+    #[error("others than root could change what root does with it: 'chown root' it and 'chmod go-w' it")]
+    Unsafe,
+    #[error("a configuration has at most 1 MiB")]
+    TooLarge,
+    #[error("this is no text: a configuration is UTF-8")]
+    NoText,
+}
+
+fn read(path: &Path, env: &Environment) -> Result<String, Unread> {
+    // Without O_NONBLOCK the open of a FIFO would wait for somebody to write.
+    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let meta = file.metadata()?;
+    let empty_device = || path == Path::new("/dev/null");
+    if !meta.is_file() && !empty_device() {
+        return Err(Unread::NoFile);
+    }
+    if env.is_root() && meta.is_file() && (meta.uid() != 0 || meta.mode() & 0o022 != 0) {
+        return Err(Unread::Unsafe);
+    }
+    read_text(&file)
+}
+
+fn read_text(file: &File) -> Result<String, Unread> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(Unread::TooLarge);
+    }
+    String::from_utf8(bytes).map_err(|_| Unread::NoText)
+}
+
+/// Whether both lead to one file.
+fn same_file(one: &Metadata, other: Option<&Metadata>) -> bool {
+    other.is_some_and(|other| one.dev() == other.dev() && one.ino() == other.ino())
+}
+
+/// The first of these that is a program and not this one.
+fn find_sendmail<'a>(places: &'a [PathBuf], own: Option<&Metadata>) -> (Option<&'a Path>, String) {
+    let mut why = "this host has no sendmail command".to_owned();
+    for place in places {
+        match place.metadata() {
+            Ok(meta) if same_file(&meta, own) => why = format!("{} is bulkmailer itself", place.display()),
+            Ok(meta) if meta.is_file() && meta.mode() & 0o111 != 0 => {
+                return (Some(place), format!("{} was found", place.display()));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    (None, why)
+}
+
+/// A transport that leads back to this program would feed us our own mail.
+fn refuse_ourselves(
+    config: &Config,
+    origins: &Origins,
+    file: Option<&Path>,
+    own: Option<&Metadata>,
+) -> Result<(), ConfigError> {
+    let mut problems = Vec::new();
+    for (name, transport) in &config.transports {
+        let program = match transport {
+            Transport::Pipe { command, .. } => command.first(),
+            Transport::Maildir { .. } => None,
+        };
+        let Some(program) = program else { continue };
+        if Path::new(program).metadata().is_ok_and(|meta| same_file(&meta, own)) {
+            let key = format!("transport.{name}.command");
+            let text =
+                format!("{key}: {program} is bulkmailer itself, which would feed itself: name the MTA's own sendmail");
+            problems.push(Problem { file: file.map(Path::to_owned), line: origins.line(&key), text });
+        }
+    }
+    ConfigError::of(problems).map_or(Ok(()), Err)
+}

@@ -1,0 +1,329 @@
+//! The configuration as a person meets it: what a file does, what is said of a faulty one, which one is found.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::load::{self, Origins};
+use super::site::{Environment, Host};
+use super::{Config, ConfigError, Profile, RESERVED, Site, Transport};
+
+fn embedded() -> Config {
+    Config::embedded(Some(Path::new("/usr/sbin/sendmail")), "/var/lib/bulkmailer/Maildir".into())
+}
+
+fn parse(text: &str) -> Result<(Config, Origins), ConfigError> {
+    load::parse(text, Path::new("/etc/b.toml"), embedded(), &|| Some("/home/mara".into()))
+}
+
+fn good(text: &str) -> Config {
+    parse(text).unwrap_or_else(|error| panic!("{error}\n{text}")).0
+}
+
+/// Each problem as it is printed.
+fn bad(text: &str) -> Vec<String> {
+    let error = parse(text).err().unwrap_or_else(|| panic!("this was taken:\n{text}"));
+    error.problems().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_empty_file_changes_nothing() {
+    assert_eq!(good(""), embedded());
+    assert_eq!(good("[queue.outbound]\n[limits]\n"), embedded());
+    let bare = Config::embedded(None, "/m".into());
+    assert_eq!(bare.queues["outbound"].transport, "maildir");
+    assert!(!bare.transports.contains_key("sendmail"));
+}
+
+#[test]
+fn every_key_is_taken() {
+    let config = good(
+        r#"
+[limits]
+message = "1M"
+header = 4096
+recipients = 10
+min_free = 0
+[events]
+syslog = true
+[queue.outbound]
+transport = "relay"
+workers = 4
+retry = { first = "1m", max = "1h", expire = "2d" }
+max_recipients = 1
+linger = "55s"
+failed_keep = "1w"
+[queue.news]
+workers = "auto"
+[transport.relay]
+kind = "pipe"
+command = ["/opt/mta/sendmail", "-f", "{sender}", "--", "{recipients}"]
+profile = "postfix"
+timeout = "30s"
+[transport.box]
+kind = "maildir"
+path = "~/Mail/in"
+"#,
+    );
+    assert_eq!((config.limits.message, config.limits.header, config.limits.min_free), (1 << 20, 4096, 0));
+    let outbound = &config.queues["outbound"];
+    assert_eq!((outbound.workers, outbound.max_recipients, outbound.linger.as_secs()), (Some(4), 1, 55));
+    assert_eq!(outbound.retry.first, Duration::from_secs(60));
+    assert_eq!(config.queues["news"].transport, "relay", "a queue goes where outbound goes unless it says otherwise");
+    assert_eq!(config.queues["bounce"].transport, "maildir");
+    assert_eq!(config.transports["box"], Transport::Maildir { path: "/home/mara/Mail/in".into() });
+    let Transport::Pipe { profile, timeout, .. } = &config.transports["relay"] else { panic!("it is a pipe") };
+    assert_eq!((*profile, timeout.as_secs()), (Profile::Postfix, 30));
+}
+
+#[test]
+fn what_follows_from_the_message_limit_follows_it() {
+    let config = good("[limits]\nmessage = \"100K\"\n");
+    assert_eq!(config.limits.header, 100 << 10);
+    assert_eq!(config.limits.min_free, (200 << 10) + (64 << 20));
+}
+
+#[test]
+fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
+    let cases = [
+        ("[limits]\nmesage = 1", "/etc/b.toml:2: unknown key `mesage`; the keys here are `message`, `header`"),
+        ("[events]\nlog = 1", "/etc/b.toml:2: unknown key `log`; "),
+        ("[limit]", "/etc/b.toml:1: unknown key `limit`; the keys here are `limits`"),
+        ("[queue.outbound\n", "/etc/b.toml:1: "),
+        ("[limits]\nmessage = 1\nmessage = 2", "/etc/b.toml:3: duplicate key"),
+        ("[queue]\noutbound = 1", "/etc/b.toml:2: invalid type: integer `1`, expected a table, as in [queue.outbound]"),
+        ("[limits]\nmessage = 1.5", "/etc/b.toml:2: invalid type: floating point `1.5`, expected a text"),
+        ("[limits]\nmessage = \"64 MB\"", "/etc/b.toml:2: limits.message: \"64 MB\" is no size"),
+        ("[limits]\nmessage = 0", "/etc/b.toml:2: limits.message: 0 is too small"),
+        ("[limits]\nmessage = -1", "/etc/b.toml:2: limits.message: \"-1\" is no size"),
+        ("[limits]\nmessage = \"1K\"\nheader = \"2K\"", "/etc/b.toml:3: limits.header: a header of 2K never fits"),
+        ("[limits]\nrecipients = 0", "/etc/b.toml:2: limits.recipients: 0 is not possible"),
+        ("[events]\nsyslog = \"yes\"", "/etc/b.toml:2: events.syslog: \"yes\" is neither true nor false"),
+        ("[queue.outbound]\nworkers = 0", "/etc/b.toml:2: queue.outbound.workers: 0 is not possible: \"auto\", or"),
+        ("[queue.outbound]\nworkers = 257", "/etc/b.toml:2: queue.outbound.workers: 257 is not possible"),
+        ("[queue.outbound]\nworkers = \"4\"", "/etc/b.toml:2: queue.outbound.workers: \"4\" is not possible"),
+        ("[queue.outbound]\nmax_recipients = 10001", "/etc/b.toml:2: queue.outbound.max_recipients: 10001"),
+        ("[queue.outbound]\nlinger = 55", "/etc/b.toml:2: queue.outbound.linger: \"55\" is no duration"),
+        ("[queue.outbound]\ntransport = 5", "/etc/b.toml:2: queue.outbound.transport: 5 is no text"),
+        ("[queue.outbound]\ntransport = \"x\"", "/etc/b.toml:2: queue.outbound.transport: \"x\": no such transport"),
+        ("[queue.outbound.retry]\nfirst = 0", "/etc/b.toml:2: queue.outbound.retry.first: 0 is too short"),
+        (
+            "[queue.outbound]\nretry = { first = \"5h\" }",
+            "/etc/b.toml:2: queue.outbound.retry.max: 4h lies below first",
+        ),
+        ("[queue.outbound]\nretry.expire = \"1m\"", "/etc/b.toml:2: queue.outbound.retry.expire: 1m lies below first"),
+        ("\n[queue.Out]", "/etc/b.toml:2: queue \"Out\": a name is"),
+        ("[queue.-x]", "/etc/b.toml:1: queue \"-x\": a name is"),
+        ("[queue.events]", "/etc/b.toml:1: queue \"events\": the spool uses this name"),
+        ("[transport.a]", "/etc/b.toml:1: transport.a.kind: it is missing: \"pipe\" or \"maildir\""),
+        ("[transport.a]\nkind = \"smoke\"", "/etc/b.toml:1: transport.a.kind: \"smoke\" is none"),
+        ("[transport.a]\nkind = \"pipe\"", "/etc/b.toml:1: transport.a.command: a pipe needs"),
+        ("[transport.a]\nkind = \"maildir\"", "/etc/b.toml:1: transport.a.path: a maildir needs"),
+        (
+            "[transport.a]\nkind = \"maildir\"\npath = \"m\"",
+            "/etc/b.toml:3: transport.a.path: \"m\" is no absolute path",
+        ),
+        (
+            "[transport.a]\nkind = \"maildir\"\npath = \"/m\"\ntimeout = \"1s\"",
+            "/etc/b.toml:4: transport.a.timeout: a tr",
+        ),
+    ];
+    for (text, expected) in cases {
+        let said = bad(text);
+        assert!(said.iter().any(|line| line.starts_with(expected)), "{text}\nexpected {expected}\nsaid {said:#?}");
+        assert!(said.iter().all(|line| !line.contains('\n')), "{said:?}");
+    }
+}
+
+#[test]
+fn a_command_that_cannot_work_is_refused() {
+    let command = |args: &str| bad(&format!("[transport.a]\nkind = \"pipe\"\ncommand = {args}"));
+    for (args, expected) in [
+        ("[]", "the command is empty"),
+        ("[\"sendmail\", \"{recipients}\"]", "is no absolute path"),
+        ("[\"/s\"]", "must be one argument of its own, and is 0"),
+        ("[\"/s\", \"{recipients}\", \"{recipients}\"]", "and is 2"),
+        ("[\"/s\", \"to={recipients}\", \"{recipients}\"]", "would not be replaced"),
+        ("[\"/s\", \"{recipient}\", \"{recipients}\"]", "would not be replaced"),
+        ("[\"/s\", \"a\\u0000\", \"{recipients}\"]", "cannot hold a NUL"),
+        ("[\"/s\", 5]", "expected a string"),
+    ] {
+        let said = command(args);
+        assert!(said.len() == 1 && said[0].starts_with("/etc/b.toml:3: ") && said[0].contains(expected), "{said:?}");
+    }
+}
+
+#[test]
+fn all_problems_are_found_at_once_in_the_order_of_the_file() {
+    let text =
+        "[transport.a]\nkind = \"pipe\"\n[queue.outbound]\nworkers = 0\ntransport = \"a\"\n[limits]\nmessage = 0\n";
+    let said = bad(text);
+    let lines: Vec<_> = said.iter().filter_map(|line| line.split(':').nth(1)).collect();
+    assert_eq!(lines, ["1", "4", "7"], "{said:#?}");
+    let error = parse(text).expect_err("it is faulty").to_string();
+    assert!(error.ends_with("(and 2 more problems: see 'bulkmailer config check')"), "{error}");
+}
+
+#[test]
+fn a_value_knows_its_line() {
+    let (_, origins) = parse("[queue.outbound]\nworkers = 4\nretry = { max = \"5h\" }\n").expect("a good file");
+    assert_eq!(origins.line("queue.outbound.workers"), Some(2));
+    assert_eq!(origins.line("queue.outbound.retry.max"), Some(3));
+    assert_eq!(origins.line("queue.outbound.retry.first"), None);
+}
+
+#[test]
+fn reserved_names_are_names_that_would_pass_otherwise() {
+    for name in RESERVED {
+        assert!(super::values::name(name).is_ok(), "{name}");
+    }
+}
+
+/// A host and a plain user's home in a temporary folder.
+struct World {
+    root: tempfile::TempDir,
+    env: Environment,
+}
+
+impl World {
+    fn new() -> World {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| root.path().join(name);
+        let host = Host {
+            file: at("etc.toml"),
+            spool: at("var-spool"),
+            maildir: at("var-lib/Maildir"),
+            sendmails: vec![at("sendmail"), at("lib-sendmail")],
+            own: at("bulkmailer"),
+        };
+        let home = Some(at("home"));
+        std::fs::create_dir_all(at("home/.config")).expect("a home");
+        let (spool, config, xdg_config, xdg_state) = (None, None, None, None);
+        World { env: Environment { uid: 1000, home, spool, config, xdg_config, xdg_state, host }, root }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        std::fs::write(self.at(name), text).expect("written");
+        std::fs::set_permissions(self.at(name), PermissionsExt::from_mode(mode)).expect("its mode is set");
+    }
+
+    fn site(&self) -> Site {
+        Site::resolve_in(&self.env, None, None).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn refused(&self) -> String {
+        Site::resolve_in(&self.env, None, None).expect_err("it is refused").to_string()
+    }
+}
+
+#[test]
+fn a_plain_user_has_a_place_of_his_own() {
+    let world = World::new();
+    let site = world.site();
+    assert_eq!(site.spool, world.at("home/.local/state/bulkmailer/spool"));
+    let maildir = world.at("home/.local/state/bulkmailer/Maildir");
+    assert_eq!(site.config.transports["maildir"], Transport::Maildir { path: maildir });
+    assert_eq!((site.file, site.config.queues["outbound"].transport.as_str()), (None, "maildir"));
+    assert!(site.spool_why.starts_with("your own, because there is no"), "{}", site.spool_why);
+}
+
+#[test]
+fn the_hosts_spool_is_used_where_it_may_be_and_the_hosts_file_where_there_is_no_own() {
+    let mut world = World::new();
+    std::fs::create_dir(world.at("var-spool")).expect("a spool");
+    world.write("etc.toml", "[queue.outbound]\nworkers = 3\n", 0o644);
+    let site = world.site();
+    assert_eq!((site.spool, site.config.queues["outbound"].workers), (world.at("var-spool"), Some(3)));
+    assert_eq!(site.config.transports["maildir"], Transport::Maildir { path: world.at("var-lib/Maildir") });
+    world.write("home/.config/bulkmailer.toml", "[queue.outbound]\nworkers = 2\n", 0o644);
+    let site = world.site();
+    assert_eq!(site.spool, world.at("home/.local/state/bulkmailer/spool"));
+    assert_eq!(site.config.queues["outbound"].workers, Some(2));
+    world.env.xdg_state = Some(world.at("state"));
+    world.env.xdg_config = Some(world.at("nowhere"));
+    world.env.host.spool = world.at("no-spool");
+    assert_eq!(world.site().spool, world.at("state/bulkmailer/spool"));
+}
+
+#[test]
+fn a_flag_counts_more_than_a_variable_and_both_more_than_the_rule() {
+    let mut world = World::new();
+    for (name, workers) in [("one.toml", 1), ("two.toml", 2)] {
+        world.write(name, &format!("[queue.outbound]\nworkers = {workers}\n"), 0o644);
+    }
+    world.env.spool = Some("/by/variable".into());
+    world.env.config = Some(world.at("one.toml"));
+    let site = world.site();
+    assert_eq!((site.spool, site.config.queues["outbound"].workers), ("/by/variable".into(), Some(1)));
+    let site = Site::resolve_in(&world.env, Some(Path::new("/by/flag")), Some(&world.at("two.toml")));
+    let site = site.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((site.spool, site.config.queues["outbound"].workers), ("/by/flag".into(), Some(2)));
+    assert_eq!((site.spool_why.as_str(), site.file_why.as_str()), ("named by --spool", "named by --config"));
+    world.env.config = Some(world.at("missing.toml"));
+    assert!(world.refused().contains("missing.toml: cannot read"), "{}", world.refused());
+    world.env.config = Some("/dev/null".into());
+    assert_eq!(world.site().config, Config::embedded(None, world.at("home/.local/state/bulkmailer/Maildir")));
+}
+
+#[test]
+fn root_takes_the_hosts_places_and_no_file_that_others_can_change() {
+    let mut world = World::new();
+    world.env.uid = 0;
+    world.write("home/.config/bulkmailer.toml", "[queue.outbound]\nworkers = 2\n", 0o644);
+    let site = world.site();
+    assert_eq!((site.spool, site.file), (world.at("var-spool"), None));
+    world.write("etc.toml", "", 0o666);
+    assert!(world.refused().contains("'chmod go-w'"), "{}", world.refused());
+    world.write("etc.toml", "", 0o620);
+    assert!(world.refused().contains("'chmod go-w'"), "{}", world.refused());
+}
+
+#[test]
+fn a_file_that_is_none_is_refused() {
+    let world = World::new();
+    std::fs::create_dir(world.at("etc.toml")).expect("a folder");
+    assert!(world.refused().contains("this is no file"), "{}", world.refused());
+    std::fs::remove_dir(world.at("etc.toml")).expect("removed");
+    std::fs::write(world.at("etc.toml"), b"# \xff\n").expect("written");
+    assert!(world.refused().contains("UTF-8"), "{}", world.refused());
+    std::fs::write(world.at("etc.toml"), vec![b'\n'; (1 << 20) + 1]).expect("written");
+    assert!(world.refused().contains("1 MiB"), "{}", world.refused());
+}
+
+#[test]
+fn the_sendmail_command_is_found_unless_it_is_this_program() {
+    let world = World::new();
+    world.write("lib-sendmail", "#!/bin/sh\n", 0o755);
+    let site = world.site();
+    assert_eq!(site.config.queues["outbound"].transport, "sendmail");
+    let Transport::Pipe { command, .. } = &site.config.transports["sendmail"] else { panic!("it is a pipe") };
+    assert_eq!(command[0], world.at("lib-sendmail").to_string_lossy());
+    world.write("sendmail", "no program", 0o644);
+    assert_eq!(world.site().config, site.config, "a file that is no program is passed over");
+    std::fs::remove_file(world.at("lib-sendmail")).expect("removed");
+    std::fs::remove_file(world.at("sendmail")).expect("removed");
+    world.write("bulkmailer", "the program", 0o755);
+    std::os::unix::fs::symlink(world.at("bulkmailer"), world.at("sendmail")).expect("linked");
+    let site = world.site();
+    assert!(site.sendmail_why.ends_with("is bulkmailer itself"), "{}", site.sendmail_why);
+    assert_eq!(site.config.queues["outbound"].transport, "maildir");
+    let link = world.at("sendmail");
+    let text = format!("\n[transport.x]\nkind = \"pipe\"\ncommand = [{link:?}, \"{{recipients}}\"]\n");
+    world.write("etc.toml", &text, 0o644);
+    let said = world.refused();
+    assert!(said.contains("etc.toml:4: transport.x.command: ") && said.contains("bulkmailer itself"), "{said}");
+}
+
+#[test]
+fn the_embedded_configuration_is_one_that_the_reader_takes() {
+    let config = embedded();
+    for (name, queue) in &config.queues {
+        assert!(super::values::name(name).is_ok());
+        assert!(config.transports.contains_key(&queue.transport));
+        assert!(queue.retry.first <= queue.retry.max && queue.retry.max <= queue.retry.expire);
+    }
+}

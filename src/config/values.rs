@@ -1,0 +1,244 @@
+//! The shape of the file, and what its single values may be.
+//!
+//! Reading happens in two steps, so that one pass finds as many faults as there are: serde takes the file into these
+//! structures (an unknown key, or a table where a value belongs, ends it at once), then each value is read by one of the
+//! functions below and a bad one is only noted. Every value carries its place in the text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{Error, Visitor};
+use toml::Spanned;
+
+use super::Profile;
+use crate::policy::units::{parse_duration, parse_size, size_text};
+
+/// A value with its place.
+pub(super) type Value = Option<Spanned<Scalar>>;
+
+/// A text, a whole number or a truth value: what a single key can be set to.
+#[derive(Clone, Debug)]
+pub(super) enum Scalar {
+    Text(String),
+    Whole(i64),
+    Flag(bool),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawFile {
+    pub limits: RawLimits,
+    pub events: RawEvents,
+    pub queue: BTreeMap<Spanned<String>, RawQueue>,
+    pub transport: BTreeMap<Spanned<String>, RawTransport>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [limits]")]
+pub(super) struct RawLimits {
+    pub message: Value,
+    pub header: Value,
+    pub recipients: Value,
+    pub min_free: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [events]")]
+pub(super) struct RawEvents {
+    pub syslog: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [queue.outbound]")]
+pub(super) struct RawQueue {
+    pub transport: Value,
+    pub workers: Value,
+    pub retry: RawRetry,
+    pub max_recipients: Value,
+    pub linger: Value,
+    pub failed_keep: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in { first = \"5m\", max = \"4h\", expire = \"5d\" }")]
+pub(super) struct RawRetry {
+    pub first: Value,
+    pub max: Value,
+    pub expire: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [transport.sendmail]")]
+pub(super) struct RawTransport {
+    pub kind: Value,
+    pub command: Option<Spanned<Vec<String>>>,
+    pub profile: Value,
+    pub timeout: Value,
+    pub path: Value,
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+        struct AnyScalar;
+        impl Visitor<'_> for AnyScalar {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a whole number, true or false")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Whole(number))
+            }
+
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Flag(flag))
+            }
+        }
+        deserializer.deserialize_any(AnyScalar)
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Text(text) => write!(f, "{text:?}"),
+            Scalar::Whole(number) => write!(f, "{number}"),
+            Scalar::Flag(flag) => write!(f, "{flag}"),
+        }
+    }
+}
+
+impl Scalar {
+    /// Units are read from text; a bare number is one without a unit.
+    fn to_text(&self) -> String {
+        match self {
+            Scalar::Text(text) => text.clone(),
+            Scalar::Whole(number) => number.to_string(),
+            Scalar::Flag(flag) => flag.to_string(),
+        }
+    }
+}
+
+pub(super) fn text(value: &Scalar) -> Result<String, String> {
+    match value {
+        Scalar::Text(text) if text.contains('\0') => Err("a text cannot hold a NUL".to_owned()),
+        Scalar::Text(text) => Ok(text.clone()),
+        Scalar::Whole(_) | Scalar::Flag(_) => Err(format!("{value} is no text: put it in quotation marks")),
+    }
+}
+
+pub(super) fn flag(value: &Scalar) -> Result<bool, String> {
+    match value {
+        Scalar::Flag(flag) => Ok(*flag),
+        Scalar::Text(_) | Scalar::Whole(_) => Err(format!("{value} is neither true nor false")),
+    }
+}
+
+pub(super) fn duration(value: &Scalar) -> Result<Duration, String> {
+    parse_duration(&value.to_text()).map_err(|error| error.to_string())
+}
+
+/// A duration of at least a second.
+pub(super) fn some_time(value: &Scalar) -> Result<Duration, String> {
+    let duration = duration(value)?;
+    if duration.is_zero() { Err(format!("{value} is too short: at least \"1s\"")) } else { Ok(duration) }
+}
+
+pub(super) fn size(value: &Scalar) -> Result<u64, String> {
+    parse_size(&value.to_text()).map_err(|error| error.to_string())
+}
+
+/// A size of at least `least` bytes.
+pub(super) fn size_of(least: u64) -> impl Fn(&Scalar) -> Result<u64, String> {
+    move |value| match size(value)? {
+        bytes if bytes < least => Err(format!("{value} is too small: at least \"{}\"", size_text(least))),
+        bytes => Ok(bytes),
+    }
+}
+
+pub(super) fn count(range: RangeInclusive<usize>) -> impl Fn(&Scalar) -> Result<usize, String> {
+    move |value| {
+        let number = match value {
+            Scalar::Whole(number) => usize::try_from(*number).ok(),
+            Scalar::Text(_) | Scalar::Flag(_) => None,
+        };
+        let (least, most) = (range.start(), range.end());
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| format!("{value} is not possible: a whole number from {least} to {most}"))
+    }
+}
+
+/// `"auto"` (`None`), or how many.
+pub(super) fn workers(value: &Scalar) -> Result<Option<usize>, String> {
+    match value {
+        Scalar::Text(text) if text == "auto" => Ok(None),
+        Scalar::Text(_) | Scalar::Whole(_) | Scalar::Flag(_) => count(1..=256)(value)
+            .map(Some)
+            .map_err(|_| format!("{value} is not possible: \"auto\", or a whole number from 1 to 256")),
+    }
+}
+
+pub(super) fn profile(value: &Scalar) -> Result<Profile, String> {
+    let name = text(value)?;
+    Profile::ALL.into_iter().find(|profile| profile.name() == name).ok_or_else(|| {
+        let known: Vec<String> = Profile::ALL.iter().map(|profile| format!("\"{}\"", profile.name())).collect();
+        format!("{value} is no profile: one of {}", known.join(", "))
+    })
+}
+
+/// An absolute path, or one that begins with `~/`.
+pub(super) fn path(value: &Scalar, home: impl FnOnce() -> Option<PathBuf>) -> Result<PathBuf, String> {
+    let text = text(value)?;
+    if let Some(rest) = text.strip_prefix("~/") {
+        let home = home().ok_or("'~/' needs a home directory and there is none: write the absolute path")?;
+        return Ok(home.join(rest.trim_start_matches('/')));
+    }
+    if !Path::new(&text).is_absolute() {
+        return Err(format!("{value} is no absolute path: begin it with '/' or '~/'"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// A transport's command: an absolute program, and `{recipients}` as one argument of its own.
+pub(super) fn command(args: &[String]) -> Result<Vec<String>, String> {
+    let Some(program) = args.first() else {
+        return Err("the command is empty: name the program's absolute path and its arguments".to_owned());
+    };
+    if !Path::new(program).is_absolute() {
+        return Err(format!("{program:?} is no absolute path, and no PATH is searched: write it in full"));
+    }
+    if let Some(arg) = args.iter().find(|arg| arg.contains('\0')) {
+        return Err(format!("{arg:?}: an argument cannot hold a NUL"));
+    }
+    let places = args.iter().skip(1).filter(|arg| *arg == "{recipients}").count();
+    if places != 1 {
+        return Err(format!(
+            "\"{{recipients}}\" must be one argument of its own, and is {places}: \
+             it becomes the addresses that the message goes to"
+        ));
+    }
+    let strange = |arg: &&String| arg.as_str() != "{recipients}" && arg.replace("{sender}", "").contains("{recipient");
+    if let Some(arg) = args.iter().find(strange) {
+        return Err(format!("{arg:?} would not be replaced: \"{{recipients}}\" stands alone, \"{{sender}}\" anywhere"));
+    }
+    Ok(args.to_vec())
+}
+
+/// A queue's or transport's name: it becomes a folder, an option's value, a word in messages.
+pub(super) fn name(name: &str) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'_' || b == b'-';
+    if name.is_empty() || name.len() > 32 || name.starts_with('-') || !name.bytes().all(plain) {
+        return Err("a name is 1 to 32 characters out of a-z, 0-9, '_' and '-', and does not begin with '-'".to_owned());
+    }
+    Ok(())
+}
