@@ -57,6 +57,11 @@ impl SpoolQueue {
         walk().map_err(self.failed("list", state.name()))
     }
 
+    /// How many files lie in `corrupt/`.
+    pub fn count_corrupt(&self) -> Result<u64, SpoolError> {
+        Ok(self.names("corrupt").map_err(self.failed("list", "corrupt"))?.count() as u64)
+    }
+
     /// The names in a folder; none if it is not there.
     pub(super) fn names(&self, path: &str) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
         match dir::Names::open(&self.dir, path) {

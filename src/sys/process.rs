@@ -100,6 +100,11 @@ fn signal_of(what: Send) -> Signal {
     }
 }
 
+/// Whether a process with this pid exists on this host.
+pub fn exists(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)))
+}
+
 /// The real user id of this process.
 pub fn real_uid() -> u32 {
     nix::unistd::getuid().as_raw()
