@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{EntryId, Envelope, Micros, Verdict};
+use crate::model::{EntryId, Envelope, Exit, Micros, Verdict};
 
 /// Why storage could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,20 @@ pub enum QueueError {
 }
 
 impl QueueError {
+    /// The exit status that says it: the disk (74), the configuration (78), or no room and no right (75, 77).
+    pub fn exit(&self) -> Exit {
+        match self {
+            QueueError::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Exit::NoPerm,
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Exit::TempFail,
+                _ => Exit::IoErr,
+            },
+            QueueError::Corrupt { .. } => Exit::DataErr,
+            QueueError::Newer { .. } | QueueError::NotASpool { .. } => Exit::Config,
+            QueueError::BatchFull(_) => Exit::Software,
+        }
+    }
+
     /// The error number beneath, where the kernel gave one.
     pub fn errno(&self) -> Option<i32> {
         match self {

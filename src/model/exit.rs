@@ -25,6 +25,27 @@ impl Exit {
         self as u8
     }
 
+    /// The status that a child of ours ended with; what none of ours says is an internal fault.
+    pub fn of_code(code: i32) -> Exit {
+        let all = [
+            Exit::Ok,
+            Exit::Attention,
+            Exit::Usage,
+            Exit::DataErr,
+            Exit::NoInput,
+            Exit::NoUser,
+            Exit::Unavailable,
+            Exit::Software,
+            Exit::OsErr,
+            Exit::CantCreate,
+            Exit::IoErr,
+            Exit::TempFail,
+            Exit::NoPerm,
+            Exit::Config,
+        ];
+        all.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Exit::Software)
+    }
+
     /// Of two statuses of one run the one that matters more: 78, 70, 74, 75, anything else but 0, 0.
     pub fn worst(self, other: Exit) -> Exit {
         let rank = |exit: Exit| match exit {

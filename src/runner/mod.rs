@@ -1,1 +1,242 @@
+//! One launch by cron: a supervisor for each queue, and main, which draws progress, counts signals and tells the end.
+//!
+//! ```text
+//! cron → run → one supervisor for each free queue: takes the lock, proves the spool and the sink, forks workers
+//!               └ worker: claim → send → settle → (again)
+//! ```
+//!
+//! What holds: a process never has descriptors of two queues' locks (main opens none; each supervisor opens its own after
+//! its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no output.
+#![forbid(unsafe_code)]
 
+mod beat;
+mod lock;
+mod progress;
+mod sink;
+mod summary;
+mod supervise;
+mod workforce;
+
+pub use beat::{Beat, Hand};
+pub use lock::{Holder, QueueLock};
+pub use summary::{QueueSummary, Summary};
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::config::{self, Config, Site};
+use crate::model::Exit;
+use crate::policy::{retry, units};
+use crate::spool::{Spool, SpoolQueue};
+use crate::sys::process::{self, Ended, Send};
+use crate::sys::signals::Signals;
+use crate::worker::board::{Board, Phase};
+
+/// What `bulkmailer run` is asked for.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Run this queue only; may be given several times
+    #[arg(long = "queue", short = 'Q', value_name = "QUEUE")]
+    pub queues: Vec<String>,
+    /// How many infeeds a queue has, instead of what its configuration says (a number or "auto")
+    #[arg(long, short = 'w', value_name = "N", value_parser = parse_workers)]
+    pub workers: Option<Workers>,
+    /// Finish the messages in hand and end after this time (for example 55m)
+    #[arg(long, value_name = "DURATION", value_parser = units::parse_duration)]
+    pub max_runtime: Option<Duration>,
+    /// Print a summary as one JSON object at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Draw no progress bar
+    #[arg(long, short = 'q')]
+    pub quiet: bool,
+    /// Say who holds a queue, and what was done
+    #[arg(long, short = 'v')]
+    pub verbose: bool,
+}
+
+/// A number of infeeds on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    Auto,
+    Number(usize),
+}
+
+/// The most infeeds of one queue.
+pub const WORKERS_MAX: usize = 256;
+
+fn parse_workers(text: &str) -> Result<Workers, String> {
+    match (text, text.parse::<usize>()) {
+        ("auto", _) => Ok(Workers::Auto),
+        (_, Ok(n)) if (1..=WORKERS_MAX).contains(&n) => Ok(Workers::Number(n)),
+        (_, Ok(_) | Err(_)) => Err(format!("a number from 1 to {WORKERS_MAX}, or \"auto\"")),
+    }
+}
+
+/// What "auto" stands for: twice the processors, at least 2, at most 16.
+pub fn auto_workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |n| n.get() * 2).clamp(2, 16)
+}
+
+/// One queue's part of a run, before it is forked.
+pub(crate) struct Plan<'a> {
+    pub name: String,
+    pub policy: &'a config::Queue,
+    pub transport: &'a config::Transport,
+    pub syslog: bool,
+    pub workers: usize,
+    pub spool: PathBuf,
+    pub board: Board,
+    pub verbose: bool,
+}
+
+struct Running<'p, 'a> {
+    plan: &'p Plan<'a>,
+    pid: i32,
+    ended: Option<Exit>,
+}
+
+/// `bulkmailer run`.
+pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    let Some(spool) = Spool::open(&site.spool)? else {
+        if args.verbose {
+            eprintln!("bulkmailer: {}: no spool yet, so nothing to do", site.spool.display());
+        }
+        return Ok(Exit::Ok);
+    };
+    let names = queue_names(&spool, &site.config, &args.queues)?;
+    let summary = drain(site, &names, args)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&summary)?);
+    }
+    Ok(summary.exit())
+}
+
+/// The queues that are asked for, or all that exist, in the order of their names.
+pub fn queue_names(spool: &Spool, config: &Config, asked: &[String]) -> anyhow::Result<Vec<String>> {
+    let existing = spool.queues()?;
+    if asked.is_empty() {
+        for name in existing.iter().filter(|name| !config.queues.contains_key(*name)) {
+            eprintln!("bulkmailer: {name}: mail lies in this queue and the configuration does not know it; add [queue.{name}]");
+        }
+        return Ok(existing.into_iter().filter(|name| config.queues.contains_key(name)).collect());
+    }
+    if let Some(unknown) = asked.iter().find(|name| !config.queues.contains_key(*name)) {
+        let known: Vec<&str> = config.queues.keys().map(String::as_str).collect();
+        return Err(config::ConfigError::unknown_queue(unknown, &known).into());
+    }
+    let mut names: Vec<String> = asked.iter().filter(|name| existing.contains(name)).cloned().collect();
+    names.dedup();
+    Ok(names)
+}
+
+/// Runs the queues `names` until each has nothing due, or another run has it.
+pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summary> {
+    let started = Instant::now();
+    let plans = plans(site, names, args)?;
+    let signals = Signals::install(true)?;
+    let mut running = Vec::with_capacity(plans.len());
+    for plan in &plans {
+        let pid = process::fork(|| supervise::supervise(plan).code())?;
+        running.push(Running { plan, pid, ended: None });
+    }
+    let show = !args.quiet && !args.json && progress::is_terminal();
+    let mut bar = show.then(|| progress::Progress::new(&plans));
+    let mut watch = Watch { signals: &signals, told: 0, until: args.max_runtime.map(|limit| started + limit) };
+    while running.iter().any(|queue| queue.ended.is_none()) {
+        let slice = if bar.is_some() { Duration::from_millis(100) } else { Duration::from_secs(3_600) };
+        signals.wait(None, watch.slice(slice))?;
+        while let Some((pid, ended)) = process::reap()? {
+            note_end(&mut running, pid, ended);
+        }
+        watch.pass_on(&running);
+        if let Some(bar) = &mut bar {
+            bar.draw();
+        }
+    }
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    let took = started.elapsed();
+    let queues = running.iter().map(|queue| QueueSummary::of(queue.plan, queue.ended.unwrap_or(Exit::Software)));
+    Ok(Summary::new(queues.collect(), took))
+}
+
+fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Vec<Plan<'a>>> {
+    let mut plans = Vec::new();
+    for name in names {
+        let Some(policy) = site.config.queues.get(name) else { continue };
+        let Some(transport) = site.config.transports.get(&policy.transport) else { continue };
+        let workers = match args.workers {
+            Some(Workers::Number(n)) => n,
+            Some(Workers::Auto) => auto_workers(),
+            None => policy.workers.unwrap_or_else(auto_workers),
+        };
+        plans.push(Plan {
+            name: name.clone(),
+            policy,
+            transport,
+            syslog: site.config.events.syslog,
+            workers,
+            spool: site.spool.clone(),
+            board: Board::new(workers)?,
+            verbose: args.verbose,
+        });
+    }
+    Ok(plans)
+}
+
+impl Plan<'_> {
+    /// Opens the plan's queue; done after the fork, so that no descriptor is shared.
+    pub fn open(&self) -> Result<Option<(Spool, SpoolQueue)>, crate::queue::QueueError> {
+        let Some(spool) = Spool::open(&self.spool)? else { return Ok(None) };
+        let queue = spool.existing_queue(&self.name)?;
+        Ok(queue.map(|queue| (spool, queue.with_horizon(retry::horizon(self.policy.retry.max)))))
+    }
+}
+
+fn note_end(running: &mut [Running<'_, '_>], pid: i32, ended: Ended) {
+    let Some(queue) = running.iter_mut().find(|queue| queue.pid == pid) else { return };
+    queue.ended = Some(match ended {
+        Ended::Exited(code) => Exit::of_code(code),
+        Ended::Signalled(signal) => {
+            eprintln!("bulkmailer: {}: its supervisor died by signal {signal}; the next run goes on", queue.plan.name);
+            Exit::Software
+        }
+    });
+}
+
+/// Main's signals: the first TERM or INT, or the end of the time, means finish what is in hand; the second, stop now.
+struct Watch<'s> {
+    signals: &'s Signals,
+    /// How many steps the supervisors were told.
+    told: u32,
+    until: Option<Instant>,
+}
+
+impl Watch<'_> {
+    /// How long to wait for the next event.
+    fn slice(&self, at_most: Duration) -> Duration {
+        match self.until {
+            Some(until) if self.told == 0 => at_most.min(until.saturating_duration_since(Instant::now())),
+            Some(_) | None => at_most,
+        }
+    }
+
+    fn pass_on(&mut self, running: &[Running<'_, '_>]) {
+        let over = self.until.is_some_and(|until| Instant::now() >= until);
+        let wanted = if self.signals.quit() { 2 } else { self.signals.terms().max(u32::from(over)).min(2) };
+        while self.told < wanted {
+            self.told += 1;
+            let what = if self.told == 1 { Send::Term } else { Send::Quit };
+            for queue in running.iter().filter(|queue| queue.ended.is_none()) {
+                process::send(queue.pid, what);
+            }
+        }
+    }
+}
+
+/// Whether another run had the queue.
+pub(crate) fn was_busy(board: &Board) -> bool {
+    board.phase() == Phase::Busy
+}

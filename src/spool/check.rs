@@ -119,7 +119,7 @@ impl SpoolQueue {
                 Err(error) => Err(failed()(error)),
             };
         }
-        let Some(Locked::Ours(file)) = self.lock_entry(path)? else { return Ok(None) };
+        let Some(Locked::Ours(file, _)) = self.lock_entry(path)? else { return Ok(None) };
         match (fault, EntryName::parse(text)) {
             (Fault::Misplaced, Some(name)) => {
                 let to = Spot { state, name };

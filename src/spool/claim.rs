@@ -24,7 +24,7 @@ use super::scan::Cursor;
 use super::{SpoolError, entry};
 use crate::model::{Envelope, Micros, Verdict};
 use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Stuck};
-use crate::sys::{dir, durable, fault, lock};
+use crate::sys::{dir, fault, lock};
 
 /// So many journals may wait for a sync before a worker makes one.
 const UNTIDY_MAX: usize = 1_000;
@@ -34,7 +34,8 @@ const UNTIDY_MAX: usize = 1_000;
 pub struct SpoolClaim<'q> {
     queue: &'q SpoolQueue,
     spot: Spot,
-    file: File,
+    /// Its lock is the claim.
+    _file: File,
     envelope: Envelope,
     extent: Extent,
     journal: Journal,
@@ -59,14 +60,13 @@ impl SpoolQueue {
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, SpoolError> {
         let path = spot.path();
         let Some(file) = self.lock_entry(&path)? else { return Ok(Taken::Gone) };
-        let file = match file {
-            Locked::Ours(file) => file,
+        let (file, size) = match file {
+            Locked::Ours(file, size) => (file, size),
             Locked::Contended => {
                 self.contended.fetch_add(1, Ordering::Relaxed);
                 return Ok(Taken::Contended);
             }
         };
-        let size = file.metadata().map_err(self.failed("look at", &path))?.size();
         let (envelope, extent) = match read_entry(&file, size, &spot.name) {
             Ok(pair) => pair,
             Err(why) => return self.set_aside(spot, why),
@@ -74,7 +74,7 @@ impl SpoolQueue {
         let journal = Journal::open(self, &envelope.id, envelope.recipients.len())
             .map_err(self.failed("read", &journal_path(&envelope.id).1))?;
         fault::point("claim.taken").map_err(self.failed("claim", &path))?;
-        Ok(Taken::Claim(Box::new(SpoolClaim { queue: self, spot: spot.clone(), file, envelope, extent, journal })))
+        Ok(Taken::Claim(Box::new(SpoolClaim { queue: self, spot: spot.clone(), _file: file, envelope, extent, journal })))
     }
 
     /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.
@@ -90,7 +90,7 @@ impl SpoolQueue {
         let ours = file.metadata().map_err(self.failed("look at", path))?;
         let named = dir::stat(&self.dir, path).map_err(self.failed("look at", path))?;
         let same = named.is_some_and(|named| named.st_ino == ours.ino() && named.st_dev == ours.dev());
-        Ok(if same && ours.nlink() > 0 { Some(Locked::Ours(file)) } else { None })
+        Ok(if same && ours.nlink() > 0 { Some(Locked::Ours(file, ours.size())) } else { None })
     }
 
     /// Moves an entry that cannot be read to `corrupt/`. The caller holds its lock.
@@ -106,7 +106,8 @@ impl SpoolQueue {
 /// What came of locking an entry's file.
 #[derive(Debug)]
 pub(super) enum Locked {
-    Ours(File),
+    /// The file and its size.
+    Ours(File, u64),
     Contended,
 }
 
@@ -241,7 +242,9 @@ impl Claim for SpoolClaim<'_> {
 
     fn message(&self) -> Result<Message, SpoolError> {
         let open = || -> io::Result<File> {
-            let mut file = durable::reopen(&self.file)?;
+            // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a
+            // sendmail that backgrounds itself.
+            let mut file = dir::open_file(&self.queue.dir, &self.spot.path(), dir::Open::Read)?;
             io::Seek::seek(&mut file, io::SeekFrom::Start(self.extent.start))?;
             Ok(file)
         };

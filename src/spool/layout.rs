@@ -240,28 +240,35 @@ impl SpoolQueue {
         dir::open_file(&self.dir, "lock", dir::Open::Create).map_err(self.failed("open", "lock"))
     }
 
-    /// Replaces the heartbeat `run.json`. It is not synced: it tells of a process, and ends with it.
-    pub fn write_beat(&self, text: &str) -> Result<(), SpoolError> {
+    /// Replaces the small file `name` (the heartbeat `run.json`, `sink`) in one step. It is not synced: it tells of what
+    /// goes on, and no mail depends on it.
+    pub fn write_note(&self, name: &str, text: &str) -> Result<(), SpoolError> {
         let steps = || -> io::Result<()> {
-            let file = dir::open_file(&self.dir, "tmp/run.json", dir::Open::Create)?;
+            let spare = format!("tmp/{name}-{}", std::process::id());
+            let file = dir::open_file(&self.dir, &spare, dir::Open::Create)?;
             file.set_len(0)?;
             io::Write::write_all(&mut &file, text.as_bytes())?;
-            dir::rename_over(&self.dir, "tmp/run.json", "run.json")
+            dir::rename_over(&self.dir, &spare, name)
         };
-        steps().map_err(self.failed("write", "run.json"))
+        steps().map_err(self.failed("write", name))
     }
 
-    /// The heartbeat's text, and when it was written.
-    pub fn read_beat(&self) -> Result<Option<(String, std::time::SystemTime)>, SpoolError> {
-        let file = match dir::open_file(&self.dir, "run.json", dir::Open::Read) {
+    /// The text of a small file and when it was written; `None` if it is not there.
+    pub fn read_note(&self, name: &str) -> Result<Option<(String, std::time::SystemTime)>, SpoolError> {
+        let file = match dir::open_file(&self.dir, name, dir::Open::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.failed("open", "run.json")(error)),
+            Err(error) => return Err(self.failed("open", name)(error)),
         };
         let mut text = String::new();
-        let modified = file.metadata().and_then(|meta| meta.modified()).map_err(self.failed("look at", "run.json"))?;
-        io::Read::read_to_string(&mut io::Read::take(file, 1 << 20), &mut text).map_err(self.failed("read", "run.json"))?;
+        let modified = file.metadata().and_then(|meta| meta.modified()).map_err(self.failed("look at", name))?;
+        io::Read::read_to_string(&mut io::Read::take(file, 1 << 20), &mut text).map_err(self.failed("read", name))?;
         Ok(Some((text, modified)))
+    }
+
+    /// Removes a small file.
+    pub fn remove_note(&self, name: &str) -> Result<(), SpoolError> {
+        dir::unlink(&self.dir, name).map_err(self.failed("remove", name))
     }
 
     /// Shows that this queue can be changed: makes, renames and removes a file. A spool that refuses this would let a

@@ -136,7 +136,7 @@ impl SpoolQueue {
         for name in old {
             let path = Spot { state: State::Failed, name: name.clone() }.path();
             // Claimed first, as whoever removes an entry must.
-            if let Some(claim::Locked::Ours(_held)) = self.lock_entry(&path)? {
+            if let Some(claim::Locked::Ours(_held, _)) = self.lock_entry(&path)? {
                 let (_, journal) = super::layout::journal_path(&name.id);
                 let _ = dir::unlink(&self.dir, &path);
                 let _ = dir::unlink(&self.dir, &journal);

@@ -85,8 +85,3 @@ pub fn touch_at(dir_fd: impl AsFd, path: &str) -> io::Result<()> {
     let stamp = TimeSpec::from_duration(now);
     Ok(nix::sys::stat::utimensat(dir_fd, path, &stamp, &stamp, UtimensatFlags::NoFollowSymlink)?)
 }
-
-/// Opens the file behind `file` once more: a description of its own, with its own position and no share in the lock.
-pub fn reopen(file: &File) -> io::Result<File> {
-    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
-}

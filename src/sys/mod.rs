@@ -13,3 +13,4 @@ pub mod lock;
 pub mod process;
 pub mod shared;
 pub mod signals;
+pub mod spawn;

@@ -15,6 +15,15 @@ pub enum Ended {
     Signalled(i32),
 }
 
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ended::Exited(code) => write!(f, "exit status {code}"),
+            Ended::Signalled(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
 /// Forks a child that runs `child` and ends with its result through `_exit`; the parent gets the child's pid.
 ///
 /// The process must have one thread. The child gets TERM when its parent dies, also if that happens during the fork,

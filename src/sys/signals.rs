@@ -38,6 +38,8 @@ extern "C" fn note(signal: i32) {
     }
 }
 
+extern "C" fn tick(_signal: i32) {}
+
 /// What this process is told by signals. One a process; a forked child makes its own.
 pub struct Signals {
     reader: File,
@@ -46,13 +48,12 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over TERM, INT and QUIT, with counters at zero, and CHLD for one who waits for forked children.
+    /// Takes over TERM, INT and QUIT, and CHLD for one who waits for forked children. What came before
+    /// stays counted: a forked child that is told to stop before it gets here still knows.
     pub fn install(children: bool) -> io::Result<Signals> {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         PIPE.store(writer.as_raw_fd(), Ordering::Relaxed);
-        TERM.store(0, Ordering::Relaxed);
-        QUIT.store(0, Ordering::Relaxed);
-        let action = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
+        let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
         let plain = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGCHLD] {
             let taken = children || signal != Signal::SIGCHLD;
@@ -64,6 +65,21 @@ impl Signals {
         // SAFETY: ignoring a signal runs no code of ours.
         unsafe { sigaction(Signal::SIGPIPE, &ignore)? };
         Ok(Signals { reader: File::from(reader), _writer: File::from(writer) })
+    }
+
+    /// From now on a signal comes at least this often, so that a call that waits is interrupted and looks at its clock.
+    /// A spawned command inherits no timer (setitimer(2)).
+    pub fn tick(&self, every: Duration) -> io::Result<()> {
+        // Without SA_RESTART: being interrupted is what it is for.
+        let action = SigAction::new(SigHandler::Handler(tick), SaFlags::empty(), SigSet::empty());
+        // SAFETY: `tick` does nothing.
+        unsafe { sigaction(Signal::SIGALRM, &action)? };
+        let micros = nix::libc::suseconds_t::from(every.subsec_micros());
+        let every = nix::libc::timeval { tv_sec: every.as_secs().cast_signed(), tv_usec: micros };
+        let timer = nix::libc::itimerval { it_interval: every, it_value: every };
+        // SAFETY: the timer is a valid structure that lives over the call, and no old one is asked for.
+        Errno::result(unsafe { nix::libc::setitimer(nix::libc::ITIMER_REAL, &timer, std::ptr::null_mut()) })?;
+        Ok(())
     }
 
     /// How often TERM or INT came.

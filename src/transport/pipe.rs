@@ -3,8 +3,8 @@
 //! The input is the message's file itself, so nothing is copied and our death cannot cut a message short. Addresses are
 //! arguments of an exec and never reach a shell. How the command is run, ended and listened to is `sys::child`'s.
 
+use std::ffi::CString;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use super::profiles::{Behaviour, with_said};
@@ -12,6 +12,7 @@ use super::{Handover, Transport, all};
 use crate::model::{Attempt, Envelope, Reason, Verdict};
 use crate::sys::child::{self, Finish};
 use crate::sys::signals::Signals;
+use crate::sys::spawn::Spawner;
 
 /// What Linux takes at least for arguments and environment, where the system does not tell (execve(2)).
 const ARG_MAX_AT_LEAST: usize = 128 << 10;
@@ -24,6 +25,7 @@ pub struct Pipe {
     timeout: Duration,
     /// Bytes of recipients that fit into one argument list.
     room: usize,
+    spawner: Spawner,
 }
 
 impl Pipe {
@@ -35,32 +37,33 @@ impl Pipe {
         let fixed: usize = command.iter().map(|arg| arg.len() + 9).sum();
         // 8 KiB for the sender, the program's path and the kernel's own block.
         let room = limit.saturating_sub(environment + fixed + (8 << 10));
-        Pipe { command, behaviour, timeout, room }
+        Pipe { command, behaviour, timeout, room, spawner: Spawner::default() }
     }
 
     fn program(&self) -> &str {
         self.command.first().map_or("", String::as_str)
     }
 
-    fn build(&self, envelope: &Envelope, group: &[usize]) -> Command {
+    /// The command line for `group`, program first.
+    fn build(&self, envelope: &Envelope, group: &[usize]) -> Vec<String> {
         let sender = envelope.sender.as_ref().map_or(self.behaviour.null_sender, |sender| sender.as_str());
-        let mut command = Command::new(self.program());
+        let mut args = vec![self.program().to_owned()];
         if self.behaviour.dsn {
             let origin = &envelope.origin;
             for (option, value) in [("-N", &origin.notify), ("-R", &origin.ret), ("-V", &origin.envid)] {
                 if let Some(value) = value {
-                    command.arg(option).arg(value);
+                    args.extend([option.to_owned(), value.clone()]);
                 }
             }
         }
         for arg in self.command.iter().skip(1) {
             if arg == "{recipients}" {
-                command.args(group.iter().map(|&i| envelope.recipients[i].as_str()));
+                args.extend(group.iter().map(|&i| envelope.recipients[i].as_str().to_owned()));
             } else {
-                command.arg(arg.replace("{sender}", sender));
+                args.push(arg.replace("{sender}", sender));
             }
         }
-        command
+        args
     }
 
     /// Without `--` before the recipients, one that begins with a dash would be an option.
@@ -103,7 +106,12 @@ impl Transport for Pipe {
             let text = "an address begins with '-', and the transport's command has no '--' before {recipients}";
             return all(Verdict::Failed(Reason::new(text)), group.len());
         }
-        let run = child::run(&mut self.build(envelope, group), message.file, self.timeout, signals);
+        // Addresses have no NUL byte, by their type; an option that has one is this entry's fault.
+        let args: Result<Vec<CString>, _> = self.build(envelope, group).into_iter().map(CString::new).collect();
+        let Ok(args) = args else {
+            return all(Verdict::Failed(Reason::new("an option of its envelope contains a NUL byte")), group.len());
+        };
+        let run = child::run(&mut self.spawner, &args, &message.file, self.timeout, signals);
         match run.finish {
             Finish::NotStarted(error) => Attempt::SinkDown(format!("{}: {error}", self.program())),
             Finish::Stopped { why } => {
@@ -143,7 +151,7 @@ mod tests {
 
     fn args(pipe: &Pipe, envelope: &Envelope) -> Vec<String> {
         let group: Vec<usize> = (0..envelope.recipients.len()).collect();
-        pipe.build(envelope, &group).get_args().map(|arg| arg.to_string_lossy().into_owned()).collect()
+        pipe.build(envelope, &group).split_off(1)
     }
 
     fn pipe(behaviour: &'static Behaviour) -> Pipe {

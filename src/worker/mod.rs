@@ -1,1 +1,303 @@
+//! A worker: claims entries of one queue until none is due, and brings each to its verdict.
+//!
+//! The order of steps for one group of recipients: *begun* is journaled (several recipients) → the transport has it → its
+//! verdict is journaled → the event line → and after the last group the entry is settled. What cannot be journaled
+//! beforehand is not handed over; what cannot be settled afterwards stays claimed to the end of the run.
+//!
+//! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed.
+#![forbid(unsafe_code)]
 
+pub mod board;
+
+use std::time::{Duration, Instant};
+
+use self::board::{Board, Counter, Slot};
+use crate::config;
+use crate::events::{self, Event};
+use crate::model::{Attempt, Exit, Micros, Reason, Verdict};
+use crate::policy::retry;
+use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
+use crate::sys::clock;
+use crate::sys::signals::Signals;
+use crate::transport::{Handover, Transport};
+
+/// So many entries of a queue that cannot be settled or read end its run.
+pub const FAULTS_MAX: u64 = 64;
+
+/// What a worker works with.
+pub struct Worker<'a, Q: Queue> {
+    pub queue: Q,
+    pub queue_name: &'a str,
+    pub policy: &'a config::Queue,
+    pub transport: Box<dyn Transport>,
+    pub events: events::Log,
+    pub board: &'a Board,
+    pub slot: Slot<'a>,
+    pub signals: &'a Signals,
+    /// Entries that could not be settled. They stay claimed, so that nobody hands them over again.
+    pub stuck: Vec<Q::Claim>,
+}
+
+/// Works until a pass claims nothing, or until told to stop. The status is the worker's own; counts are on the board.
+pub fn work<Q: Queue>(worker: &mut Worker<'_, Q>) -> Exit {
+    while !worker.must_stop() {
+        if !worker.pass() {
+            break;
+        }
+    }
+    worker.slot.idle();
+    worker.board.add(Counter::Contended, worker.queue.contended());
+    // Journals that stay behind are closed; the sweep takes them.
+    let _ = worker.queue.tidy();
+    if worker.stuck.is_empty() { Exit::Ok } else { Exit::IoErr }
+}
+
+/// One attempt on one entry, as it goes.
+struct Try {
+    number: u32,
+    waited: Duration,
+    /// Whoever is still open after this attempt has waited too long.
+    expired: bool,
+    /// When it is tried again; set by the first deferral.
+    next: Option<Micros>,
+    /// Who is open.
+    open: Vec<usize>,
+}
+
+/// How the attempt on an entry went on after one group.
+enum Group {
+    Answered,
+    SinkDown,
+    /// The journal cannot be written.
+    Fault(QueueError),
+}
+
+impl<Q: Queue> Worker<'_, Q> {
+    fn must_stop(&self) -> bool {
+        self.signals.terms() > 0
+            || self.signals.quit()
+            || self.board.sink_is_down()
+            || self.board.count(Counter::Faults) >= FAULTS_MAX
+    }
+
+    /// One way through everything that is due; `false` if it claimed nothing.
+    fn pass(&mut self) -> bool {
+        let mut cursor = self.queue.cursor();
+        let mut claimed = false;
+        while !self.must_stop() {
+            match self.queue.claim(&mut cursor, clock::now()) {
+                Ok(Found::Claim(claim)) => {
+                    claimed = true;
+                    self.board.add(Counter::Claims, 1);
+                    self.deliver(claim);
+                }
+                Ok(Found::Corrupt { name, why }) => {
+                    self.board.add(Counter::Corrupt, 1);
+                    self.say(&format!("{name}: {why}; moved to corrupt/, see 'bulkmailer check'"));
+                }
+                Ok(Found::Nothing) => break,
+                Err(error) => self.fault(&error),
+            }
+        }
+        claimed
+    }
+
+    fn say(&self, text: &str) {
+        eprintln!("bulkmailer: {}: {text}", self.queue_name);
+    }
+
+    fn fault(&self, error: &QueueError) {
+        self.board.add(Counter::Faults, 1);
+        self.say(&error.to_string());
+    }
+
+    fn keep(&mut self, claim: Q::Claim, error: &QueueError) {
+        self.fault(error);
+        self.stuck.push(claim);
+    }
+
+    fn deliver(&mut self, mut claim: Q::Claim) {
+        if self.board.is_poisoned(claim.id()) {
+            return self.hold(claim);
+        }
+        let waited = claim.waited(clock::now());
+        let mut attempt = Try {
+            number: claim.attempts().saturating_add(1),
+            waited,
+            expired: waited >= self.policy.retry.expire,
+            next: None,
+            open: claim.open(),
+        };
+        let mut rest = by_domain(&claim, attempt.open.clone());
+        while !rest.is_empty() {
+            if self.must_stop() {
+                // Who was not reached is still due; the name says so.
+                return self.slot.idle();
+            }
+            let fits = self.transport.fit(claim.envelope(), &rest).min(self.policy.max_recipients);
+            let later = rest.split_off(fits.clamp(1, rest.len()));
+            let group = std::mem::replace(&mut rest, later);
+            match self.hand_over(&mut claim, group, &mut attempt) {
+                Group::Answered => {}
+                Group::SinkDown => return self.slot.idle(),
+                Group::Fault(error) => return self.keep(claim, &error),
+            }
+        }
+        let end = match attempt.next {
+            Some(due) if !attempt.open.is_empty() => End::Deferred { due },
+            Some(_) | None if claim.any_failed() => End::Failed,
+            Some(_) | None => End::Delivered,
+        };
+        self.settle(claim, end);
+    }
+
+    fn settle(&mut self, claim: Q::Claim, end: End) {
+        match claim.settle(end) {
+            Ok(()) => self.board.add(Counter::Settled, 1),
+            Err(Stuck { claim, error }) => self.keep(claim, &error),
+        }
+        self.slot.idle();
+    }
+
+    /// Sets aside an entry on which two workers of this run died.
+    fn hold(&mut self, mut claim: Q::Claim) {
+        let now = clock::now();
+        let reason = Reason::new("two workers of one run died with this entry in hand");
+        let note = AttemptNote {
+            number: claim.attempts().saturating_add(1),
+            at: now,
+            waited: claim.waited(now),
+            next: None,
+            results: vec![(claim.open(), Verdict::Unknown(reason))],
+        };
+        if let Err(error) = claim.note(&note) {
+            return self.keep(claim, &error);
+        }
+        self.say(&format!("{}: two workers died with it in hand; it is in hold/ now", claim.id()));
+        self.settle(claim, End::Held);
+    }
+
+    fn hand_over(&mut self, claim: &mut Q::Claim, group: Vec<usize>, attempt: &mut Try) -> Group {
+        let started = Instant::now();
+        // A margin beyond the transport's own limit: it ends what hangs, and only if that fails the supervisor ends us.
+        self.slot.begin(claim.id(), self.transport.longest() + Duration::from_secs(30));
+        let begun = match claim.begin(group, clock::now()) {
+            Ok(begun) => begun,
+            Err(error) => return Group::Fault(error),
+        };
+        let message = match claim.message() {
+            Ok(message) => message,
+            Err(error) => return Group::Fault(error),
+        };
+        let group = begun.group.clone();
+        let handover = Handover { envelope: claim.envelope(), group: &group, message };
+        let verdicts = match self.transport.send(handover, self.signals) {
+            Attempt::Answered(verdicts) => verdicts,
+            Attempt::SinkDown(why) => {
+                self.board.sink_down(&why);
+                return match claim.answer(begun, None) {
+                    Ok(()) => Group::SinkDown,
+                    Err(error) => Group::Fault(error),
+                };
+            }
+        };
+        let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| attempt.judge(verdict)).collect();
+        if let Err(error) = claim.answer(begun, Some(&verdicts)) {
+            return Group::Fault(error);
+        }
+        match self.record(claim, &group, &verdicts, attempt, started.elapsed()) {
+            Ok(()) => Group::Answered,
+            Err(error) => Group::Fault(error),
+        }
+    }
+
+    /// Journals what was not delivered, writes the events, counts.
+    fn record(
+        &mut self,
+        claim: &mut Q::Claim,
+        group: &[usize],
+        verdicts: &[Verdict],
+        attempt: &mut Try,
+        took: Duration,
+    ) -> Result<(), QueueError> {
+        let now = clock::now();
+        let results = undelivered(group, verdicts);
+        if !results.is_empty() {
+            let (number, waited) = (attempt.number, attempt.waited);
+            if results.iter().any(|(_, verdict)| !matches!(verdict, Verdict::Failed(_))) {
+                attempt.next.get_or_insert_with(|| now.plus(self.delay(number)));
+            }
+            claim.note(&AttemptNote { number, at: now, waited, next: attempt.next, results })?;
+        }
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let envelope = claim.envelope();
+        let event = |(&recipient, verdict)| {
+            let base = Event {
+                at: now.rfc3339(),
+                queue: self.queue_name,
+                id: &envelope.id,
+                sender: envelope.sender_text(),
+                recipient: &envelope.recipients[recipient],
+                verdict: "",
+                attempt: attempt.number,
+                transport: &self.policy.transport,
+                ms,
+                status: None,
+                reason: None,
+            };
+            events::of(verdict, base)
+        };
+        let lines: Vec<Event<'_>> = group.iter().zip(verdicts).map(event).collect();
+        self.events.write(now, &lines);
+        for (&recipient, verdict) in group.iter().zip(verdicts) {
+            self.board.add(Counter::of(verdict.kind()), 1);
+            if matches!(verdict, Verdict::Delivered | Verdict::Failed(_)) {
+                attempt.open.retain(|&open| open != recipient);
+            }
+        }
+        Ok(())
+    }
+
+    fn delay(&self, attempt: u32) -> Duration {
+        let policy = &self.policy.retry;
+        let chance = clock::now().0 % 1_000;
+        retry::delay(attempt, policy.first, policy.max, chance as f64 / 1_000.0)
+    }
+}
+
+impl Try {
+    /// A verdict that leaves a recipient open becomes a failure where it has waited too long.
+    fn judge(&self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Deferred(reason) | Verdict::Unknown(reason) if self.expired => {
+                let text = format!("given up after {} attempts: {}", self.number, reason.text);
+                Verdict::Failed(Reason::new(&text).with_status(reason.status))
+            }
+            Verdict::Delivered | Verdict::Deferred(_) | Verdict::Failed(_) | Verdict::Unknown(_) => verdict,
+        }
+    }
+}
+
+/// The recipients so ordered that those of one domain stay together.
+fn by_domain<C: Claim>(claim: &C, mut open: Vec<usize>) -> Vec<usize> {
+    if open.len() > 1 {
+        let recipients = &claim.envelope().recipients;
+        open.sort_by_cached_key(|&i| recipients.get(i).map(|r| r.domain().to_ascii_lowercase()));
+    }
+    open
+}
+
+/// Everything but deliveries, the same verdicts together.
+fn undelivered(group: &[usize], verdicts: &[Verdict]) -> Vec<(Vec<usize>, Verdict)> {
+    let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
+    for (&recipient, verdict) in group.iter().zip(verdicts) {
+        if *verdict == Verdict::Delivered {
+            continue;
+        }
+        match results.iter_mut().find(|(_, seen)| seen == verdict) {
+            Some((recipients, _)) => recipients.push(recipient),
+            None => results.push((vec![recipient], verdict.clone())),
+        }
+    }
+    results
+}

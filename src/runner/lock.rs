@@ -1,0 +1,58 @@
+//! A queue's lock: flock on `<queue>/lock`, taken by the queue's supervisor before it forks a worker.
+//!
+//! The workers inherit it and keep it while they live, so a next launch stays away until the last of a dead supervisor's
+//! workers has settled what it had in hand. The file is never unlinked: the kernel holds the lock, the text in it is for
+//! people.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Micros;
+use crate::spool::{SpoolError, SpoolQueue};
+use crate::sys::{clock, lock, process};
+
+/// Who holds a queue, as the lock file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    pub started: Micros,
+}
+
+/// The lock of one queue, held until this and every forked copy of it is gone.
+#[derive(Debug)]
+pub struct QueueLock {
+    file: File,
+}
+
+impl QueueLock {
+    /// Takes the lock; `None` if another run has it.
+    pub fn take(queue: &SpoolQueue) -> Result<Option<QueueLock>, SpoolError> {
+        let file = queue.lock_file()?;
+        let failed = |source| SpoolError::Io { doing: "lock", path: queue.path("lock"), source };
+        if !lock::try_exclusive(&file).map_err(failed)? {
+            return Ok(None);
+        }
+        let holder = Holder { pid: std::process::id(), host: process::host_name(), started: clock::now() };
+        let mut lock = QueueLock { file: file };
+        // The lock is what counts: a full disk leaves it without a text.
+        let _ = lock.sign(&holder);
+        Ok(Some(lock))
+    }
+
+    fn sign(&mut self, holder: &Holder) -> std::io::Result<()> {
+        let text = serde_json::to_string(holder)? + "\n";
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+/// Who the lock file names: the holder of the lock if it is held, else the last one.
+pub fn last_holder(queue: &SpoolQueue) -> Option<Holder> {
+    let mut text = String::new();
+    queue.lock_file().ok()?.take(4_096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}

@@ -1,0 +1,289 @@
+//! The supervisor of one queue: holds the queue's lock, forks the workers, waits for more mail while any of them lives,
+//! and lets the lock go when nothing is due any more.
+//!
+//! No mail is overlooked: `wake` is noted *before* each look at the names, and after the lock was let go it is compared
+//! once more. Who published before that is seen by us; who published later finds the lock free, or a run whose first look
+//! is later than his publish.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::lock::{self, QueueLock};
+use super::workforce::Workforce;
+use super::{Beat, Plan, sink};
+use crate::model::{Exit, Micros};
+use crate::queue::QueueError;
+use crate::spool::{Spool, SpoolQueue};
+use crate::sys::process::{self, Send};
+use crate::sys::signals::Signals;
+use crate::sys::{clock, process::host_name};
+use crate::transport;
+use crate::worker::FAULTS_MAX;
+use crate::worker::board::{Counter, Phase};
+
+/// How often a supervisor looks at `wake` while a worker lives, and while it lingers.
+const TICK: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+/// How often what was left behind is swept up.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Supervises one queue to the end of the run; this is a process of its own.
+pub(super) fn supervise(plan: &Plan<'_>) -> Exit {
+    let exit = match shifts(plan) {
+        Ok(exit) => exit,
+        Err(error) => {
+            eprintln!("bulkmailer: {}: {error}", plan.name);
+            error.exit()
+        }
+    };
+    if plan.board.phase() == Phase::Working {
+        plan.board.set_phase(Phase::Done);
+    }
+    exit
+}
+
+/// Works while the queue is free and somebody has woken us.
+fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
+    let os = |source| QueueError::Io { doing: "take over signals", path: plan.spool.clone(), source };
+    let signals = Signals::install(true).map_err(os)?;
+    let Some((spool, queue)) = plan.open()? else { return Ok(Exit::Ok) };
+    let mut exit = Exit::Ok;
+    loop {
+        let Some(lock) = QueueLock::take(&queue)? else {
+            if plan.board.phase() == Phase::Starting {
+                plan.board.set_phase(Phase::Busy);
+                say_who(plan, &queue);
+            }
+            return Ok(exit);
+        };
+        plan.board.set_phase(Phase::Working);
+        let mut shift = Shift::new(plan, &spool, &queue, &signals);
+        exit = exit.worst(shift.work()?);
+        let (noted, told) = (shift.noted, shift.told());
+        drop(lock);
+        if exit != Exit::Ok || told || queue.woken() == noted {
+            return Ok(exit);
+        }
+    }
+}
+
+fn say_who(plan: &Plan<'_>, queue: &SpoolQueue) {
+    if plan.verbose {
+        let who = lock::last_holder(queue).map_or("another run".to_owned(), |holder| {
+            format!("process {} on {}, since {}", holder.pid, holder.host, holder.started.local())
+        });
+        eprintln!("bulkmailer: {}: this queue is being worked on by {who}", plan.name);
+    }
+}
+
+/// One holding of the lock.
+struct Shift<'p, 'a> {
+    plan: &'p Plan<'a>,
+    queue: &'p SpoolQueue,
+    signals: &'p Signals,
+    workers: Workforce<'p, 'a>,
+    started: Micros,
+    /// `wake` as it was before the last look.
+    noted: (i64, i64),
+    looked: Option<Look>,
+    /// The spool and the sink were proved, before anything was handed over.
+    proved: bool,
+    /// Since when nothing is due and no worker lives.
+    idle_since: Option<Instant>,
+    last_beat: Option<Instant>,
+    syncer: Option<i32>,
+    /// How many entries were settled when the last sync began.
+    synced: u64,
+    last_sync: Instant,
+}
+
+/// The last look at the names.
+struct Look {
+    at: Instant,
+    took: Duration,
+    next: Option<Micros>,
+    /// A worker died since.
+    stale: bool,
+}
+
+impl<'p, 'a> Shift<'p, 'a> {
+    fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue, signals: &'p Signals) -> Shift<'p, 'a> {
+        Shift {
+            plan,
+            queue,
+            signals,
+            workers: Workforce::new(plan, spool, queue),
+            started: clock::now(),
+            noted: (0, 0),
+            looked: None,
+            proved: false,
+            idle_since: None,
+            last_beat: None,
+            syncer: None,
+            synced: plan.board.count(Counter::Settled),
+            last_sync: Instant::now(),
+        }
+    }
+
+    fn told(&self) -> bool {
+        self.signals.terms() > 0 || self.signals.quit()
+    }
+
+    /// The sink is down, or the spool refuses: nothing more is begun.
+    fn halted(&self) -> bool {
+        self.told() || self.plan.board.sink_is_down() || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
+    }
+
+    fn work(&mut self) -> Result<Exit, QueueError> {
+        loop {
+            if !self.halted() && self.look_is_due() {
+                self.look()?;
+            }
+            if self.workers.alive() == 0 && (self.halted() || self.is_over()) {
+                break;
+            }
+            self.signals.wait(None, self.pause()).map_err(self.os("wait"))?;
+            self.reap()?;
+            if self.signals.quit() {
+                self.workers.tell(Send::Quit);
+            } else if self.told() && !self.workers.was_told() {
+                self.workers.tell(Send::Term);
+            }
+            self.workers.end_hung();
+            self.keep_safe()?;
+            self.beat(false);
+        }
+        self.close()
+    }
+
+    fn os(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError + use<> {
+        let path = self.queue.path("");
+        move |source| QueueError::Io { doing, path, source }
+    }
+
+    /// Somebody woke us, an entry's time has come, or a worker died. Looks cost at most a tenth of the time.
+    fn look_is_due(&self) -> bool {
+        let Some(look) = &self.looked else { return true };
+        if look.at.elapsed() < (look.took * 10).max(Duration::from_millis(20)) {
+            return false;
+        }
+        look.stale || self.queue.woken() != self.noted || look.next.is_some_and(|next| next <= clock::now())
+    }
+
+    /// Looks at the names, and forks workers for what is due.
+    fn look(&mut self) -> Result<(), QueueError> {
+        self.noted = self.queue.woken();
+        let (at, busy) = (Instant::now(), self.workers.busy());
+        let most = self.plan.workers.saturating_add(busy);
+        let survey = self.queue.survey(clock::now(), most as u64)?;
+        self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, stale: false });
+        let due = usize::try_from(survey.due).unwrap_or(usize::MAX);
+        if due > busy && self.prove()? {
+            self.workers.hire(due - busy).map_err(self.os("fork a worker"))?;
+        }
+        Ok(())
+    }
+
+    /// Shows once a shift, before anything is handed over, that the spool takes changes and the sink is there.
+    fn prove(&mut self) -> Result<bool, QueueError> {
+        if !self.proved {
+            match self.queue.prove() {
+                // Draining frees space.
+                Err(error) if error.errno() == Some(nix::libc::ENOSPC) => {}
+                other => other?,
+            }
+            if let Err(why) = transport::open(self.plan.transport).probe() {
+                self.plan.board.sink_down(&why);
+                return Ok(false);
+            }
+            self.proved = true;
+        }
+        Ok(true)
+    }
+
+    /// Nobody works, nothing is due, nobody woke us, and we have waited for more as long as was asked.
+    fn is_over(&mut self) -> bool {
+        let more = self.looked.as_ref().is_none_or(|look| look.stale || look.next.is_some_and(|next| next <= clock::now()));
+        if more || self.queue.woken() != self.noted {
+            self.idle_since = None;
+            return false;
+        }
+        self.idle_since.get_or_insert_with(Instant::now).elapsed() >= self.plan.policy.linger
+    }
+
+    /// How long to wait for the next event.
+    fn pause(&self) -> Duration {
+        let Some(look) = &self.looked else { return Duration::ZERO };
+        let next = look.next.map_or(TICK, |next| next.since(clock::now()));
+        next.clamp(Duration::from_millis(1), TICK)
+    }
+
+    fn reap(&mut self) -> Result<(), QueueError> {
+        while let Some((pid, how)) = process::reap().map_err(self.os("wait for a worker"))? {
+            if self.syncer == Some(pid) {
+                self.syncer = None;
+            } else {
+                let died = self.workers.ended(pid, how);
+                if let Some(look) = &mut self.looked {
+                    look.stale |= died;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Once a second while anything was settled: a child syncs, so that a slow disk stops neither us nor the workers.
+    fn keep_safe(&mut self) -> Result<(), QueueError> {
+        let settled = self.plan.board.count(Counter::Settled);
+        if self.syncer.is_some() || settled == self.synced || self.last_sync.elapsed() < SECOND {
+            return Ok(());
+        }
+        self.synced = settled;
+        self.last_sync = Instant::now();
+        let queue = self.queue;
+        let syncer = process::fork(|| if queue.sync().is_ok() { 0 } else { Exit::IoErr.code() });
+        self.syncer = Some(syncer.map_err(self.os("fork"))?);
+        Ok(())
+    }
+
+    /// Writes the heartbeat, once a second while there is something to tell.
+    fn beat(&mut self, last: bool) {
+        if self.last_beat.is_none() && self.workers.alive() == 0 && !last {
+            return;
+        }
+        if !last && self.last_beat.is_some_and(|at| at.elapsed() < SECOND) {
+            return;
+        }
+        self.last_beat = Some(Instant::now());
+        let beat = Beat::of(&self.plan.board, self.workers.alive(), self.started, clock::now(), &host_name(), last);
+        if let Ok(text) = serde_json::to_string(&beat) {
+            // Without it only `status` knows less.
+            let _ = self.queue.write_note("run.json", &(text + "\n"));
+        }
+    }
+
+    /// The end of the shift: what was settled is synced, the sink's state is said, leftovers are swept.
+    fn close(&mut self) -> Result<Exit, QueueError> {
+        let board = &self.plan.board;
+        if board.count(Counter::Settled) != self.synced {
+            self.queue.sync()?;
+        }
+        if self.last_beat.is_some() {
+            self.beat(true);
+        }
+        let mut exit = Exit::Ok;
+        if board.sink_is_down() {
+            sink::is_down(self.queue, &board.sink_why(), clock::now());
+            exit = Exit::TempFail;
+        } else if board.count(Counter::Delivered) > 0 {
+            sink::is_up(self.queue);
+        }
+        if board.count(Counter::Faults) > 0 {
+            exit = exit.worst(Exit::IoErr);
+        }
+        if !self.told() && self.queue.sweep_is_due(SWEEP_EVERY) {
+            self.queue.sweep(self.plan.policy.failed_keep)?;
+        }
+        Ok(exit)
+    }
+}

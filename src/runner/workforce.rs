@@ -1,0 +1,143 @@
+//! A queue's workers as its supervisor sees them: forking, counting, telling, replacing, and ending one that hangs.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::Plan;
+use crate::events;
+use crate::model::Exit;
+use crate::spool::{Spool, SpoolQueue};
+use crate::sys::process::{self, Ended, Send};
+use crate::sys::signals::Signals;
+use crate::sys::{child, clock};
+use crate::transport;
+use crate::worker::board::Counter;
+use crate::worker::{Worker, work};
+
+/// How long workers that were told to stop now may take before they are killed: what a sendmail gets, twice, and a bit.
+const STOP_GRACE: Duration = Duration::from_secs(2 * child::GRACE.as_secs() + 5);
+
+/// How late a worker may notice that a sendmail is past its time, or that it shall stop now.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The workers of one queue. A worker's number is its slot on the board.
+pub(super) struct Workforce<'p, 'a> {
+    plan: &'p Plan<'a>,
+    spool: &'p Spool,
+    queue: &'p SpoolQueue,
+    pids: Vec<Option<i32>>,
+    /// How many workers died with an entry in hand.
+    deaths: HashMap<String, u32>,
+    told: Option<(Send, Instant)>,
+}
+
+impl<'p, 'a> Workforce<'p, 'a> {
+    pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
+        Workforce { plan, spool, queue, pids: vec![None; plan.workers], deaths: HashMap::new(), told: None }
+    }
+
+    pub fn alive(&self) -> usize {
+        self.pids.iter().flatten().count()
+    }
+
+    /// How many have an entry in hand.
+    pub fn busy(&self) -> usize {
+        (0..self.pids.len()).filter(|&index| self.plan.board.slot(index).in_hand().is_some()).count()
+    }
+
+    /// Forks `count` more workers, as far as there are slots.
+    pub fn hire(&mut self, count: usize) -> io::Result<()> {
+        let free: Vec<usize> = (0..self.pids.len()).filter(|&i| self.pids[i].is_none()).take(count).collect();
+        for index in free {
+            self.plan.board.slot(index).idle();
+            self.pids[index] = Some(process::fork(|| labour(self.plan, self.spool, self.queue, index).code())?);
+        }
+        Ok(())
+    }
+
+    /// Takes note of a worker's end; `true` if it died, so that somebody must look after what it had in hand.
+    pub fn ended(&mut self, pid: i32, how: Ended) -> bool {
+        let Some(index) = self.pids.iter().position(|&known| known == Some(pid)) else { return false };
+        self.pids[index] = None;
+        let slot = self.plan.board.slot(index);
+        let hand = slot.in_hand();
+        slot.idle();
+        let died = match how {
+            Ended::Exited(code) => Exit::of_code(code) == Exit::Software,
+            Ended::Signalled(_) => true,
+        };
+        if died {
+            self.plan.board.add(Counter::Crashes, 1);
+            let with = hand.as_ref().map_or(String::new(), |hand| format!(" with entry {} in hand", hand.id));
+            eprintln!("bulkmailer: {}: a worker died ({how}){with}; another takes its place", self.plan.name);
+        }
+        if let (true, Some(hand)) = (died, hand) {
+            let deaths = self.deaths.entry(hand.id.clone()).or_default();
+            *deaths += 1;
+            if *deaths == 2 {
+                self.plan.board.poison(&hand.id);
+            }
+        }
+        died
+    }
+
+    /// Tells every worker; a telling that is no stronger than the last is not repeated.
+    pub fn tell(&mut self, what: Send) {
+        if self.told.is_some_and(|(told, _)| told == what || told == Send::Kill) {
+            return;
+        }
+        self.told = Some((what, Instant::now()));
+        for pid in self.pids.iter().flatten() {
+            process::send(*pid, what);
+        }
+    }
+
+    pub fn was_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// Kills workers that are past their deadline, and all of them if they do not stop when told to stop now.
+    pub fn end_hung(&mut self) {
+        if let Some((Send::Quit, at)) = self.told
+            && at.elapsed() > STOP_GRACE
+        {
+            self.tell(Send::Kill);
+        }
+        let now = clock::now();
+        for (index, pid) in self.pids.iter().enumerate() {
+            let Some(pid) = pid else { continue };
+            let overdue = self.plan.board.slot(index).in_hand().filter(|hand| now > hand.deadline);
+            if let Some(hand) = overdue {
+                eprintln!("bulkmailer: {}: a worker hangs with entry {}; it is killed", self.plan.name, hand.id);
+                process::send(*pid, Send::Kill);
+            }
+        }
+    }
+}
+
+/// A worker's whole life, in its own process.
+fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> Exit {
+    let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
+    let tools = tools.map_err(|error| error.to_string());
+    let tools = tools.and_then(|signals| spool.events().map(|events| (signals, events)).map_err(|e| e.to_string()));
+    let (signals, events) = match tools {
+        Ok(tools) => tools,
+        Err(error) => {
+            eprintln!("bulkmailer: {}: {error}", plan.name);
+            return Exit::IoErr;
+        }
+    };
+    let mut worker = Worker {
+        queue,
+        queue_name: &plan.name,
+        policy: plan.policy,
+        transport: transport::open(plan.transport),
+        events: events::Log::new(events, plan.syslog),
+        board: &plan.board,
+        slot: plan.board.slot(index),
+        signals: &signals,
+        stuck: Vec::new(),
+    };
+    work(&mut worker)
+}

@@ -1,0 +1,227 @@
+//! The board of one queue's run, in memory that supervisor and workers share: counts, who has what in hand, and what
+//! everybody must know at once (the sink is down; this entry kills workers).
+//!
+//! Each slot has one writer, its worker. A reader may see a slot in the middle of a change; it only ever shows or times
+//! what it reads, and never claims by it.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::model::id::MAX_LEN;
+use crate::model::verdict::Kind;
+use crate::model::{EntryId, Micros};
+use crate::sys::{clock, shared};
+
+/// What is counted, a recipient at a time for the verdicts, an entry at a time for the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    Delivered,
+    Deferred,
+    Failed,
+    Unknown,
+    /// Entries that left the worker's hand in good order.
+    Settled,
+    /// Entries that could not be settled or read.
+    Faults,
+    Corrupt,
+    Claims,
+    /// Locks that somebody else held.
+    Contended,
+    /// Workers that died.
+    Crashes,
+}
+
+impl Counter {
+    pub fn of(kind: Kind) -> Counter {
+        match kind {
+            Kind::Delivered => Counter::Delivered,
+            Kind::Deferred => Counter::Deferred,
+            Kind::Failed => Counter::Failed,
+            Kind::Unknown => Counter::Unknown,
+        }
+    }
+}
+
+const COUNTERS: usize = 10;
+const ID_WORDS: usize = MAX_LEN / 8;
+/// A slot: since when it is busy (0: idle), its deadline, its entry's id.
+const SLOT_WORDS: usize = 2 + ID_WORDS;
+const POISON_MAX: usize = 16;
+const WHY_WORDS: usize = 64;
+
+// The words: counters, state of the run, sink flag, poison count, the poisoned ids, why the sink is down, slots.
+const STATE: usize = COUNTERS;
+const SINK: usize = STATE + 1;
+const POISONED: usize = SINK + 1;
+const POISON: usize = POISONED + 1;
+const WHY: usize = POISON + POISON_MAX * ID_WORDS;
+const SLOTS: usize = WHY + WHY_WORDS;
+
+/// How far a queue's supervisor has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Starting,
+    /// Another run has the queue.
+    Busy,
+    Working,
+    Done,
+}
+
+const PHASES: [Phase; 4] = [Phase::Starting, Phase::Busy, Phase::Working, Phase::Done];
+
+#[derive(Debug)]
+pub struct Board {
+    words: &'static [AtomicU64],
+    slots: usize,
+}
+
+/// What one worker has in hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InHand {
+    pub id: String,
+    pub since: Micros,
+    pub deadline: Micros,
+}
+
+impl Board {
+    /// A board for `slots` workers, shared with every process forked from now on.
+    pub fn new(slots: usize) -> io::Result<Board> {
+        Ok(Board { words: shared::words(SLOTS + slots * SLOT_WORDS)?, slots })
+    }
+
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    pub fn add(&self, counter: Counter, by: u64) {
+        self.words[counter as usize].fetch_add(by, Ordering::Relaxed);
+    }
+
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.words[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Recipients that came to a verdict.
+    pub fn recipients_done(&self) -> u64 {
+        [Counter::Delivered, Counter::Deferred, Counter::Failed, Counter::Unknown].map(|c| self.count(c)).iter().sum()
+    }
+
+    pub fn set_phase(&self, phase: Phase) {
+        self.words[STATE].store(phase as u64, Ordering::Release);
+    }
+
+    pub fn phase(&self) -> Phase {
+        let stored = self.words[STATE].load(Ordering::Acquire);
+        PHASES.into_iter().find(|&phase| phase as u64 == stored).unwrap_or(Phase::Starting)
+    }
+
+    /// Says that the sink is down; the first reason stands.
+    pub fn sink_down(&self, why: &str) {
+        if self.words[SINK].compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            put_text(&self.words[WHY..WHY + WHY_WORDS], why);
+            self.words[SINK].store(2, Ordering::Release);
+        }
+    }
+
+    pub fn sink_is_down(&self) -> bool {
+        self.words[SINK].load(Ordering::Acquire) != 0
+    }
+
+    /// Why the sink is down.
+    pub fn sink_why(&self) -> String {
+        get_text(&self.words[WHY..WHY + WHY_WORDS])
+    }
+
+    /// Notes an entry on which two workers died. Beyond sixteen of them in one run nothing is noted any more.
+    pub fn poison(&self, id: &str) {
+        let count = self.words[POISONED].load(Ordering::Acquire) as usize;
+        if count < POISON_MAX {
+            put_text(&self.words[POISON + count * ID_WORDS..][..ID_WORDS], id);
+            self.words[POISONED].store(count as u64 + 1, Ordering::Release);
+        }
+    }
+
+    pub fn is_poisoned(&self, id: &EntryId) -> bool {
+        let count = (self.words[POISONED].load(Ordering::Acquire) as usize).min(POISON_MAX);
+        (0..count).any(|i| get_text(&self.words[POISON + i * ID_WORDS..][..ID_WORDS]) == id.as_str())
+    }
+
+    /// The slot of the worker number `index`, which is below [`Board::slots`].
+    pub fn slot(&self, index: usize) -> Slot<'_> {
+        Slot { words: &self.words[SLOTS + index * SLOT_WORDS..][..SLOT_WORDS] }
+    }
+}
+
+/// One worker's part of the board.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'b> {
+    words: &'b [AtomicU64],
+}
+
+impl Slot<'_> {
+    /// The worker takes `id` in hand, and will have let it go when `limit` has passed.
+    pub fn begin(&self, id: &EntryId, limit: Duration) {
+        let now = clock::now();
+        put_text(&self.words[2..], id.as_str());
+        self.words[1].store(now.plus(limit).0, Ordering::Relaxed);
+        self.words[0].store(now.0, Ordering::Release);
+    }
+
+    /// The worker has nothing in hand.
+    pub fn idle(&self) {
+        self.words[0].store(0, Ordering::Release);
+    }
+
+    pub fn in_hand(&self) -> Option<InHand> {
+        match self.words[0].load(Ordering::Acquire) {
+            0 => None,
+            since => Some(InHand {
+                id: get_text(&self.words[2..]),
+                since: Micros(since),
+                deadline: Micros(self.words[1].load(Ordering::Relaxed)),
+            }),
+        }
+    }
+}
+
+/// Stores as much of `text` as fits, padded with zeros.
+fn put_text(words: &[AtomicU64], text: &str) {
+    let mut bytes = text.bytes().chain(std::iter::repeat(0));
+    for word in words {
+        let mut eight = [0u8; 8];
+        eight.fill_with(|| bytes.next().unwrap_or(0));
+        word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
+    }
+}
+
+fn get_text(words: &[AtomicU64]) -> String {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_tells_what_was_put_on_it() {
+        let board = Board::new(2).expect("shared memory");
+        let id = EntryId::new(Micros(9)).of_job(3, 999);
+        board.slot(1).begin(&id, Duration::from_secs(5));
+        let seen = board.slot(1).in_hand().expect("busy");
+        assert_eq!(seen.id, id.as_str());
+        assert_eq!(seen.deadline.since(seen.since), Duration::from_secs(5));
+        assert_eq!(board.slot(0).in_hand(), None);
+        board.poison(id.as_str());
+        assert!(board.is_poisoned(&id) && !board.is_poisoned(&EntryId::new(Micros(9))));
+        board.sink_down("no\u{e9}");
+        board.sink_down("later");
+        assert_eq!(board.sink_why(), "no\u{e9}");
+        board.set_phase(Phase::Busy);
+        assert_eq!(board.phase(), Phase::Busy);
+        board.add(Counter::Crashes, 2);
+        assert_eq!((board.count(Counter::Crashes), board.recipients_done()), (2, 0));
+    }
+}
