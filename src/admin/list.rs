@@ -70,7 +70,14 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             let mut outcome = Ok(true);
             queue.each_name(state, &mut |name| {
                 if filter.matches_id(&name.id) {
-                    outcome = entry(&queue, &Spot { state, name }, |seen| filter.matches(&seen.envelope), args.json, &mut paper, &mut sum);
+                    outcome = entry(
+                        &queue,
+                        &Spot { state, name },
+                        |seen| filter.matches(&seen.envelope),
+                        args.json,
+                        &mut paper,
+                        &mut sum,
+                    );
                 }
                 matches!(outcome, Ok(true))
             })?;
@@ -170,7 +177,11 @@ impl<'a> Row<'a> {
         }
         text.push_str(&format!("    {when}"));
         if self.attempts > 0 {
-            text.push_str(&format!(", after {} {}", self.attempts, if self.attempts == 1 { "attempt" } else { "attempts" }));
+            text.push_str(&format!(
+                ", after {} {}",
+                self.attempts,
+                if self.attempts == 1 { "attempt" } else { "attempts" }
+            ));
         }
         if let Some(reason) = self.reason {
             text.push_str(&format!(": {reason}"));

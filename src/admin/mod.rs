@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
-pub mod demo;
 pub mod config;
+pub mod demo;
 pub mod flush;
+pub mod generate;
 pub mod list;
 pub mod select;
 pub mod show;

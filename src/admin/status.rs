@@ -166,7 +166,10 @@ fn run_text(run: &RunStatus, now: Micros) -> String {
     }
     text.push('\n');
     if run.hangs {
-        text.push_str(&format!("           it hangs: its last sign of life was {}; kill it and run again\n", beat.at.local()));
+        text.push_str(&format!(
+            "           it hangs: its last sign of life was {}; kill it and run again\n",
+            beat.at.local()
+        ));
     }
     for hand in &beat.in_hand {
         text.push_str(&format!("           {} in hand for {}\n", hand.id, rough(now.since(hand.since).as_secs())));

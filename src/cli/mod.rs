@@ -2,13 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod exit;
-mod generate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Site;
 use crate::model::Exit;
@@ -60,7 +59,7 @@ enum Command {
     Demo(admin::demo::Args),
     /// Write the manual page and the shells' completions
     #[command(hide = true)]
-    Generate(generate::Args),
+    Generate(admin::generate::Args),
 }
 
 /// The whole program. Whatever goes wrong becomes one line on the standard error and a status of sysexits.h.
@@ -101,6 +100,7 @@ fn sendmail(name: &str, args: &[OsString]) -> anyhow::Result<Exit> {
             let selection = admin::select::Selection { ids: id.into_iter().collect(), ..Default::default() };
             admin::flush::run(&site(None, None)?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
         }
+        intake::sendmail::Action::Verify { recipients } => intake::sendmail::verify(&recipients),
         intake::sendmail::Action::Done(exit) => Ok(exit),
     }
 }
@@ -125,6 +125,6 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         },
         Command::Sendmail { args } => sendmail("sendmail", args),
         Command::Demo(args) => admin::demo::run(args),
-        Command::Generate(args) => generate::run(args),
+        Command::Generate(args) => admin::generate::run(Cli::command(), args),
     }
 }

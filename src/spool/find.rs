@@ -43,9 +43,9 @@ impl SpoolQueue {
             for job in self.names("jobs")? {
                 let top = format!("jobs/{}/{}", job?, state.name());
                 let going = match state {
-                    State::Ready => {
-                        self.names(&top)?.try_fold(true, |on, n| Ok::<_, io::Error>(on && folder(&format!("{top}/{}", n?))?))?
-                    }
+                    State::Ready => self
+                        .names(&top)?
+                        .try_fold(true, |on, n| Ok::<_, io::Error>(on && folder(&format!("{top}/{}", n?))?))?,
                     State::Hold | State::Failed => folder(&top)?,
                 };
                 if !going {

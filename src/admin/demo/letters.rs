@@ -32,11 +32,17 @@ fn plain(n: u32) -> String {
 
 fn html(n: u32) -> String {
     let row = "<tr><td>Schöne Grüße</td><td>naïve café</td></tr>\n";
-    format!("<!DOCTYPE html>\n<html><body><h1>Issue {n}</h1><table>\n{}</table></body></html>\n", row.repeat((n % 60) as usize))
+    format!(
+        "<!DOCTYPE html>\n<html><body><h1>Issue {n}</h1><table>\n{}</table></body></html>\n",
+        row.repeat((n % 60) as usize)
+    )
 }
 
 fn foreign(n: u32) -> String {
-    format!("Уважаемый читатель {n}!\n\n{}\n親愛なる読者へ。\n", "Почта, которая ждёт, дойдёт. ".repeat((n % 30) as usize))
+    format!(
+        "Уважаемый читатель {n}!\n\n{}\n親愛なる読者へ。\n",
+        "Почта, которая ждёт, дойдёт. ".repeat((n % 30) as usize)
+    )
 }
 
 fn with_attachment(n: u32) -> String {

@@ -90,7 +90,9 @@ impl Stage {
 
     /// Starts the submitters, and queues some messages one by one meanwhile. Returns those that are still at it.
     fn submit(&self, messages: u32) -> anyhow::Result<Vec<Child>> {
-        let share = |i: u32| (messages / SUBMITTERS * i)..if i + 1 == SUBMITTERS { messages } else { messages / SUBMITTERS * (i + 1) };
+        let share = |i: u32| {
+            (messages / SUBMITTERS * i)..if i + 1 == SUBMITTERS { messages } else { messages / SUBMITTERS * (i + 1) }
+        };
         let mut children = Vec::new();
         for i in 0..SUBMITTERS {
             let mbox = self.mbox(i, share(i).skip(SINGLY as usize))?;

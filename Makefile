@@ -1,0 +1,56 @@
+# make demo    see it work here, with nothing installed
+# make test    everything that the tests can show on this machine
+# make         build; then, as root: make install
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+
+target = $(or $(CARGO_TARGET_DIR),target)
+bin = $(target)/release/bulkmailer
+share = $(DESTDIR)$(PREFIX)/share
+doc = $(share)/doc/bulkmailer
+
+.PHONY: build demo test bench lint man install clean
+
+build:
+	$(CARGO) build --release --locked
+
+demo: build
+	$(bin) demo
+
+test:
+	tests/setup
+	$(CARGO) test --locked --all-features
+	set -e; for script in tests/*/run; do [ ! -x "$$script" ] || "$$script"; done
+
+bench: build
+	$(CARGO) bench --locked
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+
+# The committed man/bulkmailer.1, anew from the definitions of the command line and man/bulkmailer.1.d.
+man:
+	$(CARGO) run --locked --quiet -- generate man man
+
+install:
+	@test -x $(bin) || { echo "$(bin) is not built yet: run 'make' first" >&2; exit 1; }
+	install -D -m 0755 $(bin) $(DESTDIR)$(PREFIX)/bin/bulkmailer
+	install -D -m 0644 man/bulkmailer.1 $(share)/man/man1/bulkmailer.1
+	install -D -m 0644 -t $(share)/man/man5 man/bulkmailer.toml.5 man/bulkmailer-spool.5
+	$(bin) generate completions $(target)/completions
+	install -D -m 0644 $(target)/completions/bulkmailer.bash $(share)/bash-completion/completions/bulkmailer
+	install -D -m 0644 $(target)/completions/_bulkmailer $(share)/zsh/site-functions/_bulkmailer
+	install -D -m 0644 $(target)/completions/bulkmailer.fish $(share)/fish/vendor_completions.d/bulkmailer.fish
+	install -D -m 0644 -t $(doc) README.md CHANGELOG.md LICENSE
+	install -d -m 0755 $(doc)/cron
+	for file in crontab bulkmailer.cron.d; do \
+		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' contrib/cron/$$file > $(doc)/cron/$$file; \
+		chmod 0644 $(doc)/cron/$$file; \
+	done
+
+clean:
+	$(CARGO) clean
