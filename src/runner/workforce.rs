@@ -10,7 +10,7 @@ use crate::model::Exit;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
-use crate::sys::{child, clock};
+use crate::sys::{child, clock, spawn};
 use crate::transport;
 use crate::worker::board::Counter;
 use crate::worker::{Worker, work};
@@ -118,6 +118,8 @@ impl<'p, 'a> Workforce<'p, 'a> {
 
 /// A worker's whole life, in its own process.
 fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> Exit {
+    // It is faster so; without it nothing else changes.
+    let _ = spawn::stay_on_one_cpu(index);
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());
     let tools = tools.and_then(|signals| spool.events().map(|events| (signals, events)).map_err(|e| e.to_string()));

@@ -4,6 +4,10 @@
 //! stack that is kept from one start to the next. posix_spawn itself asks for the disposition of all 64 signals at each
 //! start and maps a new stack; measured on the drain of small messages, that is 8 % of the whole.
 //!
+//! A worker that starts one short command after another stays on one processor ([`stay_on_one_cpu`]): else the kernel moves
+//! it and its child about at each start, and both meet cold caches. The command itself gets all processors back. Measured
+//! with four workers on two processors: a fifth more messages a second.
+//!
 //! What holds: all signals are blocked while the child is on our memory; it resets the handlers that this program
 //! installs before it unblocks them, so no handler of ours ever runs in it; it makes system calls only.
 
@@ -12,6 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -42,6 +47,27 @@ impl Default for Spawner {
     }
 }
 
+/// The processors that this process had before it stayed on one.
+static ALL_CPUS: OnceLock<libc::cpu_set_t> = OnceLock::new();
+
+/// Keeps this process on the `index`-th of its processors, counted round and round. Commands that it starts are free.
+pub fn stay_on_one_cpu(index: usize) -> io::Result<()> {
+    // SAFETY: a cpu_set_t is a plain bit field, for which zeros are valid.
+    let (mut all, mut one): (libc::cpu_set_t, libc::cpu_set_t) = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: the kernel writes at most `size` bytes into `all`.
+    Errno::result(unsafe { libc::sched_getaffinity(0, size, &mut all) })?;
+    // SAFETY: the macros of CPU_SET(3) check the number against the set's size, which bounds it here besides.
+    let mine: Vec<usize> = (0..8 * size).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &all) }).collect();
+    let Some(&cpu) = mine.get(index % mine.len().max(1)) else { return Ok(()) };
+    // SAFETY: as above.
+    unsafe { libc::CPU_SET(cpu, &mut one) };
+    let _ = ALL_CPUS.set(all);
+    // SAFETY: `one` is a valid set of `size` bytes.
+    Errno::result(unsafe { libc::sched_setaffinity(0, size, &one) })?;
+    Ok(())
+}
+
 /// What the child needs; it lies in the parent's memory, which stands still meanwhile.
 struct Order {
     argv: *const *const c_char,
@@ -49,6 +75,8 @@ struct Order {
     input: c_int,
     output: c_int,
     mask: libc::sigset_t,
+    /// The processors that the command may use; null leaves ours.
+    cpus: *const libc::cpu_set_t,
     /// Why exec failed; written by the child.
     error: c_int,
 }
@@ -77,6 +105,7 @@ impl Spawner {
             input: input.as_raw_fd(),
             output: output.as_raw_fd(),
             mask: *before.as_ref(),
+            cpus: ALL_CPUS.get().map_or(ptr::null(), ptr::from_ref),
             error: 0,
         };
         let top = self.stack.as_mut_ptr_range().end;
@@ -115,6 +144,9 @@ extern "C" fn child(order: *mut c_void) -> c_int {
             libc::sigaction(signal as c_int, &plain, ptr::null_mut());
         }
         libc::setpgid(0, 0);
+        if !(*order).cpus.is_null() {
+            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), (*order).cpus);
+        }
         let ready = libc::dup2((*order).input, 0) >= 0
             && libc::dup2((*order).output, 1) >= 0
             && libc::dup2((*order).output, 2) >= 0
