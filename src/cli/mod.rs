@@ -3,7 +3,7 @@ use crate::model::*;
 pub fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().collect();
     crate::sys::process::private_umask();
-    let site = crate::config::Site::resolve(None);
+    let site = crate::config::Site::resolve(None, None).unwrap();
     let r = match args.get(1).map(String::as_str) {
         Some("fill") => {
             let n: usize = args[2].parse().unwrap();
