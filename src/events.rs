@@ -92,7 +92,14 @@ impl Log {
         let reason = event.reason.map_or(String::new(), |reason| format!(", reason={reason}"));
         let line = format!(
             "{}: queue={}, from=<{}>, to=<{}>, transport={}, attempt={}, delay={}ms, verdict={}{reason}",
-            event.id, event.queue, event.sender, event.recipient, event.transport, event.attempt, event.ms, event.verdict
+            event.id,
+            event.queue,
+            event.sender,
+            event.recipient,
+            event.transport,
+            event.attempt,
+            event.ms,
+            event.verdict
         );
         let severity = if event.verdict == "delivered" { Severity::LOG_INFO } else { Severity::LOG_WARNING };
         let _ = syslog(severity, line.as_str());

@@ -70,7 +70,10 @@ pub struct Message {
 pub enum Found<C> {
     Claim(C),
     /// It could not be read and was set aside.
-    Corrupt { name: String, why: String },
+    Corrupt {
+        name: String,
+        why: String,
+    },
     /// The pass is over.
     Nothing,
 }

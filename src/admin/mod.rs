@@ -1,5 +1,42 @@
 //! The commands that look after what is there.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod config;
+pub mod demo;
+pub mod flush;
 pub mod generate;
+pub mod list;
+pub mod select;
+pub mod show;
+pub mod status;
+
+use self::select::Filter;
+use crate::config::{ConfigError, Site};
+use crate::policy::retry;
+use crate::spool::{Spool, SpoolError, SpoolQueue};
+
+/// The queues that `asked` names, or all that exist, open. None where there is no spool yet.
+fn queues(site: &Site, asked: Option<&str>) -> anyhow::Result<Vec<SpoolQueue>> {
+    let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };
+    let names = match asked {
+        None => spool.queues()?,
+        Some(name) if site.config.queues.contains_key(name) || spool.queues()?.iter().any(|q| q == name) => {
+            vec![name.to_owned()]
+        }
+        Some(name) => {
+            let known: Vec<&str> = site.config.queues.keys().map(String::as_str).collect();
+            return Err(ConfigError::unknown_queue(name, &known).into());
+        }
+    };
+    let open = names.iter().map(|name| open(site, &spool, name)).collect::<Result<Vec<_>, SpoolError>>()?;
+    Ok(open.into_iter().flatten().collect())
+}
+
+fn open(site: &Site, spool: &Spool, name: &str) -> Result<Option<SpoolQueue>, SpoolError> {
+    let queue = spool.existing_queue(name)?;
+    Ok(queue.map(|queue| match site.config.queues.get(name) {
+        Some(policy) => queue.with_horizon(retry::horizon(policy.retry.max)),
+        None => queue,
+    }))
+}

@@ -1,37 +1,130 @@
-use std::io::Write;
-use crate::model::*;
-pub fn main() -> std::process::ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    crate::sys::process::private_umask();
-    let site = crate::config::Site::resolve(None, None).unwrap();
-    let r = match args.get(1).map(String::as_str) {
-        Some("fill") => {
-            let n: usize = args[2].parse().unwrap();
-            let spool = crate::spool::Spool::create(&site.spool).unwrap();
-            let q = spool.queue("outbound").unwrap();
-            let body = vec![b'x'; 4096];
-            let mut batch = None;
-            for i in 0..n {
-                let now = crate::sys::clock::now();
-                let mut env = Envelope { id: EntryId::new(now), sender: "a@b.c".parse().ok(), recipients: vec![format!("r{i}@d.e").parse().unwrap()],
-                    origin: crate::model::envelope::Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None } };
-                if args.get(3).is_some() {
-                    let b = batch.get_or_insert_with(|| q.batch().unwrap());
-                    env.id = b.next_id();
-                    let mut d = b.draft(&env, now).unwrap();
-                    d.write_all(&body).unwrap(); d.finish().unwrap();
-                    if b.is_full() { batch.take().unwrap().commit().unwrap(); }
-                } else {
-                let mut d = q.draft(&env).unwrap();
-                d.write_all(&body).unwrap();
-                d.publish(now).unwrap(); }
-            }
-            if let Some(b) = batch { b.commit().unwrap(); }
-            Ok(Exit::Ok)
-        }
-        Some("run") => crate::runner::run(&site, &crate::runner::Args { json: true, workers: args.get(2).map(|n| crate::runner::Workers::Number(n.parse().unwrap())), verbose: true, ..Default::default() }),
-        Some("check") => { let spool = crate::spool::Spool::create(&site.spool).unwrap(); println!("{:?}", spool.queue("outbound").unwrap().check(args.get(2).is_some())); Ok(Exit::Ok) }
-        _ => Ok(Exit::Usage),
+//! The command line: arguments → command → exit status, in one place.
+#![forbid(unsafe_code)]
+
+mod exit;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::Site;
+use crate::model::Exit;
+use crate::sys::process;
+use crate::{admin, intake, runner};
+
+/// Keeps mail safe in a spool, and feeds the MTA through parallel infeeds, launched by cron
+///
+/// Programs queue mail with 'bulkmailer submit' or through the sendmail command's face; cron launches 'bulkmailer run',
+/// which hands what is due to the MTA and exits. A second launch while the first still works exits at once.
+#[derive(Debug, Parser)]
+#[command(name = "bulkmailer", version, max_term_width = 100)]
+pub struct Cli {
+    /// The spool's folder
+    #[arg(long, global = true, value_name = "DIR")]
+    spool: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Deliver what is due, then exit: what cron calls
+    Run(runner::Args),
+    /// Queue a message, read from the standard input
+    Submit(intake::submit::Args),
+    /// Retry now: make waiting entries due, and deliver them
+    Flush(admin::flush::Args),
+    /// List what is queued, as mailq does
+    List(admin::list::Args),
+    /// Show one entry: its envelope, attempts with their reasons, header; or its message
+    Show(admin::show::Args),
+    /// Say who runs, what is done and left, how fast, how old the oldest entry is
+    Status(admin::status::Args),
+    /// Verify the spool, and mend it
+    Check(admin::check::Args),
+    /// Check or show the configuration
+    Config(admin::config::Args),
+    /// The sendmail command's face; its options are those of sendmail(1)
+    #[command(disable_help_flag = true)]
+    Sendmail {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION|RECIPIENT")]
+        args: Vec<OsString>,
+    },
+    /// Show the whole way on this machine, with nothing installed: queue, overlap, drain, verify
+    Demo(admin::demo::Args),
+    /// Write the manual page and the shells' completions
+    #[command(hide = true)]
+    Generate(admin::generate::Args),
+}
+
+/// The whole program. Whatever goes wrong becomes one line on the standard error and a status of sysexits.h.
+pub fn main() -> ExitCode {
+    process::private_umask();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let result = match face(&args) {
+        Some(face) => face,
+        None => match Cli::try_parse_from(&args) {
+            Ok(cli) => dispatch(&cli),
+            Err(error) => return ExitCode::from(exit::of_usage(&error).code()),
+        },
     };
-    match r { Ok(e) => e.code().into(), Err(e) => { eprintln!("bulkmailer: {e:#}"); 70.into() } }
+    let status = result.unwrap_or_else(|error| {
+        eprintln!("bulkmailer: {error:#}");
+        exit::of_error(&error)
+    });
+    ExitCode::from(status.code())
+}
+
+/// The sendmail face, by our name or as the first argument. It does not pass through the other commands' parser: its
+/// options are its own, and it starts for every message.
+fn face(args: &[OsString]) -> Option<anyhow::Result<Exit>> {
+    let name = args.first().and_then(|arg| std::path::Path::new(arg).file_name()?.to_str()).unwrap_or("");
+    let (name, rest) = match name {
+        "sendmail" | "mailq" | "newaliases" => (name, args.get(1..)),
+        _ if args.get(1).is_some_and(|arg| arg == "sendmail") => ("sendmail", args.get(2..)),
+        _ => return None,
+    };
+    Some(sendmail(name, rest.unwrap_or_default()))
+}
+
+fn sendmail(name: &str, args: &[OsString]) -> anyhow::Result<Exit> {
+    match intake::sendmail::parse(name, args)? {
+        intake::sendmail::Action::Mail(options) => intake::sendmail::mail(&site(None, None)?, &options),
+        intake::sendmail::Action::ListQueue => admin::list::run(&site(None, None)?, &admin::list::Args::default()),
+        intake::sendmail::Action::Flush { id } => {
+            let selection = admin::select::Selection { ids: id.into_iter().collect(), ..Default::default() };
+            admin::flush::run(&site(None, None)?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
+        }
+        intake::sendmail::Action::Verify { recipients } => intake::sendmail::verify(&recipients),
+        intake::sendmail::Action::Done(exit) => Ok(exit),
+    }
+}
+
+fn site(spool: Option<&std::path::Path>, config: Option<&std::path::Path>) -> anyhow::Result<Site> {
+    Ok(Site::resolve(spool, config)?)
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
+    let resolve = || Site::resolve(cli.spool.as_deref(), cli.config.as_deref());
+    match &cli.command {
+        Command::Run(args) => runner::run(&resolve()?, args),
+        Command::Submit(args) => intake::submit::run(&resolve()?, args),
+        Command::Flush(args) => admin::flush::run(&resolve()?, args),
+        Command::List(args) => admin::list::run(&resolve()?, args),
+        Command::Show(args) => admin::show::run(&resolve()?, args),
+        Command::Status(args) => admin::status::run(&resolve()?, args),
+        Command::Check(args) => admin::check::run(&resolve()?, args),
+        Command::Config(args) => match resolve() {
+            Ok(site) => admin::config::run(&site, args),
+            Err(error) => admin::config::refused(&error, args),
+        },
+        Command::Sendmail { args } => sendmail("sendmail", args),
+        Command::Demo(args) => admin::demo::run(args),
+        Command::Generate(args) => admin::generate::run(Cli::command(), args),
+    }
 }

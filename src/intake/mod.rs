@@ -1,1 +1,75 @@
+//! The ways in: `submit`, and the sendmail command's face.
+//!
+//! What holds: everything about the input is checked before the spool sees a byte of it, as far as it can be known before
+//! the body was read; what turns out wrong while the body is read leaves nothing behind. The message's bytes stay as they
+//! are, but for the fields that are added and Bcc, which is removed. No field that is added can hold a line break, because
+//! each value is made by us or is an [`Address`](crate::model::Address).
+#![forbid(unsafe_code)]
 
+mod accept;
+mod body;
+mod header;
+mod maildir;
+mod mbox;
+mod recipients;
+pub mod sendmail;
+pub mod submit;
+
+use std::io;
+
+use crate::model::Exit;
+use crate::model::address::BadAddress;
+use crate::policy::units::size_text;
+
+/// Why a message is not taken. Nothing of it was queued.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("{0}")]
+    Usage(String),
+    #[error("no recipients: name them as arguments, or have them read from the message with -t")]
+    NoRecipients,
+    #[error("the message has no recipients: its To, Cc and Bcc name nobody")]
+    NobodyNamed,
+    #[error(transparent)]
+    BadAddress(#[from] BadAddress),
+    #[error(
+        "too many recipients: {found}, and one message may have {max}; raise [limits] recipients, or send it in parts"
+    )]
+    TooManyRecipients { found: usize, max: usize },
+    #[error("the message is larger than {}; raise [limits] message, or send it in parts", size_text(*max))]
+    MessageTooBig { max: u64 },
+    #[error("the message's header is larger than {}; raise [limits] header if that is meant to be", size_text(*max))]
+    HeaderTooBig { max: u64 },
+    #[error("the message's header contains a NUL byte; remove it")]
+    NulInHeader,
+    #[error("the message has passed {found} hosts (Received fields): this is a loop, so it is not queued again")]
+    Loop { found: usize },
+    #[error("there is no message: the input is empty")]
+    Empty,
+    #[error("{what}: cannot read: {source}")]
+    Unreadable { what: String, source: io::Error },
+    #[error("{what}: cannot open: {source}")]
+    NoInput { what: String, source: io::Error },
+    #[error("only {} are free on the spool's disk, and {} must be; make room, and submit again", size_text(*free), size_text(*needed))]
+    Full { free: u64, needed: u64 },
+}
+
+impl Refused {
+    /// The status that tells an MTA or a program what to do: 65 and 64 not to try again, 75 to.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Refused::Usage(_) | Refused::NoRecipients => Exit::Usage,
+            Refused::NobodyNamed
+            | Refused::BadAddress(_)
+            | Refused::TooManyRecipients { .. }
+            | Refused::MessageTooBig { .. }
+            | Refused::HeaderTooBig { .. }
+            | Refused::NulInHeader
+            | Refused::Loop { .. }
+            | Refused::Empty => Exit::DataErr,
+            Refused::Unreadable { .. } => Exit::IoErr,
+            Refused::NoInput { .. } => Exit::NoInput,
+            Refused::Full { .. } => Exit::TempFail,
+        }
+    }
+}

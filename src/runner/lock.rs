@@ -36,7 +36,7 @@ impl QueueLock {
             return Ok(None);
         }
         let holder = Holder { pid: std::process::id(), host: process::host_name(), started: clock::now() };
-        let mut lock = QueueLock { file: file };
+        let mut lock = QueueLock { file };
         // The lock is what counts: a full disk leaves it without a text.
         let _ = lock.sign(&holder);
         Ok(Some(lock))

@@ -117,7 +117,9 @@ pub fn queue_names(spool: &Spool, config: &Config, asked: &[String]) -> anyhow::
     let existing = spool.queues()?;
     if asked.is_empty() {
         for name in existing.iter().filter(|name| !config.queues.contains_key(*name)) {
-            eprintln!("bulkmailer: {name}: mail lies in this queue and the configuration does not know it; add [queue.{name}]");
+            eprintln!(
+                "bulkmailer: {name}: mail lies in this queue and the configuration does not know it; add [queue.{name}]"
+            );
         }
         return Ok(existing.into_iter().filter(|name| config.queues.contains_key(name)).collect());
     }

@@ -28,7 +28,9 @@ pub fn is_down(queue: &SpoolQueue, why: &str, now: Micros) {
     let note = "mail waits in the queue and is tried again by the next runs";
     match before {
         None => eprintln!("bulkmailer: {}: the sink is down: {why}; {note}", queue.name()),
-        Some(_) => eprintln!("bulkmailer: {}: the sink is still down, since {}: {why}; {note}", queue.name(), since.local()),
+        Some(_) => {
+            eprintln!("bulkmailer: {}: the sink is still down, since {}: {why}; {note}", queue.name(), since.local())
+        }
     }
     let outage = Outage { since, said: now, why: why.to_owned() };
     if let Ok(text) = serde_json::to_string(&outage) {
@@ -40,7 +42,11 @@ pub fn is_down(queue: &SpoolQueue, why: &str, now: Micros) {
 /// Notes that the sink took mail, and says so if it was down.
 pub fn is_up(queue: &SpoolQueue) {
     if let Some(outage) = read(queue) {
-        eprintln!("bulkmailer: {}: the sink takes mail again; it was down since {}", queue.name(), outage.since.local());
+        eprintln!(
+            "bulkmailer: {}: the sink takes mail again; it was down since {}",
+            queue.name(),
+            outage.since.local()
+        );
         let _ = queue.remove_note("sink");
     }
 }

@@ -203,7 +203,8 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// Nobody works, nothing is due, nobody woke us, and we have waited for more as long as was asked.
     fn is_over(&mut self) -> bool {
-        let more = self.looked.as_ref().is_none_or(|look| look.stale || look.next.is_some_and(|next| next <= clock::now()));
+        let more =
+            self.looked.as_ref().is_none_or(|look| look.stale || look.next.is_some_and(|next| next <= clock::now()));
         if more || self.queue.woken() != self.noted {
             self.idle_since = None;
             return false;

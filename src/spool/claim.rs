@@ -74,7 +74,14 @@ impl SpoolQueue {
         let journal = Journal::open(self, &envelope.id, envelope.recipients.len())
             .map_err(self.failed("read", &journal_path(&envelope.id).1))?;
         fault::point("claim.taken").map_err(self.failed("claim", &path))?;
-        Ok(Taken::Claim(Box::new(SpoolClaim { queue: self, spot: spot.clone(), _file: file, envelope, extent, journal })))
+        Ok(Taken::Claim(Box::new(SpoolClaim {
+            queue: self,
+            spot: spot.clone(),
+            _file: file,
+            envelope,
+            extent,
+            journal,
+        })))
     }
 
     /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.

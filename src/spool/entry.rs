@@ -82,7 +82,8 @@ pub fn read(file: impl Read) -> Result<(Envelope, Extent), String> {
     let mut start = 0;
     let mut line = Vec::new();
     next_line(&mut reader, &mut line, &mut start)?;
-    let head: Head = serde_json::from_slice(&line).map_err(|error| format!("its first line is no envelope: {error}"))?;
+    let head: Head =
+        serde_json::from_slice(&line).map_err(|error| format!("its first line is no envelope: {error}"))?;
     if head.v != 1 {
         return Err(format!("its envelope has version {}, and 1 is known", head.v));
     }
@@ -129,7 +130,14 @@ mod tests {
             id: EntryId::new(Micros(3)),
             sender: "jörg@example.org".parse().ok(),
             recipients: (0..recipients).filter_map(|i| format!("-r{i}@example.net").parse().ok()).collect(),
-            origin: Origin { submitted: Micros(3), uid: 7, body: None, notify: Some("never".into()), ret: None, envid: None },
+            origin: Origin {
+                submitted: Micros(3),
+                uid: 7,
+                body: None,
+                notify: Some("never".into()),
+                ret: None,
+                envid: None,
+            },
         }
     }
 

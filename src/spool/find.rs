@@ -43,9 +43,9 @@ impl SpoolQueue {
             for job in self.names("jobs")? {
                 let top = format!("jobs/{}/{}", job?, state.name());
                 let going = match state {
-                    State::Ready => {
-                        self.names(&top)?.try_fold(true, |on, n| Ok::<_, io::Error>(on && folder(&format!("{top}/{}", n?))?))?
-                    }
+                    State::Ready => self
+                        .names(&top)?
+                        .try_fold(true, |on, n| Ok::<_, io::Error>(on && folder(&format!("{top}/{}", n?))?))?,
                     State::Hold | State::Failed => folder(&top)?,
                 };
                 if !going {
@@ -55,6 +55,11 @@ impl SpoolQueue {
             Ok(())
         };
         walk().map_err(self.failed("list", state.name()))
+    }
+
+    /// How many files lie in `corrupt/`.
+    pub fn count_corrupt(&self) -> Result<u64, SpoolError> {
+        Ok(self.names("corrupt").map_err(self.failed("list", "corrupt"))?.count() as u64)
     }
 
     /// The names in a folder; none if it is not there.

@@ -298,7 +298,9 @@ mod tests {
         let mut journal = open();
         let mark = journal.begin(&queue, &id, &[0, 1], Micros(1)).expect("begun");
         assert!(open().history.interrupted);
-        journal.answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Unknown(Reason::new("x"))])).expect("answered");
+        journal
+            .answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Unknown(Reason::new("x"))]))
+            .expect("answered");
         assert_eq!(open().history.last, [Some(Kind::Delivered), Some(Kind::Unknown)]);
         journal.file.as_ref().expect("made").write_all_at(b"{\"begun\":7,\"gro", journal.end).expect("torn");
         let mut again = open();

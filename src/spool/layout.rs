@@ -413,7 +413,17 @@ mod tests {
         assert_eq!(EntryName::parse(&name.to_string()), Some(name));
         let at = EntryName { due: Micros(8), at: true, id };
         assert_eq!(EntryName::parse(&at.to_string()), Some(at));
-        for bad in ["", "x", "0000000000000007", "0000000000000007-", "000000000000000x-a", "0000000000000007+a", "+000000000000007-a", "0000000000000007-../a", "ééééééééé-a"] {
+        for bad in [
+            "",
+            "x",
+            "0000000000000007",
+            "0000000000000007-",
+            "000000000000000x-a",
+            "0000000000000007+a",
+            "+000000000000007-a",
+            "0000000000000007-../a",
+            "ééééééééé-a",
+        ] {
             assert_eq!(EntryName::parse(bad), None, "{bad:?}");
         }
     }

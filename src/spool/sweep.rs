@@ -50,7 +50,8 @@ impl SpoolQueue {
         // Each step may fail because somebody else is at it or something is in there; then the job has not ended.
         let end = || -> io::Result<bool> {
             let (ready, hold) = (format!("jobs/{job}/ready"), format!("jobs/{job}/hold"));
-            let ended = dir::remove(&self.dir, folder)? && dir::remove(&self.dir, &ready)? && dir::remove(&self.dir, &hold)?;
+            let ended =
+                dir::remove(&self.dir, folder)? && dir::remove(&self.dir, &ready)? && dir::remove(&self.dir, &hold)?;
             if !ended || !dir::remove(&self.dir, &format!("jobs/{job}/failed"))? {
                 return Ok(false);
             }

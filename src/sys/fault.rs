@@ -4,12 +4,10 @@
 //! `BULKMAILER_FAULT` chooses one: `NAME`, `NAME:COUNT` (the COUNT-th passing), with `=kill` (the default: SIGKILL to
 //! oneself), `=stop` (SIGSTOP) or the name of an error: `=enospc`, `=eio`, `=erofs`.
 
-use std::io;
-
 /// Passes the point `name`; an error if the test asked for one here.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
-pub fn point(_name: &str) -> io::Result<()> {
+pub fn point(_name: &str) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub mod dir;
 pub mod durable;
 pub mod fault;
 pub mod lock;
+pub mod output;
 pub mod process;
 pub mod shared;
 pub mod signals;

@@ -64,7 +64,9 @@ pub fn reap() -> io::Result<Option<(i32, Ended)>> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(pid, code)) => return Ok(Some((pid.as_raw(), Ended::Exited(code)))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => return Ok(Some((pid.as_raw(), Ended::Signalled(signal as i32)))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                return Ok(Some((pid.as_raw(), Ended::Signalled(signal as i32))));
+            }
             Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(None),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
@@ -100,9 +102,28 @@ fn signal_of(what: Send) -> Signal {
     }
 }
 
+/// Whether a process with this pid exists on this host.
+pub fn exists(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)))
+}
+
 /// The real user id of this process.
 pub fn real_uid() -> u32 {
     nix::unistd::getuid().as_raw()
+}
+
+/// The login name of a user, or his number where the password database does not know him.
+pub fn user_name(uid: u32) -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// A user's full name: the first part of the password entry's comment (passwd(5)), where `&` stands for the login name.
+pub fn full_name(uid: u32) -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten()?;
+    let gecos = user.gecos.to_string_lossy().into_owned();
+    let name = gecos.split(',').next().unwrap_or("").replace('&', &user.name);
+    (!name.trim().is_empty()).then(|| name.trim().to_owned())
 }
 
 pub fn is_root() -> bool {

@@ -48,8 +48,12 @@ impl Maildir {
         let (tmp, new) = (self.path.join("tmp").join(&name), self.path.join("new").join(&name));
         // A leftover of a killed attempt: we hold the entry's claim, so nobody else writes this name.
         let _ = std::fs::remove_file(&tmp);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&tmp)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(&tmp)?;
         let written = (|| {
             let to = &envelope.recipients[recipient];
             file.write_all(format!("Return-Path: <{}>\nDelivered-To: {to}\n", envelope.sender_text()).as_bytes())?;
@@ -91,7 +95,9 @@ impl Transport for Maildir {
             match delivered {
                 Ok(()) => verdicts.push(Verdict::Delivered),
                 // A full disk may take a smaller message; anything else is the Maildir's fault.
-                Err(error) if Errno::from_raw(error.raw_os_error().unwrap_or(0)) == Errno::ENOSPC || !verdicts.is_empty() => {
+                Err(error)
+                    if Errno::from_raw(error.raw_os_error().unwrap_or(0)) == Errno::ENOSPC || !verdicts.is_empty() =>
+                {
                     verdicts.push(Verdict::Deferred(Reason::new(&format!("{}: {error}", self.path.display()))));
                 }
                 Err(error) => return Attempt::SinkDown(format!("{}: {error}", self.path.display())),

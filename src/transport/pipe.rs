@@ -78,7 +78,9 @@ impl Transport for Pipe {
         let program = Path::new(self.program());
         match nix::unistd::access(program, nix::unistd::AccessFlags::X_OK) {
             Ok(()) if program.is_file() => Ok(()),
-            Ok(()) => Err(format!("{}: this is no program; see transport in 'bulkmailer config show'", program.display())),
+            Ok(()) => {
+                Err(format!("{}: this is no program; see transport in 'bulkmailer config show'", program.display()))
+            }
             Err(errno) => {
                 Err(format!("{}: {}; see transport in 'bulkmailer config show'", program.display(), errno.desc()))
             }
@@ -161,7 +163,10 @@ mod tests {
 
     #[test]
     fn addresses_become_arguments_and_the_null_sender_is_spelled_out() {
-        assert_eq!(args(&pipe(&GENERIC), &envelope("", &["-a@b", "c;rm@d"])), ["-oi", "-f", "<>", "--", "-a@b", "c;rm@d"]);
+        assert_eq!(
+            args(&pipe(&GENERIC), &envelope("", &["-a@b", "c|rm@d"])),
+            ["-oi", "-f", "<>", "--", "-a@b", "c|rm@d"]
+        );
         assert_eq!(args(&pipe(&POSTFIX), &envelope("x@y", &["a@b"])), ["-N", "never", "-oi", "-f", "x@y", "--", "a@b"]);
     }
 

@@ -64,13 +64,10 @@ pub fn resolve(profile: Profile, command: &[String]) -> &'static Behaviour {
 /// Which behaviour fits the program, and what gave it away.
 pub fn recognise(program: &Path) -> (&'static Behaviour, String) {
     let real = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-    // Postfix's sendmail is a plain file; what is beside it tells.
-    let beside = |name: &str| real.parent().is_some_and(|dir| dir.join(name).exists());
-    if real.file_name().is_some_and(|name| name == "sendmail" || name == "sendmail.postfix")
-        && beside("postfix")
-        && beside("postqueue") | Path::new("/usr/bin/postqueue").exists()
-        | beside("postdrop") | Path::new("/usr/sbin/postdrop").exists()
-    {
+    let named = real.file_name().is_some_and(|name| name == "sendmail" || name == "sendmail.postfix");
+    // Postfix's sendmail is a plain file; the commands that came with it lie beside it.
+    let beside = ["postfix", "postdrop"].iter().all(|name| real.with_file_name(name).exists());
+    if named && beside {
         return (&POSTFIX, format!("{} has Postfix's commands beside it", real.display()));
     }
     (&GENERIC, format!("{} shows no sign of an MTA with rules of its own", real.display()))
@@ -89,7 +86,10 @@ impl Behaviour {
         let code = match ended {
             Ended::Exited(code) => code,
             Ended::Signalled(signal) => {
-                return Ok(Verdict::Deferred(Reason::new(&with_said(&format!("the command died by signal {signal}"), said))));
+                return Ok(Verdict::Deferred(Reason::new(&with_said(
+                    &format!("the command died by signal {signal}"),
+                    said,
+                ))));
             }
         };
         let meaning = self.meaning(code);
@@ -120,11 +120,13 @@ fn enhanced_status(said: &str) -> Option<String> {
     let is_code = |word: &&str| {
         let mut parts = word.split('.');
         let class = parts.next().is_some_and(|class| class == "4" || class == "5");
-        let digits = |part: Option<&str>| part.is_some_and(|p| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()));
+        let digits = |part: Option<&str>| {
+            part.is_some_and(|p| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
+        };
         class && digits(parts.next()) && digits(parts.next()) && parts.next().is_none()
     };
-    let words = said.split(|c: char| !(c.is_ascii_digit() || c == '.')).map(|word| word.trim_end_matches('.'));
-    words.filter(is_code).last().map(str::to_owned)
+    let mut words = said.split(|c: char| !(c.is_ascii_digit() || c == '.')).map(|word| word.trim_end_matches('.'));
+    words.rfind(is_code).map(str::to_owned)
 }
 
 fn sysexit_name(code: i32) -> &'static str {

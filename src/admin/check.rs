@@ -1,0 +1,50 @@
+//! `bulkmailer check`: verifies the spool, and mends it with `--repair`.
+
+use serde_json::json;
+
+use super::queues;
+use crate::config::Site;
+use crate::model::Exit;
+use crate::sys::output::print;
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Mend what can be mended without guessing
+    #[arg(long)]
+    pub repair: bool,
+    /// This queue only
+    #[arg(long, short = 'Q', value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bulkmailer check`: 0 if all is well or mended, 1 if not.
+pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    let (mut entries, mut lines, mut rows, mut open) = (0, String::new(), Vec::new(), 0);
+    for queue in queues(site, args.queue.as_deref())? {
+        let report = queue.check(args.repair)?;
+        entries += report.entries;
+        for problem in report.problems {
+            let path = queue.path(&problem.path);
+            open += u64::from(problem.mended.is_none());
+            let end = problem.mended.map_or(String::new(), |mended| format!("; {mended}"));
+            lines.push_str(&format!("{}: {}{end}\n", path.display(), problem.what));
+            rows.push(json!({"path": path, "what": problem.what, "mended": problem.mended}));
+        }
+        if args.repair {
+            // Somebody may have met one of our locks.
+            queue.wake()?;
+        }
+    }
+    if args.json {
+        print(&format!("{:#}\n", json!({"entries": entries, "problems": rows})))?;
+    } else if rows.is_empty() {
+        print(&format!("{entries} entries, all in order\n"))?;
+    } else {
+        let hint = if open > 0 && !args.repair { "; 'bulkmailer check --repair' mends what it can" } else { "" };
+        print(&format!("{lines}{entries} entries, {} problems{hint}\n", rows.len()))?;
+    }
+    Ok(if open > 0 { Exit::Attention } else { Exit::Ok })
+}

@@ -1,0 +1,234 @@
+//! `bulkmailer flush`: what waits is due now, and a run delivers it. If a run is at work already, it gets the entries and
+//! is followed until they are settled.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use super::select::Selection;
+use super::{Filter, queues};
+use crate::config::Site;
+use crate::model::{EntryId, Exit, Micros};
+use crate::queue::Claim;
+use crate::runner;
+use crate::spool::SpoolQueue;
+use crate::spool::claim::Taken;
+use crate::spool::layout::{EntryName, Spot, State};
+use crate::sys::clock;
+use crate::sys::output::print;
+use crate::sys::signals::Signals;
+
+/// How often a run of somebody else's is looked at.
+const FOLLOW: Duration = Duration::from_millis(200);
+/// So many flushed entries are followed one by one; beyond that, until nothing is due.
+const TRACKED: usize = 10_000;
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Make the entries due, and let the next run have them
+    #[arg(long)]
+    pub no_run: bool,
+    /// Print a summary as one JSON object at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Draw no progress bar and say nothing
+    #[arg(long, short = 'q')]
+    pub quiet: bool,
+}
+
+/// One queue's entries that were flushed. Only the first of them are remembered, so that memory stays bounded.
+struct Flushed {
+    count: u64,
+    tracked: Vec<EntryId>,
+}
+
+/// What became of what was flushed.
+#[derive(Debug, Default, serde::Serialize)]
+struct Outcome {
+    flushed: u64,
+    delivered: u64,
+    deferred: u64,
+    failed: u64,
+    /// Not settled when flush ended.
+    open: u64,
+    /// In a worker's hand already when it was flushed.
+    in_hand: u64,
+}
+
+/// `bulkmailer flush`.
+pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    let filter = args.selection.filter()?;
+    let mut outcome = Outcome::default();
+    let mut flushed = Vec::new();
+    for queue in queues(site, args.selection.queue.as_deref())? {
+        let part = make_due(&queue, &filter, &mut outcome)?;
+        flushed.push((queue, part));
+    }
+    outcome.flushed = flushed.iter().map(|(_, part)| part.count).sum();
+    if outcome.flushed == 0 && outcome.in_hand == 0 {
+        let missing = !filter.ids.is_empty();
+        say(args, &outcome, if missing { "no such entry waits\n" } else { "nothing to flush: no entry waits\n" })?;
+        return Ok(if missing { Exit::Attention } else { Exit::Ok });
+    }
+    let exit = if args.no_run { Exit::Ok } else { deliver(site, args, &flushed)? };
+    for (queue, part) in &flushed {
+        part.count_outcome(queue, &mut outcome)?;
+    }
+    say(args, &outcome, &closing(&outcome, args.no_run))?;
+    Ok(exit)
+}
+
+fn say(args: &Args, outcome: &Outcome, text: &str) -> anyhow::Result<()> {
+    if args.json {
+        print(&(serde_json::to_string(outcome)? + "\n"))?;
+    } else if !args.quiet {
+        print(text)?;
+    }
+    Ok(())
+}
+
+fn closing(outcome: &Outcome, no_run: bool) -> String {
+    let Outcome { flushed, delivered, deferred, failed, open, in_hand } = outcome;
+    if no_run {
+        return format!("{flushed} made due; the next run has them\n");
+    }
+    let mut text = format!("{flushed} flushed: {delivered} delivered, {deferred} deferred, {failed} failed");
+    if *open > 0 {
+        text.push_str(&format!(", {open} still open"));
+    }
+    if *in_hand > 0 {
+        text.push_str(&format!("; {in_hand} were in a worker's hand already"));
+    }
+    text.push('\n');
+    text
+}
+
+/// Makes each matching entry due now. It is claimed for that; one in a worker's hand is left alone.
+fn make_due(queue: &SpoolQueue, filter: &Filter, outcome: &mut Outcome) -> anyhow::Result<Flushed> {
+    let now = clock::now();
+    let mut flushed = Flushed { count: 0, tracked: Vec::new() };
+    if filter.ids.is_empty() {
+        let mut result = Ok(());
+        queue.each_name(State::Ready, &mut |name| {
+            // A renamed entry may be listed once more, under the name that we gave it.
+            if name.due != now {
+                result = flushed.one(queue, name, filter, now, outcome);
+            }
+            result.is_ok()
+        })?;
+        result?;
+    } else {
+        for id in &filter.ids {
+            if let Some(Spot { state: State::Ready, name }) = queue.locate(id)? {
+                flushed.one(queue, name, filter, now, outcome)?;
+            }
+        }
+    }
+    queue.wake()?;
+    Ok(flushed)
+}
+
+impl Flushed {
+    /// Makes one entry due, if it matches and is free.
+    fn one(
+        &mut self,
+        queue: &SpoolQueue,
+        name: EntryName,
+        filter: &Filter,
+        now: Micros,
+        outcome: &mut Outcome,
+    ) -> anyhow::Result<()> {
+        let (id, due) = (name.id.clone(), name.is_due(now, Duration::MAX));
+        if due && !filter.needs_envelope() {
+            self.add(id);
+            return Ok(());
+        }
+        match queue.take(&Spot { state: State::Ready, name })? {
+            Taken::Claim(claim) if filter.matches(claim.envelope()) => {
+                if !due {
+                    claim.reschedule(now)?;
+                }
+                self.add(id);
+            }
+            Taken::Contended => outcome.in_hand += 1,
+            Taken::Claim(_) | Taken::Gone => {}
+            Taken::Corrupt { why } => eprintln!("bulkmailer: {}: entry {id} was set aside: {why}", queue.name()),
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, id: EntryId) {
+        self.count += 1;
+        if self.tracked.len() < TRACKED {
+            self.tracked.push(id);
+        }
+    }
+
+    /// Whether something of what was flushed is still due.
+    fn is_open(&self, queue: &SpoolQueue) -> anyhow::Result<bool> {
+        let now = clock::now();
+        if self.count > self.tracked.len() as u64 {
+            return Ok(queue.survey(now, 1)?.due > 0);
+        }
+        for id in &self.tracked {
+            let open = queue.locate(id)?.is_some_and(|spot| spot.state == State::Ready && spot.name.due <= now);
+            if open {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn count_outcome(&self, queue: &SpoolQueue, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let now = clock::now();
+        if self.count > self.tracked.len() as u64 {
+            // Too many to look each of them up: what is still there is counted, the rest was delivered.
+            let survey = queue.survey(now, u64::MAX)?;
+            let open = survey.due.min(self.count);
+            let deferred = survey.waiting.min(self.count - open);
+            outcome.open += open;
+            outcome.deferred += deferred;
+            outcome.delivered += self.count - open - deferred;
+            return Ok(());
+        }
+        for id in &self.tracked {
+            match queue.locate(id)? {
+                None => outcome.delivered += 1,
+                Some(Spot { state: State::Failed, .. }) => outcome.failed += 1,
+                Some(Spot { state: State::Ready, name }) if name.due > now => outcome.deferred += 1,
+                Some(_) => outcome.open += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs the queues, and where another run has one, follows it until what was flushed is settled or the queue is free.
+fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyhow::Result<Exit> {
+    let names: Vec<String> = flushed.iter().map(|(queue, _)| queue.name().to_owned()).collect();
+    let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();
+    let run = runner::Args { quiet, ..runner::Args::default() };
+    let mut exit = Exit::Ok;
+    let mut said = false;
+    loop {
+        let summary = runner::drain(site, &names, &run)?;
+        exit = exit.worst(summary.exit());
+        let mut open = false;
+        for (queue, part) in flushed {
+            open |= part.is_open(queue)?;
+        }
+        if !open || !summary.any_busy() {
+            return Ok(exit);
+        }
+        if !said && !quiet {
+            eprintln!("bulkmailer: a run is at work; it has the entries now");
+            said = true;
+        }
+        let signals = Signals::install(false)?;
+        signals.wait(None, FOLLOW)?;
+        if signals.terms() > 0 {
+            return Ok(exit);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `bulkmailer status`: who runs, since when, what is done and left, how fast, how old the oldest entry is. It takes no
+//! lock, and keeps nobody from working.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use super::queues;
+use crate::config::Site;
+use crate::model::{Exit, Micros};
+use crate::policy::units::duration_text;
+use crate::runner::Beat;
+use crate::spool::SpoolQueue;
+use crate::spool::layout::State;
+use crate::sys::clock;
+use crate::sys::output::print;
+
+/// A heartbeat older than this tells of a run that hangs; one is written each second.
+const STALE: Duration = Duration::from_secs(600);
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// This queue only
+    #[arg(long, short = 'Q', value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One queue's state.
+#[derive(Debug, Serialize)]
+struct QueueStatus {
+    queue: String,
+    due: u64,
+    waiting: u64,
+    held: u64,
+    failed: u64,
+    corrupt: u64,
+    /// When the next waiting entry is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_due: Option<String>,
+    /// Age of the oldest entry that is due or waiting, in seconds.
+    oldest_age: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunStatus>,
+    /// Why its sink is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sink_down: Option<serde_json::Value>,
+}
+
+/// The run at work.
+#[derive(Debug, Serialize)]
+struct RunStatus {
+    #[serde(flatten)]
+    beat: Beat,
+    /// Recipients brought to a verdict, a second, since it began.
+    rate: f64,
+    /// Seconds to the end of what is due, at this rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<u64>,
+    /// Its heartbeat has stopped.
+    hangs: bool,
+}
+
+/// `bulkmailer status`: 1 if a run hangs or a sink is down.
+pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    let now = clock::now();
+    let mut all = Vec::new();
+    for queue in queues(site, args.queue.as_deref())? {
+        all.push(QueueStatus::of(&queue, now)?);
+    }
+    if args.json {
+        print(&format!("{:#}\n", serde_json::json!({"spool": site.spool, "queues": all})))?;
+    } else {
+        print(&text(site, &all, now))?;
+    }
+    let bad = |status: &QueueStatus| status.sink_down.is_some() || status.run.as_ref().is_some_and(|run| run.hangs);
+    Ok(if all.iter().any(bad) { Exit::Attention } else { Exit::Ok })
+}
+
+impl QueueStatus {
+    fn of(queue: &SpoolQueue, now: Micros) -> anyhow::Result<QueueStatus> {
+        let survey = queue.survey(now, u64::MAX)?;
+        let count = |state| -> anyhow::Result<u64> {
+            let mut count = 0;
+            queue.each_name(state, &mut |_| {
+                count += 1;
+                true
+            })?;
+            Ok(count)
+        };
+        let sink = queue.read_note("sink")?.and_then(|(text, _)| serde_json::from_str(&text).ok());
+        Ok(QueueStatus {
+            queue: queue.name().to_owned(),
+            due: survey.due,
+            waiting: survey.waiting,
+            held: count(State::Hold)?,
+            failed: count(State::Failed)?,
+            corrupt: queue.count_corrupt()?,
+            next_due: survey.next.map(Micros::rfc3339),
+            oldest_age: survey.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
+            run: RunStatus::of(queue, survey.due)?,
+            sink_down: sink,
+        })
+    }
+}
+
+impl RunStatus {
+    fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
+        let Some((text, written)) = queue.read_note("run.json")? else { return Ok(None) };
+        let Ok(beat) = serde_json::from_str::<Beat>(&text) else { return Ok(None) };
+        let alive = beat.host != crate::sys::process::host_name() || crate::sys::process::exists(beat.pid);
+        if beat.ended.is_some() || !alive {
+            return Ok(None);
+        }
+        let done = beat.delivered + beat.deferred + beat.failed + beat.unknown;
+        let seconds = beat.at.since(beat.started).as_secs_f64();
+        let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
+        let left = (rate > 0.0).then(|| (due as f64 / rate).ceil() as u64);
+        let hangs = SystemTime::now().duration_since(written).is_ok_and(|age| age > STALE);
+        Ok(Some(RunStatus { beat, rate, left, hangs }))
+    }
+}
+
+fn text(site: &Site, all: &[QueueStatus], now: Micros) -> String {
+    if all.is_empty() {
+        return format!("{}: nothing was queued here yet\n", site.spool.display());
+    }
+    let mut text = format!("spool {}\n", site.spool.display());
+    for status in all {
+        text.push_str(&format!(
+            "{:<10} {} due, {} waiting, {} held, {} failed, {} corrupt",
+            status.queue, status.due, status.waiting, status.held, status.failed, status.corrupt
+        ));
+        if status.due + status.waiting > 0 {
+            text.push_str(&format!("; the oldest is {} old", rough(status.oldest_age)));
+        }
+        text.push('\n');
+        match &status.run {
+            None => text.push_str("           no run at work\n"),
+            Some(run) => text.push_str(&run_text(run, now)),
+        }
+        if let Some(sink) = &status.sink_down {
+            let why = sink.get("why").and_then(|why| why.as_str()).unwrap_or("no reason was noted");
+            text.push_str(&format!("           the sink is down: {why}\n"));
+        }
+    }
+    text
+}
+
+fn run_text(run: &RunStatus, now: Micros) -> String {
+    let beat = &run.beat;
+    let mut text = format!(
+        "           process {} on {} works since {}: {} delivered, {} deferred, {} failed; {:.0}/s",
+        beat.pid,
+        beat.host,
+        beat.started.local(),
+        beat.delivered,
+        beat.deferred,
+        beat.failed,
+        run.rate
+    );
+    if let Some(left) = run.left {
+        text.push_str(&format!(", {} left", rough(left)));
+    }
+    text.push('\n');
+    if run.hangs {
+        text.push_str(&format!(
+            "           it hangs: its last sign of life was {}; kill it and run again\n",
+            beat.at.local()
+        ));
+    }
+    for hand in &beat.in_hand {
+        text.push_str(&format!("           {} in hand for {}\n", hand.id, rough(now.since(hand.since).as_secs())));
+    }
+    text
+}
+
+/// Seconds for a person: the two largest units.
+fn rough(seconds: u64) -> String {
+    let unit = match seconds {
+        0..=119 => 1,
+        120..=7_199 => 60,
+        7_200..=172_799 => 3_600,
+        _ => 86_400,
+    };
+    duration_text(Duration::from_secs(seconds / unit * unit))
+}

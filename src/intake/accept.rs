@@ -1,0 +1,240 @@
+//! One message's way in, the same for every face: header → envelope → fields added → spool.
+
+use std::io::{BufRead, Write};
+
+use super::body::{self, Fault};
+use super::header::Header;
+use super::{Refused, recipients};
+use crate::config::Limits;
+use crate::model::envelope::Origin;
+use crate::model::{Address, Body, EntryId, Envelope};
+use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
+use crate::sys::{clock, process};
+
+/// More `Received` fields than this are a loop (RFC 5321 section 6.3 asks for at least 100 to be let through; a message
+/// that passes us twice on one host has gone astray much earlier).
+const RECEIVED_MAX: usize = 50;
+
+/// What is known of a message besides its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The envelope sender; the outer `None` means that none was given.
+    pub sender: Option<Option<Address>>,
+    /// Where none was given, the message's own: Return-Path, then the hint, then From. Else it is the submitting user.
+    pub sender_from_header: bool,
+    /// What an mbox's separating line says.
+    pub sender_hint: Option<Address>,
+    pub recipients: Vec<Address>,
+    /// Take recipients from To, Cc and Bcc too.
+    pub from_header: bool,
+    /// The sender's full name, for a From field that is missing.
+    pub full_name: Option<String>,
+    /// A lone dot ends the message.
+    pub dot: bool,
+    pub body: Option<Body>,
+    pub notify: Option<String>,
+    pub ret: Option<String>,
+    pub envid: Option<String>,
+}
+
+/// A message that was queued.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub id: EntryId,
+    pub recipients: usize,
+    pub bytes: u64,
+}
+
+/// Why a message of several was not taken: that one alone, or the spool cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+/// Refuses where the spool's disk is nearly full.
+pub fn check_room(spool: &Spool, limits: &Limits) -> Result<(), Failure> {
+    let free = spool.free_space()?;
+    if free < limits.min_free { Err(Refused::Full { free, needed: limits.min_free }.into()) } else { Ok(()) }
+}
+
+/// Queues one message. When this returns, it would survive a power cut.
+pub fn single(
+    queue: &SpoolQueue,
+    limits: &Limits,
+    request: Request,
+    input: &mut impl BufRead,
+) -> Result<Accepted, Failure> {
+    let now = clock::now();
+    let letter = Letter::read(EntryId::new(now), limits, request, input)?;
+    let mut draft = queue.draft(&letter.envelope)?;
+    let bytes = letter.write(queue, limits, input, &mut draft)?;
+    let recipients = letter.envelope.recipients.len();
+    let id = draft.publish(now)?;
+    Ok(Accepted { id, recipients, bytes })
+}
+
+/// Adds one message to a batch. It is queued when the batch is committed.
+pub fn to_batch(
+    queue: &SpoolQueue,
+    batch: &mut Batch<'_>,
+    limits: &Limits,
+    request: Request,
+    input: &mut impl BufRead,
+) -> Result<Accepted, Failure> {
+    let letter = Letter::read(batch.next_id(), limits, request, input)?;
+    let mut draft = batch.draft(&letter.envelope, letter.envelope.origin.submitted)?;
+    let bytes = letter.write(queue, limits, input, &mut draft)?;
+    draft.finish()?;
+    Ok(Accepted { id: letter.envelope.id.clone(), recipients: letter.envelope.recipients.len(), bytes })
+}
+
+/// A message whose header was read, and whose envelope is known.
+struct Letter {
+    envelope: Envelope,
+    header: Header,
+    rest: super::header::Rest,
+    dot: bool,
+}
+
+impl Letter {
+    fn read(id: EntryId, limits: &Limits, request: Request, input: &mut impl BufRead) -> Result<Letter, Refused> {
+        let (mut header, rest) = Header::read(input, limits.header, request.dot)?;
+        if header.is_empty() && rest.ended {
+            return Err(Refused::Empty);
+        }
+        let found = header.count("Received");
+        if found > RECEIVED_MAX {
+            return Err(Refused::Loop { found });
+        }
+        let mut recipients = request.recipients;
+        if request.from_header {
+            recipients.extend(named_in(&header)?);
+        }
+        let recipients = recipients::distinct(recipients);
+        match recipients.len() {
+            0 if request.from_header => return Err(Refused::NobodyNamed),
+            0 => return Err(Refused::NoRecipients),
+            found if found > limits.recipients => {
+                return Err(Refused::TooManyRecipients { found, max: limits.recipients });
+            }
+            _ => {}
+        }
+        let sender = match request.sender {
+            Some(sender) => sender,
+            None if request.sender_from_header => own_sender(&header, request.sender_hint)?,
+            None => Some(user()?),
+        };
+        let origin = Origin {
+            submitted: clock::now(),
+            uid: process::real_uid(),
+            body: request.body,
+            notify: request.notify,
+            ret: request.ret,
+            envid: request.envid,
+        };
+        let envelope = Envelope { id, sender, recipients, origin };
+        complete(&mut header, &envelope, request.full_name.as_deref());
+        Ok(Letter { envelope, header, rest, dot: request.dot })
+    }
+
+    /// Writes header and body to `out`; the message's bytes are returned.
+    fn write(
+        &self,
+        queue: &SpoolQueue,
+        limits: &Limits,
+        input: &mut impl BufRead,
+        out: &mut impl Write,
+    ) -> Result<u64, Failure> {
+        let max = limits.message;
+        let head = self.header.len() + self.rest.first.len() as u64;
+        let room = max.checked_sub(head).ok_or(Refused::MessageTooBig { max })?;
+        let failed = |source| SpoolError::Io { doing: "write a new entry", path: queue.path("tmp"), source };
+        self.header.write(out).and_then(|()| out.write_all(&self.rest.first)).map_err(failed)?;
+        if self.rest.ended {
+            return Ok(head);
+        }
+        match body::copy(input, out, self.dot, room, max) {
+            Ok(copied) => Ok(head + copied),
+            Err(Fault::Refused(refused)) => Err(refused.into()),
+            Err(Fault::Write(error)) => Err(failed(error).into()),
+        }
+    }
+}
+
+/// The recipients that a header names. Where the message is resent, those of the resending count (RFC 5322 section 3.6.6).
+fn named_in(header: &Header) -> Result<Vec<Address>, Refused> {
+    let resent = ["Resent-To", "Resent-Cc", "Resent-Bcc"];
+    let fields = if resent.iter().any(|name| header.has(name)) { resent } else { ["To", "Cc", "Bcc"] };
+    let mut found = Vec::new();
+    for name in fields {
+        for value in header.values(name) {
+            found.extend(recipients::parse(&value)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The sender that a stored message had.
+fn own_sender(header: &Header, hint: Option<Address>) -> Result<Option<Address>, Refused> {
+    if let Some(path) = header.values("Return-Path").next() {
+        return Ok(Address::sender(path.trim())?);
+    }
+    let from = header.values("From").next().map(|value| recipients::parse(&value)).transpose()?;
+    Ok(Some(match (hint, from.unwrap_or_default().into_iter().next()) {
+        (Some(hint), _) => hint,
+        (None, Some(from)) => from,
+        (None, None) => user()?,
+    }))
+}
+
+/// The submitting user as a sender: the login name, which the MTA completes with its own domain.
+pub fn user() -> Result<Address, Refused> {
+    Ok(process::user_name(process::real_uid()).parse()?)
+}
+
+/// Removes Bcc, and adds what is missing as sendmail does, and our Received.
+fn complete(header: &mut Header, envelope: &Envelope, full_name: Option<&str>) {
+    header.remove("Bcc");
+    header.remove("Resent-Bcc");
+    let (host, id) = (process::host_name(), &envelope.id);
+    let date = envelope.origin.submitted.rfc5322();
+    if !header.has("From") {
+        header.append("From", &from(envelope, full_name, &host));
+    }
+    if !header.has("Date") {
+        header.append("Date", &date);
+    }
+    if !header.has("Message-ID") {
+        header.append("Message-ID", &format!("<{id}@{host}>"));
+    }
+    let uid = envelope.origin.uid;
+    header.prepend("Received", &format!("by {host} (bulkmailer, from userid {uid})\n\tid {id}; {date}"));
+}
+
+fn from(envelope: &Envelope, full_name: Option<&str>, host: &str) -> String {
+    let Some(sender) = &envelope.sender else {
+        return format!("Mail Delivery System <MAILER-DAEMON@{host}>");
+    };
+    match full_name.map(str::to_owned).or_else(|| process::full_name(envelope.origin.uid)) {
+        None => sender.to_string(),
+        Some(name) if name.is_ascii() => {
+            let name = name.replace(['\\', '"'], " ");
+            format!("\"{}\" <{sender}>", name.trim())
+        }
+        Some(name) => format!("=?UTF-8?Q?{}?= <{sender}>", encoded(&name)),
+    }
+}
+
+/// The Q encoding of RFC 2047 section 4.2, for a phrase.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+            b' ' => "_".to_owned(),
+            b => format!("={b:02X}"),
+        })
+        .collect()
+}

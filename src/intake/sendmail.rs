@@ -1,0 +1,343 @@
+//! The sendmail command's face: the options that Postfix's sendmail(1) takes, each honoured or accepted without harm as
+//! there; an unknown one is refused. Its parser is its own: options combine and take values as getopt(3) has it, and it
+//! starts for every message.
+
+use std::ffi::OsString;
+use std::io::{self, BufReader};
+
+use super::accept::{self, Request};
+use super::{Refused, recipients};
+use crate::config::Site;
+use crate::model::{Address, Body, Exit};
+use crate::spool::Spool;
+
+/// What the command was asked for.
+#[derive(Debug)]
+pub enum Action {
+    /// Take a message.
+    Mail(Box<Options>),
+    /// `mailq`, `-bp`.
+    ListQueue,
+    /// `-q`: flush the queue, or one entry of it.
+    Flush { id: Option<String> },
+    /// `-bv`: say which addresses could be queued.
+    Verify { recipients: Vec<String> },
+    /// Nothing is left to do.
+    Done(Exit),
+}
+
+/// A message's options.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    sender: Option<String>,
+    full_name: Option<String>,
+    recipients: Vec<String>,
+    from_header: bool,
+    ignore_dots: bool,
+    body: Option<Body>,
+    notify: Option<String>,
+    ret: Option<String>,
+    envid: Option<String>,
+    verbose: bool,
+}
+
+/// Options that have a value, in the same argument or the next (`-q` and `-d` have one in the same argument only).
+const WITH_VALUE: &str = "ABCDFLNORVXbfhopr";
+/// Options without one.
+const PLAIN: &str = "GIUceimnstvE";
+
+/// How `-b`, `-o`, `-q` and the command's name steer it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Mail,
+    List,
+    Verify,
+    Flush,
+    Aliases,
+    Daemon,
+}
+
+/// Reads the arguments of the command called `name` (sendmail, mailq, newaliases), without that name.
+pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
+    let mut options = Options::default();
+    let mut mode = match name {
+        "mailq" => Mode::List,
+        "newaliases" => Mode::Aliases,
+        _ => Mode::Mail,
+    };
+    let mut flush_id = None;
+    let mut args = args.iter().map(text);
+    while let Some(arg) = args.next() {
+        let arg = arg?;
+        if arg == "--" {
+            for rest in args.by_ref() {
+                options.recipients.push(rest?);
+            }
+            break;
+        }
+        let Some(letters) = arg.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+            options.recipients.push(arg);
+            continue;
+        };
+        let mut letters = letters.chars();
+        while let Some(letter) = letters.next() {
+            if letter == 'q' || letter == 'd' {
+                let value: String = letters.by_ref().collect();
+                if letter == 'q' {
+                    mode = Mode::Flush;
+                    // -qI names an entry; -qR and -qS name sites, and an interval asks for a daemon: all of it is flushed.
+                    flush_id = value.strip_prefix('I').map(str::to_owned);
+                }
+            } else if WITH_VALUE.contains(letter) {
+                let mut value: String = letters.by_ref().collect();
+                if value.is_empty() {
+                    value = match args.next() {
+                        Some(next) => next?,
+                        None => return Err(usage(&format!("option -{letter} needs a value"))),
+                    };
+                }
+                set(&mut options, &mut mode, letter, value)?;
+            } else if PLAIN.contains(letter) {
+                plain(&mut options, letter);
+            } else {
+                return Err(usage(&format!("unknown option -{letter}")));
+            }
+        }
+    }
+    finish(options, mode, flush_id)
+}
+
+fn finish(options: Options, mode: Mode, flush_id: Option<String>) -> Result<Action, Refused> {
+    match mode {
+        Mode::List => Ok(Action::ListQueue),
+        Mode::Flush => Ok(Action::Flush { id: flush_id }),
+        Mode::Verify if options.recipients.is_empty() => Err(Refused::NoRecipients),
+        Mode::Verify => Ok(Action::Verify { recipients: options.recipients }),
+        // The MTA behind us has the aliases; for us there is nothing to do.
+        Mode::Aliases => Ok(Action::Done(Exit::Ok)),
+        Mode::Daemon => {
+            eprintln!("bulkmailer: there is no daemon to start: cron launches 'bulkmailer run'");
+            Ok(Action::Done(Exit::Ok))
+        }
+        Mode::Mail if options.recipients.is_empty() && !options.from_header => Err(Refused::NoRecipients),
+        Mode::Mail => Ok(Action::Mail(Box::new(options))),
+    }
+}
+
+fn usage(what: &str) -> Refused {
+    Refused::Usage(format!("sendmail: {what}; the options are those of sendmail(1), see bulkmailer(1)"))
+}
+
+fn text(arg: &OsString) -> Result<String, Refused> {
+    arg.to_str().map(str::to_owned).ok_or_else(|| usage(&format!("{arg:?} is not UTF-8")))
+}
+
+/// An option with a value.
+fn set(options: &mut Options, mode: &mut Mode, letter: char, value: String) -> Result<(), Refused> {
+    match letter {
+        'f' | 'r' => options.sender = Some(value),
+        'F' => options.full_name = Some(value),
+        'N' => options.notify = Some(notify(value)?),
+        'R' => options.ret = Some(ret(value)?),
+        // Postfix reads two characters as delimiters for VERP; such a message is queued like any other.
+        'V' if value.len() == 2 => {}
+        'V' => options.envid = Some(printable('V', value)?),
+        'B' => options.body = body(&value)?,
+        'b' => *mode = of_b(&value)?,
+        'o' => of_o(options, &value),
+        // -A alias file, -C configuration, -D debugging, -L label, -O setting, -X log, -h hops, -p protocol: other programs'.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn plain(options: &mut Options, letter: char) {
+    match letter {
+        'i' => options.ignore_dots = true,
+        't' => options.from_header = true,
+        'v' => options.verbose = true,
+        // -G gateway, -I aliases, -U user submission, -c, -e, -m, -n, -s: nothing to us.
+        _ => {}
+    }
+}
+
+fn of_b(value: &str) -> Result<Mode, Refused> {
+    match value {
+        "m" => Ok(Mode::Mail),
+        "p" => Ok(Mode::List),
+        "v" => Ok(Mode::Verify),
+        "i" | "I" => Ok(Mode::Aliases),
+        "d" | "l" | "D" | "h" | "H" => Ok(Mode::Daemon),
+        "s" => Err(usage("-bs (SMTP on the standard input) is not there yet; submit with -t or with recipients")),
+        other => Err(usage(&format!("unknown mode -b{other}"))),
+    }
+}
+
+/// `-oi`, `-o7`, `-o8` mean something; `-oA…`, `-om`, `-od…`, `-oe…` and the like are sendmail's own settings.
+fn of_o(options: &mut Options, value: &str) {
+    match value {
+        "i" => options.ignore_dots = true,
+        "7" => options.body = Some(Body::SevenBit),
+        "8" => options.body = Some(Body::EightBitMime),
+        _ => {}
+    }
+}
+
+fn body(value: &str) -> Result<Option<Body>, Refused> {
+    match value.to_ascii_uppercase().as_str() {
+        "7BIT" => Ok(Some(Body::SevenBit)),
+        "8BITMIME" => Ok(Some(Body::EightBitMime)),
+        _ => Err(usage("-B takes 7BIT or 8BITMIME")),
+    }
+}
+
+/// RFC 3461 section 4.1.
+fn notify(value: String) -> Result<String, Refused> {
+    let lower = value.to_ascii_lowercase();
+    let fine = lower == "never" || lower.split(',').all(|part| matches!(part, "success" | "failure" | "delay"));
+    if fine { Ok(lower) } else { Err(usage("-N takes never, or a list of success, failure, delay")) }
+}
+
+/// RFC 3461 section 4.3.
+fn ret(value: String) -> Result<String, Refused> {
+    match value.to_ascii_lowercase().as_str() {
+        "full" => Ok("full".to_owned()),
+        "hdrs" => Ok("hdrs".to_owned()),
+        _ => Err(usage("-R takes full or hdrs")),
+    }
+}
+
+/// RFC 3461 section 4.4: an envelope id is printable ASCII, at most 100 characters.
+fn printable(letter: char, value: String) -> Result<String, Refused> {
+    let fine = !value.is_empty() && value.len() <= 100 && value.bytes().all(|b| (33..=126).contains(&b));
+    if fine { Ok(value) } else { Err(usage(&format!("-{letter} takes up to 100 printable ASCII characters"))) }
+}
+
+/// Queues the message on the standard input.
+pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
+    let request = Request {
+        sender: options.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
+        recipients: addresses(&options.recipients)?,
+        from_header: options.from_header,
+        full_name: options.full_name.clone(),
+        dot: !options.ignore_dots,
+        body: options.body,
+        notify: options.notify.clone(),
+        ret: options.ret.clone(),
+        envid: options.envid.clone(),
+        ..Request::default()
+    };
+    let spool = Spool::create(&site.spool)?;
+    accept::check_room(&spool, &site.config.limits)?;
+    let queue = spool.queue("outbound")?;
+    let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
+    let accepted = accept::single(&queue, &site.config.limits, request, &mut input)?;
+    if options.verbose {
+        crate::sys::output::print(&format!("queued as {}\n", accepted.id))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Says for each address whether it could be queued. Whether it exists only the MTA knows.
+pub fn verify(texts: &[String]) -> anyhow::Result<Exit> {
+    for address in addresses(texts)? {
+        crate::sys::output::print(&format!("{address}... queued for the MTA, which decides\n"))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// The recipients in arguments, each of which may be a list as in a To field.
+pub fn addresses(texts: &[String]) -> Result<Vec<Address>, Refused> {
+    let mut found = Vec::new();
+    for text in texts {
+        found.extend(recipients::parse(text)?);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(args: &str) -> Result<Action, Refused> {
+        let args: Vec<OsString> = args.split_whitespace().map(|arg| arg.replace('_', "").into()).collect();
+        parse("sendmail", &args)
+    }
+
+    fn options(args: &str) -> Options {
+        match read(args) {
+            Ok(Action::Mail(options)) => *options,
+            other => panic!("{args}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_combine_and_take_values_as_getopt_has_it() {
+        let got = options("-ti -oi -f a@b -FMe -N never,_ x@y -- -z@y".replace("never,_", "never").as_str());
+        assert!(got.from_header && got.ignore_dots);
+        assert_eq!(got.sender.as_deref(), Some("a@b"));
+        assert_eq!(got.full_name.as_deref(), Some("Me"));
+        assert_eq!(got.notify.as_deref(), Some("never"));
+        assert_eq!(got.recipients, ["x@y", "-z@y"]);
+        assert_eq!(options("-fa@b x").sender.as_deref(), Some("a@b"));
+        assert_eq!(options("-V id5 -R hdrs x").envid.as_deref(), Some("id5"));
+        assert_eq!(options("-V += x").envid, None);
+    }
+
+    #[test]
+    fn what_postfix_takes_is_taken() {
+        for args in [
+            "-Am x",
+            "-Ac x",
+            "-B 8BITMIME x",
+            "-C file x",
+            "-D x y",
+            "-d9.1 x",
+            "-E x",
+            "-G x",
+            "-h 9 x",
+            "-I x",
+            "-L label x",
+            "-m x",
+            "-n x",
+            "-o7 x",
+            "-oA/a x",
+            "-om x",
+            "-odb x",
+            "-O a=b x",
+            "-p esmtp x",
+            "-r a@b x",
+            "-s x",
+            "-U x",
+            "-v x",
+            "-X log x",
+            "-bm x",
+            "-em x",
+        ] {
+            assert!(matches!(read(args), Ok(Action::Mail(_))), "{args}: {:?}", read(args));
+        }
+        assert!(matches!(read("-bp"), Ok(Action::ListQueue)));
+        assert!(matches!(read("-q"), Ok(Action::Flush { id: None })));
+        assert!(matches!(read("-qIabc"), Ok(Action::Flush { id: Some(id) }) if id == "abc"));
+        assert!(matches!(read("-bi"), Ok(Action::Done(Exit::Ok))));
+        assert!(matches!(read("-bv x"), Ok(Action::Verify { .. })));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for args in ["-Z x", "-bq", "-f", "-N sometimes x", "-R all x", "-B 9BIT x", "", "-i"] {
+            let error = read(args).expect_err(args);
+            assert_eq!(error.exit(), Exit::Usage, "{args}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_arguments_are_read_or_refused(args in proptest::collection::vec("-?[ -~]{0,6}", 0..6)) {
+            let args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
+            let _ = parse("sendmail", &args);
+        }
+    }
+}

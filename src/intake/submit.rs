@@ -1,0 +1,208 @@
+//! `bulkmailer submit`: one message from the standard input, or the many of an mbox or a Maildir.
+//!
+//! Many messages are committed in groups of up to 1,000: all of a group is visible or none of it. A message that cannot be
+//! taken is named on the standard error and passed over; the others are queued, and the status says that one was not.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::accept::{self, Failure, Request};
+use super::mbox::Mbox;
+use super::{Refused, maildir, sendmail};
+use crate::config::{ConfigError, Limits, Site};
+use crate::model::{Address, Exit};
+use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
+use crate::sys::output::print;
+
+/// How much of an input is read at once.
+const BUFFER: usize = 256 << 10;
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// The envelope sender; "<>" is the null sender. By default the submitting user, or what each message of an mbox or a
+    /// Maildir says (Return-Path, the mbox's From line, From)
+    #[arg(long, short = 'f', value_name = "ADDRESS", allow_hyphen_values = true)]
+    pub sender: Option<String>,
+    /// The queue
+    #[arg(long, short = 'Q', value_name = "QUEUE", default_value = "outbound")]
+    pub queue: String,
+    /// Read the recipients from To, Cc and Bcc, beside those that are arguments
+    #[arg(long, short = 't')]
+    pub read_recipients: bool,
+    /// Accepted for sendmail's sake: a lone dot never ends a message here
+    #[arg(short = 'i')]
+    pub ignore_dots: bool,
+    /// Queue every message of this mbox ("-" is the standard input)
+    #[arg(long, value_name = "FILE", conflicts_with = "maildir")]
+    pub mbox: Option<PathBuf>,
+    /// Queue every message of this Maildir, which stays as it is
+    #[arg(long, value_name = "DIR")]
+    pub maildir: Option<PathBuf>,
+    /// Print what was queued as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing
+    #[arg(long, short = 'q')]
+    pub quiet: bool,
+    /// The recipients; of an mbox or a Maildir: of every message, instead of its own To, Cc and Bcc
+    #[arg(value_name = "RECIPIENT")]
+    pub recipients: Vec<String>,
+}
+
+/// `bulkmailer submit`.
+pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    if !site.config.queues.contains_key(&args.queue) {
+        let known: Vec<&str> = site.config.queues.keys().map(String::as_str).collect();
+        return Err(ConfigError::unknown_queue(&args.queue, &known).into());
+    }
+    let limits = &site.config.limits;
+    let request = Request {
+        sender: args.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
+        recipients: sendmail::addresses(&args.recipients)?,
+        from_header: args.read_recipients,
+        ..Request::default()
+    };
+    let many = args.mbox.is_some() || args.maildir.is_some();
+    if !many && request.recipients.is_empty() && !request.from_header {
+        return Err(Refused::NoRecipients.into());
+    }
+    let spool = Spool::create(&site.spool)?;
+    accept::check_room(&spool, limits)?;
+    let queue = spool.queue(&args.queue)?;
+    if many { several(&spool, &queue, limits, request, args) } else { one(&queue, limits, request, args) }
+}
+
+fn one(queue: &SpoolQueue, limits: &Limits, request: Request, args: &Args) -> anyhow::Result<Exit> {
+    let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
+    let accepted = accept::single(queue, limits, request, &mut input).map_err(anyhow_of)?;
+    if args.json {
+        let row = json!({"id": accepted.id, "queue": queue.name(), "recipients": accepted.recipients, "bytes": accepted.bytes});
+        print(&format!("{row}\n"))?;
+    } else if !args.quiet {
+        print(&format!("{}\n", accepted.id))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn anyhow_of(failure: Failure) -> anyhow::Error {
+    match failure {
+        Failure::Refused(refused) => refused.into(),
+        Failure::Spool(error) => error.into(),
+    }
+}
+
+fn several(
+    spool: &Spool,
+    queue: &SpoolQueue,
+    limits: &Limits,
+    mut request: Request,
+    args: &Args,
+) -> anyhow::Result<Exit> {
+    // With recipients as arguments, those of the messages count only if they are asked for.
+    request.from_header |= request.recipients.is_empty();
+    let mut many = Many { spool, queue, limits, request, batch: None, queued: 0, refused: 0, batches: Vec::new() };
+    match (&args.mbox, &args.maildir) {
+        (Some(path), _) if path.as_os_str() == "-" => many.mbox("the standard input", io::stdin().lock())?,
+        (Some(path), _) => {
+            let name = path.display().to_string();
+            many.mbox(&name, File::open(path).map_err(|source| Refused::NoInput { what: name.clone(), source })?)?;
+        }
+        (None, Some(dir)) => many.maildir(dir)?,
+        (None, None) => {}
+    }
+    many.commit()?;
+    let (queued, refused) = (many.queued, many.refused);
+    if args.json {
+        let row = json!({"queue": queue.name(), "queued": queued, "refused": refused, "batches": many.batches});
+        print(&format!("{row}\n"))?;
+    } else if !args.quiet {
+        let end = if refused > 0 { format!(", {refused} refused") } else { String::new() };
+        print(&format!("{queued} messages queued{end}\n"))?;
+    }
+    Ok(if refused > 0 { Exit::DataErr } else { Exit::Ok })
+}
+
+/// Many messages on their way in.
+struct Many<'q> {
+    spool: &'q Spool,
+    queue: &'q SpoolQueue,
+    limits: &'q Limits,
+    request: Request,
+    batch: Option<Batch<'q>>,
+    queued: u64,
+    refused: u64,
+    batches: Vec<String>,
+}
+
+impl Many<'_> {
+    fn mbox(&mut self, name: &str, input: impl io::Read) -> anyhow::Result<()> {
+        let mut mbox = Mbox::new(BufReader::with_capacity(BUFFER, input));
+        let mut number = 0_u64;
+        let unreadable = |source| Refused::Unreadable { what: name.to_owned(), source };
+        while let Some(mut message) = mbox.next().map_err(unreadable)? {
+            number += 1;
+            let sender = message.sender.clone();
+            self.add(&format!("{name}: message {number} (From {sender})"), Some(&sender), &mut message)?;
+        }
+        if number == 0 {
+            return Err(
+                unreadable(io::Error::new(io::ErrorKind::InvalidData, "this is no mbox, or an empty one")).into()
+            );
+        }
+        Ok(())
+    }
+
+    fn maildir(&mut self, dir: &Path) -> anyhow::Result<()> {
+        let no_input = |source| Refused::NoInput { what: dir.display().to_string(), source };
+        for path in maildir::messages(dir).map_err(no_input)? {
+            let name = path.display().to_string();
+            match maildir::open(&path) {
+                Ok(file) => self.add(&name, None, &mut BufReader::with_capacity(64 << 10, file))?,
+                // A mail reader moves files from new/ to cur/ meanwhile.
+                Err(source) => self.refuse(&name, &Refused::NoInput { what: name.clone(), source }),
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, name: &str, why: &Refused) {
+        self.refused += 1;
+        eprintln!("bulkmailer: {name}: not queued: {why}");
+    }
+
+    fn add(&mut self, name: &str, separator: Option<&str>, input: &mut impl BufRead) -> anyhow::Result<()> {
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => {
+                accept::check_room(self.spool, self.limits).map_err(anyhow_of)?;
+                self.queue.batch()?
+            }
+        };
+        let batch = self.batch.insert(batch);
+        let mut request = self.request.clone();
+        if request.sender.is_none() {
+            request.sender_hint = separator.and_then(|text| text.parse().ok());
+            request.sender_from_header = true;
+        }
+        match accept::to_batch(self.queue, batch, self.limits, request, input) {
+            Ok(_) => {}
+            Err(Failure::Refused(refused)) => self.refuse(name, &refused),
+            Err(Failure::Spool(error)) => return Err(error.into()),
+        }
+        if self.batch.as_ref().is_some_and(Batch::is_full) { Ok(self.commit()?) } else { Ok(()) }
+    }
+
+    /// Makes what was gathered visible.
+    fn commit(&mut self) -> Result<(), SpoolError> {
+        if let Some(batch) = self.batch.take().filter(|batch| !batch.is_empty()) {
+            let count = batch.len() as u64;
+            let id = batch.commit()?;
+            self.queued += count;
+            self.batches.push(id.to_string());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Writing to the standard output.
+
+use std::io::{self, Write};
+
+/// Writes `text`. A reader who has seen enough (`| head`) is no fault of ours.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes many pieces through one buffer.
+pub struct Paper {
+    out: io::BufWriter<io::StdoutLock<'static>>,
+    /// The reader has gone.
+    gone: bool,
+}
+
+impl Default for Paper {
+    fn default() -> Paper {
+        Paper { out: io::BufWriter::with_capacity(64 << 10, io::stdout().lock()), gone: false }
+    }
+}
+
+impl Paper {
+    /// Writes a piece; `false` if nobody reads any more, so that the writer may stop.
+    pub fn write(&mut self, text: &str) -> io::Result<bool> {
+        let written = self.out.write_all(text.as_bytes());
+        self.note(written)
+    }
+
+    /// Writes what is pending.
+    pub fn finish(mut self) -> io::Result<()> {
+        let flushed = self.out.flush();
+        self.note(flushed).map(|_| ())
+    }
+
+    fn note(&mut self, result: io::Result<()>) -> io::Result<bool> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.gone = true,
+            other => other?,
+        }
+        Ok(!self.gone)
+    }
+}
