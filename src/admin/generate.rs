@@ -134,6 +134,8 @@ fn body(render: impl FnOnce(&Man, &mut dyn io::Write) -> io::Result<()>, command
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
     // Italics say that a word stands for a value; brackets around it would say it twice.
     let text = text.replace("\\fI<", "\\fI").replace(">\\fR", "\\fR").replace(">...\\fR", "\\fR...");
+    // A string that the whole page would have to define first.
+    let text = text.replace("\\*(Aq", "\\(aq");
     let mut body = String::new();
     for line in text.lines().filter(|line| ![".SH ", ".ie ", ".el "].iter().any(|macro_| line.starts_with(macro_))) {
         wrap(line, &mut body);
@@ -160,6 +162,10 @@ fn wrap(line: &str, out: &mut String) {
         }
         out.push_str(word);
         width += word.len();
+        if word == "?" {
+            // At the end of a line it would end a sentence.
+            out.push_str("\\&");
+        }
     }
     out.push('\n');
 }
