@@ -134,7 +134,7 @@ fn body(render: impl FnOnce(&Man, &mut dyn io::Write) -> io::Result<()>, command
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
     // Italics say that a word stands for a value; brackets around it would say it twice.
     let text = text.replace("\\fI<", "\\fI").replace(">\\fR", "\\fR").replace(">...\\fR", "\\fR...");
-    // A string that the whole page would have to define first.
+    // The string that stands for an apostrophe is defined in the preamble that we leave out.
     let text = text.replace("\\*(Aq", "\\(aq");
     let mut body = String::new();
     for line in text.lines().filter(|line| ![".SH ", ".ie ", ".el "].iter().any(|macro_| line.starts_with(macro_))) {

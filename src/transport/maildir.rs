@@ -78,6 +78,10 @@ impl Transport for Maildir {
         group.len().max(1)
     }
 
+    fn shares_verdicts(&self) -> bool {
+        false
+    }
+
     fn longest(&self) -> Duration {
         LONGEST
     }

@@ -33,6 +33,9 @@ pub trait Transport {
     /// How many of the first recipients in `group` fit into one hand-over; at least 1.
     fn fit(&self, envelope: &Envelope, group: &[usize]) -> usize;
 
+    /// Whether a group gets one verdict for all, as from an exit status, so that one bad recipient refuses the others.
+    fn shares_verdicts(&self) -> bool;
+
     /// The longest that one [`Transport::send`] may take.
     fn longest(&self) -> Duration;
 

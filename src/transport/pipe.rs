@@ -97,6 +97,10 @@ impl Transport for Pipe {
         fits.count().max(1)
     }
 
+    fn shares_verdicts(&self) -> bool {
+        true
+    }
+
     fn longest(&self) -> Duration {
         self.timeout + 2 * child::GRACE
     }

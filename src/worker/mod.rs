@@ -4,7 +4,9 @@
 //! verdict is journaled → the event line → and after the last group the entry is settled. What cannot be journaled
 //! beforehand is not handed over; what cannot be settled afterwards stays claimed to the end of the run.
 //!
-//! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed.
+//! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
+//! recipient: a group that a command refuses with one status is handed over again one by one, and whoever was deferred is
+//! alone the next time.
 #![forbid(unsafe_code)]
 
 pub mod board;
@@ -62,11 +64,15 @@ struct Try {
     next: Option<Micros>,
     /// Who is open.
     open: Vec<usize>,
+    /// So many of those who come next are handed over one by one: they were refused together, and it may be one's fault.
+    alone: usize,
 }
 
 /// How the attempt on an entry went on after one group.
 enum Group {
     Answered,
+    /// All of them were refused by one status, which tells nothing of each.
+    Refused(Vec<usize>),
     SinkDown,
     /// The journal cannot be written.
     Fault(QueueError),
@@ -127,18 +133,27 @@ impl<Q: Queue> Worker<'_, Q> {
             expired: waited >= self.policy.retry.expire,
             next: None,
             open: claim.open(),
+            alone: 0,
         };
+        if attempt.number > 1 && self.transport.shares_verdicts() {
+            attempt.alone = attempt.open.len();
+        }
         let mut rest = by_domain(&claim, attempt.open.clone());
         while !rest.is_empty() {
             if self.must_stop() {
                 // Who was not reached is still due; the name says so.
                 return self.slot.idle();
             }
-            let fits = self.transport.fit(claim.envelope(), &rest).min(self.policy.max_recipients);
-            let later = rest.split_off(fits.clamp(1, rest.len()));
+            let fits = if attempt.alone > 0 { 1 } else { self.transport.fit(claim.envelope(), &rest) };
+            let later = rest.split_off(fits.min(self.policy.max_recipients).clamp(1, rest.len()));
             let group = std::mem::replace(&mut rest, later);
+            attempt.alone = attempt.alone.saturating_sub(1);
             match self.hand_over(&mut claim, group, &mut attempt) {
                 Group::Answered => {}
+                Group::Refused(group) => {
+                    attempt.alone = group.len();
+                    rest.splice(0..0, group);
+                }
                 Group::SinkDown => return self.slot.idle(),
                 Group::Fault(error) => return self.keep(claim, &error),
             }
@@ -201,6 +216,13 @@ impl<Q: Queue> Worker<'_, Q> {
                 };
             }
         };
+        let refused = self.transport.shares_verdicts() && matches!(verdicts.as_slice(), [Verdict::Failed(_), _, ..]);
+        if refused {
+            return match claim.answer(begun, None) {
+                Ok(()) => Group::Refused(group),
+                Err(error) => Group::Fault(error),
+            };
+        }
         let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| attempt.judge(verdict)).collect();
         if let Err(error) = claim.answer(begun, Some(&verdicts)) {
             return Group::Fault(error);
