@@ -6,14 +6,13 @@
 
 mod check;
 
-use std::io::{self, Write};
-
 use serde_json::json;
 use toml::Value;
 
 use crate::config::{ConfigError, Queue, Site, Transport};
 use crate::model::Exit;
 use crate::policy::units::{duration_text, size_text};
+use crate::sys::output::print;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -66,15 +65,6 @@ pub fn refused(error: &ConfigError, args: &Args) -> anyhow::Result<Exit> {
         print(&problems.iter().map(|problem| format!("{problem}\n")).collect::<String>())?;
     }
     Ok(Exit::Config)
-}
-
-/// Writes to the standard output. A reader who has seen enough is no fault of ours.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
 }
 
 /// A table of the configuration: its name, and its keys with their values in the file's form.

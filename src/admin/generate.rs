@@ -162,6 +162,10 @@ fn wrap(line: &str, out: &mut String) {
         }
         out.push_str(word);
         width += word.len();
+        if word == "?" {
+            // At the end of a line it would end a sentence.
+            out.push_str("\\&");
+        }
     }
     out.push('\n');
 }

@@ -98,7 +98,6 @@ impl Report {
 
     fn maildir(&mut self, site: &Site, name: &str, path: &Path) {
         let key = format!("transport.{name}.path");
-        let used = site.config.queues.values().any(|queue| queue.transport == name);
         let there = existing(path);
         let fault = if !there.is_dir() {
             Some(format!("{} is no folder, so no Maildir can be made there", there.display()))
@@ -106,10 +105,11 @@ impl Report {
             let may = eaccess(there, AccessFlags::W_OK | AccessFlags::X_OK);
             may.err().map(|errno| format!("{}: {}: you may not write there", there.display(), errno.desc()))
         };
-        match fault {
-            Some(fault) if used => self.problems.push(about(site, &key, &fault)),
-            Some(_) | None => {}
-        }
+        let Some(fault) = fault else { return };
+        // The embedded one serves queues that a host need not use.
+        let meant = site.origins.line(&key).is_some()
+            || site.config.queues.get("outbound").is_some_and(|outbound| outbound.transport == name);
+        if meant { &mut self.problems } else { &mut self.warnings }.push(about(site, &key, &fault));
     }
 
     /// Mail that is meant for other hosts and ends in a Maildir surprises most people.
