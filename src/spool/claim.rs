@@ -5,7 +5,7 @@
 //! our lock, and what we hold is a file that has no name any more.
 //!
 //! Settling happens under the claim:
-//! - delivered: `unlink`, then close; a journal stays until the unlink is durable ([`SpoolQueue::tidy`]);
+//! - delivered: `unlink`, then close; a journal stays until the unlink is durable (`Queue::tidy`);
 //! - deferred, failed, held: one `renameat2`; the journal, which keeps its name, was written before.
 //!
 //! Where a step fails, the claim comes back in [`Stuck`] and its keeper holds it to the end of the run. An entry that

@@ -7,7 +7,7 @@
 //! Single entries and batches are two lanes that take turns, so that one mail never waits behind a batch: when the
 //! single lane is exhausted it rests until `wake` changes.
 //!
-//! Memory: at most [`CHUNK`] names of a folder are held at once, and at most [`JOBS`] job folders.
+//! Memory: at most `CHUNK` names of a folder are held at once, and at most `JOBS` job folders.
 
 use std::collections::VecDeque;
 
