@@ -1,0 +1,55 @@
+/* A sendmail for tests: records what it was handed, and misbehaves as told.
+   usage: sink MODE LOG [sendmail options] -- RECIPIENT...
+   One line a hand-over goes to LOG: number, sender, "whole" or "cut", recipients. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char body[4 << 20];
+
+static int is(const char *mode, const char *name) { return strcmp(mode, name) == 0; }
+static int value(const char *mode, const char *name, int *n) {
+    size_t len = strlen(name);
+    if (strncmp(mode, name, len)) return 0;
+    *n = atoi(mode + len);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    const char *mode = argv[1], *log = argv[2], *sender = "", *number = "?";
+    char line[65536], *end;
+    size_t got = 0;
+    ssize_t k;
+    int i, n = 0, first = argc;
+
+    for (i = 3; i < argc; i++) {
+        if (is(argv[i], "-f") && i + 1 < argc) sender = argv[++i];
+        else if (is(argv[i], "--")) { first = i + 1; break; }
+    }
+    if (is(mode, "early")) return 0;                       /* never reads */
+    if (is(mode, "never")) { pause(); return 0; }
+    if (is(mode, "ignoreterm")) { signal(SIGTERM, SIG_IGN); for (;;) pause(); }
+    if (is(mode, "flood")) { memset(body, 'e', sizeof body); for (i = 0; i < 25; i++) if (write(2, body, sizeof body) < 0) break; }
+    if (is(mode, "slow")) { char one; while (got < sizeof body && read(0, &one, 1) == 1) { body[got++] = one; if (got % 256 == 0) usleep(1000); } }
+    while (got < sizeof body && (k = read(0, body + got, sizeof body - got)) > 0) got += k;
+    if (value(mode, "wait=", &n)) usleep(n * 1000);
+    if (is(mode, "grandchild") && fork() == 0) { setsid(); alarm(20); pause(); _exit(0); }
+    if (value(mode, "signal=", &n)) { kill(getpid(), n); pause(); }
+    /* exit=N for all, or by the recipient's digits: r17@... exits 17 */
+    n = 0;
+    if (!value(mode, "exit=", &n) && is(mode, "digits") && first < argc) n = atoi(argv[first] + strcspn(argv[first], "0123456789"));
+    if (n) return n;
+
+    if ((end = memmem(body, got, "X-Number: ", 10))) { number = end + 10; end = strchr(number, '\n'); if (end) *end = 0; }
+    n = snprintf(line, sizeof line, "%s %s %s", number, *sender ? sender : "<>",
+                 got > 4 && !memcmp(body + got - 4, "END\n", 4) ? "whole" : "cut");
+    for (i = first; i < argc; i++) n += snprintf(line + n, sizeof line - n, " %s", argv[i]);
+    line[n++] = '\n';
+    i = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    return write(i, line, n) == n ? 0 : 74;
+}
