@@ -41,7 +41,7 @@ fn term_finishes_what_is_in_hand_and_leaves_the_rest() {
         site.submit(n, &[&format!("r{n}@example.net")]);
     }
     let main = site.start(&["run"]);
-    wait_until("both workers are busy", || busy(&site) == 2);
+    wait_until("both workers are busy", || site.busy() == 2);
     signal("TERM", main.id());
     assert_silent(main);
     let (done, left) = (site.deliveries().len(), site.list().len());
@@ -55,7 +55,7 @@ fn a_second_term_stops_at_once_and_the_outcome_is_unknown() {
     let site = Site::new("never", "workers = 2");
     site.submit(1, &["r1@example.net"]);
     let main = site.start(&["run"]);
-    wait_until("a worker is busy", || busy(&site) == 1);
+    wait_until("a worker is busy", || site.busy() == 1);
     signal("TERM", main.id());
     signal("TERM", main.id());
     let output = main.wait_with_output().expect("it ends long before the sink's 30 seconds");
@@ -79,7 +79,7 @@ fn workers_of_a_killed_supervisor_keep_the_next_launch_away() {
     site.submit(1, &["r1@example.net"]);
     site.submit(2, &["r2@example.net"]);
     let mut main = site.start(&["run"]);
-    wait_until("the worker is busy", || busy(&site) == 1);
+    wait_until("the worker is busy", || site.busy() == 1);
     let supervisor = children(main.id())[0];
     let worker = children(supervisor)[0];
     signal("KILL", main.id());
@@ -101,22 +101,9 @@ fn what_arrives_late_gets_all_workers_again() {
     let site = Site::new("wait=200", "workers = 4");
     site.submit(0, &["r0@example.net"]);
     let main = site.start(&["run"]);
-    wait_until("a worker is busy", || busy(&site) == 1);
+    wait_until("a worker is busy", || site.busy() == 1);
     site.ok(&["submit", "-q", "--mbox", site.mbox("box", 1..40).to_str().expect("a path")]);
-    wait_until("four workers are busy", || busy(&site) == 4);
+    wait_until("four workers are busy", || site.busy() == 4);
     assert_silent(main);
     site.assert_each_once(0..40);
-}
-
-/// How many workers have something in hand, as the sinks at work tell.
-fn busy(site: &Site) -> usize {
-    let log = site.path("log").display().to_string();
-    let mut count = 0;
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let mut words = line.split(|&b| b == 0);
-        let program = words.next().unwrap_or_default();
-        count += usize::from(program.ends_with(b"/sink") && words.nth(1) == Some(log.as_bytes()));
-    }
-    count
 }

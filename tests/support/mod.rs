@@ -15,7 +15,8 @@ pub fn sink() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let (new, path) = (folder.join(format!("sink-{}", std::process::id())), folder.join("sink"));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/sink.c");
-        let built = Command::new("cc").arg("-O1").arg("-o").arg(&new).arg(source).status().expect("cc, as Rust needs it");
+        let built =
+            Command::new("cc").arg("-O1").arg("-o").arg(&new).arg(source).status().expect("cc, as Rust needs it");
         assert!(built.success(), "the sink must compile");
         // Test programs run at the same time; each puts the same thing there, in one step.
         std::fs::rename(&new, &path).expect("the sink is put in place");
@@ -161,6 +162,21 @@ impl Site {
         }
         lines
     }
+    /// The sinks of this site that live: each worker has one when it has something in hand.
+    pub fn sinks(&self) -> Vec<u32> {
+        let log = self.path("log").display().to_string();
+        let ours = |pid: &u32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut words = line.split(|&b| b == 0);
+            words.next().unwrap_or_default().ends_with(b"/sink") && words.nth(1) == Some(log.as_bytes())
+        };
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).collect()
+    }
+
+    pub fn busy(&self) -> usize {
+        self.sinks().len()
+    }
 }
 
 impl Drop for Site {
@@ -182,8 +198,12 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
 
 /// Runs `command` with `input`; one that does not read it all is no fault.
 pub fn feed(mut command: Command, input: &[u8]) -> Output {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let _ = child.stdin.take().expect("piped").write_all(input);
     child.wait_with_output().expect("it ends")
 }
