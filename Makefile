@@ -1,5 +1,6 @@
 # make demo    see it work here, with nothing installed
 # make test    everything that the tests can show on this machine
+# make bench   ratios to what this machine can do (see tests/bench/ratios.rs)
 # make         build; then, as root: make install
 
 PREFIX ?= /usr/local
@@ -24,8 +25,8 @@ test:
 	$(CARGO) test --locked --all-features
 	set -e; for script in tests/*/run; do [ ! -x "$$script" ] || "$$script"; done
 
-bench: build
-	$(CARGO) bench --locked
+bench:
+	WHAT="$(WHAT)" QUICK="$(QUICK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked --bench ratios
 
 lint:
 	$(CARGO) fmt --check

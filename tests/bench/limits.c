@@ -1,0 +1,115 @@
+/* What the machine itself can do, for the benchmarks to compare with. Called by the name of what is measured:
+     sink                                       the cheapest command that takes a message: reads it all, exits 0
+     spawn_limit WORKERS N file BYTES COMMAND   N starts of COMMAND with a file of BYTES as its input
+     fs_limit DIR WORKERS N create|fsync_dir    N files of 4 KiB put into 256 folders: unsynced, or file and folder synced
+     one_write FILE                             the standard input into FILE, synced
+   spawn_limit and fs_limit print "<rate> ..." as their first number. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+static char buffer[1 << 16];
+
+static void fail(const char *what) { perror(what); _exit(1); }
+
+static double seconds(void) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec + at.tv_nsec * 1e-9;
+}
+
+/* Has `workers` processes do every workers-th of `count` steps, and prints how many were done a second. */
+static void share(int workers, int count, void (*step)(int, void *), void *with) {
+    int status;
+    double start = seconds();
+    for (int w = 0; w < workers; w++) {
+        if (fork()) continue;
+        for (int i = w; i < count; i += workers) step(i, with);
+        _exit(0);
+    }
+    while (wait(&status) > 0) if (status) { fprintf(stderr, "a worker failed\n"); exit(1); }
+    printf("%.0f a second\n", count / (seconds() - start));
+}
+
+struct spawning { const char *input, *command; };
+
+static void spawn_one(int i, void *with) {
+    struct spawning *how = with;
+    char *args[] = {(char *)how->command, "-oi", "-f", "s@example.org", "--", "r@example.net", NULL};
+    posix_spawn_file_actions_t actions;
+    int status, input = open(how->input, O_RDONLY | O_CLOEXEC);
+    pid_t pid;
+    (void)i;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, input, 0);
+    if (posix_spawn(&pid, how->command, &actions, NULL, args, environ)) fail(how->command);
+    close(input);
+    posix_spawn_file_actions_destroy(&actions);
+    if (waitpid(pid, &status, 0) < 0 || status) fail("waitpid");
+}
+
+struct filling { int tmp, folders[256], sync; };
+
+static void put_one(int i, void *with) {
+    struct filling *in = with;
+    char name[32];
+    int folder = in->folders[(unsigned)i * 40503u >> 4 & 255], file;
+    snprintf(name, sizeof name, "%d", i);
+    file = openat(in->tmp, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (write(file, buffer, 4096) != 4096) fail("write");
+    if (in->sync && fdatasync(file)) fail("fdatasync");
+    close(file);
+    if (renameat(in->tmp, name, folder, name)) fail("rename");
+    if (in->sync && fsync(folder)) fail("fsync");
+}
+
+static int folder(const char *top, const char *name) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", top, name);
+    mkdir(path, 0700);
+    return open(path, O_RDONLY | O_DIRECTORY);
+}
+
+int main(int argc, char **argv) {
+    const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+    ssize_t got;
+    if (!strcmp(name, "sink")) {
+        while (read(0, buffer, sizeof buffer) > 0) {}
+        return 0;
+    }
+    if (!strcmp(name, "one_write") && argc == 2) {
+        int file = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        while ((got = read(0, buffer, sizeof buffer)) > 0) if (write(file, buffer, got) != got) fail(argv[1]);
+        return fsync(file) || close(file);
+    }
+    if (!strcmp(name, "spawn_limit") && argc == 6) {
+        char path[] = "/dev/shm/limits.XXXXXX";
+        struct spawning how = {path, argv[5]};
+        int file = mkstemp(path);
+        if (ftruncate(file, atol(argv[4]))) fail(path);
+        share(atoi(argv[1]), atoi(argv[2]), spawn_one, &how);
+        return unlink(path);
+    }
+    if (!strcmp(name, "fs_limit") && argc == 5) {
+        struct filling in = {0, {0}, !strcmp(argv[4], "fsync_dir")};
+        mkdir(argv[1], 0700);
+        in.tmp = folder(argv[1], "tmp");
+        for (int i = 0; i < 256; i++) {
+            char hex[4];
+            snprintf(hex, sizeof hex, "%02x", i);
+            in.folders[i] = folder(argv[1], hex);
+        }
+        share(atoi(argv[2]), atoi(argv[3]), put_one, &in);
+        return 0;
+    }
+    fprintf(stderr, "%s: see the head of limits.c\n", name);
+    return 64;
+}

@@ -1,0 +1,31 @@
+//! `make bench`: what the program does, as a ratio to what this machine can do, both measured in turn in one run.
+//!
+//! A rate on a shared machine changes from hour to hour, so each row is the median of five rounds that alternate ours and
+//! the limit. The limits are C programs: limits.c beside this file, or the sources in the folder that `LIMITS` names.
+//!
+//!     make bench                       # everything
+//!     make bench WHAT="drain publish"  # some of: drain publish mbox million overlap start
+//!     make bench QUICK=1               # a tenth of the work, one round: shows that it runs, and no more
+
+mod rows;
+mod tools;
+
+use tools::Tools;
+
+fn main() {
+    // The durable publishers are processes of their own, started by the row that measures them.
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if let [flag, dir, count] = args.as_slice()
+        && flag == "--publish"
+    {
+        return rows::publish_some(dir.as_ref(), count.parse().expect("a number"));
+    }
+    let wanted = std::env::var("WHAT").unwrap_or_default();
+    let quick = std::env::var_os("QUICK").is_some_and(|value| !value.is_empty());
+    let tools = Tools::build(quick);
+    for (name, row) in rows::ALL {
+        if wanted.is_empty() || wanted.split_whitespace().any(|word| word == name) {
+            row(&tools);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What is measured.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bulkmailer::model::envelope::Origin;
+use bulkmailer::model::{EntryId, Envelope, Micros};
+use bulkmailer::spool::Spool;
+use bulkmailer::sys::clock;
+
+use super::tools::{Tools, median, memory_of, number_of, time_of};
+
+/// A benchmark's name, and itself.
+type Row = (&'static str, fn(&Tools));
+
+pub const ALL: [Row; 6] = [
+    ("drain", drain),
+    ("publish", publish),
+    ("mbox", mbox),
+    ("million", million),
+    ("overlap", overlap),
+    ("start", start),
+];
+
+/// Bytes of a message with its header.
+const BYTES: usize = 4_096;
+
+/// A spool with its configuration.
+struct Site<'d> {
+    dir: &'d Path,
+}
+
+impl Site<'_> {
+    /// Mail goes through `command`; `queue` are more lines of the queue's table.
+    fn new<'d>(dir: &'d Path, command: &[&str], queue: &str) -> Site<'d> {
+        let text = format!(
+            "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"t\"\n{queue}\n\
+             [transport.t]\nkind = \"pipe\"\nprofile = \"generic\"\ncommand = {command:?}\n"
+        );
+        std::fs::write(dir.join("bulkmailer.toml"), text).expect("a configuration");
+        Site { dir }
+    }
+
+    fn into_sink<'d>(dir: &'d Path, tools: &Tools, queue: &str) -> Site<'d> {
+        let sink = tools.program("sink").display().to_string();
+        Site::new(dir, &[&sink, "-oi", "-f", "{sender}", "--", "{recipients}"], queue)
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.dir.join("spool")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkmailer"));
+        command.arg("--spool").arg(self.spool()).arg("--config").arg(self.dir.join("bulkmailer.toml")).args(args);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// An mbox of `count` messages.
+    fn mbox(&self, count: u32) -> PathBuf {
+        let path = self.dir.join("box");
+        let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
+        for n in 0..count {
+            writeln!(file, "From s@example.org Tue\n{}", message(n)).expect("written");
+        }
+        file.flush().expect("written");
+        path
+    }
+
+    fn submit(&self, mbox: &Path) -> Command {
+        self.command(&["submit", "-q", "--mbox", mbox.to_str().expect("a path")])
+    }
+}
+
+fn message(n: u32) -> String {
+    let head = format!(
+        "From: s@example.org\nTo: r{n}@example.net\nDate: Tue, 24 Nov 2026 12:00:00 +0000\nMessage-ID: <{n}@x>\n\n"
+    );
+    let line = "All mail that waits in a queue arrives in the end, and each message once.\n";
+    let body = line.repeat(BYTES / line.len() + 1);
+    format!("{head}{}\n", &body[..BYTES - head.len() - 1])
+}
+
+fn rate(count: u32, took: Duration) -> f64 {
+    f64::from(count) / took.as_secs_f64()
+}
+
+/// Draining a queue into the cheapest sendmail, against starting that sendmail as often with nothing else to do.
+fn drain(tools: &Tools) {
+    let count = tools.scale(20_000);
+    for memory in [true, false] {
+        for workers in [1, 2, 4, 8] {
+            let number = workers.to_string();
+            let (mut lost, mut claims) = (0.0, 0.0);
+            let ours = || {
+                let dir = tools.place(memory);
+                let site = Site::into_sink(dir.path(), tools, "");
+                time_of(&mut site.submit(&site.mbox(count)));
+                let begun = Instant::now();
+                let output = site.command(&["run", "--json", "--workers", &number]).output().expect("it starts");
+                let took = begun.elapsed();
+                let sum: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+                assert_eq!(sum["queues"][0]["delivered"], count, "{sum}");
+                lost += sum["queues"][0]["contended"].as_f64().unwrap_or(0.0);
+                claims += sum["queues"][0]["claims"].as_f64().unwrap_or(0.0);
+                rate(count, took)
+            };
+            let limit = || {
+                let mut command = Command::new(tools.program("spawn_limit"));
+                command.args([&number, &count.to_string(), "file", &BYTES.to_string()]).arg(tools.program("sink"));
+                number_of(&mut command)
+            };
+            let place = if memory { "memory" } else { "disk" };
+            tools.compare(&format!("drain, {place}, {workers} workers / spawn_limit"), "messages/s", ours, limit);
+            println!("{:<44} {:.2} % of the claims", "    locks that another worker had", 100.0 * lost / claims);
+        }
+    }
+}
+
+/// Publishing entries one by one through the library, each of them durable.
+fn publish(tools: &Tools) {
+    let count = tools.scale(2_000);
+    for processes in [1, 8] {
+        let ours = || {
+            let dir = tools.place(false);
+            Spool::create(&dir.path().join("spool")).and_then(|spool| spool.queue("outbound")).expect("a queue");
+            let begun = Instant::now();
+            let some = |_| {
+                let mut command = Command::new(std::env::current_exe().expect("our own path"));
+                command.arg("--publish").arg(dir.path().join("spool")).arg((count / processes).to_string());
+                command.spawn().expect("it starts")
+            };
+            let children: Vec<Child> = (0..processes).map(some).collect();
+            for mut child in children {
+                assert!(child.wait().expect("it ends").success());
+            }
+            rate(count, begun.elapsed())
+        };
+        let limit = || {
+            let dir = tools.place(false);
+            let mut command = Command::new(tools.program("fs_limit"));
+            number_of(command.arg(dir.path().join("x")).args([&processes.to_string(), &count.to_string(), "fsync_dir"]))
+        };
+        tools.compare(&format!("publish, {processes} processes / fs_limit fsync_dir"), "entries/s", ours, limit);
+    }
+}
+
+/// What a publishing process does.
+pub fn publish_some(spool: &Path, count: u32) {
+    let spool = Spool::open(spool).expect("readable").expect("made before");
+    let queue = spool.queue("outbound").expect("a queue");
+    let text = message(0);
+    for _ in 0..count {
+        let now = clock::now();
+        let mut draft = queue.draft(&envelope(now)).expect("a draft");
+        draft.write_all(text.as_bytes()).expect("written");
+        draft.publish(now).expect("published");
+    }
+}
+
+fn envelope(now: Micros) -> Envelope {
+    let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None };
+    let address = |text: &str| text.parse().expect("an address");
+    let recipients = vec![address("r@example.net")];
+    Envelope { id: EntryId::new(now), sender: Some(address("s@example.org")), recipients, origin }
+}
+
+/// Queueing an mbox, all of it durable, against creating as many files with no sync at all.
+fn mbox(tools: &Tools) {
+    let count = tools.scale(20_000);
+    let mut memory = 0;
+    let ours = || {
+        let dir = tools.place(false);
+        let site = Site::into_sink(dir.path(), tools, "");
+        let mbox = site.mbox(count);
+        let took = time_of(&mut site.submit(&mbox));
+        memory = memory.max(memory_of(&mut site.submit(&mbox)));
+        rate(count, took)
+    };
+    let limit = || {
+        let dir = tools.place(false);
+        let mut command = Command::new(tools.program("fs_limit"));
+        number_of(command.arg(dir.path().join("x")).args(["1", &count.to_string(), "create"]))
+    };
+    tools.compare("submit --mbox / fs_limit create", "entries/s", ours, limit);
+    println!("{:<44} {:.1} MiB", "    its memory", memory as f64 / 1024.0);
+}
+
+/// A very long queue: how soon a run ends where nothing is due, how soon it delivers where all is, and in how much memory.
+fn million(tools: &Tools) {
+    for count in [1_000, tools.scale(1_000_000)] {
+        let dir = tools.place(true);
+        let site = Site::into_sink(dir.path(), tools, "workers = 8");
+        fill(&site, count);
+        time_of(&mut site.command(&["run"]));
+        let took = median((0..5).map(|_| time_of(&mut site.command(&["run"])).as_secs_f64()).collect());
+        let idle = memory_of(&mut site.command(&["run"]));
+        println!("{:<44} {:.0} ms, {idle} KiB a process", format!("a run, {count} entries wait"), took * 1e3);
+        // With such a short retry the due times lie too far off to be honest, and count as due.
+        let site = Site::into_sink(dir.path(), tools, "workers = 8\nretry = { first = \"1s\", max = \"1s\" }");
+        let begun = Instant::now();
+        let mut run = site.command(&["run", "--max-runtime", "4s"]);
+        let mut child = run.spawn().expect("it starts");
+        let first = loop {
+            let written = |file: std::fs::DirEntry| file.metadata().is_ok_and(|meta| meta.len() > 0);
+            if std::fs::read_dir(site.spool().join("events")).expect("a folder").flatten().any(written) {
+                break begun.elapsed();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing was delivered");
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        child.wait().expect("it ends");
+        let busy = memory_of(&mut run);
+        let name = format!("the first delivery, {count} entries due");
+        println!("{name:<44} {:.0} ms, {busy} KiB a process", first.as_secs_f64() * 1e3);
+    }
+}
+
+/// Puts `count` entries that wait for an hour into the queue.
+fn fill(site: &Site<'_>, count: u32) {
+    let queue = Spool::create(&site.spool()).and_then(|spool| spool.queue("outbound")).expect("a queue");
+    let due = clock::now().plus(Duration::from_secs(3_600));
+    for n in 0..count {
+        let mut draft = queue.draft(&envelope(clock::now())).expect("a draft");
+        write!(draft, "Subject: {n}\n\nwaits\n").expect("written");
+        draft.publish(due).expect("published");
+    }
+}
+
+/// A launch that meets another at work, against the start of an empty process.
+fn overlap(tools: &Tools) {
+    let dir = tools.place(true);
+    let site = Site::new(dir.path(), &["/bin/sh", "-c", "exec sleep 600", "sh", "{recipients}"], "workers = 1");
+    time_of(&mut site.submit(&site.mbox(1)));
+    let mut holder = site.command(&["run"]).spawn().expect("it starts");
+    while !site.spool().join("outbound/run.json").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let times = tools.scale(200);
+    let mut empty = Command::new(tools.program("sink"));
+    empty.stdin(Stdio::null());
+    let pairs: Vec<(f64, f64)> = (0..times)
+        .map(|_| (time_of(&mut site.command(&["run"])).as_secs_f64(), time_of(&mut empty).as_secs_f64()))
+        .collect();
+    let ours = median(pairs.iter().map(|pair| pair.0).collect()) * 1e3;
+    let empty = median(pairs.iter().map(|pair| pair.1).collect()) * 1e3;
+    println!(
+        "{:<44} {ours:.2} ms, an empty process {empty:.2} ms: {:.2} beyond",
+        "an overlapping launch",
+        ours - empty
+    );
+    for _ in 0..2 {
+        Command::new("kill").arg(holder.id().to_string()).status().expect("kill(1)");
+    }
+    holder.wait().expect("it ends");
+}
+
+/// One message through the sendmail face, against one synced write of the same bytes.
+fn start(tools: &Tools) {
+    let dir = tools.place(false);
+    let site = Site::into_sink(dir.path(), tools, "");
+    let letter = dir.path().join("letter");
+    std::fs::write(&letter, message(1)).expect("written");
+    let input = || std::fs::File::open(&letter).expect("readable");
+    let times = tools.scale(100);
+    let mut n = 0;
+    let ours = || {
+        let one = |_| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_bulkmailer"));
+            command.env("BULKMAILER_SPOOL", site.spool()).env("BULKMAILER_CONFIG", dir.path().join("bulkmailer.toml"));
+            time_of(command.args(["sendmail", "-i", "-f", "s@example.org", "r@example.net"]).stdin(input()))
+        };
+        median((0..times).map(one).map(|took| took.as_secs_f64() * 1e3).collect())
+    };
+    let limit = || {
+        let one = |_| {
+            n += 1;
+            time_of(Command::new(tools.program("one_write")).arg(dir.path().join(n.to_string())).stdin(input()))
+        };
+        median((0..times).map(one).map(|took| took.as_secs_f64() * 1e3).collect())
+    };
+    tools.compare("sendmail, one message / one_write", "ms", ours, limit);
+}

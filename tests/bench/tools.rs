@@ -1,0 +1,113 @@
+//! The limit programs, places to work in, and how rounds become a row.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Where the benchmarks work, and what they compare with.
+pub struct Tools {
+    folder: tempfile::TempDir,
+    pub quick: bool,
+}
+
+impl Tools {
+    /// Builds the limit programs.
+    pub fn build(quick: bool) -> Tools {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/limits.c");
+        let given = std::env::var_os("LIMITS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        for name in ["sink", "spawn_limit", "fs_limit", "one_write"] {
+            let theirs = given.as_ref().map(|dir| dir.join(name).with_extension("c")).filter(|path| path.exists());
+            let mut cc = Command::new("cc");
+            cc.arg("-O2").arg("-o").arg(folder.path().join(name)).arg(theirs.as_ref().unwrap_or(&own));
+            // The cheapest sendmail has no libraries to load.
+            cc.args((name == "sink").then_some("-static"));
+            assert!(cc.status().expect("cc, as Rust needs it").success(), "{name} must compile");
+        }
+        Tools { folder, quick }
+    }
+
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `count`, or a tenth of it.
+    pub fn scale(&self, count: u32) -> u32 {
+        if self.quick { count / 10 } else { count }
+    }
+
+    /// An empty folder in memory or on the disk that the build lies on.
+    pub fn place(&self, memory: bool) -> tempfile::TempDir {
+        let parent = if memory { "/dev/shm" } else { env!("CARGO_TARGET_TMPDIR") };
+        tempfile::tempdir_in(parent).expect("a folder to work in")
+    }
+
+    /// Alternates both sides, and prints the median of the ratios of ours to the limit.
+    pub fn compare(&self, name: &str, unit: &str, mut ours: impl FnMut() -> f64, mut limit: impl FnMut() -> f64) {
+        let rounds = if self.quick { 1 } else { 5 };
+        let pairs: Vec<(f64, f64)> = (0..rounds).map(|_| (ours(), limit())).collect();
+        let ratio = median(pairs.iter().map(|(ours, limit)| ours / limit).collect());
+        let (mine, theirs) = (pairs.iter().map(|p| p.0).collect(), pairs.iter().map(|p| p.1).collect());
+        println!("{name:<44} {:>9.5} {:>9.5} {unit:<10} ratio {ratio:.2}", Short(median(mine)), Short(median(theirs)));
+    }
+}
+
+/// A number for a table.
+struct Short(f64);
+
+impl std::fmt::Display for Short {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = if self.0 < 100.0 { 2 } else { 0 };
+        f.pad(&format!("{:.digits$}", self.0))
+    }
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The first number that a command prints; it must succeed.
+pub fn number_of(command: &mut Command) -> f64 {
+    let output = command.stderr(Stdio::inherit()).output().expect("it starts");
+    assert!(output.status.success(), "{command:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("no number in {text:?}"))
+}
+
+/// How long a command takes, which must succeed.
+pub fn time_of(command: &mut Command) -> Duration {
+    let start = Instant::now();
+    let status = command.status().expect("it starts");
+    let took = start.elapsed();
+    assert!(status.success(), "{command:?}: {status}");
+    took
+}
+
+/// Runs a command to its end, which must be a success; the most memory (resident, in KiB) that it or a process below it
+/// had, as far as a look each few milliseconds can tell.
+pub fn memory_of(command: &mut Command) -> u64 {
+    let mut child = command.spawn().expect("it starts");
+    let mut most = 0;
+    loop {
+        if let Some(status) = child.try_wait().expect("it can be waited for") {
+            assert!(status.success(), "{command:?}: {status}");
+            return most;
+        }
+        most = most.max(peak(child.id()));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The highest resident memory of the process and those below it, but not of the commands that they have started.
+fn peak(pid: u32) -> u64 {
+    let read = |what: &str| std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap_or_default();
+    if !read("comm").starts_with("bulkmailer") {
+        return 0;
+    }
+    let status = read("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("");
+    let own = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(0);
+    let below = read(&format!("task/{pid}/children"));
+    below.split_whitespace().filter_map(|pid| pid.parse().ok()).map(peak).fold(own, u64::max)
+}
