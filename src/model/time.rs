@@ -1,8 +1,10 @@
 //! Instants as microseconds since 1970-01-01T00:00:00Z, the unit of every time in the spool.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// Microseconds since 1970, never negative. Sixteen decimal digits hold it until the year 2286.
@@ -53,8 +55,20 @@ impl Micros {
     }
 
     fn zoned(self) -> jiff::ZonedDateTime {
-        self.timestamp().to_zoned_datetime(jiff::tz::TimeZone::system())
+        self.timestamp().to_zoned_datetime(local_zone())
     }
+}
+
+/// This host's time zone. Where `TZ` names none it is what `/etc/localtime` holds, read directly: to find out its name,
+/// which nobody asks for here, the whole zone database would be listed, in twice the time that queueing a message takes.
+fn local_zone() -> TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    let read = || {
+        let named = std::env::var_os("TZ").is_some();
+        let rules = if named { None } else { std::fs::read("/etc/localtime").ok() };
+        rules.and_then(|rules| TimeZone::tzif("local", &rules).ok()).unwrap_or_else(TimeZone::system)
+    };
+    ZONE.get_or_init(read).clone()
 }
 
 impl fmt::Display for Micros {
