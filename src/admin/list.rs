@@ -135,7 +135,7 @@ fn entry(
     if !wanted(&seen) {
         return Ok(true);
     }
-    let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len())?;
+    let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut |_| {})?;
     sum.entries += 1;
     sum.bytes += seen.extent.len;
     let row = Row::of(queue.name(), &seen, &history);
@@ -148,7 +148,7 @@ impl<'a> Row<'a> {
         let envelope = &seen.envelope;
         let open = |i: &usize| !history.is_closed(*i) || history.last.get(*i) == Some(&Some(Kind::Failed));
         let recipients = (0..envelope.recipients.len()).filter(open).map(|i| &envelope.recipients[i]).collect();
-        let last = history.attempts.last().and_then(|attempt| attempt.results.last());
+        let last = history.attempt.as_ref().and_then(|attempt| attempt.results.last());
         Row {
             queue,
             id: envelope.id.as_str(),

@@ -13,7 +13,7 @@ use crate::model::{EntryId, Exit};
 use crate::spool::SpoolQueue;
 use crate::spool::entry::Extent;
 use crate::spool::find::Seen;
-use crate::spool::journal::History;
+use crate::spool::journal::{AttemptLine, History};
 use crate::sys::output::print;
 
 /// So much of a header is shown.
@@ -52,12 +52,14 @@ fn show(queue: &SpoolQueue, seen: Seen, args: &Args) -> anyhow::Result<Exit> {
         copy_message(seen.file, seen.extent)?;
         return Ok(Exit::Ok);
     }
-    let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len())?;
+    let mut attempts = Vec::new();
+    let mut each = |attempt: &AttemptLine| attempts.push(attempt.clone());
+    let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut each)?;
     let header = header(&seen.file, seen.extent)?;
     if args.json {
-        print(&format!("{:#}\n", as_json(queue, &seen, &history, &header)))?;
+        print(&format!("{:#}\n", as_json(queue, &seen, &history, &attempts, &header)))?;
     } else {
-        print(&as_text(queue, &seen, &history, &header))?;
+        print(&as_text(queue, &seen, &history, &attempts, &header))?;
     }
     Ok(Exit::Ok)
 }
@@ -97,7 +99,13 @@ fn word(history: &History, recipient: usize) -> &'static str {
     }
 }
 
-fn as_json(queue: &SpoolQueue, seen: &Seen, history: &History, header: &str) -> serde_json::Value {
+fn as_json(
+    queue: &SpoolQueue,
+    seen: &Seen,
+    history: &History,
+    attempts: &[AttemptLine],
+    header: &str,
+) -> serde_json::Value {
     let envelope = &seen.envelope;
     let recipients: Vec<_> = (envelope.recipients.iter().enumerate())
         .map(|(i, recipient)| json!({"address": recipient, "state": word(history, i)}))
@@ -117,12 +125,12 @@ fn as_json(queue: &SpoolQueue, seen: &Seen, history: &History, header: &str) -> 
         "notify": envelope.origin.notify,
         "ret": envelope.origin.ret,
         "envid": envelope.origin.envid,
-        "attempts": history.attempts,
+        "attempts": attempts,
         "header": header,
     })
 }
 
-fn as_text(queue: &SpoolQueue, seen: &Seen, history: &History, header: &str) -> String {
+fn as_text(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[AttemptLine], header: &str) -> String {
     let envelope = &seen.envelope;
     let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
     let mut text = format!(
@@ -139,7 +147,7 @@ fn as_text(queue: &SpoolQueue, seen: &Seen, history: &History, header: &str) -> 
     for (i, recipient) in envelope.recipients.iter().enumerate() {
         text.push_str(&format!("recipient  {recipient}: {}\n", word(history, i)));
     }
-    for attempt in &history.attempts {
+    for attempt in attempts {
         text.push_str(&format!("attempt {:<2} {}\n", attempt.attempt, attempt.at.local()));
         for result in &attempt.results {
             let whom: Vec<&str> =

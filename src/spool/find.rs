@@ -4,7 +4,7 @@ use std::io;
 
 use super::SpoolError;
 use super::entry::{self, Extent};
-use super::journal::{History, read_history};
+use super::journal::{AttemptLine, History, read_history};
 use super::layout::{EntryName, SpoolQueue, Spot, State, folder, journal_path};
 use crate::model::{EntryId, Envelope};
 use crate::sys::dir;
@@ -101,14 +101,18 @@ impl SpoolQueue {
         Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
     }
 
-    /// What the journal of entry `id` tells; the empty history if it has none.
-    pub fn history(&self, id: &EntryId, recipients: usize) -> Result<History, SpoolError> {
+    /// What the journal of entry `id` tells; the empty history if it has none. Each attempt is shown to `each`.
+    pub fn history(
+        &self,
+        id: &EntryId,
+        recipients: usize,
+        each: &mut dyn FnMut(&AttemptLine),
+    ) -> Result<History, SpoolError> {
         let (_, path) = journal_path(id);
         match dir::open_file(&self.dir, &path, dir::Open::Read) {
-            Ok(mut file) => {
-                let mut text = Vec::new();
-                io::Read::read_to_end(&mut file, &mut text).map_err(self.failed("read", &path))?;
-                Ok(read_history(&text, recipients))
+            Ok(file) => {
+                let read = read_history(file, recipients, each).map_err(self.failed("read", &path))?;
+                Ok(read.0)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::empty(recipients)),
             Err(error) => Err(self.failed("open", &path)(error)),

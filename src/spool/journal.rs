@@ -13,7 +13,7 @@
 //! with the group in flight.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ use crate::model::{EntryId, Micros, Reason, Verdict};
 use crate::queue::AttemptNote;
 use crate::sys::{dir, fault};
 
-/// More than any journal grows to: a hundred attempts on a thousand recipients. The rest is not read.
-const READ_MAX: u64 = 16 << 20;
+/// More than any line has: a group of ten thousand recipients with its reason. A longer one tells nothing.
+const LINE_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -59,12 +59,13 @@ pub struct ResultLine {
     pub reason: Option<Reason>,
 }
 
-/// What a journal tells.
+/// What a journal tells, in memory that does not grow with the number of attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// The last word on each recipient; `None` where there is none yet.
     pub last: Vec<Option<Kind>>,
-    pub attempts: Vec<AttemptLine>,
+    /// The last line about an attempt.
+    pub attempt: Option<AttemptLine>,
     /// Some group was in flight when its worker died.
     pub interrupted: bool,
 }
@@ -89,12 +90,12 @@ impl History {
 
     /// The number of the last attempt.
     pub fn attempts(&self) -> u32 {
-        self.attempts.last().map_or(0, |attempt| attempt.attempt)
+        self.attempt.as_ref().map_or(0, |attempt| attempt.attempt)
     }
 
     /// The waiting time at `now`: what was counted, and the smaller of the real and the scheduled gap since then.
     pub fn waited(&self, now: Micros) -> Duration {
-        let Some(last) = self.attempts.last() else { return Duration::ZERO };
+        let Some(last) = &self.attempt else { return Duration::ZERO };
         let scheduled = last.next.map_or(Duration::ZERO, |next| next.since(last.at));
         Duration::from_micros(last.waited) + now.since(last.at).min(scheduled)
     }
@@ -125,7 +126,7 @@ impl History {
                         }
                     }
                 }
-                self.attempts.push(attempt);
+                self.attempt = Some(attempt);
             }
         }
     }
@@ -150,16 +151,31 @@ fn kind_named(name: &str) -> Option<Kind> {
     KINDS.into_iter().find(|kind| kind.name() == name)
 }
 
-/// Reads the history out of a journal's text; `recipients` may be 0 where it is not known.
-pub fn read_history(text: &[u8], recipients: usize) -> History {
+/// Reads the history out of a journal; `recipients` may be 0 where it is not known. Each attempt is shown to `each`.
+/// Returns whether the last line is torn, too.
+pub fn read_history(
+    journal: impl Read,
+    recipients: usize,
+    each: &mut dyn FnMut(&AttemptLine),
+) -> io::Result<(History, bool)> {
     let mut history = History::empty(recipients);
-    for line in text.split(|&b| b == b'\n') {
+    let mut reader = BufReader::new(journal);
+    let mut text = Vec::new();
+    let mut torn = false;
+    loop {
+        text.clear();
+        if reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut text)? == 0 {
+            return Ok((history, torn));
+        }
+        torn = text.last() != Some(&b'\n');
         // A torn line, or one of a later version, tells nothing.
-        if let Ok(line) = serde_json::from_slice::<Line>(line) {
+        if let Ok(line) = serde_json::from_slice::<Line>(&text) {
+            if let Line::Attempt(attempt) = &line {
+                each(attempt);
+            }
             history.take(line);
         }
     }
-    history
 }
 
 /// An entry's journal, open for its claim's holder or not yet there.
@@ -183,10 +199,9 @@ impl Journal {
             }
             Err(error) => return Err(error),
         };
-        let mut text = Vec::new();
-        (&file).take(READ_MAX).read_to_end(&mut text)?;
-        let torn = text.last().is_some_and(|&b| b != b'\n');
-        Ok(Journal { end: text.len() as u64, torn, history: read_history(&text, recipients), file: Some(file) })
+        let end = file.metadata()?.len();
+        let (history, torn) = read_history(&file, recipients, &mut |_| {})?;
+        Ok(Journal { end, torn, history, file: Some(file) })
     }
 
     pub fn exists(&self) -> bool {
@@ -280,7 +295,8 @@ mod tests {
 {"begun":6,"group":[2,3],"status":"?F"}
 {"attempt":1,"at":10,"waited":0,"next":40,"results":[{"group":[1],"verdict":"deferred","reason":{"text":"busy"}}]}
 {"begun":7,"group":[1],"sta"#;
-        let history = read_history(text, 0);
+        let (history, torn) = read_history(&text[..], 0, &mut |_| {}).expect("memory");
+        assert!(torn);
         assert_eq!(history.last, [Some(Kind::Delivered), Some(Kind::Deferred), None, Some(Kind::Failed)]);
         assert!(history.interrupted && history.any_failed() && !history.all_closed());
         assert_eq!(history.attempts(), 1);
@@ -320,7 +336,7 @@ mod tests {
     proptest! {
         #[test]
         fn rubbish_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = read_history(&bytes, 3);
+            let _ = read_history(&bytes[..], 3, &mut |_| {});
         }
     }
 }

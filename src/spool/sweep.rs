@@ -184,7 +184,7 @@ impl SpoolQueue {
         }
         for id in ids {
             if self.locate(&id)?.is_none() {
-                lone.push((self.history(&id, 0)?.all_closed(), format!("{journals}/{id}.log")));
+                lone.push((self.history(&id, 0, &mut |_| {})?.all_closed(), format!("{journals}/{id}.log")));
             }
         }
         Ok(())
