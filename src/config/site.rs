@@ -263,19 +263,27 @@ fn same_file(one: &Metadata, other: Option<&Metadata>) -> bool {
     other.is_some_and(|other| one.dev() == other.dev() && one.ino() == other.ino())
 }
 
-/// The first of these that is a program and not this one.
+/// The first of these that is a program and not this one. One that is there but cannot run, or a link that leads nowhere,
+/// counts where there is no better: the host has an MTA, which is being upgraded or is broken, and mail has to wait for it
+/// rather than end in a Maildir that nobody looks into.
 fn find_sendmail<'a>(places: &'a [PathBuf], own: Option<&Metadata>) -> (Option<&'a Path>, String) {
-    let mut why = "this host has no sendmail command".to_owned();
+    let mut ourselves = None;
+    let mut broken = None;
     for place in places {
         match place.metadata() {
-            Ok(meta) if same_file(&meta, own) => why = format!("{} is bulkmailer itself", place.display()),
+            Ok(meta) if same_file(&meta, own) => ourselves = Some(place),
             Ok(meta) if meta.is_file() && meta.mode() & 0o111 != 0 => {
                 return (Some(place), format!("{} was found", place.display()));
             }
+            Ok(_) | Err(_) if place.symlink_metadata().is_ok() => broken = broken.or(Some(place)),
             Ok(_) | Err(_) => {}
         }
     }
-    (None, why)
+    match (broken, ourselves) {
+        (Some(place), _) => (Some(place), format!("{} is there, but cannot be run", place.display())),
+        (None, Some(place)) => (None, format!("{} is bulkmailer itself", place.display())),
+        (None, None) => (None, "this host has no sendmail command".to_owned()),
+    }
 }
 
 /// A transport that leads back to this program would feed us our own mail.

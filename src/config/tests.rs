@@ -305,6 +305,14 @@ fn the_sendmail_command_is_found_unless_it_is_this_program() {
     world.write("sendmail", "no program", 0o644);
     assert_eq!(world.site().config, site.config, "a file that is no program is passed over");
     std::fs::remove_file(world.at("lib-sendmail")).expect("removed");
+    let broken = |site: &Site| {
+        assert!(site.sendmail_why.ends_with("cannot be run"), "{}", site.sendmail_why);
+        assert_eq!(site.config.queues["outbound"].transport, "sendmail", "mail waits until it can be run");
+    };
+    broken(&world.site());
+    std::fs::remove_file(world.at("sendmail")).expect("removed");
+    std::os::unix::fs::symlink(world.at("nowhere"), world.at("sendmail")).expect("linked");
+    broken(&world.site());
     std::fs::remove_file(world.at("sendmail")).expect("removed");
     world.write("bulkmailer", "the program", 0o755);
     std::os::unix::fs::symlink(world.at("bulkmailer"), world.at("sendmail")).expect("linked");
