@@ -40,6 +40,8 @@ pub struct Log {
     open: Option<(String, File)>,
     syslog: bool,
     failed: bool,
+    /// The last write may have left a part of a line.
+    torn: bool,
 }
 
 impl Log {
@@ -50,7 +52,7 @@ impl Log {
             // Without it each line would only bear a poorer name.
             let _ = openlog(Some(c"bulkmailer"), LogFlags::LOG_PID, Facility::LOG_MAIL);
         }
-        Log { folder, open: None, syslog, failed: false }
+        Log { folder, open: None, syslog, failed: false, torn: false }
     }
 
     /// Writes the events of one hand-over.
@@ -82,7 +84,13 @@ impl Log {
             self.open = Some((day, file));
         }
         match &mut self.open {
-            Some((_, file)) => file.write_all(text),
+            Some((_, file)) => {
+                let text = if self.torn { &[b"\n", text].concat() } else { text };
+                self.torn = true;
+                file.write_all(text)?;
+                self.torn = false;
+                Ok(())
+            }
             None => Ok(()),
         }
     }

@@ -4,8 +4,8 @@
 //! - A claim is exclusive: while it lives, nobody else gets the entry, in this process or another. It ends with its
 //!   holder, however the holder ends.
 //! - What a claim was told by [`Claim::answer`] is known to the next holder of the entry, also after a crash.
-//! - [`Claim::settle`] consumes the claim; an entry that could not be settled comes back inside [`Stuck`], still
-//!   claimed, so that nobody takes it again in this run.
+//! - [`Claim::settle`] consumes the claim; one of an entry that could not be settled comes back inside [`Stuck`], so that
+//!   it is let go only when everybody knows to pass it over.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -74,6 +74,11 @@ pub enum Found<C> {
         name: String,
         why: String,
     },
+    /// It could not be claimed, and lies where it was.
+    Fault {
+        id: EntryId,
+        error: QueueError,
+    },
     /// The pass is over.
     Nothing,
 }
@@ -131,8 +136,14 @@ pub trait Queue {
     /// The start of a pass.
     fn cursor(&self) -> Self::Cursor;
 
-    /// Claims the next entry that is due at `now`. [`Found::Nothing`] ends the pass.
-    fn claim(&self, cursor: &mut Self::Cursor, now: Micros) -> Result<Found<Self::Claim>, QueueError>;
+    /// Claims the next entry that is due at `now`. `reach` is told of each before it is opened, and answers whether to
+    /// take it. [`Found::Nothing`] ends the pass.
+    fn claim(
+        &self,
+        cursor: &mut Self::Cursor,
+        now: Micros,
+        reach: &mut dyn FnMut(&EntryId) -> bool,
+    ) -> Result<Found<Self::Claim>, QueueError>;
 
     /// Removes what settled entries leave behind, after making their removal durable.
     fn tidy(&self) -> Result<(), QueueError>;
@@ -174,7 +185,9 @@ pub trait Claim: Sized {
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), QueueError>;
 
     /// Lets the entry go in the way that `end` says.
-    #[must_use = "a stuck claim must be kept to the end of the run"]
+    ///
+    /// Errors: the entry lies where it was, and nobody may reach for it again in this run. One that was delivered is
+    /// closed in its journal besides, so that no later run hands it over.
     fn settle(self, end: End) -> Result<(), Stuck<Self>>;
 
     fn id(&self) -> &EntryId {

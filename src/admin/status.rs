@@ -1,7 +1,7 @@
 //! `bulkmailer status`: who runs, since when, what is done and left, how fast, how old the oldest entry is. It takes no
 //! lock, and keeps nobody from working.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -9,14 +9,11 @@ use super::queues;
 use crate::config::Site;
 use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
-use crate::runner::Beat;
+use crate::runner::{self, Beat};
 use crate::spool::SpoolQueue;
 use crate::spool::layout::State;
 use crate::sys::clock;
 use crate::sys::output::print;
-
-/// A heartbeat older than this tells of a run that hangs; one is written each second.
-const STALE: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -108,7 +105,7 @@ impl QueueStatus {
 
 impl RunStatus {
     fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
-        let Some((text, written)) = queue.read_note("run.json")? else { return Ok(None) };
+        let Some((text, _)) = queue.read_note("run.json")? else { return Ok(None) };
         let Ok(beat) = serde_json::from_str::<Beat>(&text) else { return Ok(None) };
         let alive = beat.host != crate::sys::process::host_name() || crate::sys::process::exists(beat.pid);
         if beat.ended.is_some() || !alive {
@@ -118,7 +115,7 @@ impl RunStatus {
         let seconds = beat.at.since(beat.started).as_secs_f64();
         let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
         let left = (rate > 0.0).then(|| (due as f64 / rate).ceil() as u64);
-        let hangs = SystemTime::now().duration_since(written).is_ok_and(|age| age > STALE);
+        let hangs = runner::silence(queue) > runner::STALE;
         Ok(Some(RunStatus { beat, rate, left, hangs }))
     }
 }

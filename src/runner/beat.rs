@@ -1,9 +1,23 @@
-//! The heartbeat `run.json`: what the run at work has done and has in hand, rewritten each second for `status`.
+//! The heartbeat `run.json`: what the run at work has done and has in hand, rewritten each second for `status`. A lock
+//! file cannot go stale, but who holds the lock can hang: the next launch notices.
+
+use std::io;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Micros;
+use super::lock;
+use crate::model::{Exit, Micros};
+use crate::policy::units::duration_text;
+use crate::spool::SpoolQueue;
+use crate::sys::clock;
+use crate::sys::signals::Signals;
 use crate::worker::board::{Board, Counter};
+
+/// A run whose last sign of life is older than this hangs.
+pub const STALE: Duration = Duration::from_secs(600);
+/// A host that slept wakes up with an old heartbeat; so long a run has for a new one.
+const BENEFIT: Duration = Duration::from_secs(3);
 
 /// One heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +67,36 @@ impl Beat {
             in_hand: in_hand.map(|hand| Hand { id: hand.id, since: hand.since }).collect(),
         }
     }
+}
+
+/// How long ago whoever holds the queue's lock gave a sign of life: took it, or wrote its heartbeat.
+pub fn silence(queue: &SpoolQueue) -> Duration {
+    let beaten = queue.read_note("run.json").ok().flatten().map(|(_, at)| at);
+    let beaten = beaten.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or(Duration::MAX);
+    let taken = lock::last_holder(queue).map_or(Duration::MAX, |holder| clock::now().since(holder.started));
+    // A lock file without a text, on a full disk: nothing is known, so nothing is said.
+    match beaten.min(taken) {
+        Duration::MAX => Duration::ZERO,
+        silence => silence,
+    }
+}
+
+/// Looks after the run that holds this queue's lock: 75, and a line that says so, if it hangs.
+pub fn watch(queue: &SpoolQueue, signals: &Signals) -> io::Result<Exit> {
+    if silence(queue) < STALE {
+        return Ok(Exit::Ok);
+    }
+    signals.wait(None, BENEFIT)?;
+    let silence = silence(queue);
+    if silence < STALE || lock::is_free(queue) {
+        return Ok(Exit::Ok);
+    }
+    let who = lock::last_holder(queue).map_or("the run at work".to_owned(), |holder| format!("process {}", holder.pid));
+    let ago = duration_text(Duration::from_secs(silence.as_secs()));
+    eprintln!(
+        "bulkmailer: {}: {who} holds this queue and hangs, its last sign of life is {ago} old; \
+         look at 'bulkmailer status', then kill it: no mail is lost",
+        queue.name()
+    );
+    Ok(Exit::TempFail)
 }

@@ -50,6 +50,11 @@ impl QueueLock {
     }
 }
 
+/// Whether nobody holds the lock; this takes it for an instant.
+pub fn is_free(queue: &SpoolQueue) -> bool {
+    queue.lock_file().is_ok_and(|file| lock::try_exclusive(&file).unwrap_or(false))
+}
+
 /// Who the lock file names: the holder of the lock if it is held, else the last one.
 pub fn last_holder(queue: &SpoolQueue) -> Option<Holder> {
     let mut text = String::new();

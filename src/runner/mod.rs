@@ -17,7 +17,7 @@ mod summary;
 mod supervise;
 mod workforce;
 
-pub use beat::{Beat, Hand};
+pub use beat::{Beat, Hand, STALE, silence};
 pub use lock::{Holder, QueueLock};
 pub use summary::{QueueSummary, Summary};
 
@@ -28,6 +28,7 @@ use crate::config::{self, Config, Site};
 use crate::model::Exit;
 use crate::policy::{retry, units};
 use crate::spool::{Spool, SpoolQueue};
+use crate::sys::clock;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::worker::board::{Board, Phase};
@@ -85,6 +86,8 @@ pub(crate) struct Plan<'a> {
     pub transport: &'a config::Transport,
     pub syslog: bool,
     pub workers: usize,
+    /// Counted from 0, so that the queues' first workers do not all stay on the same processor.
+    pub number: usize,
     pub spool: PathBuf,
     pub board: Board,
     pub verbose: bool,
@@ -117,6 +120,11 @@ pub fn queue_names(spool: &Spool, config: &Config, asked: &[String]) -> anyhow::
     let existing = spool.queues()?;
     if asked.is_empty() {
         for name in existing.iter().filter(|name| !config.queues.contains_key(*name)) {
+            let queue = spool.existing_queue(name)?;
+            let Some(queue) = queue else { continue };
+            if queue.survey(clock::now(), 1)?.oldest.is_none() {
+                continue;
+            }
             eprintln!(
                 "bulkmailer: {name}: mail lies in this queue and the configuration does not know it; add [queue.{name}]"
             );
@@ -180,6 +188,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             transport,
             syslog: site.config.events.syslog,
             workers,
+            number: plans.len(),
             spool: site.spool.clone(),
             board: Board::new(workers)?,
             verbose: args.verbose,

@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use super::lock::{self, QueueLock};
 use super::workforce::Workforce;
-use super::{Beat, Plan, sink};
+use super::{Beat, Plan, beat, sink};
 use crate::model::{Exit, Micros};
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
-use crate::sys::process::{self, Send};
+use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, process::host_name};
 use crate::transport;
 use crate::worker::FAULTS_MAX;
-use crate::worker::board::{Counter, Phase};
+use crate::worker::board::{Counter, List, Phase};
 
 /// How often a supervisor looks at `wake` while a worker lives, and while it lingers.
 const TICK: Duration = Duration::from_millis(100);
@@ -53,6 +53,7 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
             if plan.board.phase() == Phase::Starting {
                 plan.board.set_phase(Phase::Busy);
                 say_who(plan, &queue);
+                return beat::watch(&queue, &signals).map_err(os);
             }
             return Ok(exit);
         };
@@ -90,11 +91,14 @@ struct Shift<'p, 'a> {
     proved: bool,
     /// Since when nothing is due and no worker lives.
     idle_since: Option<Instant>,
-    last_beat: Option<Instant>,
+    last_beat: Instant,
+    beaten: bool,
     syncer: Option<i32>,
-    /// How many entries were settled when the last sync began.
+    /// What was done when the last sync began.
     synced: u64,
     last_sync: Instant,
+    /// A sync failed.
+    unsafe_disk: bool,
 }
 
 /// The last look at the names.
@@ -102,8 +106,15 @@ struct Look {
     at: Instant,
     took: Duration,
     next: Option<Micros>,
-    /// A worker died since.
+    /// A worker ended since: it may have died, and what it deferred may be the next to be due.
     stale: bool,
+}
+
+impl Look {
+    /// How long no other look is taken: looks cost at most a tenth of the time.
+    fn rest(&self) -> Duration {
+        (self.took * 10).max(Duration::from_millis(20)).saturating_sub(self.at.elapsed())
+    }
 }
 
 impl<'p, 'a> Shift<'p, 'a> {
@@ -118,10 +129,12 @@ impl<'p, 'a> Shift<'p, 'a> {
             looked: None,
             proved: false,
             idle_since: None,
-            last_beat: None,
+            last_beat: Instant::now(),
+            beaten: false,
             syncer: None,
-            synced: plan.board.count(Counter::Settled),
+            synced: plan.board.recipients_done() + plan.board.count(Counter::Settled),
             last_sync: Instant::now(),
+            unsafe_disk: false,
         }
     }
 
@@ -131,16 +144,35 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// The sink is down, or the spool refuses: nothing more is begun.
     fn halted(&self) -> bool {
-        self.told() || self.plan.board.sink_is_down() || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
+        self.told()
+            || self.workers.hopeless
+            || self.plan.board.sink_is_down()
+            || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
     }
 
     fn work(&mut self) -> Result<Exit, QueueError> {
+        let worked = self.drain();
+        if worked.is_err() {
+            // The workers finish what they have in hand, and nobody reports before them.
+            self.workers.tell(Send::Term);
+            while self.workers.alive() > 0 || self.syncer.is_some() {
+                self.signals.wait(None, TICK).map_err(self.os("wait"))?;
+                self.reap()?;
+                self.workers.end_hung();
+            }
+        }
+        let closed = self.close();
+        worked.and(closed)
+    }
+
+    fn drain(&mut self) -> Result<(), QueueError> {
         loop {
             if !self.halted() && self.look_is_due() {
                 self.look()?;
             }
-            if self.workers.alive() == 0 && (self.halted() || self.is_over()) {
-                break;
+            // The child that syncs has the lock, too, and its answer counts.
+            if self.workers.alive() == 0 && self.syncer.is_none() && (self.halted() || self.is_over()) {
+                return Ok(());
             }
             self.signals.wait(None, self.pause()).map_err(self.os("wait"))?;
             self.reap()?;
@@ -150,10 +182,9 @@ impl<'p, 'a> Shift<'p, 'a> {
                 self.workers.tell(Send::Term);
             }
             self.workers.end_hung();
-            self.keep_safe()?;
+            self.keep_safe();
             self.beat(false);
         }
-        self.close()
     }
 
     fn os(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError + use<> {
@@ -161,19 +192,19 @@ impl<'p, 'a> Shift<'p, 'a> {
         move |source| QueueError::Io { doing, path, source }
     }
 
-    /// Somebody woke us, an entry's time has come, or a worker died. Looks cost at most a tenth of the time.
+    /// Somebody woke us, an entry's time has come, or a worker ended.
     fn look_is_due(&self) -> bool {
         let Some(look) = &self.looked else { return true };
-        if look.at.elapsed() < (look.took * 10).max(Duration::from_millis(20)) {
-            return false;
-        }
-        look.stale || self.queue.woken() != self.noted || look.next.is_some_and(|next| next <= clock::now())
+        look.rest().is_zero()
+            && (look.stale || self.queue.woken() != self.noted || look.next.is_some_and(|next| next <= clock::now()))
     }
 
     /// Looks at the names, and forks workers for what is due.
     fn look(&mut self) -> Result<(), QueueError> {
         self.noted = self.queue.woken();
-        let (at, busy) = (Instant::now(), self.workers.busy());
+        let at = Instant::now();
+        // What is in hand is still due by its name, and so is what cannot be settled.
+        let busy = self.workers.busy() + self.plan.board.listed(List::Stuck);
         let most = self.plan.workers.saturating_add(busy);
         let survey = self.queue.survey(clock::now(), most as u64)?;
         self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, stale: false });
@@ -214,48 +245,67 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// How long to wait for the next event.
     fn pause(&self) -> Duration {
-        let Some(look) = &self.looked else { return Duration::ZERO };
-        let next = look.next.map_or(TICK, |next| next.since(clock::now()));
-        next.clamp(Duration::from_millis(1), TICK)
+        match &self.looked {
+            Some(look) if !self.halted() => {
+                let next = look.next.map_or(TICK, |next| next.since(clock::now()));
+                next.max(look.rest()).clamp(Duration::from_millis(1), TICK)
+            }
+            Some(_) | None => TICK,
+        }
     }
 
     fn reap(&mut self) -> Result<(), QueueError> {
         while let Some((pid, how)) = process::reap().map_err(self.os("wait for a worker"))? {
             if self.syncer == Some(pid) {
                 self.syncer = None;
-            } else {
-                let died = self.workers.ended(pid, how);
-                if let Some(look) = &mut self.looked {
-                    look.stale |= died;
+                if how != Ended::Exited(0) {
+                    self.not_safe(&how.to_string());
                 }
+                continue;
+            }
+            self.workers.ended(pid, how);
+            if let Some(look) = &mut self.looked {
+                look.stale = true;
             }
         }
         Ok(())
     }
 
-    /// Once a second while anything was settled: a child syncs, so that a slow disk stops neither us nor the workers.
-    fn keep_safe(&mut self) -> Result<(), QueueError> {
-        let settled = self.plan.board.count(Counter::Settled);
-        if self.syncer.is_some() || settled == self.synced || self.last_sync.elapsed() < SECOND {
-            return Ok(());
+    /// What was settled so far, entries and recipients together: if it changes there is something to sync.
+    fn done(&self) -> u64 {
+        self.plan.board.recipients_done() + self.plan.board.count(Counter::Settled)
+    }
+
+    /// Says once that a sync failed: after a power cut mail that was delivered may be delivered again.
+    fn not_safe(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.unsafe_disk, true) {
+            eprintln!("bulkmailer: {}: the spool's disk cannot be synced ({why}); look after it", self.plan.name);
         }
-        self.synced = settled;
+    }
+
+    /// Once a second while anything was settled: a child syncs, so that a slow disk stops neither us nor the workers.
+    fn keep_safe(&mut self) {
+        let done = self.done();
+        if self.syncer.is_some() || done == self.synced || self.last_sync.elapsed() < SECOND {
+            return;
+        }
+        self.synced = done;
         self.last_sync = Instant::now();
         let queue = self.queue;
         let syncer = process::fork(|| if queue.sync().is_ok() { 0 } else { Exit::IoErr.code() });
-        self.syncer = Some(syncer.map_err(self.os("fork"))?);
-        Ok(())
+        // Without room for a process it is tried again; the last sync needs none.
+        self.syncer = syncer.ok();
     }
 
-    /// Writes the heartbeat, once a second while there is something to tell.
+    /// Writes the heartbeat: when the first worker works, once a second, and at the end of a run that had one. A run that
+    /// finds nothing to do writes nothing.
     fn beat(&mut self, last: bool) {
-        if self.last_beat.is_none() && self.workers.alive() == 0 && !last {
+        let first = !self.beaten && self.workers.alive() > 0;
+        if if last { !self.beaten } else { !first && self.last_beat.elapsed() < SECOND } {
             return;
         }
-        if !last && self.last_beat.is_some_and(|at| at.elapsed() < SECOND) {
-            return;
-        }
-        self.last_beat = Some(Instant::now());
+        self.last_beat = Instant::now();
+        self.beaten = true;
         let beat = Beat::of(&self.plan.board, self.workers.alive(), self.started, clock::now(), &host_name(), last);
         if let Ok(text) = serde_json::to_string(&beat) {
             // Without it only `status` knows less.
@@ -265,17 +315,20 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// The end of the shift: what was settled is synced, the sink's state is said, leftovers are swept.
     fn close(&mut self) -> Result<Exit, QueueError> {
+        if self.done() != self.synced
+            && let Err(error) = self.queue.sync()
+        {
+            self.not_safe(&error.to_string());
+        }
+        self.beat(true);
         let board = &self.plan.board;
-        if board.count(Counter::Settled) != self.synced {
-            self.queue.sync()?;
+        let mut exit = self.workers.worst;
+        if self.unsafe_disk {
+            exit = exit.worst(Exit::IoErr);
         }
-        if self.last_beat.is_some() {
-            self.beat(true);
-        }
-        let mut exit = Exit::Ok;
         if board.sink_is_down() {
             sink::is_down(self.queue, &board.sink_why(), clock::now());
-            exit = Exit::TempFail;
+            exit = exit.worst(Exit::TempFail);
         } else if board.count(Counter::Delivered) > 0 {
             sink::is_up(self.queue);
         }

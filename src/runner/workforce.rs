@@ -12,11 +12,14 @@ use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{child, clock, spawn};
 use crate::transport;
-use crate::worker::board::Counter;
+use crate::worker::board::{Counter, LISTED_MAX, List};
 use crate::worker::{Worker, work};
 
 /// How long workers that were told to stop now may take before they are killed: what a sendmail gets, twice, and a bit.
 const STOP_GRACE: Duration = Duration::from_secs(2 * child::GRACE.as_secs() + 5);
+
+/// So many workers may die with nothing in hand before the queue's run ends.
+const BARREN_MAX: u32 = 8;
 
 /// How late a worker may notice that a sendmail is past its time, or that it shall stop now.
 const TICK: Duration = Duration::from_millis(250);
@@ -27,14 +30,19 @@ pub(super) struct Workforce<'p, 'a> {
     spool: &'p Spool,
     queue: &'p SpoolQueue,
     pids: Vec<Option<i32>>,
-    /// How many workers died with an entry in hand.
+    /// How many workers died with an entry in hand, or ("") with none.
     deaths: HashMap<String, u32>,
     told: Option<(Send, Instant)>,
+    /// The worst status that a worker ended with.
+    pub worst: Exit,
+    /// Workers die, and replacing them helps nobody.
+    pub hopeless: bool,
 }
 
 impl<'p, 'a> Workforce<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
-        Workforce { plan, spool, queue, pids: vec![None; plan.workers], deaths: HashMap::new(), told: None }
+        let pids = vec![None; plan.workers];
+        Workforce { plan, spool, queue, pids, deaths: HashMap::new(), told: None, worst: Exit::Ok, hopeless: false }
     }
 
     pub fn alive(&self) -> usize {
@@ -46,40 +54,49 @@ impl<'p, 'a> Workforce<'p, 'a> {
         (0..self.pids.len()).filter(|&index| self.plan.board.slot(index).in_hand().is_some()).count()
     }
 
-    /// Forks `count` more workers, as far as there are slots.
+    /// Forks `count` more workers, as far as there are slots. Where the system has no room for another process, those that
+    /// live must do; an error says that there are none.
     pub fn hire(&mut self, count: usize) -> io::Result<()> {
         let free: Vec<usize> = (0..self.pids.len()).filter(|&i| self.pids[i].is_none()).take(count).collect();
         for index in free {
             self.plan.board.slot(index).idle();
-            self.pids[index] = Some(process::fork(|| labour(self.plan, self.spool, self.queue, index).code())?);
+            match process::fork(|| labour(self.plan, self.spool, self.queue, index).code()) {
+                Ok(pid) => self.pids[index] = Some(pid),
+                Err(_) if self.alive() > 0 => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
 
-    /// Takes note of a worker's end; `true` if it died, so that somebody must look after what it had in hand.
-    pub fn ended(&mut self, pid: i32, how: Ended) -> bool {
-        let Some(index) = self.pids.iter().position(|&known| known == Some(pid)) else { return false };
+    /// Takes note of a worker's end: who died, and of what.
+    pub fn ended(&mut self, pid: i32, how: Ended) {
+        let Some(index) = self.pids.iter().position(|&known| known == Some(pid)) else { return };
         self.pids[index] = None;
         let slot = self.plan.board.slot(index);
         let hand = slot.in_hand();
         slot.idle();
-        let died = match how {
-            Ended::Exited(code) => Exit::of_code(code) == Exit::Software,
-            Ended::Signalled(_) => true,
+        let exit = match how {
+            Ended::Exited(code) => Exit::of_code(code),
+            Ended::Signalled(_) => Exit::Software,
         };
-        if died {
-            self.plan.board.add(Counter::Crashes, 1);
-            let with = hand.as_ref().map_or(String::new(), |hand| format!(" with entry {} in hand", hand.id));
-            eprintln!("bulkmailer: {}: a worker died ({how}){with}; another takes its place", self.plan.name);
+        self.worst = self.worst.worst(exit);
+        if exit != Exit::Software {
+            return;
         }
-        if let (true, Some(hand)) = (died, hand) {
-            let deaths = self.deaths.entry(hand.id.clone()).or_default();
-            *deaths += 1;
-            if *deaths == 2 {
-                self.plan.board.poison(&hand.id);
-            }
+        self.plan.board.add(Counter::Crashes, 1);
+        let with = hand.as_ref().map_or(String::new(), |hand| format!(" with entry {} in hand", hand.id));
+        eprintln!("bulkmailer: {}: a worker died ({how}){with}; another takes its place", self.plan.name);
+        // One that dies of nothing that we know of would die again; a full list can shield nobody any more.
+        let id = hand.map_or(String::new(), |hand| hand.id);
+        let deaths = self.deaths.entry(id.clone()).or_default();
+        *deaths += 1;
+        if id.is_empty() {
+            self.hopeless |= *deaths >= BARREN_MAX;
+        } else if *deaths == 2 {
+            self.plan.board.put(List::Poisoned, &id);
+            self.hopeless |= self.plan.board.listed(List::Poisoned) >= LISTED_MAX;
         }
-        died
     }
 
     /// Tells every worker; a telling that is no stronger than the last is not repeated.
@@ -104,7 +121,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
         {
             self.tell(Send::Kill);
         }
-        let now = clock::now();
+        let now = clock::steady();
         for (index, pid) in self.pids.iter().enumerate() {
             let Some(pid) = pid else { continue };
             let overdue = self.plan.board.slot(index).in_hand().filter(|hand| now > hand.deadline);
@@ -119,7 +136,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
 /// A worker's whole life, in its own process.
 fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> Exit {
     // It is faster so; without it nothing else changes.
-    let _ = spawn::stay_on_one_cpu(index);
+    let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());
     let tools = tools.and_then(|signals| spool.events().map(|events| (signals, events)).map_err(|e| e.to_string()));
@@ -139,7 +156,6 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> E
         board: &plan.board,
         slot: plan.board.slot(index),
         signals: &signals,
-        stuck: Vec::new(),
     };
     work(&mut worker)
 }

@@ -4,8 +4,8 @@
 //! 1. `tmp/<job>/`, locked, gets `job.json` and `ready/0/` with the entry files;
 //! 2. one `syncfs` for all of them; if that fails the folder is thrown away;
 //! 3. `renameat2(NOREPLACE)` to `jobs/<job>`;
-//! 4. `jobs/` is synced: **this is the commit**. If it fails the folder is renamed back and thrown away, unless a worker
-//!    was quicker, and then what it took is on its way;
+//! 4. `jobs/` is synced: **this is the commit**. If it fails the folder is renamed back and thrown away; workers pass a
+//!    locked job over, so none has taken anything of it;
 //! 5. the lock is let go and `wake` is touched.
 //!
 //! So all of a batch is visible or none of it, whatever is killed at whatever instant.

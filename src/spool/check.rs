@@ -81,8 +81,11 @@ impl SpoolQueue {
             let path = format!("{folder}/{text}");
             report.entries += 1;
             let Some(what) = self.fault_of(state, &path, &text).map_err(self.failed("check", &path))? else { continue };
-            let mended = if repair { self.mend(state, &path, &text, &what)? } else { None };
-            report.add(path, what.said(), mended);
+            let mended = if repair { self.mend(state, &path, &text, &what) } else { Ok(None) };
+            match mended {
+                Ok(mended) => report.add(path, what.said(), mended),
+                Err(error) => report.add(path, format!("{}, and it cannot be mended: {error}", what.said()), None),
+            }
         }
         Ok(())
     }
@@ -109,45 +112,43 @@ impl SpoolQueue {
         Ok(read_entry(&file, size, &name).err().map(Fault::Unreadable))
     }
 
-    fn mend(&self, state: State, path: &str, text: &str, fault: &Fault) -> Result<Option<&'static str>, SpoolError> {
-        let aside = format!("corrupt/{text}");
-        let failed = || self.failed("mend", path);
-        self.ensure_folder("corrupt").map_err(failed())?;
+    fn mend(&self, state: State, path: &str, text: &str, fault: &Fault) -> io::Result<Option<&'static str>> {
         if let Fault::Strange(_) = fault {
-            return match dir::rename_new(&self.dir, path, &aside) {
-                Ok(()) => Ok(Some("moved to corrupt/")),
-                Err(error) => Err(failed()(error)),
-            };
+            self.to_corrupt(path, text)?;
+            return Ok(Some("moved to corrupt/"));
         }
-        let Some(Locked::Ours(file, _)) = self.lock_entry(path)? else { return Ok(None) };
+        let Some(Locked::Ours(file, _)) = self.lock_entry(path).map_err(io::Error::other)? else { return Ok(None) };
         match (fault, EntryName::parse(text)) {
             (Fault::Misplaced, Some(name)) => {
                 let to = Spot { state, name };
-                self.ensure_folder(&to.folder()).map_err(failed())?;
-                dir::rename_new(&self.dir, path, &to.path()).map_err(failed())?;
+                self.ensure_folder(&to.folder())?;
+                dir::rename_new(&self.dir, path, &to.path())?;
                 Ok(Some("moved to where it belongs"))
             }
             (Fault::Mode(_), _) => {
-                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-                file.set_permissions(mode).map_err(failed())?;
+                file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                 Ok(Some("set to 0600"))
             }
             (Fault::Unreadable(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
-                dir::rename_new(&self.dir, path, &aside).map_err(failed())?;
+                self.to_corrupt(path, text)?;
                 Ok(Some("moved to corrupt/"))
             }
         }
     }
 
     fn check_journals(&self, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
-        for (closed, path) in self.lone_journals()? {
-            if closed {
-                let removed = repair && dir::unlink(&self.dir, &path).is_ok();
-                let what = "a journal whose entry was settled".to_owned();
-                report.add(path, what, removed.then_some("removed"));
-            } else {
+        let lone = self.lone_journals()?;
+        if repair && lone.iter().any(|(closed, _)| *closed) {
+            // An entry that came back after a power cut without its journal would be sent again.
+            self.sync()?;
+        }
+        for (closed, path) in lone {
+            if !closed {
                 let what = "a journal with open recipients, and its entry is nowhere: see whom it names".to_owned();
                 report.add(path, what, None);
+            } else if repair && dir::unlink(&self.dir, &path).is_ok() {
+                // It is no fault: a worker leaves it until the removal of its entry is on disk.
+                report.add(path, "a journal whose entry was settled".to_owned(), Some("removed"));
             }
         }
         Ok(())

@@ -8,8 +8,8 @@
 //! - delivered: `unlink`, then close; a journal stays until the unlink is durable (`Queue::tidy`);
 //! - deferred, failed, held: one `renameat2`; the journal, which keeps its name, was written before.
 //!
-//! Where a step fails, the claim comes back in [`Stuck`] and its keeper holds it to the end of the run. An entry that
-//! was delivered and could not be unlinked is closed in its journal besides, so that a later run only settles it.
+//! Where a step fails the entry lies where it was, and the run passes it over from then on. One that was delivered and
+//! could not be unlinked is closed in its journal besides, so that a later run only settles it.
 
 use std::fs::File;
 use std::io;
@@ -17,12 +17,14 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::entry::Extent;
 use super::journal::Journal;
 use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
 use super::scan::Cursor;
 use super::{SpoolError, entry};
-use crate::model::{Envelope, Micros, Verdict};
+use crate::model::{EntryId, Envelope, Micros, Verdict};
 use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Stuck};
 use crate::sys::{dir, fault, lock};
 
@@ -62,6 +64,7 @@ impl SpoolQueue {
         let Some(file) = self.lock_entry(&path)? else { return Ok(Taken::Gone) };
         let (file, size) = match file {
             Locked::Ours(file, size) => (file, size),
+            Locked::NoFile => return self.set_aside(spot, "it is no regular file".to_owned()),
             Locked::Contended => {
                 self.contended.fetch_add(1, Ordering::Relaxed);
                 return Ok(Taken::Contended);
@@ -89,6 +92,15 @@ impl SpoolQueue {
         let file = match dir::open_file(&self.dir, path, dir::Open::ReadWrite) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A link, a folder, a socket.
+            Err(error)
+                if matches!(
+                    Errno::from_raw(error.raw_os_error().unwrap_or(0)),
+                    Errno::ELOOP | Errno::EISDIR | Errno::ENXIO
+                ) =>
+            {
+                return Ok(Some(Locked::NoFile));
+            }
             Err(error) => return Err(self.failed("open", path)(error)),
         };
         if !lock::try_exclusive(&file).map_err(self.failed("lock", path))? {
@@ -103,10 +115,21 @@ impl SpoolQueue {
     /// Moves an entry that cannot be read to `corrupt/`. The caller holds its lock.
     pub(super) fn set_aside(&self, spot: &Spot, why: String) -> Result<Taken<'_>, SpoolError> {
         let path = spot.path();
-        let aside = format!("corrupt/{}", spot.name);
-        self.ensure_folder("corrupt").map_err(self.failed("make", "corrupt"))?;
-        dir::rename_new(&self.dir, &path, &aside).map_err(self.failed("set aside", &path))?;
+        self.to_corrupt(&path, &spot.name.to_string()).map_err(self.failed("set aside", &path))?;
         Ok(Taken::Corrupt { why })
+    }
+
+    /// Renames what lies at `path` to `name` in `corrupt/`, or to `name.2` and so on where that is taken.
+    pub(super) fn to_corrupt(&self, path: &str, name: &str) -> io::Result<()> {
+        self.ensure_folder("corrupt")?;
+        let mut to = format!("corrupt/{name}");
+        for n in 2..1_000 {
+            match dir::rename_new(&self.dir, path, &to) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => to = format!("corrupt/{name}.{n}"),
+                other => return other,
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 }
 
@@ -116,6 +139,8 @@ pub(super) enum Locked {
     /// The file and its size.
     Ours(File, u64),
     Contended,
+    /// It is none that could be an entry.
+    NoFile,
 }
 
 /// Reads the head of an entry file of `size` bytes that bears `name`. The error is what is wrong, for a person.
@@ -139,14 +164,23 @@ impl<'q> Queue for &'q SpoolQueue {
         Cursor::new(self)
     }
 
-    fn claim(&self, cursor: &mut Cursor, now: Micros) -> Result<Found<SpoolClaim<'q>>, SpoolError> {
+    fn claim(
+        &self,
+        cursor: &mut Cursor,
+        now: Micros,
+        reach: &mut dyn FnMut(&EntryId) -> bool,
+    ) -> Result<Found<SpoolClaim<'q>>, SpoolError> {
         let queue: &'q SpoolQueue = self;
         while let Some(spot) = cursor.next(queue, now)? {
-            match queue.take(&spot)? {
-                Taken::Claim(claim) => return Ok(Found::Claim(*claim)),
-                Taken::Contended => cursor.contended(),
-                Taken::Gone => {}
-                Taken::Corrupt { why } => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
+            if !reach(&spot.name.id) {
+                continue;
+            }
+            match queue.take(&spot) {
+                Ok(Taken::Claim(claim)) => return Ok(Found::Claim(*claim)),
+                Ok(Taken::Contended) => cursor.contended(),
+                Ok(Taken::Gone) => {}
+                Ok(Taken::Corrupt { why }) => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
+                Err(error) => return Ok(Found::Fault { id: spot.name.id, error }),
             }
         }
         Ok(Found::Nothing)
@@ -176,11 +210,6 @@ impl SpoolClaim<'_> {
         &self.spot
     }
 
-    /// Bytes of the message.
-    pub fn message_len(&self) -> u64 {
-        self.extent.len
-    }
-
     /// Moves the entry within its state to another due time.
     pub fn reschedule(self, due: Micros) -> Result<(), SpoolError> {
         let spot = Spot { state: self.spot.state, name: EntryName::new(due, self.spot.name.id.clone()) };
@@ -198,6 +227,10 @@ impl SpoolClaim<'_> {
     }
 
     fn remove(&mut self) -> io::Result<()> {
+        if self.journal.exists() && !self.journal.history.all_closed() {
+            // Else it would look as if mail were lost, from the unlink to the journal's own removal.
+            self.close_in_journal(crate::sys::clock::now())?;
+        }
         fault::point("settle.unlink")?;
         dir::unlink(&self.queue.dir, &self.spot.path())?;
         fault::point("settle.unlinked")?;
@@ -208,17 +241,16 @@ impl SpoolClaim<'_> {
     }
 
     /// Closes every recipient in the journal, for an entry that was delivered and cannot be removed.
-    fn close_in_journal(&mut self, now: Micros) {
+    fn close_in_journal(&mut self, now: Micros) -> io::Result<()> {
         let all: Vec<usize> = (0..self.envelope.recipients.len()).collect();
         let note = AttemptNote {
-            number: self.attempts() + 1,
+            number: self.attempts().saturating_add(1),
             at: now,
             waited: self.waited(now),
             next: None,
             results: vec![(all, Verdict::Delivered)],
         };
-        // If this fails too, the claim that is kept open still shields the entry for the length of the run.
-        let _ = self.journal.note(self.queue, &self.envelope.id, &note);
+        self.journal.note(self.queue, &self.envelope.id, &note)
     }
 }
 
@@ -292,8 +324,9 @@ impl Claim for SpoolClaim<'_> {
             End::Held => self.move_to(&at(State::Hold, self.due())),
         };
         if let Err(error) = settled {
-            if end == End::Delivered {
-                self.close_in_journal(crate::sys::clock::now());
+            if end == End::Delivered && !self.journal.history.all_closed() {
+                // If this fails too, the run still passes the entry over.
+                let _ = self.close_in_journal(crate::sys::clock::now());
             }
             let error = self.queue.failed("settle", &self.spot.path())(error);
             return Err(Stuck { claim: self, error });

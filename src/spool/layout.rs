@@ -103,12 +103,17 @@ impl Spool {
         for name in dir::Names::open(&self.dir, ".").map_err(failed)? {
             let name = name.map_err(failed)?;
             if name != "events" && name != "version" && name != "lost+found" {
-                let why = "it is not empty and has no version file";
-                return Err(SpoolError::NotASpool { path: self.root.clone(), why });
+                // Somebody else may have made the spool since we looked.
+                return match self.format()? {
+                    Some(found) => self.refuse_newer(found),
+                    None => {
+                        let why = "it is not empty and has no version file";
+                        Err(SpoolError::NotASpool { path: self.root.clone(), why })
+                    }
+                };
             }
         }
         let steps = || -> io::Result<()> {
-            std::os::unix::fs::PermissionsExt::set_mode(&mut self.dir.metadata()?.permissions(), 0o700);
             std::fs::set_permissions(&self.root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
             dir::make(&self.dir, "events")?;
             let new = durable::Unnamed::create(&self.dir, ".", &format!(".version-{}", std::process::id()))?;

@@ -4,35 +4,50 @@
 //! somebody else holds means that somebody works *here*, so the worker leaves the folder to him, jumps elsewhere, and
 //! comes back when it has seen everything else. Then it helps, jumping within the folder.
 //!
-//! Single entries and batches are two lanes that take turns, so that one mail never waits behind a batch: when the
-//! single lane is exhausted it rests until `wake` changes.
+//! Three lanes take turns, an entry each: single entries, the jobs that were there when the pass began, and those that
+//! came since. So one mail never waits behind a batch, nor a small batch behind a campaign, nor the campaign behind ever
+//! more small ones. What came since is known by `wake`, which is looked at after each entry.
 //!
-//! Memory: at most `CHUNK` names of a folder are held at once, and at most `JOBS` job folders.
+//! A job whose folder is locked is still being published, and is passed over; `wake` follows its commit.
+//!
+//! Memory: at most `CHUNK` names of a folder are held at once, and the names of the jobs.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
 
 use super::SpoolError;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use crate::model::Micros;
-use crate::sys::dir;
+use crate::sys::{dir, lock};
 
 const CHUNK: usize = 1_024;
-const JOBS: usize = 4_096;
 
 /// A worker's way through one pass.
 #[derive(Debug)]
 pub struct Cursor {
-    singles: Lane,
-    jobs: Lane,
-    jobs_turn: bool,
-    /// The last entry came out of the jobs lane.
-    from_jobs: bool,
-    woken: (i64, i64),
+    /// Single entries, the jobs of the beginning, those that came since.
+    lanes: [Lane; 3],
+    /// Whose turn it is; after [`Cursor::next`], whose it was.
+    turn: usize,
+    /// The jobs that are in a lane or were, by a hash of their names.
+    seen: HashSet<u64>,
+    /// `wake` as it was when the singles began, and before the last look at the jobs.
+    singles_woken: (i64, i64),
+    jobs_woken: (i64, i64),
+    /// No look at the jobs before this, so that looks cost at most a twentieth of the time.
+    rest_until: Instant,
     random: Random,
 }
 
+const SINGLES: usize = 0;
+const OLD: usize = 1;
+const NEW: usize = 2;
+
+/// Folders to go through.
 #[derive(Debug, Default)]
 struct Lane {
+    /// `ready/<hh>`, `jobs/<job>/ready/<n>`, or `jobs/<job>/ready`, which becomes the folders in it.
     todo: Vec<String>,
     /// Folders that were left to others.
     again: Vec<String>,
@@ -57,43 +72,69 @@ impl std::fmt::Debug for Walk {
 impl Cursor {
     pub fn new(queue: &SpoolQueue) -> Cursor {
         let mut random = Random::new();
-        let jobs = Lane { todo: job_folders(queue, &mut random), ..Lane::default() };
         let woken = queue.woken();
-        Cursor { singles: Lane::singles(&mut random), jobs, jobs_turn: false, from_jobs: false, woken, random }
+        let mut cursor = Cursor {
+            lanes: [Lane::singles(&mut random), Lane::default(), Lane::default()],
+            turn: SINGLES,
+            seen: HashSet::new(),
+            singles_woken: woken,
+            jobs_woken: woken,
+            rest_until: Instant::now(),
+            random,
+        };
+        let jobs = cursor.new_jobs(queue);
+        cursor.lanes[OLD].todo = jobs;
+        cursor
     }
 
     /// The next entry that is due, by its name. It may be gone, or in other hands.
     pub fn next(&mut self, queue: &SpoolQueue, now: Micros) -> Result<Option<Spot>, SpoolError> {
-        self.jobs_turn = !self.jobs_turn;
-        for jobs in [self.jobs_turn, !self.jobs_turn] {
-            let lane = if jobs { &mut self.jobs } else { &mut self.singles };
-            if let Some(name) = lane.next(queue, now, &mut self.random)? {
-                self.from_jobs = jobs;
-                if jobs {
-                    self.look_at_wake(queue);
-                }
+        self.look_at_wake(queue);
+        for _ in 0..self.lanes.len() {
+            self.turn = (self.turn + 1) % self.lanes.len();
+            if let Some(name) = self.lanes[self.turn].next(queue, now, &mut self.random)? {
                 return Ok(Some(Spot { state: State::Ready, name }));
             }
         }
         Ok(None)
     }
 
-    /// Between two entries of a batch: single mail that came meanwhile has its turn next.
+    /// What came meanwhile has its turn: new jobs at once, single entries when the lane has seen the last of the others.
     fn look_at_wake(&mut self, queue: &SpoolQueue) {
-        let exhausted = self.singles.walk.is_none() && self.singles.todo.is_empty() && self.singles.again.is_empty();
-        if exhausted {
-            let woken = queue.woken();
-            if woken != self.woken {
-                self.woken = woken;
-                self.singles = Lane::singles(&mut self.random);
+        let woken = queue.woken();
+        if woken != self.jobs_woken && Instant::now() >= self.rest_until {
+            self.jobs_woken = woken;
+            let mut jobs = self.new_jobs(queue);
+            self.lanes[NEW].todo.append(&mut jobs);
+        }
+        if woken != self.singles_woken && self.lanes[SINGLES].is_exhausted() {
+            self.singles_woken = woken;
+            self.lanes[SINGLES] = Lane::singles(&mut self.random);
+        }
+    }
+
+    /// The ready folders of the jobs that were in no lane yet, from a random one on.
+    fn new_jobs(&mut self, queue: &SpoolQueue) -> Vec<String> {
+        let began = Instant::now();
+        let mut folders = Vec::new();
+        // What cannot be listed now is met in the next pass.
+        for job in queue.names("jobs").into_iter().flatten().flatten() {
+            let mut hasher = DefaultHasher::new();
+            job.hash(&mut hasher);
+            if !self.seen.contains(&hasher.finish()) && is_published(queue, &job) {
+                self.seen.insert(hasher.finish());
+                folders.push(format!("jobs/{job}/ready"));
             }
         }
+        self.rest_until = Instant::now() + began.elapsed() * 20;
+        let by = self.random.below(folders.len().max(1));
+        folders.rotate_left(by);
+        folders
     }
 
     /// The last entry is in other hands: work elsewhere.
     pub fn contended(&mut self) {
-        let lane = if self.from_jobs { &mut self.jobs } else { &mut self.singles };
-        lane.avoid(&mut self.random);
+        self.lanes[self.turn].avoid(&mut self.random);
     }
 }
 
@@ -104,10 +145,15 @@ impl Lane {
         Lane { todo: (0..256).map(bucket).collect(), ..Lane::default() }
     }
 
+    fn is_exhausted(&self) -> bool {
+        self.walk.is_none() && self.todo.is_empty() && self.again.is_empty()
+    }
+
     fn next(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<Option<EntryName>, SpoolError> {
         loop {
             let Some(walk) = &mut self.walk else {
                 match self.todo.pop() {
+                    Some(folder) if folder.ends_with("/ready") => self.todo.extend(parts(queue, &folder, random)),
                     Some(folder) => self.walk = Walk::open(queue, folder)?,
                     None if self.again.is_empty() => return Ok(None),
                     None => {
@@ -175,18 +221,18 @@ fn job_of(folder: &str) -> Option<&str> {
     folder.strip_prefix("jobs/").and_then(|rest| rest.split('/').next())
 }
 
-/// The ready folders of the jobs, from a random one on.
-fn job_folders(queue: &SpoolQueue, random: &mut Random) -> Vec<String> {
-    let mut folders = Vec::new();
-    // A job that cannot be listed now is met in the next pass.
-    let names = |path: &str| dir::Names::open(&queue.dir, path).into_iter().flatten().flatten();
-    for job in names("jobs").take(JOBS) {
-        let ready = format!("jobs/{job}/ready");
-        let before = folders.len();
-        folders.extend(names(&ready).map(|n| format!("{ready}/{n}")));
-        if folders.len() == before {
-            queue.finish_job(&job, &ready);
-        }
+/// Whether a job's publisher has let go of its folder.
+fn is_published(queue: &SpoolQueue, job: &str) -> bool {
+    let top = dir::open_at(&queue.dir, &format!("jobs/{job}"));
+    top.and_then(|top| lock::try_shared(&top)).unwrap_or(false)
+}
+
+/// The folders in the `ready` folder of a job, from a random one on.
+fn parts(queue: &SpoolQueue, ready: &str, random: &mut Random) -> Vec<String> {
+    let names = queue.names(ready).into_iter().flatten().flatten();
+    let mut folders: Vec<String> = names.map(|n| format!("{ready}/{n}")).collect();
+    if let (true, Some(job)) = (folders.is_empty(), job_of(ready)) {
+        queue.finish_job(job, ready);
     }
     let by = random.below(folders.len().max(1));
     folders.rotate_left(by);

@@ -2,8 +2,7 @@
 //!
 //! - `tmp/`: a file or folder that can be locked and is older than an hour; whoever writes there holds the lock.
 //! - journals that close every recipient and whose entry is in no state, looked for twice;
-//! - `failed/`: entries kept longer than `failed_keep`, with their journals;
-//! - jobs that have ended.
+//! - `failed/`: entries kept longer than `failed_keep`, with their journals.
 //!
 //! Nothing here ever adopts a half-written file, and nothing here touches mail that somebody still waits for.
 
@@ -115,7 +114,12 @@ impl SpoolQueue {
             removed += 1;
         }
         removed += self.drop_old_failures(failed_keep)?;
-        for (_, path) in self.lone_journals()?.into_iter().filter(|(closed, _)| *closed) {
+        let closed: Vec<_> = self.lone_journals()?.into_iter().filter(|(closed, _)| *closed).collect();
+        if !closed.is_empty() {
+            // An entry that came back after a power cut without its journal would be sent again.
+            self.sync()?;
+        }
+        for (_, path) in closed {
             removed += u64::from(dir::unlink(&self.dir, &path).is_ok());
         }
         Ok(removed)

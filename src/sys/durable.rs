@@ -73,13 +73,6 @@ pub fn sync_file_system(file: impl AsFd) -> io::Result<()> {
 }
 
 /// Sets a file's modification time to this very nanosecond; the kernel's own file times are too coarse to compare.
-pub fn touch(file: &File) -> io::Result<()> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let stamp = TimeSpec::from_duration(now);
-    Ok(nix::sys::stat::futimens(file, &stamp, &stamp)?)
-}
-
-/// As [`touch`], by name.
 pub fn touch_at(dir_fd: impl AsFd, path: &str) -> io::Result<()> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let stamp = TimeSpec::from_duration(now);

@@ -5,9 +5,18 @@
 use std::fs::File;
 use std::io;
 
+/// Takes a shared lock if nobody holds the exclusive one; `false` if somebody does.
+pub fn try_shared(file: &File) -> io::Result<bool> {
+    taken(fs2::FileExt::try_lock_shared(file))
+}
+
 /// Takes the exclusive lock if nobody holds it; `false` if somebody does.
 pub fn try_exclusive(file: &File) -> io::Result<bool> {
-    match fs2::FileExt::try_lock_exclusive(file) {
+    taken(fs2::FileExt::try_lock_exclusive(file))
+}
+
+fn taken(result: io::Result<()>) -> io::Result<bool> {
+    match result {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
         Err(error) => Err(error),

@@ -43,14 +43,23 @@ extern "C" fn tick(_signal: i32) {}
 /// What this process is told by signals. One a process; a forked child makes its own.
 pub struct Signals {
     reader: File,
-    // Held so that the handler's descriptor stays open.
-    _writer: File,
+    /// The handler's end.
+    writer: File,
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // The handler must not write into whatever file has this number next.
+        let _ = PIPE.compare_exchange(self.writer.as_raw_fd(), -1, Ordering::Relaxed, Ordering::Relaxed);
+    }
 }
 
 impl Signals {
     /// Takes over TERM, INT and QUIT, and CHLD for one who waits for forked children. What came before
     /// stays counted: a forked child that is told to stop before it gets here still knows.
     pub fn install(children: bool) -> io::Result<Signals> {
+        // Whoever launched us may have blocked some: we would wait for them in vain, and so would our sendmails.
+        SigSet::empty().thread_set_mask()?;
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         PIPE.store(writer.as_raw_fd(), Ordering::Relaxed);
         let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
@@ -64,7 +73,7 @@ impl Signals {
         let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
         // SAFETY: ignoring a signal runs no code of ours.
         unsafe { sigaction(Signal::SIGPIPE, &ignore)? };
-        Ok(Signals { reader: File::from(reader), _writer: File::from(writer) })
+        Ok(Signals { reader: File::from(reader), writer: File::from(writer) })
     }
 
     /// From now on a signal comes at least this often, so that a call that waits is interrupted and looks at its clock.

@@ -104,7 +104,7 @@ impl Spawner {
             environ: unsafe { environ },
             input: input.as_raw_fd(),
             output: output.as_raw_fd(),
-            mask: *before.as_ref(),
+            mask: *SigSet::empty().as_ref(),
             cpus: ALL_CPUS.get().map_or(ptr::null(), ptr::from_ref),
             error: 0,
         };

@@ -9,8 +9,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::errno::Errno;
-
 use super::{Handover, Transport};
 use crate::model::{Attempt, Envelope, Reason, Verdict};
 use crate::sys::process::host_name;
@@ -57,7 +55,7 @@ impl Maildir {
         let written = (|| {
             let to = &envelope.recipients[recipient];
             file.write_all(format!("Return-Path: <{}>\nDelivered-To: {to}\n", envelope.sender_text()).as_bytes())?;
-            io::copy(&mut message.take(u64::MAX), &mut file)?;
+            copy(message, &mut file)?;
             file.sync_data()?;
             match std::fs::hard_link(&tmp, &new) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -66,6 +64,22 @@ impl Maildir {
         })();
         std::fs::remove_file(&tmp)?;
         written
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Copies the rest of a message. A failure to read it is [`io::ErrorKind::Other`].
+fn copy(mut from: &File, to: &mut File) -> io::Result<()> {
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let read = from.read(&mut piece);
+        match read.map_err(|error| io::Error::other(format!("the entry cannot be read: {error}")))? {
+            0 => return Ok(()),
+            len => to.write_all(&piece[..len])?,
+        }
     }
 }
 
@@ -98,10 +112,9 @@ impl Transport for Maildir {
                 .and_then(|_| self.deliver(envelope, recipient, &message.file));
             match delivered {
                 Ok(()) => verdicts.push(Verdict::Delivered),
-                // A full disk may take a smaller message; anything else is the Maildir's fault.
-                Err(error)
-                    if Errno::from_raw(error.raw_os_error().unwrap_or(0)) == Errno::ENOSPC || !verdicts.is_empty() =>
-                {
+                // A full disk may take a smaller message, and an entry that cannot be read is one entry's fault; anything
+                // else is the Maildir's.
+                Err(error) if error.kind() == io::ErrorKind::Other || is_full(&error) || !verdicts.is_empty() => {
                     verdicts.push(Verdict::Deferred(Reason::new(&format!("{}: {error}", self.path.display()))));
                 }
                 Err(error) => return Attempt::SinkDown(format!("{}: {error}", self.path.display())),

@@ -27,6 +27,9 @@ pub struct Behaviour {
     pub null_sender: &'static str,
     /// It knows `-N`, `-R` and `-V` (RFC 3461).
     pub dsn: bool,
+    /// It takes all recipients of a hand-over or none, so that those of a refused one may be handed over again one by one.
+    /// Without this promise each is handed over alone: a status speaks for one recipient, or for nobody.
+    pub all_or_none: bool,
     /// Statuses that differ from [`GENERIC_STATUSES`].
     statuses: &'static [(i32, Meaning)],
 }
@@ -42,13 +45,15 @@ const GENERIC_STATUSES: &[(i32, Meaning)] = &[
     (127, Meaning::SinkDown),
 ];
 
-pub const GENERIC: Behaviour = Behaviour { name: "generic", null_sender: "<>", dsn: false, statuses: &[] };
+pub const GENERIC: Behaviour =
+    Behaviour { name: "generic", null_sender: "<>", dsn: false, all_or_none: false, statuses: &[] };
 
-/// Postfix sendmail(1): 75 says that the queue file was not written; 69 is a passing local fault or a refusal.
+/// Postfix sendmail(1): a message is one queue file for all its recipients; 75 says that the queue file was not written; 69 is a passing local fault or a refusal.
 pub const POSTFIX: Behaviour = Behaviour {
     name: "postfix",
     null_sender: "<>",
     dsn: true,
+    all_or_none: true,
     statuses: &[(69, Meaning::Deferred), (75, Meaning::Deferred)],
 };
 

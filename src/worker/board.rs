@@ -1,5 +1,5 @@
 //! The board of one queue's run, in memory that supervisor and workers share: counts, who has what in hand, and what
-//! everybody must know at once (the sink is down; this entry kills workers).
+//! everybody must know at once (the sink is down; this entry kills workers; that one could not be settled).
 //!
 //! Each slot has one writer, its worker. A reader may see a slot in the middle of a change; it only ever shows or times
 //! what it reads, and never claims by it.
@@ -45,18 +45,30 @@ impl Counter {
 
 const COUNTERS: usize = 10;
 const ID_WORDS: usize = MAX_LEN / 8;
-/// A slot: since when it is busy (0: idle), its deadline, its entry's id.
+/// A slot: since when it is busy (0: idle), its deadline on the steady clock, its entry's id.
 const SLOT_WORDS: usize = 2 + ID_WORDS;
-const POISON_MAX: usize = 16;
 const WHY_WORDS: usize = 64;
 
-// The words: counters, state of the run, sink flag, poison count, the poisoned ids, why the sink is down, slots.
+/// So many ids fit into a list; a queue's run ends before one is full.
+pub const LISTED_MAX: usize = 64;
+/// A list: how many ids it has, and the ids.
+const LIST_WORDS: usize = 1 + LISTED_MAX * ID_WORDS;
+
+// The words: counters, state of the run, sink flag, why the sink is down, the lists, slots.
 const STATE: usize = COUNTERS;
 const SINK: usize = STATE + 1;
-const POISONED: usize = SINK + 1;
-const POISON: usize = POISONED + 1;
-const WHY: usize = POISON + POISON_MAX * ID_WORDS;
-const SLOTS: usize = WHY + WHY_WORDS;
+const WHY: usize = SINK + 1;
+const LISTS: usize = WHY + WHY_WORDS;
+const SLOTS: usize = LISTS + 2 * LIST_WORDS;
+
+/// Entries that every worker must know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Two workers died with it in hand: the next one holds it.
+    Poisoned,
+    /// It could not be claimed or settled: nobody reaches for it again in this run.
+    Stuck,
+}
 
 /// How far a queue's supervisor has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +93,8 @@ pub struct Board {
 pub struct InHand {
     pub id: String,
     pub since: Micros,
-    pub deadline: Micros,
+    /// On the steady clock, in microseconds.
+    pub deadline: u64,
 }
 
 impl Board {
@@ -133,18 +146,28 @@ impl Board {
         get_text(&self.words[WHY..WHY + WHY_WORDS])
     }
 
-    /// Notes an entry on which two workers died. Beyond sixteen of them in one run nothing is noted any more.
-    pub fn poison(&self, id: &str) {
-        let count = self.words[POISONED].load(Ordering::Acquire) as usize;
-        if count < POISON_MAX {
-            put_text(&self.words[POISON + count * ID_WORDS..][..ID_WORDS], id);
-            self.words[POISONED].store(count as u64 + 1, Ordering::Release);
+    fn list(&self, list: List) -> &[AtomicU64] {
+        &self.words[LISTS + list as usize * LIST_WORDS..][..LIST_WORDS]
+    }
+
+    /// Puts an entry on a list. Several may do so at once.
+    pub fn put(&self, list: List, id: &str) {
+        let words = self.list(list);
+        let at = words[0].fetch_add(1, Ordering::AcqRel) as usize;
+        if at < LISTED_MAX {
+            put_text(&words[1 + at * ID_WORDS..][..ID_WORDS], id);
         }
     }
 
-    pub fn is_poisoned(&self, id: &EntryId) -> bool {
-        let count = (self.words[POISONED].load(Ordering::Acquire) as usize).min(POISON_MAX);
-        (0..count).any(|i| get_text(&self.words[POISON + i * ID_WORDS..][..ID_WORDS]) == id.as_str())
+    /// How many entries a list has.
+    pub fn listed(&self, list: List) -> usize {
+        self.list(list)[0].load(Ordering::Acquire) as usize
+    }
+
+    pub fn is_listed(&self, list: List, id: &EntryId) -> bool {
+        let words = self.list(list);
+        let count = self.listed(list).min(LISTED_MAX);
+        (0..count).any(|i| get_text(&words[1 + i * ID_WORDS..][..ID_WORDS]) == id.as_str())
     }
 
     /// The slot of the worker number `index`, which is below [`Board::slots`].
@@ -162,10 +185,10 @@ pub struct Slot<'b> {
 impl Slot<'_> {
     /// The worker takes `id` in hand, and will have let it go when `limit` has passed.
     pub fn begin(&self, id: &EntryId, limit: Duration) {
-        let now = clock::now();
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         put_text(&self.words[2..], id.as_str());
-        self.words[1].store(now.plus(limit).0, Ordering::Relaxed);
-        self.words[0].store(now.0, Ordering::Release);
+        self.words[1].store(clock::steady().saturating_add(limit), Ordering::Relaxed);
+        self.words[0].store(clock::now().0, Ordering::Release);
     }
 
     /// The worker has nothing in hand.
@@ -179,7 +202,7 @@ impl Slot<'_> {
             since => Some(InHand {
                 id: get_text(&self.words[2..]),
                 since: Micros(since),
-                deadline: Micros(self.words[1].load(Ordering::Relaxed)),
+                deadline: self.words[1].load(Ordering::Relaxed),
             }),
         }
     }
@@ -212,10 +235,11 @@ mod tests {
         board.slot(1).begin(&id, Duration::from_secs(5));
         let seen = board.slot(1).in_hand().expect("busy");
         assert_eq!(seen.id, id.as_str());
-        assert_eq!(seen.deadline.since(seen.since), Duration::from_secs(5));
+        assert!(seen.deadline > clock::steady());
         assert_eq!(board.slot(0).in_hand(), None);
-        board.poison(id.as_str());
-        assert!(board.is_poisoned(&id) && !board.is_poisoned(&EntryId::new(Micros(9))));
+        board.put(List::Stuck, id.as_str());
+        assert!(board.is_listed(List::Stuck, &id) && !board.is_listed(List::Stuck, &EntryId::new(Micros(9))));
+        assert_eq!((board.listed(List::Stuck), board.listed(List::Poisoned)), (1, 0));
         board.sink_down("no\u{e9}");
         board.sink_down("later");
         assert_eq!(board.sink_why(), "no\u{e9}");

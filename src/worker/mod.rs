@@ -2,7 +2,7 @@
 //!
 //! The order of steps for one group of recipients: *begun* is journaled (several recipients) → the transport has it → its
 //! verdict is journaled → the event line → and after the last group the entry is settled. What cannot be journaled
-//! beforehand is not handed over; what cannot be settled afterwards stays claimed to the end of the run.
+//! beforehand is not handed over; what cannot be settled afterwards is passed over to the end of the run.
 //!
 //! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
 //! recipient: a group that a command refuses with one status is handed over again one by one, and whoever was deferred is
@@ -13,18 +13,21 @@ pub mod board;
 
 use std::time::{Duration, Instant};
 
-use self::board::{Board, Counter, Slot};
+use self::board::{Board, Counter, List, Slot};
 use crate::config;
 use crate::events::{self, Event};
-use crate::model::{Attempt, Exit, Micros, Reason, Verdict};
+use crate::model::{Attempt, EntryId, Exit, Micros, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
 use crate::sys::clock;
 use crate::sys::signals::Signals;
 use crate::transport::{Handover, Transport};
 
-/// So many entries of a queue that cannot be settled or read end its run.
-pub const FAULTS_MAX: u64 = 64;
+/// So many entries of a queue that cannot be settled or claimed end its run; the board's lists have room for them.
+pub const FAULTS_MAX: u64 = board::LISTED_MAX as u64;
+
+/// How long a worker may take for anything but a hand-over, before it counts as hung.
+const MARGIN: Duration = Duration::from_secs(120);
 
 /// What a worker works with.
 pub struct Worker<'a, Q: Queue> {
@@ -36,8 +39,6 @@ pub struct Worker<'a, Q: Queue> {
     pub board: &'a Board,
     pub slot: Slot<'a>,
     pub signals: &'a Signals,
-    /// Entries that could not be settled. They stay claimed, so that nobody hands them over again.
-    pub stuck: Vec<Q::Claim>,
 }
 
 /// Works until a pass claims nothing, or until told to stop. The status is the worker's own; counts are on the board.
@@ -51,7 +52,7 @@ pub fn work<Q: Queue>(worker: &mut Worker<'_, Q>) -> Exit {
     worker.board.add(Counter::Contended, worker.queue.contended());
     // Journals that stay behind are closed; the sweep takes them.
     let _ = worker.queue.tidy();
-    if worker.stuck.is_empty() { Exit::Ok } else { Exit::IoErr }
+    Exit::Ok
 }
 
 /// One attempt on one entry, as it goes.
@@ -91,7 +92,15 @@ impl<Q: Queue> Worker<'_, Q> {
         let mut cursor = self.queue.cursor();
         let mut claimed = false;
         while !self.must_stop() {
-            match self.queue.claim(&mut cursor, clock::now()) {
+            let (board, slot) = (self.board, self.slot);
+            // Whoever dies from here on is known to have died of this entry.
+            let mut reach = |id: &EntryId| {
+                slot.begin(id, MARGIN);
+                !board.is_listed(List::Stuck, id)
+            };
+            match self.queue.claim(&mut cursor, clock::now(), &mut reach) {
+                // It was listed while we locked it.
+                Ok(Found::Claim(claim)) if board.is_listed(List::Stuck, claim.id()) => {}
                 Ok(Found::Claim(claim)) => {
                     claimed = true;
                     self.board.add(Counter::Claims, 1);
@@ -101,10 +110,13 @@ impl<Q: Queue> Worker<'_, Q> {
                     self.board.add(Counter::Corrupt, 1);
                     self.say(&format!("{name}: {why}; moved to corrupt/, see 'bulkmailer check'"));
                 }
+                Ok(Found::Fault { id, error }) => self.stick(&id, &error),
                 Ok(Found::Nothing) => break,
+                // A folder that cannot be listed is met again in the next pass.
                 Err(error) => self.fault(&error),
             }
         }
+        self.slot.idle();
         claimed
     }
 
@@ -117,13 +129,15 @@ impl<Q: Queue> Worker<'_, Q> {
         self.say(&error.to_string());
     }
 
-    fn keep(&mut self, claim: Q::Claim, error: &QueueError) {
+    /// From now on nobody reaches for this entry in this run. Its claim, if there is one, must still be held.
+    fn stick(&self, id: &EntryId, error: &QueueError) {
+        self.board.put(List::Stuck, id.as_str());
         self.fault(error);
-        self.stuck.push(claim);
+        self.slot.idle();
     }
 
     fn deliver(&mut self, mut claim: Q::Claim) {
-        if self.board.is_poisoned(claim.id()) {
+        if self.board.is_listed(List::Poisoned, claim.id()) {
             return self.hold(claim);
         }
         let waited = claim.waited(clock::now());
@@ -155,7 +169,7 @@ impl<Q: Queue> Worker<'_, Q> {
                     rest.splice(0..0, group);
                 }
                 Group::SinkDown => return self.slot.idle(),
-                Group::Fault(error) => return self.keep(claim, &error),
+                Group::Fault(error) => return self.stick(claim.id(), &error),
             }
         }
         let end = match attempt.next {
@@ -169,7 +183,7 @@ impl<Q: Queue> Worker<'_, Q> {
     fn settle(&mut self, claim: Q::Claim, end: End) {
         match claim.settle(end) {
             Ok(()) => self.board.add(Counter::Settled, 1),
-            Err(Stuck { claim, error }) => self.keep(claim, &error),
+            Err(Stuck { claim, error }) => self.stick(claim.id(), &error),
         }
         self.slot.idle();
     }
@@ -186,7 +200,7 @@ impl<Q: Queue> Worker<'_, Q> {
             results: vec![(claim.open(), Verdict::Unknown(reason))],
         };
         if let Err(error) = claim.note(&note) {
-            return self.keep(claim, &error);
+            return self.stick(claim.id(), &error);
         }
         self.say(&format!("{}: two workers died with it in hand; it is in hold/ now", claim.id()));
         self.settle(claim, End::Held);
@@ -194,8 +208,8 @@ impl<Q: Queue> Worker<'_, Q> {
 
     fn hand_over(&mut self, claim: &mut Q::Claim, group: Vec<usize>, attempt: &mut Try) -> Group {
         let started = Instant::now();
-        // A margin beyond the transport's own limit: it ends what hangs, and only if that fails the supervisor ends us.
-        self.slot.begin(claim.id(), self.transport.longest() + Duration::from_secs(30));
+        // The transport ends what hangs; only if that fails, the supervisor ends us.
+        self.slot.begin(claim.id(), self.transport.longest() + MARGIN);
         let begun = match claim.begin(group, clock::now()) {
             Ok(begun) => begun,
             Err(error) => return Group::Fault(error),
