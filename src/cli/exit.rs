@@ -1,7 +1,7 @@
 //! What went wrong, as an exit status (sysexits.h).
 
 use crate::config::ConfigError;
-use crate::intake::Refused;
+use crate::intake::{Failure, Refused};
 use crate::model::Exit;
 use crate::queue::QueueError;
 
@@ -17,6 +17,10 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<QueueError>() {
             return error.exit();
+        }
+        // A transparent error is not in the chain beneath the one that it is wrapped in.
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return failure.exit();
         }
         if let Some(refused) = cause.downcast_ref::<Refused>() {
             return refused.exit();

@@ -7,7 +7,7 @@ use super::header::Header;
 use super::{Refused, recipients};
 use crate::config::Limits;
 use crate::model::envelope::Origin;
-use crate::model::{Address, Body, EntryId, Envelope};
+use crate::model::{Address, Body, EntryId, Envelope, Exit};
 use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
 use crate::sys::{clock, process};
 
@@ -52,6 +52,15 @@ pub enum Failure {
     Refused(#[from] Refused),
     #[error(transparent)]
     Spool(#[from] SpoolError),
+}
+
+impl Failure {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Failure::Refused(refused) => refused.exit(),
+            Failure::Spool(error) => error.exit(),
+        }
+    }
 }
 
 /// Refuses where the spool's disk is nearly full.

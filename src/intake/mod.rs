@@ -15,6 +15,8 @@ mod recipients;
 pub mod sendmail;
 pub mod submit;
 
+pub use accept::Failure;
+
 use std::io;
 
 use crate::model::Exit;

@@ -77,7 +77,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 
 fn one(queue: &SpoolQueue, limits: &Limits, request: Request, args: &Args) -> anyhow::Result<Exit> {
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
-    let accepted = accept::single(queue, limits, request, &mut input).map_err(anyhow_of)?;
+    let accepted = accept::single(queue, limits, request, &mut input)?;
     if args.json {
         let row = json!({"id": accepted.id, "queue": queue.name(), "recipients": accepted.recipients, "bytes": accepted.bytes});
         print(&format!("{row}\n"))?;
@@ -85,13 +85,6 @@ fn one(queue: &SpoolQueue, limits: &Limits, request: Request, args: &Args) -> an
         print(&format!("{}\n", accepted.id))?;
     }
     Ok(Exit::Ok)
-}
-
-fn anyhow_of(failure: Failure) -> anyhow::Error {
-    match failure {
-        Failure::Refused(refused) => refused.into(),
-        Failure::Spool(error) => error.into(),
-    }
 }
 
 fn several(
@@ -177,7 +170,7 @@ impl Many<'_> {
         let batch = match self.batch.take() {
             Some(batch) => batch,
             None => {
-                accept::check_room(self.spool, self.limits).map_err(anyhow_of)?;
+                accept::check_room(self.spool, self.limits)?;
                 self.queue.batch()?
             }
         };
