@@ -1,5 +1,7 @@
 //! What went wrong, as an exit status (sysexits.h).
 
+use clap::error::ErrorKind;
+
 use crate::config::ConfigError;
 use crate::intake::{Failure, Refused};
 use crate::model::Exit;
@@ -7,9 +9,33 @@ use crate::queue::QueueError;
 
 /// The status of a command line that clap did not take; prints its message. `--help` and `--version` are no errors.
 pub fn of_usage(error: &clap::Error) -> Exit {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("bulkmailer: {}", one_line(&error.render().to_string()));
+        return Exit::Usage;
+    }
     // Nobody is left to tell if this fails.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+/// clap's message of several paragraphs as one line, as all our errors are: what is wrong, the tip, where help is.
+fn one_line(text: &str) -> String {
+    let mut said = String::new();
+    let mut command = String::from("bulkmailer");
+    for (i, paragraph) in text.split("\n\n").enumerate() {
+        let flat = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        match flat.strip_prefix("Usage: ") {
+            // The program and its commands come first, then options in brackets.
+            Some(usage) => {
+                let words = usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-']));
+                command = words.collect::<Vec<_>>().join(" ");
+            }
+            None if i == 0 => said.push_str(flat.strip_prefix("error: ").unwrap_or(&flat)),
+            None if flat.starts_with("tip: ") => said.push_str(&format!("; {}", flat.replace("tip: ", ""))),
+            None => {}
+        }
+    }
+    format!("{said}; see '{command} --help'")
 }
 
 /// The status of an error, by the innermost cause that is one of ours.
