@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::Site;
+use crate::config::{ConfigError, Site};
 use crate::model::Exit;
 use crate::sys::process;
 use crate::{admin, intake, runner};
@@ -52,6 +52,9 @@ enum Command {
     /// The sendmail command's face; its options are those of sendmail(1)
     #[command(disable_help_flag = true)]
     Sendmail {
+        /// Print help; -h is an option of sendmail(1)
+        #[arg(long, action = clap::ArgAction::HelpLong)]
+        help: Option<bool>,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION|RECIPIENT")]
         args: Vec<OsString>,
     },
@@ -86,27 +89,27 @@ fn face(args: &[OsString]) -> Option<anyhow::Result<Exit>> {
     let name = args.first().and_then(|arg| std::path::Path::new(arg).file_name()?.to_str()).unwrap_or("");
     let (name, rest) = match name {
         "sendmail" | "mailq" | "newaliases" => (name, args.get(1..)),
-        _ if args.get(1).is_some_and(|arg| arg == "sendmail") => ("sendmail", args.get(2..)),
+        _ if args.get(1).is_some_and(|arg| arg == "sendmail") && args.get(2).is_none_or(|arg| arg != "--help") => {
+            ("sendmail", args.get(2..))
+        }
         _ => return None,
     };
-    Some(sendmail(name, rest.unwrap_or_default()))
+    Some(sendmail(&|| Site::resolve(None, None), name, rest.unwrap_or_default()))
 }
 
-fn sendmail(name: &str, args: &[OsString]) -> anyhow::Result<Exit> {
+fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[OsString]) -> anyhow::Result<Exit> {
     match intake::sendmail::parse(name, args)? {
-        intake::sendmail::Action::Mail(options) => intake::sendmail::mail(&site(None, None)?, &options),
-        intake::sendmail::Action::ListQueue => admin::list::run(&site(None, None)?, &admin::list::Args::default()),
-        intake::sendmail::Action::Flush { id } => {
-            let selection = admin::select::Selection { ids: id.into_iter().collect(), ..Default::default() };
-            admin::flush::run(&site(None, None)?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
+        intake::sendmail::Action::Mail(options) => intake::sendmail::mail(&site()?, &options),
+        intake::sendmail::Action::ListQueue => admin::list::run(&site()?, &admin::list::Args::default()),
+        intake::sendmail::Action::Flush { id, site: domain } => {
+            let recipient = domain.map(|domain| format!("*@{domain}"));
+            let ids = id.into_iter().collect();
+            let selection = admin::select::Selection { ids, recipient, ..Default::default() };
+            admin::flush::run(&site()?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
         }
         intake::sendmail::Action::Verify { recipients } => intake::sendmail::verify(&recipients),
         intake::sendmail::Action::Done(exit) => Ok(exit),
     }
-}
-
-fn site(spool: Option<&std::path::Path>, config: Option<&std::path::Path>) -> anyhow::Result<Site> {
-    Ok(Site::resolve(spool, config)?)
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
@@ -123,7 +126,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
             Ok(site) => admin::config::run(&site, args),
             Err(error) => admin::config::refused(&error, args),
         },
-        Command::Sendmail { args } => sendmail("sendmail", args),
+        Command::Sendmail { args, .. } => sendmail(&resolve, "sendmail", args),
         Command::Demo(args) => admin::demo::run(args),
         Command::Generate(args) => admin::generate::run(Cli::command(), args),
     }

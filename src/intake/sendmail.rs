@@ -18,8 +18,8 @@ pub enum Action {
     Mail(Box<Options>),
     /// `mailq`, `-bp`.
     ListQueue,
-    /// `-q`: flush the queue, or one entry of it.
-    Flush { id: Option<String> },
+    /// `-q`: flush the queue, one entry of it (`-qI`), or what waits for one site (`-qR`).
+    Flush { id: Option<String>, site: Option<String> },
     /// `-bv`: say which addresses could be queued.
     Verify { recipients: Vec<String> },
     /// Nothing is left to do.
@@ -42,9 +42,9 @@ pub struct Options {
 }
 
 /// Options that have a value, in the same argument or the next (`-q` and `-d` have one in the same argument only).
-const WITH_VALUE: &str = "ABCDFLNORVXbfhopr";
+const WITH_VALUE: &str = "ABCDFLNORVXbefhopr";
 /// Options without one.
-const PLAIN: &str = "GIUceimnstvE";
+const PLAIN: &str = "EGIUcimnstvx";
 
 /// How `-b`, `-o`, `-q` and the command's name steer it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,8 @@ enum Mode {
     Flush,
     Aliases,
     Daemon,
+    /// `-bh`, `-bH`: the host status of other programs, of which there is none.
+    Nothing,
 }
 
 /// Reads the arguments of the command called `name` (sendmail, mailq, newaliases), without that name.
@@ -65,7 +67,7 @@ pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
         "newaliases" => Mode::Aliases,
         _ => Mode::Mail,
     };
-    let mut flush_id = None;
+    let mut part = String::new();
     let mut args = args.iter().map(text);
     while let Some(arg) = args.next() {
         let arg = arg?;
@@ -83,10 +85,10 @@ pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
         while let Some(letter) = letters.next() {
             if letter == 'q' || letter == 'd' {
                 let value: String = letters.by_ref().collect();
-                if letter == 'q' {
+                // With -bd it is the daemon's interval.
+                if letter == 'q' && mode != Mode::Daemon {
                     mode = Mode::Flush;
-                    // -qI names an entry; -qR and -qS name sites, and an interval asks for a daemon: all of it is flushed.
-                    flush_id = value.strip_prefix('I').map(str::to_owned);
+                    part = value;
                 }
             } else if WITH_VALUE.contains(letter) {
                 let mut value: String = letters.by_ref().collect();
@@ -98,23 +100,35 @@ pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
                 }
                 set(&mut options, &mut mode, letter, value)?;
             } else if PLAIN.contains(letter) {
-                plain(&mut options, letter);
+                plain(&mut options, &mut mode, letter);
             } else {
                 return Err(usage(&format!("unknown option -{letter}")));
             }
         }
     }
-    finish(options, mode, flush_id)
+    finish(options, mode, &part)
 }
 
-fn finish(options: Options, mode: Mode, flush_id: Option<String>) -> Result<Action, Refused> {
+/// `part` is what stands behind `-q`.
+fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
+    let takes_none = matches!(mode, Mode::List | Mode::Flush | Mode::Aliases | Mode::Daemon | Mode::Nothing);
+    if takes_none && !options.recipients.is_empty() {
+        // A message that comes with it would be lost without a word.
+        return Err(usage("with -q and with -b (but -bm and -bv) it takes no recipients and queues nothing"));
+    }
     match mode {
         Mode::List => Ok(Action::ListQueue),
-        Mode::Flush => Ok(Action::Flush { id: flush_id }),
+        Mode::Flush => match part.as_bytes().first() {
+            Some(b'I') => Ok(Action::Flush { id: Some(part[1..].to_owned()), site: None }),
+            Some(b'R') => Ok(Action::Flush { id: None, site: Some(part[1..].to_owned()) }),
+            // An interval asks for a daemon, and -qS for a sender's mail: all of it is flushed.
+            Some(_) | None => Ok(Action::Flush { id: None, site: None }),
+        },
+        Mode::Verify if options.from_header => Err(usage("-t cannot be used with -bv")),
         Mode::Verify if options.recipients.is_empty() => Err(Refused::NoRecipients),
         Mode::Verify => Ok(Action::Verify { recipients: options.recipients }),
         // The MTA behind us has the aliases; for us there is nothing to do.
-        Mode::Aliases => Ok(Action::Done(Exit::Ok)),
+        Mode::Aliases | Mode::Nothing => Ok(Action::Done(Exit::Ok)),
         Mode::Daemon => {
             eprintln!("bulkmailer: there is no daemon to start: cron launches 'bulkmailer run'");
             Ok(Action::Done(Exit::Ok))
@@ -145,18 +159,20 @@ fn set(options: &mut Options, mode: &mut Mode, letter: char, value: String) -> R
         'B' => options.body = body(&value)?,
         'b' => *mode = of_b(&value)?,
         'o' => of_o(options, &value),
-        // -A alias file, -C configuration, -D debugging, -L label, -O setting, -X log, -h hops, -p protocol: other programs'.
+        // -A alias file, -C configuration, -D debugging, -L label, -O setting, -X log, -e errors, -h hops, -p protocol: other
+        // programs'.
         _ => {}
     }
     Ok(())
 }
 
-fn plain(options: &mut Options, letter: char) {
+fn plain(options: &mut Options, mode: &mut Mode, letter: char) {
     match letter {
         'i' => options.ignore_dots = true,
         't' => options.from_header = true,
         'v' => options.verbose = true,
-        // -G gateway, -I aliases, -U user submission, -c, -e, -m, -n, -s: nothing to us.
+        'I' => *mode = Mode::Aliases,
+        // -G gateway, -U user submission, -c, -m, -n, -s, -x: nothing to us.
         _ => {}
     }
 }
@@ -167,7 +183,8 @@ fn of_b(value: &str) -> Result<Mode, Refused> {
         "p" => Ok(Mode::List),
         "v" => Ok(Mode::Verify),
         "i" | "I" => Ok(Mode::Aliases),
-        "d" | "l" | "D" | "h" | "H" => Ok(Mode::Daemon),
+        "d" | "l" | "D" => Ok(Mode::Daemon),
+        "h" | "H" => Ok(Mode::Nothing),
         "s" => Err(usage("-bs (SMTP on the standard input) is not there yet; submit with -t or with recipients")),
         other => Err(usage(&format!("unknown mode -b{other}"))),
     }
@@ -294,11 +311,12 @@ mod tests {
             "-B 8BITMIME x",
             "-C file x",
             "-D x y",
+            "-e m x",
+            "-x x",
             "-d9.1 x",
             "-E x",
             "-G x",
             "-h 9 x",
-            "-I x",
             "-L label x",
             "-m x",
             "-n x",
@@ -319,15 +337,31 @@ mod tests {
             assert!(matches!(read(args), Ok(Action::Mail(_))), "{args}: {:?}", read(args));
         }
         assert!(matches!(read("-bp"), Ok(Action::ListQueue)));
-        assert!(matches!(read("-q"), Ok(Action::Flush { id: None })));
-        assert!(matches!(read("-qIabc"), Ok(Action::Flush { id: Some(id) }) if id == "abc"));
-        assert!(matches!(read("-bi"), Ok(Action::Done(Exit::Ok))));
+        assert!(matches!(read("-q"), Ok(Action::Flush { id: None, site: None })));
+        assert!(matches!(read("-qIabc"), Ok(Action::Flush { id: Some(id), .. }) if id == "abc"));
+        assert!(matches!(read("-qRx.org"), Ok(Action::Flush { site: Some(site), .. }) if site == "x.org"));
+        for args in ["-bi", "-I", "-bh", "-bH", "-bd -q30m", "-q30m -bd"] {
+            assert!(matches!(read(args), Ok(Action::Done(Exit::Ok))), "{args}");
+        }
         assert!(matches!(read("-bv x"), Ok(Action::Verify { .. })));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for args in ["-Z x", "-bq", "-f", "-N sometimes x", "-R all x", "-B 9BIT x", "", "-i"] {
+        for args in [
+            "-Z x",
+            "-bq",
+            "-f",
+            "-N sometimes x",
+            "-R all x",
+            "-B 9BIT x",
+            "",
+            "-i",
+            "-q x",
+            "-bp x",
+            "-bv -t x",
+            "-I x",
+        ] {
             let error = read(args).expect_err(args);
             assert_eq!(error.exit(), Exit::Usage, "{args}");
         }
