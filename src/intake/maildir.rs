@@ -1,4 +1,6 @@
-//! The messages of a Maildir (maildir(5)): the regular files in `new/` and `cur/`. They are read and left as they are.
+//! The messages of a Maildir (maildir(5)): what lies in `new/` and `cur/` and is no folder.
+//! Messages are read and left as they are; what is no regular file is refused when it is opened or read, not passed over
+//! without a word.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,7 +14,7 @@ pub fn messages(dir: &Path) -> io::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(dir.join(folder))? {
             let entry = entry?;
-            if entry.file_type()?.is_file() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            if !entry.file_type()?.is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
                 found.push(entry.path());
             }
         }

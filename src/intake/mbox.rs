@@ -1,7 +1,7 @@
 //! An mbox, a message at a time and in constant memory (mbox(5), RFC 4155; quoting as in mboxrd).
 //!
 //! A message begins at a line `From ` that is the first or follows an empty line. That empty line is not part of the
-//! message before it. A line of one or more `>` and `From ` loses one `>`.
+//! message before it. What begins with anything else is no mbox, and nothing of it is a message. A line of one or more `>` and `From ` loses one `>`.
 
 use std::io::{self, BufRead, Read};
 
@@ -21,6 +21,15 @@ pub struct Mbox<R> {
     held: Vec<u8>,
     /// The line that begins the next message.
     separator: Option<Vec<u8>>,
+    began: Began,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Began {
+    NotYet,
+    /// With a separating line, or with nothing at all.
+    Well,
+    Strangely,
 }
 
 /// One message, as a reader that ends with it.
@@ -33,18 +42,40 @@ pub struct Message<'m, R> {
 
 impl<R: BufRead> Mbox<R> {
     pub fn new(inner: R) -> Mbox<R> {
-        Mbox { inner, line: Vec::new(), used: 0, fresh: true, held: Vec::new(), separator: None }
+        Mbox { inner, line: Vec::new(), used: 0, fresh: true, held: Vec::new(), separator: None, began: Began::NotYet }
+    }
+
+    /// Whether what was read so far is an mbox.
+    pub fn is_mbox(&self) -> bool {
+        self.began != Began::Strangely
     }
 
     /// The next message; `None` at the end. What was not read of the last one is passed over.
     pub fn next(&mut self) -> io::Result<Option<Message<'_, R>>> {
-        let first = self.line.is_empty() && self.separator.is_none() && self.fresh && self.held.is_empty();
-        while self.separator.is_none() && self.advance(first && self.line.is_empty())? {}
+        if self.began == Began::NotYet {
+            self.begin()?;
+        }
+        if self.began == Began::Strangely {
+            return Ok(None);
+        }
+        while self.separator.is_none() && self.advance(false)? {}
         let Some(separator) = self.separator.take() else { return Ok(None) };
         let text = String::from_utf8_lossy(&separator);
         let sender = text.split_whitespace().nth(1).unwrap_or("").to_owned();
         self.held.clear();
         Ok(Some(Message { mbox: self, sender }))
+    }
+
+    /// Reads up to the first separating line. Only empty lines may stand before it.
+    fn begin(&mut self) -> io::Result<()> {
+        self.began = Began::Well;
+        while self.advance(true)? {
+            if self.line.iter().any(|b| !matches!(b, b'\r' | b'\n')) {
+                self.began = Began::Strangely;
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Reads the next piece; `false` at the end of the message or the file. With `start`, a separator needs no empty line
@@ -134,7 +165,8 @@ mod tests {
         assert_eq!(found[0], ("a@x".into(), "Subject: 1\n\nfirst\n\n".into()));
         assert_eq!(found[2], ("b@x".into(), "Subject: 2\n\nFrom here\n>From there\nFrom inside\n>x\n".into()));
         assert_eq!(found.len(), 3);
-        assert!(split("").is_empty() && split("no mbox\n").is_empty());
+        assert!(split("").is_empty() && split("no mbox\n").is_empty() && split("a: b\n\nx\n\nFrom a\n").is_empty());
+        assert_eq!(split("\n\r\nFrom a\nx\n"), [("a".into(), "x\n".into())]);
         assert_eq!(split("From a\n"), [("a".into(), "".into())]);
     }
 

@@ -48,6 +48,10 @@ pub enum Refused {
     Loop { found: usize },
     #[error("there is no message: the input is empty")]
     Empty,
+    #[error("{what}: this is no mbox: it does not begin with a 'From ' line; queue a single message without --mbox")]
+    NoMbox { what: String },
+    #[error("{what}: it holds no message")]
+    NoMessages { what: String },
     #[error("{what}: cannot read: {source}")]
     Unreadable { what: String, source: io::Error },
     #[error("{what}: cannot open: {source}")]
@@ -68,6 +72,8 @@ impl Refused {
             | Refused::HeaderTooBig { .. }
             | Refused::NulInHeader
             | Refused::Loop { .. }
+            | Refused::NoMbox { .. }
+            | Refused::NoMessages { .. }
             | Refused::Empty => Exit::DataErr,
             Refused::Unreadable { .. } => Exit::IoErr,
             Refused::NoInput { .. } => Exit::NoInput,

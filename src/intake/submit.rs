@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use serde_json::json;
 
 use super::accept::{self, Failure, Request};
@@ -97,17 +98,13 @@ fn several(
     // With recipients as arguments, those of the messages count only if they are asked for.
     request.from_header |= request.recipients.is_empty();
     let mut many = Many { spool, queue, limits, request, batch: None, queued: 0, refused: 0, batches: Vec::new() };
-    match (&args.mbox, &args.maildir) {
-        (Some(path), _) if path.as_os_str() == "-" => many.mbox("the standard input", io::stdin().lock())?,
-        (Some(path), _) => {
-            let name = path.display().to_string();
-            many.mbox(&name, File::open(path).map_err(|source| Refused::NoInput { what: name.clone(), source })?)?;
-        }
-        (None, Some(dir)) => many.maildir(dir)?,
-        (None, None) => {}
-    }
-    many.commit()?;
+    let done = many.all(args);
     let (queued, refused) = (many.queued, many.refused);
+    // Whoever submits all of it again would mail these twice.
+    match queued {
+        0 => done?,
+        _ => done.with_context(|| format!("only the first {queued} messages that are in order were queued"))?,
+    }
     if args.json {
         let row = json!({"queue": queue.name(), "queued": queued, "refused": refused, "batches": many.batches});
         print(&format!("{row}\n"))?;
@@ -131,6 +128,19 @@ struct Many<'q> {
 }
 
 impl Many<'_> {
+    fn all(&mut self, args: &Args) -> anyhow::Result<()> {
+        match (&args.mbox, &args.maildir) {
+            (Some(path), _) if path.as_os_str() == "-" => self.mbox("the standard input", io::stdin().lock())?,
+            (Some(path), _) => {
+                let name = path.display().to_string();
+                self.mbox(&name, File::open(path).map_err(|source| Refused::NoInput { what: name.clone(), source })?)?;
+            }
+            (None, Some(dir)) => self.maildir(dir)?,
+            (None, None) => {}
+        }
+        Ok(self.commit()?)
+    }
+
     fn mbox(&mut self, name: &str, input: impl io::Read) -> anyhow::Result<()> {
         let mut mbox = Mbox::new(BufReader::with_capacity(BUFFER, input));
         let mut number = 0_u64;
@@ -140,12 +150,11 @@ impl Many<'_> {
             let sender = message.sender.clone();
             self.add(&format!("{name}: message {number} (From {sender})"), Some(&sender), &mut message)?;
         }
-        if number == 0 {
-            return Err(
-                unreadable(io::Error::new(io::ErrorKind::InvalidData, "this is no mbox, or an empty one")).into()
-            );
+        match (mbox.is_mbox(), number) {
+            (false, _) => Err(Refused::NoMbox { what: name.to_owned() }.into()),
+            (true, 0) => Err(Refused::NoMessages { what: name.to_owned() }.into()),
+            (true, _) => Ok(()),
         }
-        Ok(())
     }
 
     fn maildir(&mut self, dir: &Path) -> anyhow::Result<()> {
