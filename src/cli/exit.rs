@@ -38,6 +38,19 @@ fn one_line(text: &str) -> String {
     format!("{said}; see '{command} --help'")
 }
 
+/// An error with its causes, in one line. Many of ours have their cause in their own words already.
+pub fn text(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(|cause| cause.to_string()) {
+        match said.is_empty() {
+            true => said = cause,
+            false if said.ends_with(&cause) => {}
+            false => said.push_str(&format!(": {cause}")),
+        }
+    }
+    said.replace('\n', "; ")
+}
+
 /// The status of an error, by the innermost cause that is one of ours.
 pub fn of_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {

@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
         },
     };
     let status = result.unwrap_or_else(|error| {
-        eprintln!("bulkmailer: {error:#}");
+        eprintln!("bulkmailer: {}", exit::text(&error));
         exit::of_error(&error)
     });
     ExitCode::from(status.code())

@@ -250,7 +250,7 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
     let accepted = accept::single(&queue, &site.config.limits, request, &mut input)?;
     if options.verbose {
-        crate::sys::output::print(&format!("queued as {}\n", accepted.id))?;
+        crate::sys::output::tell(&format!("queued as {}\n", accepted.id));
     }
     Ok(Exit::Ok)
 }

@@ -16,7 +16,7 @@ use super::{Refused, maildir, sendmail};
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::{Address, Exit};
 use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
-use crate::sys::output::print;
+use crate::sys::output::tell;
 
 /// How much of an input is read at once.
 const BUFFER: usize = 256 << 10;
@@ -81,9 +81,9 @@ fn one(queue: &SpoolQueue, limits: &Limits, request: Request, args: &Args) -> an
     let accepted = accept::single(queue, limits, request, &mut input)?;
     if args.json {
         let row = json!({"id": accepted.id, "queue": queue.name(), "recipients": accepted.recipients, "bytes": accepted.bytes});
-        print(&format!("{row}\n"))?;
+        tell(&format!("{row}\n"));
     } else if !args.quiet {
-        print(&format!("{}\n", accepted.id))?;
+        tell(&format!("{}\n", accepted.id));
     }
     Ok(Exit::Ok)
 }
@@ -107,10 +107,10 @@ fn several(
     }
     if args.json {
         let row = json!({"queue": queue.name(), "queued": queued, "refused": refused, "batches": many.batches});
-        print(&format!("{row}\n"))?;
+        tell(&format!("{row}\n"));
     } else if !args.quiet {
         let end = if refused > 0 { format!(", {refused} refused") } else { String::new() };
-        print(&format!("{queued} messages queued{end}\n"))?;
+        tell(&format!("{queued} messages queued{end}\n"));
     }
     Ok(if refused > 0 { Exit::DataErr } else { Exit::Ok })
 }
@@ -164,7 +164,7 @@ impl Many<'_> {
             match maildir::open(&path) {
                 Ok(file) => self.add(&name, None, &mut BufReader::with_capacity(64 << 10, file))?,
                 // A mail reader moves files from new/ to cur/ meanwhile.
-                Err(source) => self.refuse(&name, &Refused::NoInput { what: name.clone(), source }),
+                Err(source) => self.refuse(&name, &Refused::Unreadable { what: "the file".to_owned(), source }),
             }
         }
         Ok(())

@@ -11,6 +11,14 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Writes what became of something that is done and cannot be undone. If it cannot be written, that is a warning and no
+/// error: whoever sees a failure would do it again.
+pub fn tell(text: &str) {
+    if let Err(error) = print(text) {
+        eprintln!("bulkmailer: it is done, but cannot be told on the standard output: {error}: {}", text.trim_end());
+    }
+}
+
 /// Writes many pieces through one buffer.
 pub struct Paper {
     out: io::BufWriter<io::StdoutLock<'static>>,
