@@ -85,14 +85,22 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         }
     }
     if !args.json {
-        paper.write(&closing(&sum))?;
+        paper.write(&closing(&sum, args.is_selective()))?;
     }
     paper.finish()?;
-    Ok(Exit::Ok)
+    Ok(if sum.entries == 0 && !filter.ids.is_empty() { Exit::Attention } else { Exit::Ok })
 }
 
-fn closing(sum: &Sum) -> String {
+impl Args {
+    fn is_selective(&self) -> bool {
+        let Selection { ids, queue, sender, recipient } = &self.selection;
+        self.held || self.failed || !ids.is_empty() || [queue, sender, recipient].iter().any(|part| part.is_some())
+    }
+}
+
+fn closing(sum: &Sum, selective: bool) -> String {
     match sum.entries {
+        0 if selective => "No such entry is queued.\n".to_owned(),
         0 => "The queue is empty.\n".to_owned(),
         1 => format!("-- 1 entry, {}\n", human(sum.bytes)),
         n => format!("-- {n} entries, {}\n", human(sum.bytes)),

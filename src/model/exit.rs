@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Ok = 0,
-    /// `status` and `check`: something wants a person's attention.
+    /// `status` and `check`: something wants a person's attention. `list`, `show`, `flush`: no such entry.
     Attention = 1,
     Usage = 64,
     DataErr = 65,
