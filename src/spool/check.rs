@@ -4,7 +4,7 @@
 //! |---|---|
 //! | something old in `tmp/` that nobody writes | removing it; it is never adopted |
 //! | an entry that is truncated or cannot be read | moving it to `corrupt/` |
-//! | an entry in the wrong bucket, or with the wrong mode | moving it; setting 0600 |
+//! | an entry in the wrong bucket, or with the wrong mode | moving it (to `corrupt/`, if its twin lies there); setting 0600 |
 //! | a name that is none of ours, a link, a folder | moving it to `corrupt/` |
 //! | a journal without its entry, all recipients closed | removing it |
 //! | a journal without its entry, some recipient open | not at all: a person looks |
@@ -48,7 +48,13 @@ impl SpoolQueue {
         for state in State::ALL {
             for bucket in self.names(state.name()).map_err(self.failed("list", state.name()))? {
                 let bucket = bucket.map_err(self.failed("list", state.name()))?;
-                self.check_folder(state, &format!("{}/{bucket}", state.name()), repair, &mut report)?;
+                let path = format!("{}/{bucket}", state.name());
+                let stat = dir::stat(&self.dir, &path).map_err(self.failed("check", &path))?;
+                if stat.is_some_and(|stat| stat.st_mode & 0o170_000 != 0o040_000) {
+                    self.found(state, path, &bucket, &Fault::Strange("it is no folder"), repair, &mut report);
+                    continue;
+                }
+                self.check_folder(state, &path, repair, &mut report)?;
             }
         }
         for job in self.names("jobs").map_err(self.failed("list", "jobs"))?.flatten() {
@@ -80,19 +86,27 @@ impl SpoolQueue {
             let text = text.map_err(failed())?;
             let path = format!("{folder}/{text}");
             report.entries += 1;
-            let Some(what) = self.fault_of(state, &path, &text).map_err(self.failed("check", &path))? else { continue };
-            let mended = if repair { self.mend(state, &path, &text, &what) } else { Ok(None) };
-            match mended {
-                Ok(mended) => report.add(path, what.said(), mended),
-                Err(error) => report.add(path, format!("{}, and it cannot be mended: {error}", what.said()), None),
+            if let Some(fault) = self.fault_of(state, &path, &text).map_err(self.failed("check", &path))? {
+                self.found(state, path, &text, &fault, repair, report);
             }
         }
         Ok(())
     }
 
+    /// Notes a fault, and mends it if `repair`. One that cannot be mended does not keep the others from it.
+    fn found(&self, state: State, path: String, text: &str, fault: &Fault, repair: bool, report: &mut Report) {
+        let mended = if repair { self.mend(state, &path, text, fault) } else { Ok(None) };
+        match mended {
+            Ok(mended) => report.add(path, fault.said(), mended),
+            Err(error) => report.add(path, format!("{}, and it cannot be mended: {error}", fault.said()), None),
+        }
+    }
+
     /// What is wrong with the entry file at `path`, if anything. One that vanishes meanwhile is fine.
     fn fault_of(&self, state: State, path: &str, text: &str) -> io::Result<Option<Fault>> {
-        let Some(stat) = dir::stat(&self.dir, path)? else { return Ok(None) };
+        let Some(stat) = dir::stat(&self.dir, path)? else {
+            return Ok(text.contains(char::REPLACEMENT_CHARACTER).then_some(Fault::Unnameable));
+        };
         let Some(name) = EntryName::parse(text) else { return Ok(Some(Fault::Strange("its name is no entry's"))) };
         if stat.st_mode & 0o170_000 != 0o100_000 {
             return Ok(Some(Fault::Strange("it is no regular file")));
@@ -113,23 +127,32 @@ impl SpoolQueue {
     }
 
     fn mend(&self, state: State, path: &str, text: &str, fault: &Fault) -> io::Result<Option<&'static str>> {
-        if let Fault::Strange(_) = fault {
-            self.to_corrupt(path, text)?;
-            return Ok(Some("moved to corrupt/"));
+        match fault {
+            Fault::Strange(_) => {
+                self.to_corrupt(path, text)?;
+                return Ok(Some("moved to corrupt/"));
+            }
+            Fault::Unnameable => return Ok(None),
+            Fault::Misplaced | Fault::Mode(_) | Fault::Unreadable(_) => {}
         }
         let Some(Locked::Ours(file, _)) = self.lock_entry(path).map_err(io::Error::other)? else { return Ok(None) };
         match (fault, EntryName::parse(text)) {
             (Fault::Misplaced, Some(name)) => {
                 let to = Spot { state, name };
                 self.ensure_folder(&to.folder())?;
-                dir::rename_new(&self.dir, path, &to.path())?;
-                Ok(Some("moved to where it belongs"))
+                match dir::rename_new(&self.dir, path, &to.path()) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        self.to_corrupt(path, text)?;
+                        Ok(Some("moved to corrupt/, for its twin lies where it belongs"))
+                    }
+                    other => other.map(|()| Some("moved to where it belongs")),
+                }
             }
             (Fault::Mode(_), _) => {
                 file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                 Ok(Some("set to 0600"))
             }
-            (Fault::Unreadable(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
+            (Fault::Unreadable(_) | Fault::Strange(_) | Fault::Unnameable | Fault::Misplaced, _) => {
                 self.to_corrupt(path, text)?;
                 Ok(Some("moved to corrupt/"))
             }
@@ -166,6 +189,8 @@ impl Report {
 enum Fault {
     /// None of ours.
     Strange(&'static str),
+    /// None of ours, and its name cannot be said in UTF-8.
+    Unnameable,
     Misplaced,
     Mode(u32),
     Unreadable(String),
@@ -175,6 +200,7 @@ impl Fault {
     fn said(&self) -> String {
         match self {
             Fault::Strange(why) => (*why).to_owned(),
+            Fault::Unnameable => "its name is no text and no entry's; move it away by hand".to_owned(),
             Fault::Misplaced => "it lies in the wrong folder".to_owned(),
             Fault::Mode(mode) => format!("its mode is {mode:04o} and not 0600"),
             Fault::Unreadable(why) => why.clone(),
