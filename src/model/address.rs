@@ -63,6 +63,10 @@ fn fault(text: &str) -> Option<&'static str> {
     if text.chars().any(char::is_control) {
         return Some("it contains a control character");
     }
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        // What stands for bytes that are no UTF-8, as in a header of another charset: whose address it was is lost.
+        return Some("it is not UTF-8 (RFC 6531)");
+    }
     let (local, domain) = match text.rsplit_once('@') {
         Some((local, domain)) => (local, Some(domain)),
         None => (text, None),
@@ -205,6 +209,7 @@ mod tests {
             "a@b>",
             "<a@b",
             "a\u{85}@b",
+            "j\u{fffd}rg@b",
             &long,
         ] {
             assert!(bad.parse::<Address>().is_err(), "{bad:?}");
