@@ -112,7 +112,7 @@ fn an_import_that_does_not_fit_is_queued_by_thousands_or_not_at_all() {
     assert_said(&output, &[75], "No space left on device");
     let queued = site.list().len();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(queued % 1_000 == 0 && queued > 0 && queued < 3_000, "{queued}: {said}");
+    assert!(queued.is_multiple_of(1_000) && queued > 0 && queued < 3_000, "{queued}: {said}");
     assert!(said.contains(&format!("only the first {queued} messages")), "{said}");
     assert_eq!(std::fs::read_dir(site.path("spool/outbound/tmp")).expect("a folder").count(), 0, "nothing is left");
     site.ok(&["run"]);

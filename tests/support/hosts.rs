@@ -57,7 +57,7 @@ impl Mounts {
     /// Makes the file system behind `link` read-only.
     pub fn read_only(&mut self, link: &Path) {
         let at = link.with_extension("mounted");
-        assert!(self.sh(&format!("mount -o remount,ro {}", at.display())), "remount");
+        assert!(self.sh(&format!("mount -o remount,bind,ro {}", at.display())), "remount");
     }
 }
 
