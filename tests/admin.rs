@@ -111,9 +111,8 @@ fn status_tells_of_a_run_at_work_and_of_none() {
     assert!(run()["pid"].is_u64() && run()["hangs"] == false, "{}", run());
     let text = site.ok(&["status"]);
     assert!(text.contains("works since") && text.contains(&format!("{id} in hand for")), "{text}");
-    signal("TERM", main.id());
-    signal("TERM", main.id());
-    main.wait_with_output().expect("it ends");
+    site.sinks().into_iter().for_each(|pid| signal("KILL", pid));
+    support::assert_silent(main);
     assert!(run().is_null() && site.ok(&["status"]).contains("no run at work"));
 }
 
