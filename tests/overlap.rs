@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Site, assert_silent, children, signal, wait_until};
+use support::{Site, assert_silent, children, signal, term_twice, wait_until};
 
 #[test]
 fn twenty_launches_while_five_thousand_drain() {
@@ -29,8 +29,7 @@ fn a_verbose_launch_says_who_is_at_work() {
     let output = site.try_run(&["run", "-v"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && said.contains(&format!("process {supervisor} ")), "{said}");
-    signal("TERM", main.id());
-    signal("TERM", main.id());
+    term_twice(main.id());
     main.wait().expect("it ends");
 }
 
@@ -56,8 +55,7 @@ fn a_second_term_stops_at_once_and_the_outcome_is_unknown() {
     site.submit(1, &["r1@example.net"]);
     let main = site.start(&["run"]);
     wait_until("a worker is busy", || site.busy() == 1);
-    signal("TERM", main.id());
-    signal("TERM", main.id());
+    term_twice(main.id());
     let output = main.wait_with_output().expect("it ends long before the sink's 30 seconds");
     assert!(output.status.success(), "{output:?}");
     let rows = site.list();

@@ -228,8 +228,9 @@ impl SpoolClaim<'_> {
 
     fn remove(&mut self) -> io::Result<()> {
         if self.journal.exists() && !self.journal.history.all_closed() {
-            // Else it would look as if mail were lost, from the unlink to the journal's own removal.
-            self.close_in_journal(crate::sys::clock::now())?;
+            // Else it would look as if mail were lost, from the unlink to the journal's own removal. A full disk may refuse
+            // it, and no unlink.
+            let _ = self.close_in_journal(crate::sys::clock::now());
         }
         fault::point("settle.unlink")?;
         dir::unlink(&self.queue.dir, &self.spot.path())?;

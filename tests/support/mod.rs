@@ -241,3 +241,15 @@ pub fn children(pid: u32) -> Vec<u32> {
 pub fn signal(name: &str, pid: u32) {
     let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).stderr(Stdio::null()).status();
 }
+
+/// Sends TERM twice. Two that are pending at the same time would count as one, so the second waits for the first to be
+/// taken.
+pub fn term_twice(pid: u32) {
+    signal("TERM", pid);
+    wait_until("the first TERM is taken", || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap_or("0").trim().to_owned();
+        u64::from_str_radix(&pending, 16).is_ok_and(|set| set & (1 << 14) == 0)
+    });
+    signal("TERM", pid);
+}
