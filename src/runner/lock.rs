@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Micros;
 use crate::spool::{SpoolError, SpoolQueue};
-use crate::sys::{clock, lock, process};
+use crate::sys::{clock, fault, lock, process};
 
 /// Who holds a queue, as the lock file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ impl QueueLock {
         if !lock::try_exclusive(&file).map_err(failed)? {
             return Ok(None);
         }
+        fault::instant("lock.taken");
         let holder = Holder { pid: std::process::id(), host: process::host_name(), started: clock::now() };
         let mut lock = QueueLock { file };
         // The lock is what counts: a full disk leaves it without a text.

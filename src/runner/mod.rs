@@ -28,9 +28,9 @@ use crate::config::{self, Config, Site};
 use crate::model::Exit;
 use crate::policy::{retry, units};
 use crate::spool::{Spool, SpoolQueue};
-use crate::sys::clock;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
+use crate::sys::{clock, fault};
 use crate::worker::board::{Board, Phase};
 
 /// What `bulkmailer run` is asked for.
@@ -148,6 +148,7 @@ pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summa
     let mut running = Vec::with_capacity(plans.len());
     for plan in &plans {
         let pid = process::fork(|| supervise::supervise(plan).code())?;
+        fault::instant("main.forked");
         running.push(Running { plan, pid, ended: None });
     }
     let show = !args.quiet && !args.json && progress::is_terminal();

@@ -16,7 +16,7 @@ use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
-use crate::sys::{clock, process::host_name};
+use crate::sys::{clock, fault, process::host_name};
 use crate::transport;
 use crate::worker::FAULTS_MAX;
 use crate::worker::board::{Counter, List, Phase};
@@ -292,7 +292,10 @@ impl<'p, 'a> Shift<'p, 'a> {
         self.synced = done;
         self.last_sync = Instant::now();
         let queue = self.queue;
-        let syncer = process::fork(|| if queue.sync().is_ok() { 0 } else { Exit::IoErr.code() });
+        let syncer = process::fork(|| {
+            fault::instant("syncer.forked");
+            if queue.sync().is_ok() { 0 } else { Exit::IoErr.code() }
+        });
         // Without room for a process it is tried again; the last sync needs none.
         self.syncer = syncer.ok();
     }
@@ -315,12 +318,14 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// The end of the shift: what was settled is synced, the sink's state is said, leftovers are swept.
     fn close(&mut self) -> Result<Exit, QueueError> {
+        fault::instant("supervisor.closing");
         if self.done() != self.synced
             && let Err(error) = self.queue.sync()
         {
             self.not_safe(&error.to_string());
         }
         self.beat(true);
+        fault::instant("supervisor.synced");
         let board = &self.plan.board;
         let mut exit = self.workers.worst;
         if self.unsafe_disk {

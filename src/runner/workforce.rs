@@ -10,7 +10,7 @@ use crate::model::Exit;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
-use crate::sys::{child, clock, spawn};
+use crate::sys::{child, clock, fault, spawn};
 use crate::transport;
 use crate::worker::board::{Counter, LISTED_MAX, List};
 use crate::worker::{Worker, work};
@@ -65,6 +65,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
                 Err(_) if self.alive() > 0 => return Ok(()),
                 Err(error) => return Err(error),
             }
+            fault::instant("supervisor.forked");
         }
         Ok(())
     }
@@ -135,6 +136,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
 
 /// A worker's whole life, in its own process.
 fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> Exit {
+    fault::instant("worker.forked");
     // It is faster so; without it nothing else changes.
     let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));

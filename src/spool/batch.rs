@@ -159,6 +159,7 @@ impl Batch<'_> {
             return Err(queue.failed("sync", "jobs")(error));
         }
         drop(top);
+        fault::instant("batch.closed");
         let _ = queue.wake();
         Ok(id)
     }

@@ -103,6 +103,7 @@ impl SpoolQueue {
             }
             Err(error) => return Err(self.failed("open", path)(error)),
         };
+        fault::point("claim.opened").map_err(self.failed("lock", path))?;
         if !lock::try_exclusive(&file).map_err(self.failed("lock", path))? {
             return Ok(Some(Locked::Contended));
         }
@@ -115,7 +116,9 @@ impl SpoolQueue {
     /// Moves an entry that cannot be read to `corrupt/`. The caller holds its lock.
     pub(super) fn set_aside(&self, spot: &Spot, why: String) -> Result<Taken<'_>, SpoolError> {
         let path = spot.path();
+        fault::point("aside.rename").map_err(self.failed("set aside", &path))?;
         self.to_corrupt(&path, &spot.name.to_string()).map_err(self.failed("set aside", &path))?;
+        fault::instant("aside.renamed");
         Ok(Taken::Corrupt { why })
     }
 
@@ -191,10 +194,13 @@ impl<'q> Queue for &'q SpoolQueue {
             return Ok(());
         }
         // The unlinks must be durable first: an entry that came back without its journal would be sent again.
+        fault::instant("tidy.begin");
         self.sync()?;
+        fault::instant("tidy.synced");
         for path in self.untidy.borrow_mut().drain(..) {
             // What stays behind is closed, and the sweep takes it.
             let _ = dir::unlink(&self.dir, &path);
+            fault::instant("tidy.unlinked");
         }
         Ok(())
     }
@@ -223,7 +229,8 @@ impl SpoolClaim<'_> {
         fault::point("settle.rename")?;
         self.queue.ensure_folder(&to.folder())?;
         dir::rename_new(&self.queue.dir, &self.spot.path(), &to.path())?;
-        fault::point("settle.renamed")
+        fault::instant("settle.renamed");
+        Ok(())
     }
 
     fn remove(&mut self) -> io::Result<()> {
@@ -234,7 +241,7 @@ impl SpoolClaim<'_> {
         }
         fault::point("settle.unlink")?;
         dir::unlink(&self.queue.dir, &self.spot.path())?;
-        fault::point("settle.unlinked")?;
+        fault::instant("settle.unlinked");
         if self.journal.exists() {
             self.queue.untidy.borrow_mut().push(journal_path(&self.envelope.id).1);
         }

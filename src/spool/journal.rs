@@ -213,7 +213,7 @@ impl Journal {
         fault::point("journal.begin")?;
         let line = Line::Begun { begun: now, group: group.to_vec(), status: "?".repeat(group.len()) };
         let end = self.append(queue, id, &line)?;
-        fault::point("journal.begun")?;
+        fault::instant("journal.begun");
         // The line ends in `status"}` and a newline, so the status ends three bytes before the end.
         Ok(end - 3 - group.len() as u64)
     }
@@ -251,6 +251,7 @@ impl Journal {
         };
         self.append(queue, id, &Line::Attempt(line.clone()))?;
         self.history.take(Line::Attempt(line));
+        fault::instant("journal.noted");
         Ok(())
     }
 
@@ -263,6 +264,7 @@ impl Journal {
                 let (folder, path) = journal_path(id);
                 queue.ensure_folder(&folder)?;
                 let file = dir::open_file(&queue.dir, &path, dir::Open::Create)?;
+                fault::instant("journal.made");
                 let first = Line::First { journal: 1, recipients: self.history.last.len() };
                 text = serde_json::to_string(&first)? + "\n";
                 empty.insert(file)

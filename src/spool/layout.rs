@@ -119,6 +119,7 @@ impl Spool {
             let new = durable::Unnamed::create(&self.dir, ".", &format!(".version-{}", std::process::id()))?;
             io::Write::write_all(&mut new.file(), format!("{FORMAT}\n").as_bytes())?;
             new.file().sync_all()?;
+            fault::point("spool.version")?;
             match new.link(&self.dir, "version") {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 Ok(_) | Err(_) => {}
@@ -195,7 +196,9 @@ impl Spool {
             dir::make(&self.dir, &format!("{name}/ready/{bucket:02x}"))?;
         }
         dir::open_file(&self.dir, &format!("{name}/lock"), dir::Open::Create)?;
+        fault::point("queue.made")?;
         durable::sync_file_system(&self.dir)?;
+        fault::point("queue.synced")?;
         dir::open_file(&self.dir, &format!("{name}/wake"), dir::Open::Create)?;
         durable::sync_dir(&self.dir, name)
     }
@@ -283,6 +286,7 @@ impl SpoolQueue {
         let steps = || -> io::Result<()> {
             fault::point("prove")?;
             dir::open_file(&self.dir, &name, dir::Open::Create)?;
+            fault::instant("prove.made");
             dir::rename_over(&self.dir, &name, "tmp/proved")?;
             dir::unlink(&self.dir, "tmp/proved")
         };

@@ -138,7 +138,7 @@ impl Draft<'_> {
             return Err(queue.failed("sync", &spot.folder())(error));
         }
         drop(file);
-        let _ = fault::point("publish.closed");
+        fault::instant("publish.closed");
         // The mail is safe; a wake that fails only means that the next run finds it.
         let _ = queue.wake();
         Ok(self.id)

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use super::{SpoolError, claim};
 use crate::model::{EntryId, Micros};
-use crate::sys::{clock, dir, lock};
+use crate::sys::{clock, dir, fault, lock};
 
 /// How old something in `tmp/` must be before it counts as left behind.
 pub const ORPHAN_AGE: Duration = Duration::from_secs(3_600);
@@ -51,13 +51,16 @@ impl SpoolQueue {
             let (ready, hold) = (format!("jobs/{job}/ready"), format!("jobs/{job}/hold"));
             let ended =
                 dir::remove(&self.dir, folder)? && dir::remove(&self.dir, &ready)? && dir::remove(&self.dir, &hold)?;
+            fault::instant("job.empty");
             if !ended || !dir::remove(&self.dir, &format!("jobs/{job}/failed"))? {
                 return Ok(false);
             }
             // Its journals go with it, so the unlinks of its entries must be durable first.
             self.sync().map_err(io::Error::other)?;
+            fault::instant("job.synced");
             let tmp = format!("tmp/{job}");
             dir::rename_new(&self.dir, &format!("jobs/{job}"), &tmp)?;
+            fault::instant("job.renamed");
             remove_tree(&self.dir, &tmp);
             Ok(true)
         };
@@ -108,6 +111,7 @@ impl SpoolQueue {
 
     /// One sweep; returns how many things were removed.
     pub fn sweep(&self, failed_keep: Duration) -> Result<u64, SpoolError> {
+        fault::instant("sweep.begin");
         let mut removed = 0;
         for orphan in self.orphans(ORPHAN_AGE)? {
             self.remove_orphan(&orphan);

@@ -1,14 +1,23 @@
 //! Named fault points: the instants at which the crash tests kill a process or make a step fail.
 //!
 //! They exist with the cargo feature `faults` only; without it a point compiles to nothing. The environment variable
-//! `BULKMAILER_FAULT` chooses one: `NAME`, `NAME:COUNT` (the COUNT-th passing), with `=kill` (the default: SIGKILL to
-//! oneself), `=stop` (SIGSTOP) or the name of an error: `=enospc`, `=eio`, `=erofs`.
+//! `BULKMAILER_FAULT` chooses some, divided by commas: `NAME`, `NAME:COUNT` (the COUNT-th passing in a process, where a
+//! forked one goes on counting), with `=kill` (the default: SIGKILL to oneself), `=stop` (SIGSTOP) or the name of an
+//! error: `=enospc`, `=eio`, `=erofs`. With `BULKMAILER_FAULT_ONCE=PATH` only the first process to come there is hit: it
+//! makes the file PATH, which also tells the test that the point was met.
 
-/// Passes the point `name`; an error if the test asked for one here.
+/// Passes the point `name`, where a step may fail; an error if the test asked for one here.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
 pub fn point(_name: &str) -> std::io::Result<()> {
     Ok(())
+}
+
+/// Passes the point `name`, between two steps: one can only be killed or stopped here.
+#[inline(always)]
+pub fn instant(name: &str) {
+    // Nothing can fail at an instant, so an error that is asked for is none.
+    let _ = point(name);
 }
 
 #[cfg(feature = "faults")]
@@ -27,24 +36,38 @@ mod armed {
         name: String,
         count: u64,
         action: String,
+        passed: AtomicU64,
     }
 
-    static CHOSEN: OnceLock<Option<Fault>> = OnceLock::new();
-    static PASSED: AtomicU64 = AtomicU64::new(0);
+    static CHOSEN: OnceLock<Vec<Fault>> = OnceLock::new();
 
-    fn chosen() -> Option<Fault> {
-        let text = std::env::var("BULKMAILER_FAULT").ok()?;
-        let (point, action) = text.split_once('=').unwrap_or((&text, "kill"));
-        let (name, count) = point.split_once(':').unwrap_or((point, "1"));
-        Some(Fault { name: name.to_owned(), count: count.parse().ok()?, action: action.to_owned() })
+    fn chosen() -> Vec<Fault> {
+        let text = std::env::var("BULKMAILER_FAULT").unwrap_or_default();
+        let fault = |one: &str| {
+            let (point, action) = one.split_once('=').unwrap_or((one, "kill"));
+            let (name, count) = point.split_once(':').unwrap_or((point, "1"));
+            let count = count.parse().ok()?;
+            Some(Fault { name: name.to_owned(), count, action: action.to_owned(), passed: AtomicU64::new(0) })
+        };
+        text.split(',').filter_map(fault).collect()
+    }
+
+    /// Whether this process is the first to be hit, or all are to be.
+    fn is_my_turn() -> bool {
+        std::env::var_os("BULKMAILER_FAULT_ONCE").is_none_or(|path| std::fs::File::create_new(path).is_ok())
     }
 
     pub fn point(name: &str) -> io::Result<()> {
-        let Some(fault) = CHOSEN.get_or_init(chosen) else { return Ok(()) };
-        if fault.name != name || PASSED.fetch_add(1, Ordering::Relaxed) + 1 != fault.count {
-            return Ok(());
+        for fault in CHOSEN.get_or_init(chosen).iter().filter(|fault| fault.name == name) {
+            if fault.passed.fetch_add(1, Ordering::Relaxed) + 1 == fault.count && is_my_turn() {
+                return strike(&fault.action);
+            }
         }
-        let errno = match fault.action.as_str() {
+        Ok(())
+    }
+
+    fn strike(action: &str) -> io::Result<()> {
+        let errno = match action {
             "stop" => return Ok(raise(Signal::SIGSTOP)?),
             "enospc" => Errno::ENOSPC,
             "eio" => Errno::EIO,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::{Handover, Transport};
 use crate::model::{Attempt, Envelope, Reason, Verdict};
+use crate::sys::fault;
 use crate::sys::process::host_name;
 use crate::sys::signals::Signals;
 
@@ -53,15 +54,21 @@ impl Maildir {
             .custom_flags(nix::libc::O_NOFOLLOW)
             .open(&tmp)?;
         let written = (|| {
+            fault::point("maildir.made")?;
             let to = &envelope.recipients[recipient];
             file.write_all(format!("Return-Path: <{}>\nDelivered-To: {to}\n", envelope.sender_text()).as_bytes())?;
             copy(message, &mut file)?;
             file.sync_data()?;
+            fault::point("maildir.synced")?;
             match std::fs::hard_link(&tmp, &new) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-                Ok(()) | Err(_) => File::open(self.path.join("new"))?.sync_all(),
+                Ok(()) | Err(_) => {
+                    fault::point("maildir.linked")?;
+                    File::open(self.path.join("new"))?.sync_all()
+                }
             }
         })();
+        fault::instant("maildir.committed");
         std::fs::remove_file(&tmp)?;
         written
     }

@@ -19,8 +19,8 @@ use crate::events::{self, Event};
 use crate::model::{Attempt, EntryId, Exit, Micros, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
-use crate::sys::clock;
 use crate::sys::signals::Signals;
+use crate::sys::{clock, fault};
 use crate::transport::{Handover, Transport};
 
 /// So many entries of a queue that cannot be settled or claimed end its run; the board's lists have room for them.
@@ -220,7 +220,10 @@ impl<Q: Queue> Worker<'_, Q> {
         };
         let group = begun.group.clone();
         let handover = Handover { envelope: claim.envelope(), group: &group, message };
-        let verdicts = match self.transport.send(handover, self.signals) {
+        fault::instant("worker.handing");
+        let answer = self.transport.send(handover, self.signals);
+        fault::instant("worker.handed");
+        let verdicts = match answer {
             Attempt::Answered(verdicts) => verdicts,
             Attempt::SinkDown(why) => {
                 self.board.sink_down(&why);
@@ -241,6 +244,7 @@ impl<Q: Queue> Worker<'_, Q> {
         if let Err(error) = claim.answer(begun, Some(&verdicts)) {
             return Group::Fault(error);
         }
+        fault::instant("worker.answered");
         match self.record(claim, &group, &verdicts, attempt, started.elapsed()) {
             Ok(()) => Group::Answered,
             Err(error) => Group::Fault(error),
@@ -285,6 +289,7 @@ impl<Q: Queue> Worker<'_, Q> {
         };
         let lines: Vec<Event<'_>> = group.iter().zip(verdicts).map(event).collect();
         self.events.write(now, &lines);
+        fault::instant("worker.recorded");
         for (&recipient, verdict) in group.iter().zip(verdicts) {
             self.board.add(Counter::of(verdict.kind()), 1);
             if matches!(verdict, Verdict::Delivered | Verdict::Failed(_)) {
