@@ -68,6 +68,8 @@ pub struct History {
     pub attempt: Option<AttemptLine>,
     /// Some group was in flight when its worker died.
     pub interrupted: bool,
+    /// The first line is there, which says how many recipients there are.
+    pub headed: bool,
 }
 
 impl History {
@@ -108,8 +110,12 @@ impl History {
 
     fn take(&mut self, line: Line) {
         match line {
-            Line::First { recipients, .. } if self.last.is_empty() => self.last = vec![None; recipients.min(1 << 20)],
-            Line::First { .. } => {}
+            Line::First { recipients, .. } => {
+                self.headed = true;
+                if self.last.is_empty() {
+                    self.last = vec![None; recipients.min(1 << 20)];
+                }
+            }
             Line::Begun { group, status, .. } => {
                 for (recipient, letter) in group.into_iter().zip(status.chars()) {
                     match kind_of(letter) {
@@ -257,7 +263,6 @@ impl Journal {
 
     /// Adds a line, and makes the journal first if it is missing. Returns where the file ends then.
     fn append(&mut self, queue: &SpoolQueue, id: &EntryId, line: &Line) -> io::Result<u64> {
-        let mut text = String::new();
         let file = match &mut self.file {
             Some(file) => file,
             empty => {
@@ -265,12 +270,17 @@ impl Journal {
                 queue.ensure_folder(&folder)?;
                 let file = dir::open_file(&queue.dir, &path, dir::Open::Create)?;
                 fault::instant("journal.made");
-                let first = Line::First { journal: 1, recipients: self.history.last.len() };
-                text = serde_json::to_string(&first)? + "\n";
                 empty.insert(file)
             }
         };
+        let mut text = String::new();
         if self.torn {
+            text.push('\n');
+        }
+        // Also where a killed worker made the file and no more.
+        if !self.history.headed {
+            let first = Line::First { journal: 1, recipients: self.history.last.len() };
+            text.push_str(&serde_json::to_string(&first)?);
             text.push('\n');
         }
         text.push_str(&serde_json::to_string(line)?);
@@ -279,6 +289,7 @@ impl Journal {
         self.torn = true;
         file.write_all_at(text.as_bytes(), self.end)?;
         self.torn = false;
+        self.history.headed = true;
         self.end += text.len() as u64;
         Ok(self.end)
     }
@@ -304,6 +315,23 @@ mod tests {
         assert_eq!(history.attempts(), 1);
         assert_eq!(history.waited(Micros(25)), Duration::from_micros(15));
         assert_eq!(history.waited(Micros(9_999)), Duration::from_micros(30));
+    }
+
+    #[test]
+    fn a_journal_that_its_maker_left_empty_or_torn_tells_everything_in_the_end() {
+        for left in ["", "{\"journal\":1,\"recip"] {
+            let temp = tempfile::tempdir().expect("a temporary folder");
+            let spool = super::super::Spool::create(temp.path()).expect("a spool");
+            let queue = spool.queue("outbound").expect("a queue");
+            let id = EntryId::new(Micros(1));
+            let (folder, path) = journal_path(&id);
+            queue.ensure_folder(&folder).expect("a folder");
+            std::fs::write(queue.path(&path), left).expect("written");
+            let mut journal = Journal::open(&queue, &id, 2).expect("opened");
+            let mark = journal.begin(&queue, &id, &[0, 1], Micros(1)).expect("begun");
+            journal.answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Delivered])).expect("answered");
+            assert!(queue.history(&id, 0).expect("read").all_closed(), "{left:?}");
+        }
     }
 
     #[test]
