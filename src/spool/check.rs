@@ -6,7 +6,7 @@
 //! | an entry that is truncated or cannot be read | moving it to `corrupt/` |
 //! | an entry in the wrong bucket, or with the wrong mode | moving it (to `corrupt/`, if its twin lies there); setting 0600 |
 //! | a name that is none of ours, a link, a folder | moving it to `corrupt/` |
-//! | a journal without its entry, all recipients closed | removing it |
+//! | an old journal without its entry, all recipients closed | removing it |
 //! | a journal without its entry, some recipient open | not at all: a person looks |
 //!
 //! An entry is mended only under its lock, so `check` may run beside anything.
@@ -161,17 +161,20 @@ impl SpoolQueue {
 
     fn check_journals(&self, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
         let lone = self.lone_journals()?;
-        if repair && lone.iter().any(|(closed, _)| *closed) {
+        if repair && lone.iter().any(|lone| lone.closed) {
             // An entry that came back after a power cut without its journal would be sent again.
             self.sync()?;
         }
-        for (closed, path) in lone {
-            if !closed {
+        for sweep::Lone { path, closed, age } in lone {
+            if closed && age < sweep::ORPHAN_AGE {
+                // A worker removes it after the next sync, or was killed before, and then the sweep does.
+            } else if closed {
+                let removed = repair && dir::unlink(&self.dir, &path).is_ok();
+                let what = "a journal whose entry was settled".to_owned();
+                report.add(path, what, removed.then_some("removed"));
+            } else {
                 let what = "a journal with open recipients, and its entry is nowhere: see whom it names".to_owned();
                 report.add(path, what, None);
-            } else if repair && dir::unlink(&self.dir, &path).is_ok() {
-                // It is no fault: a worker leaves it until the removal of its entry is on disk.
-                report.add(path, "a journal whose entry was settled".to_owned(), Some("removed"));
             }
         }
         Ok(())

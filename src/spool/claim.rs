@@ -5,7 +5,8 @@
 //! our lock, and what we hold is a file that has no name any more.
 //!
 //! Settling happens under the claim:
-//! - delivered: `unlink`, then close; a journal stays until the unlink is durable (`Queue::tidy`);
+//! - delivered: `unlink`, then close; a journal closes every recipient before and stays until the unlink is durable
+//!   (`Queue::tidy`);
 //! - deferred, failed, held: one `renameat2`; the journal, which keeps its name, was written before.
 //!
 //! Where a step fails the entry lies where it was, and the run passes it over from then on. One that was delivered and
@@ -235,9 +236,9 @@ impl SpoolClaim<'_> {
 
     fn remove(&mut self) -> io::Result<()> {
         if self.journal.exists() && !self.journal.history.all_closed() {
-            // Else it would look as if mail were lost, from the unlink to the journal's own removal. A full disk may refuse
-            // it, and no unlink.
-            let _ = self.close_in_journal(crate::sys::clock::now());
+            // One recipient's delivery is in no journal yet, and a journal that is left behind open is nobody's to remove. A
+            // full disk may refuse it, and no unlink.
+            self.close_in_journal(crate::sys::clock::now());
         }
         fault::point("settle.unlink")?;
         dir::unlink(&self.queue.dir, &self.spot.path())?;
@@ -248,8 +249,8 @@ impl SpoolClaim<'_> {
         Ok(())
     }
 
-    /// Closes every recipient in the journal, for an entry that was delivered and cannot be removed.
-    fn close_in_journal(&mut self, now: Micros) -> io::Result<()> {
+    /// Closes every recipient of a delivered entry in the journal, so that nobody is in doubt whether it still waits.
+    fn close_in_journal(&mut self, now: Micros) {
         let all: Vec<usize> = (0..self.envelope.recipients.len()).collect();
         let note = AttemptNote {
             number: self.attempts().saturating_add(1),
@@ -258,7 +259,8 @@ impl SpoolClaim<'_> {
             next: None,
             results: vec![(all, Verdict::Delivered)],
         };
-        self.journal.note(self.queue, &self.envelope.id, &note)
+        // If this fails, what comes is an unlink; if that fails too, the run still passes the entry over.
+        let _ = self.journal.note(self.queue, &self.envelope.id, &note);
     }
 }
 
@@ -333,8 +335,7 @@ impl Claim for SpoolClaim<'_> {
         };
         if let Err(error) = settled {
             if end == End::Delivered && !self.journal.history.all_closed() {
-                // If this fails too, the run still passes the entry over.
-                let _ = self.close_in_journal(crate::sys::clock::now());
+                self.close_in_journal(crate::sys::clock::now());
             }
             let error = self.queue.failed("settle", &self.spot.path())(error);
             return Err(Stuck { claim: self, error });

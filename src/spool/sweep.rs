@@ -2,7 +2,8 @@
 //!
 //! - `tmp/`: a file or folder that can be locked and is older than an hour; whoever writes there holds the lock.
 //! - journals that close every recipient and whose entry is in no state, looked for twice;
-//! - `failed/`: entries kept longer than `failed_keep`, with their journals.
+//! - `failed/`: entries kept longer than `failed_keep`, with their journals;
+//! - jobs that have ended.
 //!
 //! Nothing here ever adopts a half-written file, and nothing here touches mail that somebody still waits for.
 
@@ -10,7 +11,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use super::{SpoolError, claim};
@@ -40,6 +41,21 @@ pub(super) struct Orphan {
     pub is_dir: bool,
     /// Held until it is removed.
     _lock: File,
+}
+
+/// A journal whose entry is nowhere.
+pub(super) struct Lone {
+    pub path: String,
+    /// It closes every recipient.
+    pub closed: bool,
+    /// How long it has not changed.
+    pub age: Duration,
+}
+
+impl Lone {
+    fn closed(self) -> Option<String> {
+        self.closed.then_some(self.path)
+    }
 }
 
 impl SpoolQueue {
@@ -118,14 +134,15 @@ impl SpoolQueue {
             removed += 1;
         }
         removed += self.drop_old_failures(failed_keep)?;
-        let closed: Vec<_> = self.lone_journals()?.into_iter().filter(|(closed, _)| *closed).collect();
-        if !closed.is_empty() {
-            // An entry that came back after a power cut without its journal would be sent again.
+        let lone: Vec<String> = self.lone_journals()?.into_iter().filter_map(Lone::closed).collect();
+        if !lone.is_empty() {
+            // The unlinks of their entries may be a killed worker's, and synced by nobody.
             self.sync()?;
         }
-        for (_, path) in closed {
+        for path in lone {
             removed += u64::from(dir::unlink(&self.dir, &path).is_ok());
         }
+        self.finish_jobs();
         Ok(removed)
     }
 
@@ -155,8 +172,19 @@ impl SpoolQueue {
         Ok(removed)
     }
 
-    /// Journals whose entry is in no state: whether each closes every recipient, and its path.
-    pub(super) fn lone_journals(&self) -> Result<Vec<(bool, String)>, SpoolError> {
+    /// Ends the jobs that nobody has anything left to do in.
+    fn finish_jobs(&self) {
+        // What cannot be listed now is met by the next worker that passes.
+        for job in self.names("jobs").into_iter().flatten().flatten() {
+            let ready = format!("jobs/{job}/ready");
+            if self.names(&ready).is_ok_and(|mut names| names.next().is_none()) {
+                self.finish_job(&job, &ready);
+            }
+        }
+    }
+
+    /// Journals whose entry is in no state.
+    pub(super) fn lone_journals(&self) -> Result<Vec<Lone>, SpoolError> {
         let mut lone = Vec::new();
         for bucket in 0..=u8::MAX {
             let states = State::ALL.map(|state| format!("{}/{bucket:02x}", state.name()));
@@ -175,7 +203,7 @@ impl SpoolQueue {
     /// The lone ones among the journals of one folder, whose entries would lie in `states`. One folder's ids are in
     /// memory at a time. A journal is looked for before its entry, and what seems alone is looked up once more: a
     /// listing can miss a name that is being renamed.
-    fn lone_in(&self, journals: &str, states: &[String], lone: &mut Vec<(bool, String)>) -> Result<(), SpoolError> {
+    fn lone_in(&self, journals: &str, states: &[String], lone: &mut Vec<Lone>) -> Result<(), SpoolError> {
         let failed = || self.failed("list", journals);
         let id_of = |name: &str| name.strip_suffix(".log").and_then(|id| id.parse::<EntryId>().ok());
         let mut ids: HashSet<EntryId> =
@@ -191,8 +219,16 @@ impl SpoolQueue {
             }
         }
         for id in ids {
-            if self.locate(&id)?.is_none() {
-                lone.push((self.history(&id, 0, &mut |_| {})?.all_closed(), format!("{journals}/{id}.log")));
+            if self.locate(&id)?.is_some() {
+                continue;
+            }
+            let closed = self.history(&id, 0, &mut |_| {})?.all_closed();
+            let path = format!("{journals}/{id}.log");
+            // Looked at last: where it is gone by now, its worker has tidied up meanwhile.
+            if let Some(stat) = dir::stat(&self.dir, &path).map_err(failed())? {
+                let changed = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
+                let age = SystemTime::now().duration_since(UNIX_EPOCH + changed).unwrap_or_default();
+                lone.push(Lone { path, closed, age });
             }
         }
         Ok(())
