@@ -330,7 +330,7 @@ mod tests {
             let mut journal = Journal::open(&queue, &id, 2).expect("opened");
             let mark = journal.begin(&queue, &id, &[0, 1], Micros(1)).expect("begun");
             journal.answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Delivered])).expect("answered");
-            assert!(queue.history(&id, 0).expect("read").all_closed(), "{left:?}");
+            assert!(queue.history(&id, 0, &mut |_| {}).expect("read").all_closed(), "{left:?}");
         }
     }
 

@@ -169,6 +169,8 @@ impl<Q: Queue> Worker<'_, Q> {
                     rest.splice(0..0, group);
                 }
                 Group::SinkDown => return self.slot.idle(),
+                // Everybody has it: its removal says that as well as a journal does.
+                Group::Fault(error) if attempt.open.is_empty() && !claim.any_failed() => self.fault(&error),
                 Group::Fault(error) => return self.stick(claim.id(), &error),
             }
         }
@@ -241,33 +243,39 @@ impl<Q: Queue> Worker<'_, Q> {
             };
         }
         let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| attempt.judge(verdict)).collect();
-        if let Err(error) = claim.answer(begun, Some(&verdicts)) {
-            return Group::Fault(error);
-        }
+        let answered = claim.answer(begun, Some(&verdicts));
         fault::instant("worker.answered");
-        match self.record(claim, &group, &verdicts, attempt, started.elapsed()) {
-            Ok(()) => Group::Answered,
-            Err(error) => Group::Fault(error),
+        let recorded = self.record(claim, &group, &verdicts, attempt, answered.is_ok(), started.elapsed());
+        match (answered, recorded) {
+            (Ok(()), Ok(())) => Group::Answered,
+            // The attempt's own line tells it instead.
+            (Err(error), Ok(())) => {
+                self.fault(&error);
+                Group::Answered
+            }
+            (Ok(()) | Err(_), Err(error)) => Group::Fault(error),
         }
     }
 
-    /// Journals what was not delivered, writes the events, counts.
+    /// Journals what was not delivered, and what was where the answer could not be; writes the events, counts.
     fn record(
         &mut self,
         claim: &mut Q::Claim,
         group: &[usize],
         verdicts: &[Verdict],
         attempt: &mut Try,
+        answered: bool,
         took: Duration,
     ) -> Result<(), QueueError> {
         let now = clock::now();
-        let results = undelivered(group, verdicts);
+        let mut noted = Ok(());
+        let results = together(group, verdicts, answered);
         if !results.is_empty() {
             let (number, waited) = (attempt.number, attempt.waited);
-            if results.iter().any(|(_, verdict)| !matches!(verdict, Verdict::Failed(_))) {
+            if results.iter().any(|(_, verdict)| !matches!(verdict, Verdict::Delivered | Verdict::Failed(_))) {
                 attempt.next.get_or_insert_with(|| now.plus(self.delay(number)));
             }
-            claim.note(&AttemptNote { number, at: now, waited, next: attempt.next, results })?;
+            noted = claim.note(&AttemptNote { number, at: now, waited, next: attempt.next, results });
         }
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let envelope = claim.envelope();
@@ -292,11 +300,17 @@ impl<Q: Queue> Worker<'_, Q> {
         fault::instant("worker.recorded");
         for (&recipient, verdict) in group.iter().zip(verdicts) {
             self.board.add(Counter::of(verdict.kind()), 1);
-            if matches!(verdict, Verdict::Delivered | Verdict::Failed(_)) {
+            // A failure that is in no journal is none yet.
+            let closed = match verdict {
+                Verdict::Delivered => true,
+                Verdict::Failed(_) => noted.is_ok(),
+                Verdict::Deferred(_) | Verdict::Unknown(_) => false,
+            };
+            if closed {
                 attempt.open.retain(|&open| open != recipient);
             }
         }
-        Ok(())
+        noted
     }
 
     fn delay(&self, attempt: u32) -> Duration {
@@ -328,11 +342,11 @@ fn by_domain<C: Claim>(claim: &C, mut open: Vec<usize>) -> Vec<usize> {
     open
 }
 
-/// Everything but deliveries, the same verdicts together.
-fn undelivered(group: &[usize], verdicts: &[Verdict]) -> Vec<(Vec<usize>, Verdict)> {
+/// The same verdicts together; without the deliveries if those were `answered`.
+fn together(group: &[usize], verdicts: &[Verdict], answered: bool) -> Vec<(Vec<usize>, Verdict)> {
     let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
     for (&recipient, verdict) in group.iter().zip(verdicts) {
-        if *verdict == Verdict::Delivered {
+        if answered && *verdict == Verdict::Delivered {
             continue;
         }
         match results.iter_mut().find(|(_, seen)| seen == verdict) {
