@@ -9,6 +9,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// "nobody" of Debian; any user without rights will do.
 const NOBODY: u32 = 65_534;
 
+/// Takes the sendmail commands out of a private view of the host's folders.
+const HIDE_SENDMAIL: &str = "for folder in /usr/sbin /usr/lib; do \
+    [ -e $folder/sendmail ] || [ -L $folder/sendmail ] || continue; \
+    mount -t tmpfs tmpfs /mnt && mkdir -m 755 /mnt/upper /mnt/work || exit 99; \
+    mount -t overlay -o lowerdir=$folder,upperdir=/mnt/upper,workdir=/mnt/work overlay $folder || exit 99; \
+    rm $folder/sendmail || exit 99; \
+    done; ";
+
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
@@ -119,9 +127,7 @@ impl Plain {
         };
         if is_root() {
             shell.args(["-m", "sh"]);
-            for place in ["/usr/sbin/sendmail", "/usr/lib/sendmail"] {
-                script.push_str(&format!("[ ! -e {place} ] || mount --bind /dev/null {place} || exit 99; "));
-            }
+            script.push_str(HIDE_SENDMAIL);
             script.push_str(&format!("exec setpriv --reuid={0} --regid={0} --clear-groups -- ", self.uid));
         } else {
             script.push_str("exec ");

@@ -1,8 +1,6 @@
 //! What the tests that run the real program share: a site of its own for each test, and a sink that records.
 #![allow(dead_code)]
 
-pub mod crash;
-
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
