@@ -144,3 +144,17 @@ fn one_bad_recipient_does_not_keep_the_others() {
     assert_eq!(found.len(), 4, "{found:?}");
     assert!(site.deliveries().values().all(|&times| times == 1));
 }
+
+#[test]
+fn a_sendmail_of_no_known_kind_gets_one_recipient_at_a_time() {
+    // Its status would say nothing of the others, and whoever it took would get the message twice.
+    let site = Site::new("digits", "max_recipients = 10");
+    let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
+    site.configure(&config.replace("\"postfix\"", "\"generic\""));
+    site.submit(1, &["r0@example.net", "r67@example.net", "ra@example.net"]);
+    site.ok(&["run"]);
+    let log = std::fs::read_to_string(site.path("log")).expect("a log");
+    assert!(log.lines().count() == 2 && site.deliveries().values().all(|&times| times == 1), "{log}");
+    let failed: Vec<_> = site.events().into_iter().filter(|event| event["verdict"] == "failed").collect();
+    assert!(failed.len() == 1 && failed[0]["recipient"] == "r67@example.net", "{failed:?}");
+}

@@ -9,7 +9,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::lock::{self, QueueLock};
-use super::workforce::Workforce;
+use super::workforce::{CRASHES_MAX, Workforce};
 use super::{Beat, Plan, beat, sink};
 use crate::model::{Exit, Micros};
 use crate::queue::QueueError;
@@ -145,7 +145,7 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// The sink is down, or the spool refuses: nothing more is begun.
     fn halted(&self) -> bool {
         self.told()
-            || self.workers.hopeless
+            || self.workers.is_hopeless()
             || self.plan.board.sink_is_down()
             || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
     }
@@ -258,8 +258,12 @@ impl<'p, 'a> Shift<'p, 'a> {
         while let Some((pid, how)) = process::reap().map_err(self.os("wait for a worker"))? {
             if self.syncer == Some(pid) {
                 self.syncer = None;
-                if how != Ended::Exited(0) {
-                    self.not_safe(&how.to_string());
+                match how {
+                    Ended::Exited(0) => {}
+                    // The kernel tells of a failed write once, so the next sync would seem to succeed. It was said.
+                    Ended::Exited(_) => self.unsafe_disk = true,
+                    // It was killed: the next one makes up for it.
+                    Ended::Signalled(_) => self.synced = u64::MAX,
                 }
                 continue;
             }
@@ -276,11 +280,16 @@ impl<'p, 'a> Shift<'p, 'a> {
         self.plan.board.recipients_done() + self.plan.board.count(Counter::Settled)
     }
 
-    /// Says once that a sync failed: after a power cut mail that was delivered may be delivered again.
-    fn not_safe(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.unsafe_disk, true) {
-            eprintln!("bulkmailer: {}: the spool's disk cannot be synced ({why}); look after it", self.plan.name);
+    /// Waits until what was settled is on disk; says once if that fails.
+    fn sync(&self) -> bool {
+        let synced = fault::point("syncer.sync").map_err(self.os("sync")).and_then(|()| self.queue.sync());
+        if let Err(error) = &synced
+            && !self.unsafe_disk
+        {
+            let what = "after a power cut, mail that was delivered may be delivered again: look after the disk";
+            eprintln!("bulkmailer: {}: {error}; {what}", self.plan.name);
         }
+        synced.is_ok()
     }
 
     /// Once a second while anything was settled: a child syncs, so that a slow disk stops neither us nor the workers.
@@ -291,10 +300,9 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
         self.synced = done;
         self.last_sync = Instant::now();
-        let queue = self.queue;
         let syncer = process::fork(|| {
             fault::instant("syncer.forked");
-            if queue.sync().is_ok() { 0 } else { Exit::IoErr.code() }
+            if self.sync() { Exit::Ok.code() } else { Exit::IoErr.code() }
         });
         // Without room for a process it is tried again; the last sync needs none.
         self.syncer = syncer.ok();
@@ -319,15 +327,14 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// The end of the shift: what was settled is synced, the sink's state is said, leftovers are swept.
     fn close(&mut self) -> Result<Exit, QueueError> {
         fault::instant("supervisor.closing");
-        if self.done() != self.synced
-            && let Err(error) = self.queue.sync()
-        {
-            self.not_safe(&error.to_string());
-        }
+        self.unsafe_disk |= self.done() != self.synced && !self.sync();
         self.beat(true);
         fault::instant("supervisor.synced");
         let board = &self.plan.board;
         let mut exit = self.workers.worst;
+        if self.workers.is_hopeless() {
+            eprintln!("bulkmailer: {}: {CRASHES_MAX} workers died, so this run ends; mail waits", self.plan.name);
+        }
         if self.unsafe_disk {
             exit = exit.worst(Exit::IoErr);
         }

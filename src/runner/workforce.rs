@@ -18,8 +18,8 @@ use crate::worker::{Worker, work};
 /// How long workers that were told to stop now may take before they are killed: what a sendmail gets, twice, and a bit.
 const STOP_GRACE: Duration = Duration::from_secs(2 * child::GRACE.as_secs() + 5);
 
-/// So many workers may die with nothing in hand before the queue's run ends.
-const BARREN_MAX: u32 = 8;
+/// So many workers of one queue may die before its run ends; the board's lists have room for what they died of.
+pub(super) const CRASHES_MAX: u64 = LISTED_MAX as u64;
 
 /// How late a worker may notice that a sendmail is past its time, or that it shall stop now.
 const TICK: Duration = Duration::from_millis(250);
@@ -30,19 +30,17 @@ pub(super) struct Workforce<'p, 'a> {
     spool: &'p Spool,
     queue: &'p SpoolQueue,
     pids: Vec<Option<i32>>,
-    /// How many workers died with an entry in hand, or ("") with none.
+    /// How many workers died with an entry in hand.
     deaths: HashMap<String, u32>,
     told: Option<(Send, Instant)>,
     /// The worst status that a worker ended with.
     pub worst: Exit,
-    /// Workers die, and replacing them helps nobody.
-    pub hopeless: bool,
 }
 
 impl<'p, 'a> Workforce<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
         let pids = vec![None; plan.workers];
-        Workforce { plan, spool, queue, pids, deaths: HashMap::new(), told: None, worst: Exit::Ok, hopeless: false }
+        Workforce { plan, spool, queue, pids, deaths: HashMap::new(), told: None, worst: Exit::Ok }
     }
 
     pub fn alive(&self) -> usize {
@@ -88,16 +86,20 @@ impl<'p, 'a> Workforce<'p, 'a> {
         self.plan.board.add(Counter::Crashes, 1);
         let with = hand.as_ref().map_or(String::new(), |hand| format!(" with entry {} in hand", hand.id));
         eprintln!("bulkmailer: {}: a worker died ({how}){with}; another takes its place", self.plan.name);
-        // One that dies of nothing that we know of would die again; a full list can shield nobody any more.
-        let id = hand.map_or(String::new(), |hand| hand.id);
-        let deaths = self.deaths.entry(id.clone()).or_default();
+        let Some(hand) = hand else { return };
+        let deaths = self.deaths.entry(hand.id.clone()).or_default();
         *deaths += 1;
-        if id.is_empty() {
-            self.hopeless |= *deaths >= BARREN_MAX;
-        } else if *deaths == 2 {
-            self.plan.board.put(List::Poisoned, &id);
-            self.hopeless |= self.plan.board.listed(List::Poisoned) >= LISTED_MAX;
+        match *deaths {
+            2 => self.plan.board.put(List::Poisoned, &hand.id),
+            // Not even setting it aside is survived.
+            3 => self.plan.board.put(List::Stuck, &hand.id),
+            _ => {}
         }
+    }
+
+    /// So many died that replacing them helps nobody: what kills them is no single entry.
+    pub fn is_hopeless(&self) -> bool {
+        self.plan.board.count(Counter::Crashes) >= CRASHES_MAX
     }
 
     /// Tells every worker; a telling that is no stronger than the last is not repeated.

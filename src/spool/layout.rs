@@ -102,7 +102,8 @@ impl Spool {
         let failed = |error| io_at("make the spool", self.root.clone())(error);
         for name in dir::Names::open(&self.dir, ".").map_err(failed)? {
             let name = name.map_err(failed)?;
-            if name != "events" && name != "version" && name != "lost+found" {
+            // `.version-` is what a killed maker leaves where files need a name.
+            if !["events", "version", "lost+found"].contains(&name.as_str()) && !name.starts_with(".version-") {
                 // Somebody else may have made the spool since we looked.
                 return match self.format()? {
                     Some(found) => self.refuse_newer(found),

@@ -1,6 +1,8 @@
 //! What the tests that run the real program share: a site of its own for each test, and a sink that records.
 #![allow(dead_code)]
 
+pub mod crash;
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,7 +43,7 @@ impl Site {
     pub fn set_sink(&self, mode: &str, extra: &str, timeout: &str) {
         let text = format!(
             "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"sink\"\n{extra}\n[transport.sink]\nkind = \"pipe\"\ncommand = [{:?}, {mode:?}, {:?}, \
-             \"-oi\", \"-f\", \"{{sender}}\", \"--\", \"{{recipients}}\"]\nprofile = \"generic\"\ntimeout = \"{timeout}\"\n",
+             \"-oi\", \"-f\", \"{{sender}}\", \"--\", \"{{recipients}}\"]\nprofile = \"postfix\"\ntimeout = \"{timeout}\"\n",
             sink().display().to_string(),
             self.path("log").display().to_string()
         );
