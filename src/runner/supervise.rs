@@ -106,7 +106,10 @@ struct Look {
     at: Instant,
     took: Duration,
     next: Option<Micros>,
-    /// A worker ended since: it may have died, and what it deferred may be the next to be due.
+    /// How many claims there had been.
+    claims: u64,
+    /// A worker ended since who had claimed something: what it deferred may be the next to be due, and one that died leaves
+    /// what it had in hand. One that claimed nothing found what is due in other hands, and so would the next.
     stale: bool,
 }
 
@@ -202,12 +205,12 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// Looks at the names, and forks workers for what is due.
     fn look(&mut self) -> Result<(), QueueError> {
         self.noted = self.queue.woken();
-        let at = Instant::now();
+        let (at, claims) = (Instant::now(), self.plan.board.count(Counter::Claims));
         // What is in hand is still due by its name, and so is what cannot be settled.
         let busy = self.workers.busy() + self.plan.board.listed(List::Stuck);
         let most = self.plan.workers.saturating_add(busy);
         let survey = self.queue.survey(clock::now(), most as u64)?;
-        self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, stale: false });
+        self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, claims, stale: false });
         let due = usize::try_from(survey.due).unwrap_or(usize::MAX);
         if due > busy && self.prove()? {
             self.workers.hire(due - busy).map_err(self.os("fork a worker"))?;
@@ -267,9 +270,9 @@ impl<'p, 'a> Shift<'p, 'a> {
                 }
                 continue;
             }
-            self.workers.ended(pid, how);
+            let died = self.workers.ended(pid, how);
             if let Some(look) = &mut self.looked {
-                look.stale = true;
+                look.stale |= died || self.plan.board.count(Counter::Claims) != look.claims;
             }
         }
         Ok(())

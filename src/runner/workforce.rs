@@ -68,9 +68,9 @@ impl<'p, 'a> Workforce<'p, 'a> {
         Ok(())
     }
 
-    /// Takes note of a worker's end: who died, and of what.
-    pub fn ended(&mut self, pid: i32, how: Ended) {
-        let Some(index) = self.pids.iter().position(|&known| known == Some(pid)) else { return };
+    /// Takes note of a worker's end; `true` if it died.
+    pub fn ended(&mut self, pid: i32, how: Ended) -> bool {
+        let Some(index) = self.pids.iter().position(|&known| known == Some(pid)) else { return false };
         self.pids[index] = None;
         let slot = self.plan.board.slot(index);
         let hand = slot.in_hand();
@@ -81,12 +81,12 @@ impl<'p, 'a> Workforce<'p, 'a> {
         };
         self.worst = self.worst.worst(exit);
         if exit != Exit::Software {
-            return;
+            return false;
         }
         self.plan.board.add(Counter::Crashes, 1);
         let with = hand.as_ref().map_or(String::new(), |hand| format!(" with entry {} in hand", hand.id));
         eprintln!("bulkmailer: {}: a worker died ({how}){with}; another takes its place", self.plan.name);
-        let Some(hand) = hand else { return };
+        let Some(hand) = hand else { return true };
         let deaths = self.deaths.entry(hand.id.clone()).or_default();
         *deaths += 1;
         match *deaths {
@@ -95,6 +95,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
             3 => self.plan.board.put(List::Stuck, &hand.id),
             _ => {}
         }
+        true
     }
 
     /// So many died that replacing them helps nobody: what kills them is no single entry.
