@@ -3,6 +3,7 @@
      spawn_limit WORKERS N file BYTES COMMAND   N starts of COMMAND with a file of BYTES as its input
      fs_limit DIR WORKERS N create|fsync_dir    N files of 4 KiB put into 256 folders: unsynced, or file and folder synced
      one_write FILE                             the standard input into FILE, synced
+     one_entry DIR NAME                         the same into a file without a name, that gets one in DIR, which is synced
    spawn_limit and fs_limit print "<rate> ..." as their first number. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -89,6 +90,15 @@ int main(int argc, char **argv) {
         int file = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0600);
         while ((got = read(0, buffer, sizeof buffer)) > 0) if (write(file, buffer, got) != got) fail(argv[1]);
         return fsync(file) || close(file);
+    }
+    if (!strcmp(name, "one_entry") && argc == 3) {
+        char own[64];
+        int dir = open(argv[1], O_RDONLY | O_DIRECTORY), file = openat(dir, ".", O_TMPFILE | O_RDWR, 0600);
+        while ((got = read(0, buffer, sizeof buffer)) > 0) if (write(file, buffer, got) != got) fail(argv[1]);
+        if (fdatasync(file)) fail("fdatasync");
+        snprintf(own, sizeof own, "/proc/self/fd/%d", file);
+        if (linkat(AT_FDCWD, own, dir, argv[2], AT_SYMLINK_FOLLOW)) fail(argv[2]);
+        return fsync(dir);
     }
     if (!strcmp(name, "spawn_limit") && argc == 6) {
         char path[] = "/dev/shm/limits.XXXXXX";
