@@ -7,6 +7,16 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 
+# The C library is linked in, because loading it is a fifth of the time that queueing one message takes. A program so built
+# finds users that are in /etc/passwd; where they come from elsewhere (LDAP) and it runs on another host than built it,
+# 'make STATIC=' links it as usual.
+STATIC ?= yes
+ifneq ($(STATIC),)
+triple = $(shell rustc --version --verbose | sed -n 's/^host: //p')
+flags = --target $(triple)
+build bench: export RUSTFLAGS := $(RUSTFLAGS) -C target-feature=+crt-static
+endif
+
 target = $(or $(CARGO_TARGET_DIR),target)
 bin = $(target)/release/bulkmailer
 share = $(DESTDIR)$(PREFIX)/share
@@ -15,7 +25,10 @@ doc = $(share)/doc/bulkmailer
 .PHONY: build demo test bench lint man install clean
 
 build:
-	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked $(flags)
+ifneq ($(STATIC),)
+	install -D -m 0755 $(target)/$(triple)/release/bulkmailer $(bin)
+endif
 
 demo: build
 	$(bin) demo
@@ -26,7 +39,7 @@ test:
 	set -e; for script in tests/*/run; do [ ! -x "$$script" ] || "$$script"; done
 
 bench:
-	WHAT="$(WHAT)" QUICK="$(QUICK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked --bench ratios
+	WHAT="$(WHAT)" QUICK="$(QUICK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked $(flags) --bench ratios
 
 lint:
 	$(CARGO) fmt --check
