@@ -48,6 +48,7 @@ pub mod entry;
 pub mod find;
 pub mod journal;
 pub mod layout;
+pub mod notes;
 pub mod publish;
 pub mod scan;
 pub mod sweep;

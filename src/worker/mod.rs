@@ -26,8 +26,11 @@ use crate::transport::{Handover, Transport};
 /// So many entries of a queue that cannot be settled or claimed end its run; the board's lists have room for them.
 pub const FAULTS_MAX: u64 = board::LISTED_MAX as u64;
 
-/// How long a worker may take for anything but a hand-over, before it counts as hung.
+/// How long a worker may take for all that comes with a hand-over, before it counts as hung.
 const MARGIN: Duration = Duration::from_secs(120);
+
+/// The same for what comes between two entries: on a slow disk, millions of names.
+const SEARCH: Duration = Duration::from_secs(3_600);
 
 /// What a worker works with.
 pub struct Worker<'a, Q: Queue> {
@@ -95,7 +98,7 @@ impl<Q: Queue> Worker<'_, Q> {
             let (board, slot) = (self.board, self.slot);
             // Whoever dies from here on is known to have died of this entry.
             let mut reach = |id: &EntryId| {
-                slot.begin(id, MARGIN);
+                slot.begin(id, SEARCH);
                 !board.is_listed(List::Stuck, id)
             };
             match self.queue.claim(&mut cursor, clock::now(), &mut reach) {

@@ -1,0 +1,79 @@
+//! A queue's small files, which are no mail: `wake`, the lock's file, the heartbeat and other notes; and what shows or
+//! makes sure that the disk takes changes.
+
+use std::fs::File;
+use std::io;
+
+use super::SpoolError;
+use super::layout::SpoolQueue;
+use crate::sys::{dir, durable, fault};
+
+impl SpoolQueue {
+    /// Says "look again" to whoever works on this queue. Publishing and flushing end with it.
+    pub fn wake(&self) -> Result<(), SpoolError> {
+        durable::touch_at(&self.dir, "wake").map_err(self.failed("touch", "wake"))
+    }
+
+    /// When [`SpoolQueue::wake`] was last called, as something to compare with ≠.
+    pub fn woken(&self) -> (i64, i64) {
+        match dir::stat(&self.dir, "wake") {
+            Ok(Some(stat)) => (stat.st_mtime, stat.st_mtime_nsec),
+            Ok(None) | Err(_) => (0, 0),
+        }
+    }
+
+    /// The queue's lock file, open and not locked.
+    pub fn lock_file(&self) -> Result<File, SpoolError> {
+        dir::open_file(&self.dir, "lock", dir::Open::Create).map_err(self.failed("open", "lock"))
+    }
+
+    /// Replaces the small file `name` (the heartbeat `run.json`, `sink`) in one step. It is not synced: it tells of what
+    /// goes on, and no mail depends on it.
+    pub fn write_note(&self, name: &str, text: &str) -> Result<(), SpoolError> {
+        let steps = || -> io::Result<()> {
+            let spare = format!("tmp/{name}-{}", std::process::id());
+            let file = dir::open_file(&self.dir, &spare, dir::Open::Create)?;
+            file.set_len(0)?;
+            io::Write::write_all(&mut &file, text.as_bytes())?;
+            dir::rename_over(&self.dir, &spare, name)
+        };
+        steps().map_err(self.failed("write", name))
+    }
+
+    /// The text of a small file and when it was written; `None` if it is not there.
+    pub fn read_note(&self, name: &str) -> Result<Option<(String, std::time::SystemTime)>, SpoolError> {
+        let file = match dir::open_file(&self.dir, name, dir::Open::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("open", name)(error)),
+        };
+        let mut text = String::new();
+        let modified = file.metadata().and_then(|meta| meta.modified()).map_err(self.failed("look at", name))?;
+        io::Read::read_to_string(&mut io::Read::take(file, 1 << 20), &mut text).map_err(self.failed("read", name))?;
+        Ok(Some((text, modified)))
+    }
+
+    /// Removes a small file.
+    pub fn remove_note(&self, name: &str) -> Result<(), SpoolError> {
+        dir::unlink(&self.dir, name).map_err(self.failed("remove", name))
+    }
+
+    /// Shows that this queue can be changed: makes, renames and removes a file. A spool that refuses this would let a
+    /// run hand mail over that it cannot settle, minute after minute.
+    pub fn prove(&self) -> Result<(), SpoolError> {
+        let name = format!("tmp/prove-{}", std::process::id());
+        let steps = || -> io::Result<()> {
+            fault::point("prove")?;
+            dir::open_file(&self.dir, &name, dir::Open::Create)?;
+            fault::instant("prove.made");
+            dir::rename_over(&self.dir, &name, "tmp/proved")?;
+            dir::unlink(&self.dir, "tmp/proved")
+        };
+        steps().map_err(self.failed("change the spool", "tmp"))
+    }
+
+    /// Waits until everything that was settled is on disk.
+    pub fn sync(&self) -> Result<(), SpoolError> {
+        durable::sync_file_system(&self.dir).map_err(self.failed("sync", ""))
+    }
+}
