@@ -158,3 +158,22 @@ fn a_sendmail_of_no_known_kind_gets_one_recipient_at_a_time() {
     let failed: Vec<_> = site.events().into_iter().filter(|event| event["verdict"] == "failed").collect();
     assert!(failed.len() == 1 && failed[0]["recipient"] == "r67@example.net", "{failed:?}");
 }
+
+#[test]
+fn an_argument_list_that_the_system_would_refuse_is_split() {
+    let site = Site::new("ok", "max_recipients = 1000");
+    let long = "x".repeat(60);
+    let recipients: Vec<String> = (0..1_000).map(|n| format!("r{n}-{long}@{long}.{long}.example.net")).collect();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    site.submit(1, &recipients);
+    // A quarter of the stack is for arguments (execve(2)): 128 KiB, and the recipients alone have 200.
+    let own = site.command(&["run"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -s 512; exec \"$@\"", "sh"]).arg(own.get_program()).args(own.get_args());
+    let output = shell.output().expect("a shell");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let log = std::fs::read_to_string(site.path("log")).expect("a log");
+    assert!((2..10).contains(&log.lines().count()), "{} hand-overs", log.lines().count());
+    let found = site.deliveries();
+    assert!(found.len() == 1_000 && found.values().all(|&times| times == 1));
+}

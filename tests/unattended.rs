@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use support::{Site, assert_silent, children, signal, wait_until};
 
-/// A library that sets the wall clock forward by an hour for a program, once the file `SKEW` names exists.
+/// A library that sets the wall clock forward by a day for a program, once the file that `SKEW` names exists.
 fn skew(site: &Site) -> PathBuf {
     let (source, library) = (site.path("skew.c"), site.path("skew.so"));
     let text = r#"
@@ -23,7 +23,7 @@ fn skew(site: &Site) -> PathBuf {
             static int (*real)(clockid_t, struct timespec *);
             if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
             int result = real(clock, at);
-            if (clock == CLOCK_REALTIME && access(getenv("SKEW"), F_OK) == 0) at->tv_sec += 3600;
+            if (clock == CLOCK_REALTIME && access(getenv("SKEW"), F_OK) == 0) at->tv_sec += 86400;
             return result;
         }"#;
     std::fs::write(&source, text).expect("written");
@@ -44,6 +44,23 @@ fn a_clock_that_jumps_ends_no_worker() {
     std::fs::write(&jumped, "").expect("written");
     assert_silent(run);
     site.assert_each_once(1..2);
+}
+
+#[test]
+fn a_new_day_has_an_event_file_of_its_own() {
+    let site = Site::new("ok", "workers = 1");
+    let (library, jumped) = (skew(&site), site.path("jumped"));
+    std::fs::write(&jumped, "").expect("written");
+    for n in 1..3 {
+        site.submit(n, &[&format!("r{n}@example.net")]);
+        let mut run = site.command(&["run"]);
+        if n == 2 {
+            run.env("LD_PRELOAD", &library).env("SKEW", &jumped);
+        }
+        assert!(run.status().expect("it starts").success());
+    }
+    let files = std::fs::read_dir(site.path("spool/events")).expect("a folder").count();
+    assert_eq!((files, site.events().len()), (2, 2));
 }
 
 #[test]

@@ -2,26 +2,21 @@
 //! Messages are read and left as they are; what is no regular file is refused when it is opened or read, not passed over
 //! without a word.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The paths of a Maildir's messages, `new` first, by name, that is by age.
-pub fn messages(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for folder in ["new", "cur"] {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(dir.join(folder))? {
-            let entry = entry?;
-            if !entry.file_type()?.is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                found.push(entry.path());
-            }
-        }
-        found.sort();
-        paths.append(&mut found);
-    }
-    Ok(paths)
+/// The paths of a Maildir's messages, `new` first, as the folders list them: memory does not grow with their number.
+pub fn messages(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<PathBuf>>> {
+    let (new, cur) = (std::fs::read_dir(dir.join("new"))?, std::fs::read_dir(dir.join("cur"))?);
+    let is_message = |entry: &DirEntry| -> io::Result<bool> {
+        Ok(!entry.file_type()?.is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b"."))
+    };
+    Ok(new.chain(cur).filter_map(move |entry| {
+        let path = entry.and_then(|entry| Ok(is_message(&entry)?.then(|| entry.path())));
+        path.transpose()
+    }))
 }
 
 /// Opens one of them, never through a link.

@@ -160,6 +160,7 @@ impl Many<'_> {
     fn maildir(&mut self, dir: &Path) -> anyhow::Result<()> {
         let no_input = |source| Refused::NoInput { what: dir.display().to_string(), source };
         for path in maildir::messages(dir).map_err(no_input)? {
+            let path = path.map_err(no_input)?;
             let name = path.display().to_string();
             match maildir::open(&path) {
                 Ok(file) => self.add(&name, None, &mut BufReader::with_capacity(64 << 10, file))?,

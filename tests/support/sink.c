@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char body[4 << 20];
+static char body[4 << 20], line[4 << 20];
 
 static int is(const char *mode, const char *name) { return strcmp(mode, name) == 0; }
 static int value(const char *mode, const char *name, int *n) {
@@ -22,7 +22,7 @@ static int value(const char *mode, const char *name, int *n) {
 
 int main(int argc, char **argv) {
     const char *mode = argv[1], *log = argv[2], *sender = "", *number = "?";
-    char line[65536], *end;
+    char *end;
     size_t got = 0;
     ssize_t k;
     int i, n = 0, first = argc;
