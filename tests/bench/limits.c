@@ -2,6 +2,7 @@
      sink                                       the cheapest command that takes a message: reads it all, exits 0
      spawn_limit WORKERS N file BYTES COMMAND   N starts of COMMAND with a file of BYTES as its input
      fs_limit DIR WORKERS N create|fsync_dir    N files of 4 KiB put into 256 folders: unsynced, or file and folder synced
+     remove_limit DIR WORKERS N                 N such files, on disk already, opened, locked, unlinked and closed
      one_write FILE                             the standard input into FILE, synced
      one_entry DIR NAME                         the same into a file without a name, that gets one in DIR, which is synced
    spawn_limit and fs_limit print "<rate> ..." as their first number. */
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -72,6 +74,14 @@ static void put_one(int i, void *with) {
     if (in->sync && fsync(folder)) fail("fsync");
 }
 
+static void remove_one(int i, void *with) {
+    int *folder = with;
+    char name[32];
+    snprintf(name, sizeof name, "%d", i);
+    int file = openat(*folder, name, O_RDWR);
+    if (flock(file, LOCK_EX | LOCK_NB) || unlinkat(*folder, name, 0) || close(file)) fail("unlink");
+}
+
 static int folder(const char *top, const char *name) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", top, name);
@@ -118,6 +128,18 @@ int main(int argc, char **argv) {
             in.folders[i] = folder(argv[1], hex);
         }
         share(atoi(argv[2]), atoi(argv[3]), put_one, &in);
+        return 0;
+    }
+    if (!strcmp(name, "remove_limit") && argc == 4) {
+        int dir = folder(argv[1], ".");
+        for (int i = 0; i < atoi(argv[3]); i++) {
+            char file[32];
+            snprintf(file, sizeof file, "%d", i);
+            int fd = openat(dir, file, O_WRONLY | O_CREAT, 0600);
+            if (write(fd, buffer, 4096) != 4096 || close(fd)) fail("write");
+        }
+        if (syncfs(dir)) fail("syncfs");
+        share(atoi(argv[2]), atoi(argv[3]), remove_one, &dir);
         return 0;
     }
     fprintf(stderr, "%s: see the head of limits.c\n", name);

@@ -15,8 +15,9 @@ use super::tools::{Tools, median, memory_of, number_of, time_of};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 6] = [
-    ("drain", drain),
+pub const ALL: [Row; 7] = [
+    ("drain-memory", |tools| drain(tools, true)),
+    ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
     ("mbox", mbox),
     ("million", million),
@@ -88,35 +89,41 @@ fn rate(count: u32, took: Duration) -> f64 {
     f64::from(count) / took.as_secs_f64()
 }
 
-/// Draining a queue into the cheapest sendmail, against starting that sendmail as often with nothing else to do.
-fn drain(tools: &Tools) {
+/// Draining a queue into the cheapest sendmail, against starting that sendmail as often with nothing else to do; on disk
+/// also against that and the removal of as many synced files, which is what a disk asks for besides.
+fn drain(tools: &Tools, memory: bool) {
     let count = tools.scale(20_000);
-    for memory in [true, false] {
-        for workers in [1, 2, 4, 8] {
-            let number = workers.to_string();
-            let (mut lost, mut claims) = (0.0, 0.0);
-            let ours = || {
-                let dir = tools.place(memory);
-                let site = Site::into_sink(dir.path(), tools, "");
-                time_of(&mut site.submit(&site.mbox(count)));
-                let begun = Instant::now();
-                let output = site.command(&["run", "--json", "--workers", &number]).output().expect("it starts");
-                let took = begun.elapsed();
-                let sum: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
-                assert_eq!(sum["queues"][0]["delivered"], count, "{sum}");
-                lost += sum["queues"][0]["contended"].as_f64().unwrap_or(0.0);
-                claims += sum["queues"][0]["claims"].as_f64().unwrap_or(0.0);
-                rate(count, took)
-            };
-            let limit = || {
-                let mut command = Command::new(tools.program("spawn_limit"));
-                command.args([&number, &count.to_string(), "file", &BYTES.to_string()]).arg(tools.program("sink"));
-                number_of(&mut command)
-            };
-            let place = if memory { "memory" } else { "disk" };
+    let place = if memory { "memory" } else { "disk" };
+    for workers in [1, 2, 4, 8] {
+        let number = workers.to_string();
+        let (mut lost, mut claims) = (0.0, 0.0);
+        let ours = || {
+            let dir = tools.place(memory);
+            let site = Site::into_sink(dir.path(), tools, "");
+            time_of(&mut site.submit(&site.mbox(count)));
+            let begun = Instant::now();
+            let output = site.command(&["run", "--json", "--workers", &number]).output().expect("it starts");
+            let took = begun.elapsed();
+            let sum: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+            assert_eq!(sum["queues"][0]["delivered"], count, "{sum}");
+            lost += sum["queues"][0]["contended"].as_f64().unwrap_or(0.0);
+            claims += sum["queues"][0]["claims"].as_f64().unwrap_or(0.0);
+            rate(count, took)
+        };
+        let mut removals = Vec::new();
+        let limit = || {
+            let dir = tools.place(memory);
+            let mut command = Command::new(tools.program("remove_limit"));
+            removals.push(number_of(command.arg(dir.path()).args([&number, &count.to_string()])));
+            let mut command = Command::new(tools.program("spawn_limit"));
+            command.args([&number, &count.to_string(), "file", &BYTES.to_string()]).arg(tools.program("sink"));
+            number_of(&mut command)
+        };
+        let (ours, spawns) =
             tools.compare(&format!("drain, {place}, {workers} workers / spawn_limit"), "messages/s", ours, limit);
-            println!("{:<44} {:.2} % of the claims", "    locks that another worker had", 100.0 * lost / claims);
-        }
+        println!("{:<44} {:.2} % of the claims", "    locks that another worker had", 100.0 * lost / claims);
+        let both = 1.0 / (1.0 / spawns + 1.0 / median(removals));
+        println!("{:<44} {both:>19.0} messages/s ratio {:.2}", "    / spawn_limit and remove_limit", ours / both);
     }
 }
 

@@ -16,7 +16,7 @@ impl Tools {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/limits.c");
         let given = std::env::var_os("LIMITS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        for name in ["sink", "spawn_limit", "fs_limit", "one_write", "one_entry"] {
+        for name in ["sink", "spawn_limit", "fs_limit", "remove_limit", "one_write", "one_entry"] {
             let theirs = given.as_ref().map(|dir| dir.join(name).with_extension("c")).filter(|path| path.exists());
             let mut cc = Command::new("cc");
             cc.arg("-O2").arg("-o").arg(folder.path().join(name)).arg(theirs.as_ref().unwrap_or(&own));
@@ -42,13 +42,21 @@ impl Tools {
         tempfile::tempdir_in(parent).expect("a folder to work in")
     }
 
-    /// Alternates both sides, and prints the median of the ratios of ours to the limit.
-    pub fn compare(&self, name: &str, unit: &str, mut ours: impl FnMut() -> f64, mut limit: impl FnMut() -> f64) {
+    /// Alternates both sides, and prints the median of the ratios of ours to the limit. Returns the median of each side.
+    pub fn compare(
+        &self,
+        name: &str,
+        unit: &str,
+        mut ours: impl FnMut() -> f64,
+        mut limit: impl FnMut() -> f64,
+    ) -> (f64, f64) {
         let rounds = if self.quick { 1 } else { 5 };
         let pairs: Vec<(f64, f64)> = (0..rounds).map(|_| (ours(), limit())).collect();
         let ratio = median(pairs.iter().map(|(ours, limit)| ours / limit).collect());
-        let (mine, theirs) = (pairs.iter().map(|p| p.0).collect(), pairs.iter().map(|p| p.1).collect());
-        println!("{name:<44} {:>9.5} {:>9.5} {unit:<10} ratio {ratio:.2}", Short(median(mine)), Short(median(theirs)));
+        let mine = median(pairs.iter().map(|pair| pair.0).collect());
+        let theirs = median(pairs.iter().map(|pair| pair.1).collect());
+        println!("{name:<44} {:>9.5} {:>9.5} {unit:<10} ratio {ratio:.2}", Short(mine), Short(theirs));
+        (mine, theirs)
     }
 }
 
