@@ -1,6 +1,6 @@
 //! An envelope address: what stands between `<` and `>` in MAIL and RCPT (RFC 5321 section 4.1.2, RFC 6531).
 //!
-//! Kept true by construction: no control character, no space outside a quoted local part, no angle bracket, bounded
+//! Kept true by construction: no control character, no space and no angle bracket outside a quoted local part, bounded
 //! length. So an address can go into an argument list, a JSON line or an SMTP command and never be taken for more.
 
 use std::fmt;

@@ -96,14 +96,22 @@ pub fn time_of(command: &mut Command) -> Duration {
 /// had, as far as a look each few milliseconds can tell.
 pub fn memory_of(command: &mut Command) -> u64 {
     let mut child = command.spawn().expect("it starts");
-    let mut most = 0;
-    loop {
-        if let Some(status) = child.try_wait().expect("it can be waited for") {
-            assert!(status.success(), "{command:?}: {status}");
-            return most;
-        }
+    let (mut most, mut status) = (0, None);
+    wait_until("the command ends", || {
         most = most.max(peak(child.id()));
-        std::thread::sleep(Duration::from_millis(2));
+        status = child.try_wait().expect("it can be waited for");
+        status.is_some()
+    });
+    assert!(status.is_some_and(|status| status.success()), "{command:?}: {status:?}");
+    most
+}
+
+/// Looks each millisecond whether `condition` holds; one that takes minutes never will.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(120);
+    while !condition() {
+        assert!(Instant::now() < limit, "waited too long until {what}");
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
