@@ -38,6 +38,8 @@ pub struct SpoolQueue {
     pub(super) horizon: Duration,
     /// Journals whose entries are gone, to be removed once that is durable.
     pub(super) untidy: RefCell<Vec<String>>,
+    /// Entries that are delivered and unlinked, to be closed together.
+    pub(super) gone: RefCell<Vec<File>>,
     pub(super) contended: AtomicU64,
 }
 
@@ -184,6 +186,7 @@ impl Spool {
             dir,
             horizon: Duration::MAX,
             untidy: RefCell::default(),
+            gone: RefCell::default(),
             contended: AtomicU64::new(0),
         }))
     }

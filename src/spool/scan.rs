@@ -23,6 +23,9 @@ use crate::sys::{dir, lock};
 
 const CHUNK: usize = 1_024;
 
+/// So many bytes of the next entry are read ahead.
+const READ_AHEAD: i64 = 64 << 10;
+
 /// A worker's way through one pass.
 #[derive(Debug)]
 pub struct Cursor {
@@ -132,6 +135,14 @@ impl Cursor {
         folders
     }
 
+    /// Has the disk read what will probably be next.
+    pub fn read_ahead(&self, queue: &SpoolQueue) {
+        if let Some(name) = self.lanes[self.turn].walk.as_ref().and_then(|walk| walk.chunk.front()) {
+            let spot = Spot { state: State::Ready, name: name.clone() };
+            dir::read_ahead(&queue.dir, &spot.path(), READ_AHEAD);
+        }
+    }
+
     /// The last entry is in other hands: work elsewhere.
     pub fn contended(&mut self) {
         self.lanes[self.turn].avoid(&mut self.random);
@@ -200,16 +211,17 @@ impl Walk {
 
     /// Reads the next due names, and starts among them at random; `false` at the folder's end.
     fn fill(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<bool, SpoolError> {
-        for name in self.names.by_ref() {
-            let name = name.map_err(queue.failed("list", &self.folder))?;
+        let mut due = Vec::new();
+        while let (true, Some(name)) = (due.len() < CHUNK, self.names.next_numbered()) {
+            let (inode, name) = name.map_err(queue.failed("list", &self.folder))?;
             self.empty = false;
             if let Some(name) = EntryName::parse(&name).filter(|name| name.is_due(now, queue.horizon)) {
-                self.chunk.push_back(name);
-                if self.chunk.len() == CHUNK {
-                    break;
-                }
+                due.push((inode, name));
             }
         }
+        // As they lie on the disk.
+        due.sort_unstable_by_key(|&(inode, _)| inode);
+        self.chunk = due.into_iter().map(|(_, name)| name).collect();
         let by = random.below(self.chunk.len().max(1));
         self.chunk.rotate_left(by);
         Ok(!self.chunk.is_empty())

@@ -60,6 +60,13 @@ pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
     Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::from_bits_truncate(0o600))?))
 }
 
+/// Has the kernel read the beginning of a file from the disk, without waiting for it. In vain for what is no regular file.
+pub fn read_ahead(dir: impl AsFd, path: &str, len: i64) {
+    if let Ok(file) = open_file(dir, path, Open::Read) {
+        let _ = nix::fcntl::posix_fadvise(&file, 0, len, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+    }
+}
+
 /// The names in a directory, read a buffer at a time, so that a directory of any size costs the same memory.
 pub struct Names(nix::dir::OwningIter);
 
@@ -71,11 +78,10 @@ impl Names {
     }
 }
 
-impl Iterator for Names {
-    type Item = io::Result<String>;
-
-    /// The next name but `.` and `..`; a name that is not UTF-8 is none of ours and comes with its odd bytes replaced.
-    fn next(&mut self) -> Option<io::Result<String>> {
+impl Names {
+    /// The next name but `.` and `..`, with its inode's number; a name that is not UTF-8 is none of ours and comes with its
+    /// odd bytes replaced.
+    pub fn next_numbered(&mut self) -> Option<io::Result<(u64, String)>> {
         loop {
             let entry = match self.0.next()? {
                 Ok(entry) => entry,
@@ -83,9 +89,17 @@ impl Iterator for Names {
             };
             match entry.file_name().to_bytes() {
                 b"." | b".." => {}
-                name => return Some(Ok(String::from_utf8_lossy(name).into_owned())),
+                name => return Some(Ok((entry.ino(), String::from_utf8_lossy(name).into_owned()))),
             }
         }
+    }
+}
+
+impl Iterator for Names {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<io::Result<String>> {
+        Some(self.next_numbered()?.map(|(_, name)| name))
     }
 }
 
