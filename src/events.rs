@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::model::{Address, EntryId, Micros, Verdict};
 use crate::sys::dir;
+use crate::sys::output::warning;
 
 /// One recipient's verdict. The fields are the line's.
 #[derive(Debug, Serialize)]
@@ -72,7 +73,7 @@ impl Log {
         }
         if let Err(error) = self.append(now, &text) {
             if !self.failed {
-                eprintln!("bulkmailer: events/{}.jsonl: cannot write: {error}; mail goes on without it", now.day());
+                warning!("events/{}.jsonl: cannot write: {error}; mail goes on without it", now.day());
             }
             self.failed = true;
         }

@@ -14,6 +14,8 @@
 //! One message's way from cron to its unlink:
 //! [`runner::run`] → [`worker::work`] → [`queue::Queue::claim`] → [`transport::Transport::send`] → [`queue::Claim::settle`].
 #![deny(unsafe_code)]
+// A standard error that cannot be written (a full disk) makes eprintln! panic: `sys::output::warning!` never does.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod admin;
 pub mod cli;

@@ -15,6 +15,7 @@ use crate::spool::claim::Taken;
 use crate::spool::layout::{EntryName, Spot, State};
 use crate::sys::clock;
 use crate::sys::output::print;
+use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 
 /// How often a run of somebody else's is looked at.
@@ -153,7 +154,7 @@ impl Flushed {
             }
             Taken::Contended => outcome.in_hand += 1,
             Taken::Claim(_) | Taken::Gone => {}
-            Taken::Corrupt { why } => eprintln!("bulkmailer: {}: entry {id} was set aside: {why}", queue.name()),
+            Taken::Corrupt { why } => warning!("{}: entry {id} was set aside: {why}", queue.name()),
         }
         Ok(())
     }
@@ -222,7 +223,7 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
             return Ok(exit);
         }
         if !said && !quiet {
-            eprintln!("bulkmailer: a run is at work; it has the entries now");
+            warning!("a run is at work; it has the entries now");
             said = true;
         }
         let signals = Signals::install(false)?;

@@ -14,6 +14,7 @@ use crate::spool::journal::History;
 use crate::spool::layout::{Spot, State};
 use crate::sys::clock;
 use crate::sys::output::Paper;
+use crate::sys::output::warning;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -136,7 +137,7 @@ fn entry(
         Ok(Some(seen)) => seen,
         Ok(None) => return Ok(true),
         Err(error) => {
-            eprintln!("bulkmailer: {error}; see 'bulkmailer check'");
+            warning!("{error}; see 'bulkmailer check'");
             return Ok(true);
         }
     };

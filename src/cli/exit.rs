@@ -6,11 +6,12 @@ use crate::config::ConfigError;
 use crate::intake::{Failure, Refused};
 use crate::model::Exit;
 use crate::queue::QueueError;
+use crate::sys::output::warning;
 
 /// The status of a command line that clap did not take; prints its message. `--help` and `--version` are no errors.
 pub fn of_usage(error: &clap::Error) -> Exit {
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprintln!("bulkmailer: {}", one_line(&error.render().to_string()));
+        warning!("{}", one_line(&error.render().to_string()));
         return Exit::Usage;
     }
     // Nobody is left to tell if this fails.

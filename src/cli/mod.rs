@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{ConfigError, Site};
 use crate::model::Exit;
+use crate::sys::output::warning;
 use crate::sys::process;
 use crate::{admin, intake, runner};
 
@@ -77,7 +78,7 @@ pub fn main() -> ExitCode {
         },
     };
     let status = result.unwrap_or_else(|error| {
-        eprintln!("bulkmailer: {}", exit::text(&error));
+        warning!("{}", exit::text(&error));
         exit::of_error(&error)
     });
     ExitCode::from(status.code())

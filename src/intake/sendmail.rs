@@ -10,6 +10,7 @@ use super::{Refused, recipients};
 use crate::config::Site;
 use crate::model::{Address, Body, Exit};
 use crate::spool::Spool;
+use crate::sys::output::warning;
 
 /// What the command was asked for.
 #[derive(Debug)]
@@ -130,7 +131,7 @@ fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
         // The MTA behind us has the aliases; for us there is nothing to do.
         Mode::Aliases | Mode::Nothing => Ok(Action::Done(Exit::Ok)),
         Mode::Daemon => {
-            eprintln!("bulkmailer: there is no daemon to start: cron launches 'bulkmailer run'");
+            warning!("there is no daemon to start: cron launches 'bulkmailer run'");
             Ok(Action::Done(Exit::Ok))
         }
         Mode::Mail if options.recipients.is_empty() && !options.from_header => Err(Refused::NoRecipients),

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use anyhow::Context;
 use serde_json::json;
@@ -14,9 +15,10 @@ use super::accept::{self, Failure, Request};
 use super::mbox::Mbox;
 use super::{Refused, maildir, sendmail};
 use crate::config::{ConfigError, Limits, Site};
-use crate::model::{Address, Exit};
+use crate::model::{Address, EntryId, Exit};
 use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
 use crate::sys::output::tell;
+use crate::sys::output::warning;
 
 /// How much of an input is read at once.
 const BUFFER: usize = 256 << 10;
@@ -97,16 +99,33 @@ fn several(
 ) -> anyhow::Result<Exit> {
     // With recipients as arguments, those of the messages count only if they are asked for.
     request.from_header |= request.recipients.is_empty();
-    let mut many = Many { spool, queue, limits, request, batch: None, queued: 0, refused: 0, batches: Vec::new() };
-    let done = many.all(args);
-    let (queued, refused) = (many.queued, many.refused);
+    let (done, many) = std::thread::scope(|scope| {
+        let (batch, committing) = (None, None);
+        let mut many = Many {
+            spool,
+            queue,
+            limits,
+            request,
+            scope,
+            batch,
+            committing,
+            queued: 0,
+            refused: 0,
+            batches: Vec::new(),
+        };
+        let read = many.all(args);
+        // What came before an error is queued all the same.
+        let done = many.committed().map_err(anyhow::Error::from).and(read);
+        (done, (many.queued, many.refused, many.batches))
+    });
+    let (queued, refused, batches) = many;
     // Whoever submits all of it again would mail these twice.
     match queued {
         0 => done?,
         _ => done.with_context(|| format!("only the first {queued} messages that are in order were queued"))?,
     }
     if args.json {
-        let row = json!({"queue": queue.name(), "queued": queued, "refused": refused, "batches": many.batches});
+        let row = json!({"queue": queue.name(), "queued": queued, "refused": refused, "batches": batches});
         tell(&format!("{row}\n"));
     } else if !args.quiet {
         let end = if refused > 0 { format!(", {refused} refused") } else { String::new() };
@@ -115,19 +134,24 @@ fn several(
     Ok(if refused > 0 { Exit::DataErr } else { Exit::Ok })
 }
 
-/// Many messages on their way in.
-struct Many<'q> {
+/// Many messages on their way in. While one group is gathered, the one before it is synced.
+struct Many<'s, 'q> {
     spool: &'q Spool,
     queue: &'q SpoolQueue,
     limits: &'q Limits,
     request: Request,
+    scope: &'s Scope<'s, 'q>,
     batch: Option<Batch<'q>>,
+    committing: Option<Committing<'s>>,
     queued: u64,
     refused: u64,
     batches: Vec<String>,
 }
 
-impl Many<'_> {
+/// A group that is being committed: how many messages it has, and what comes of it.
+type Committing<'s> = (u64, ScopedJoinHandle<'s, Result<EntryId, SpoolError>>);
+
+impl<'q> Many<'_, 'q> {
     fn all(&mut self, args: &Args) -> anyhow::Result<()> {
         match (&args.mbox, &args.maildir) {
             (Some(path), _) if path.as_os_str() == "-" => self.mbox("the standard input", io::stdin().lock())?,
@@ -138,7 +162,7 @@ impl Many<'_> {
             (None, Some(dir)) => self.maildir(dir)?,
             (None, None) => {}
         }
-        Ok(self.commit()?)
+        self.commit()
     }
 
     fn mbox(&mut self, name: &str, input: impl io::Read) -> anyhow::Result<()> {
@@ -173,7 +197,7 @@ impl Many<'_> {
 
     fn refuse(&mut self, name: &str, why: &Refused) {
         self.refused += 1;
-        eprintln!("bulkmailer: {name}: not queued: {why}");
+        warning!("{name}: not queued: {why}");
     }
 
     fn add(&mut self, name: &str, separator: Option<&str>, input: &mut impl BufRead) -> anyhow::Result<()> {
@@ -195,14 +219,24 @@ impl Many<'_> {
             Err(Failure::Refused(refused)) => self.refuse(name, &refused),
             Err(Failure::Spool(error)) => return Err(error.into()),
         }
-        if self.batch.as_ref().is_some_and(Batch::is_full) { Ok(self.commit()?) } else { Ok(()) }
+        if self.batch.as_ref().is_some_and(Batch::is_full) { self.commit() } else { Ok(()) }
     }
 
-    /// Makes what was gathered visible.
-    fn commit(&mut self) -> Result<(), SpoolError> {
+    /// Has what was gathered made visible, as soon as the group before it is.
+    fn commit(&mut self) -> anyhow::Result<()> {
+        self.committed()?;
         if let Some(batch) = self.batch.take().filter(|batch| !batch.is_empty()) {
             let count = batch.len() as u64;
-            let id = batch.commit()?;
+            let commit = std::thread::Builder::new().spawn_scoped(self.scope, || batch.commit());
+            self.committing = Some((count, commit.context("no thread can be started to commit with")?));
+        }
+        Ok(())
+    }
+
+    /// Waits for the group that is being committed.
+    fn committed(&mut self) -> Result<(), SpoolError> {
+        if let Some((count, commit)) = self.committing.take() {
+            let id = commit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             self.queued += count;
             self.batches.push(id.to_string());
         }

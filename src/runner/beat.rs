@@ -11,6 +11,7 @@ use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
 use crate::spool::SpoolQueue;
 use crate::sys::clock;
+use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::worker::board::{Board, Counter};
 
@@ -93,8 +94,8 @@ pub fn watch(queue: &SpoolQueue, signals: &Signals) -> io::Result<Exit> {
     }
     let who = lock::last_holder(queue).map_or("the run at work".to_owned(), |holder| format!("process {}", holder.pid));
     let ago = duration_text(Duration::from_secs(silence.as_secs()));
-    eprintln!(
-        "bulkmailer: {}: {who} holds this queue and hangs, its last sign of life is {ago} old; \
+    warning!(
+        "{}: {who} holds this queue and hangs, its last sign of life is {ago} old; \
          look at 'bulkmailer status', then kill it: no mail is lost",
         queue.name()
     );

@@ -28,6 +28,7 @@ use crate::config::{self, Config, Site};
 use crate::model::Exit;
 use crate::policy::{retry, units};
 use crate::spool::{Spool, SpoolQueue};
+use crate::sys::output::{tell, warning};
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, fault};
@@ -103,14 +104,14 @@ struct Running<'p, 'a> {
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let Some(spool) = Spool::open(&site.spool)? else {
         if args.verbose {
-            eprintln!("bulkmailer: {}: no spool yet, so nothing to do", site.spool.display());
+            warning!("{}: no spool yet, so nothing to do", site.spool.display());
         }
         return Ok(Exit::Ok);
     };
     let names = queue_names(&spool, &site.config, &args.queues)?;
     let summary = drain(site, &names, args)?;
     if args.json {
-        println!("{}", serde_json::to_string(&summary)?);
+        tell(&format!("{}\n", serde_json::to_string(&summary)?));
     }
     Ok(summary.exit())
 }
@@ -125,9 +126,7 @@ pub fn queue_names(spool: &Spool, config: &Config, asked: &[String]) -> anyhow::
             if queue.survey(clock::now(), 1)?.oldest.is_none() {
                 continue;
             }
-            eprintln!(
-                "bulkmailer: {name}: mail lies in this queue and the configuration does not know it; add [queue.{name}]"
-            );
+            warning!("{name}: mail lies in this queue and the configuration does not know it; add [queue.{name}]");
         }
         return Ok(existing.into_iter().filter(|name| config.queues.contains_key(name)).collect());
     }
@@ -212,7 +211,7 @@ fn note_end(running: &mut [Running<'_, '_>], pid: i32, ended: Ended) {
     queue.ended = Some(match ended {
         Ended::Exited(code) => Exit::of_code(code),
         Ended::Signalled(signal) => {
-            eprintln!("bulkmailer: {}: its supervisor died by signal {signal}; the next run goes on", queue.plan.name);
+            warning!("{}: its supervisor died by signal {signal}; the next run goes on", queue.plan.name);
             Exit::Software
         }
     });

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Micros;
 use crate::spool::SpoolQueue;
+use crate::sys::output::warning;
 
 const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -27,9 +28,9 @@ pub fn is_down(queue: &SpoolQueue, why: &str, now: Micros) {
     }
     let note = "mail waits in the queue and is tried again by the next runs";
     match before {
-        None => eprintln!("bulkmailer: {}: the sink is down: {why}; {note}", queue.name()),
+        None => warning!("{}: the sink is down: {why}; {note}", queue.name()),
         Some(_) => {
-            eprintln!("bulkmailer: {}: the sink is still down, since {}: {why}; {note}", queue.name(), since.local())
+            warning!("{}: the sink is still down, since {}: {why}; {note}", queue.name(), since.local())
         }
     }
     let outage = Outage { since, said: now, why: why.to_owned() };
@@ -42,11 +43,7 @@ pub fn is_down(queue: &SpoolQueue, why: &str, now: Micros) {
 /// Notes that the sink took mail, and says so if it was down.
 pub fn is_up(queue: &SpoolQueue) {
     if let Some(outage) = read(queue) {
-        eprintln!(
-            "bulkmailer: {}: the sink takes mail again; it was down since {}",
-            queue.name(),
-            outage.since.local()
-        );
+        warning!("{}: the sink takes mail again; it was down since {}", queue.name(), outage.since.local());
         let _ = queue.remove_note("sink");
     }
 }

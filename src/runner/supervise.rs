@@ -14,6 +14,7 @@ use super::{Beat, Plan, beat, sink};
 use crate::model::{Exit, Micros};
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
+use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, fault, process::host_name};
@@ -32,7 +33,7 @@ pub(super) fn supervise(plan: &Plan<'_>) -> Exit {
     let exit = match shifts(plan) {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("bulkmailer: {}: {error}", plan.name);
+            warning!("{}: {error}", plan.name);
             error.exit()
         }
     };
@@ -73,7 +74,7 @@ fn say_who(plan: &Plan<'_>, queue: &SpoolQueue) {
         let who = lock::last_holder(queue).map_or("another run".to_owned(), |holder| {
             format!("process {} on {}, since {}", holder.pid, holder.host, holder.started.local())
         });
-        eprintln!("bulkmailer: {}: this queue is being worked on by {who}", plan.name);
+        warning!("{}: this queue is being worked on by {who}", plan.name);
     }
 }
 
@@ -290,7 +291,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             && !self.unsafe_disk
         {
             let what = "after a power cut, mail that was delivered may be delivered again: look after the disk";
-            eprintln!("bulkmailer: {}: {error}; {what}", self.plan.name);
+            warning!("{}: {error}; {what}", self.plan.name);
         }
         synced.is_ok()
     }
@@ -336,7 +337,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         let board = &self.plan.board;
         let mut exit = self.workers.worst;
         if self.workers.is_hopeless() {
-            eprintln!("bulkmailer: {}: {CRASHES_MAX} workers died, so this run ends; mail waits", self.plan.name);
+            warning!("{}: {CRASHES_MAX} workers died, so this run ends; mail waits", self.plan.name);
         }
         if self.unsafe_disk {
             exit = exit.worst(Exit::IoErr);

@@ -8,6 +8,7 @@ use super::Plan;
 use crate::events;
 use crate::model::Exit;
 use crate::spool::{Spool, SpoolQueue};
+use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{child, clock, fault, spawn};
@@ -85,7 +86,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
         }
         self.plan.board.add(Counter::Crashes, 1);
         let with = hand.as_ref().map_or(String::new(), |hand| format!(" with entry {} in hand", hand.id));
-        eprintln!("bulkmailer: {}: a worker died ({how}){with}; another takes its place", self.plan.name);
+        warning!("{}: a worker died ({how}){with}; another takes its place", self.plan.name);
         let Some(hand) = hand else { return true };
         let deaths = self.deaths.entry(hand.id.clone()).or_default();
         *deaths += 1;
@@ -130,7 +131,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
             let Some(pid) = pid else { continue };
             let overdue = self.plan.board.slot(index).in_hand().filter(|hand| now > hand.deadline);
             if let Some(hand) = overdue {
-                eprintln!("bulkmailer: {}: a worker hangs with entry {}; it is killed", self.plan.name, hand.id);
+                warning!("{}: a worker hangs with entry {}; it is killed", self.plan.name, hand.id);
                 process::send(*pid, Send::Kill);
             }
         }
@@ -148,7 +149,7 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> E
     let (signals, events) = match tools {
         Ok(tools) => tools,
         Err(error) => {
-            eprintln!("bulkmailer: {}: {error}", plan.name);
+            warning!("{}: {error}", plan.name);
             return Exit::IoErr;
         }
     };

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -137,6 +138,11 @@ impl SpoolQueue {
     }
 }
 
+/// A list that no panic leaves half changed.
+fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What came of locking an entry's file.
 #[derive(Debug)]
 pub(super) enum Locked {
@@ -194,14 +200,15 @@ impl<'q> Queue for &'q SpoolQueue {
     }
 
     fn tidy(&self) -> Result<(), SpoolError> {
-        if self.untidy.borrow().is_empty() {
+        let paths = std::mem::take(&mut *locked(&self.untidy));
+        if paths.is_empty() {
             return Ok(());
         }
         // The unlinks must be durable first: an entry that came back without its journal would be sent again.
         fault::instant("tidy.begin");
         self.sync()?;
         fault::instant("tidy.synced");
-        for path in self.untidy.borrow_mut().drain(..) {
+        for path in paths {
             // What stays behind is closed, and the sweep takes it.
             let _ = dir::unlink(&self.dir, &path);
             fault::instant("tidy.unlinked");
@@ -247,7 +254,7 @@ impl SpoolClaim<'_> {
         dir::unlink(&self.queue.dir, &self.spot.path())?;
         fault::instant("settle.unlinked");
         if self.journal.exists() {
-            self.queue.untidy.borrow_mut().push(journal_path(&self.envelope.id).1);
+            locked(&self.queue.untidy).push(journal_path(&self.envelope.id).1);
         }
         Ok(())
     }
@@ -344,13 +351,13 @@ impl Claim for SpoolClaim<'_> {
             return Err(Stuck { claim: self, error });
         }
         if end == End::Delivered && self.extent.len <= GONE_BYTES_MAX {
-            let mut gone = self.queue.gone.borrow_mut();
+            let mut gone = locked(&self.queue.gone);
             gone.push(self.file);
             if gone.len() >= GONE_MAX {
                 gone.clear();
             }
         }
-        if self.queue.untidy.borrow().len() >= UNTIDY_MAX {
+        if locked(&self.queue.untidy).len() >= UNTIDY_MAX {
             // A failed sync leaves the journals for the sweep.
             let _ = self.queue.tidy();
         }

@@ -3,11 +3,11 @@
 //! Kept true: every name that the program makes comes from [`Spot::path`], [`EntryName`] or [`journal_path`]; folders
 //! are made mode 0700 and on disk before anything in them counts.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -37,9 +37,9 @@ pub struct SpoolQueue {
     /// A due time further off than this is the work of a clock that was wrong, and counts as due.
     pub(super) horizon: Duration,
     /// Journals whose entries are gone, to be removed once that is durable.
-    pub(super) untidy: RefCell<Vec<String>>,
+    pub(super) untidy: Mutex<Vec<String>>,
     /// Entries that are delivered and unlinked, to be closed together.
-    pub(super) gone: RefCell<Vec<File>>,
+    pub(super) gone: Mutex<Vec<File>>,
     pub(super) contended: AtomicU64,
 }
 
@@ -185,8 +185,8 @@ impl Spool {
             path,
             dir,
             horizon: Duration::MAX,
-            untidy: RefCell::default(),
-            gone: RefCell::default(),
+            untidy: Mutex::default(),
+            gone: Mutex::default(),
             contended: AtomicU64::new(0),
         }))
     }

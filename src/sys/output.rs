@@ -1,4 +1,4 @@
-//! Writing to the standard output.
+//! Writing to the standard output and the standard error.
 
 use std::io::{self, Write};
 
@@ -11,11 +11,22 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Says `text` on the standard error, as a line of ours. If that cannot be written either, nobody is there to be told.
+pub fn warn(text: &str) {
+    let _ = io::stderr().lock().write_all(format!("bulkmailer: {text}\n").as_bytes());
+}
+
+/// [`warn`] with the arguments of `format!`.
+macro_rules! warning {
+    ($($text:tt)*) => { $crate::sys::output::warn(&format!($($text)*)) };
+}
+pub(crate) use warning;
+
 /// Writes what became of something that is done and cannot be undone. If it cannot be written, that is a warning and no
 /// error: whoever sees a failure would do it again.
 pub fn tell(text: &str) {
     if let Err(error) = print(text) {
-        eprintln!("bulkmailer: it is done, but cannot be told on the standard output: {error}: {}", text.trim_end());
+        warn(&format!("it is done, but cannot be told on the standard output: {error}: {}", text.trim_end()));
     }
 }
 

@@ -19,6 +19,7 @@ use crate::events::{self, Event};
 use crate::model::{Attempt, EntryId, Exit, Micros, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
+use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, fault};
 use crate::transport::{Handover, Transport};
@@ -124,7 +125,7 @@ impl<Q: Queue> Worker<'_, Q> {
     }
 
     fn say(&self, text: &str) {
-        eprintln!("bulkmailer: {}: {text}", self.queue_name);
+        warning!("{}: {text}", self.queue_name);
     }
 
     fn fault(&self, error: &QueueError) {

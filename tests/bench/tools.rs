@@ -1,5 +1,6 @@
 //! The limit programs, places to work in, and how rounds become a row.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +9,21 @@ use std::time::{Duration, Instant};
 pub struct Tools {
     folder: tempfile::TempDir,
     pub quick: bool,
+    /// Places on the disk, removed at the end: for some seconds ext4 looks at each inode that was freed before it takes
+    /// another, which would be counted for whoever makes many files next.
+    kept: RefCell<Vec<tempfile::TempDir>>,
+}
+
+/// A folder to work in.
+pub struct Place {
+    path: PathBuf,
+    _memory: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Tools {
@@ -24,7 +40,7 @@ impl Tools {
             cc.args((name == "sink").then_some("-static"));
             assert!(cc.status().expect("cc, as Rust needs it").success(), "{name} must compile");
         }
-        Tools { folder, quick }
+        Tools { folder, quick, kept: RefCell::default() }
     }
 
     pub fn program(&self, name: &str) -> PathBuf {
@@ -37,9 +53,15 @@ impl Tools {
     }
 
     /// An empty folder in memory or on the disk that the build lies on.
-    pub fn place(&self, memory: bool) -> tempfile::TempDir {
+    pub fn place(&self, memory: bool) -> Place {
         let parent = if memory { "/dev/shm" } else { env!("CARGO_TARGET_TMPDIR") };
-        tempfile::tempdir_in(parent).expect("a folder to work in")
+        let dir = tempfile::tempdir_in(parent).expect("a folder to work in");
+        let path = dir.path().to_owned();
+        if memory {
+            return Place { path, _memory: Some(dir) };
+        }
+        self.kept.borrow_mut().push(dir);
+        Place { path, _memory: None }
     }
 
     /// Alternates both sides, and prints the median of the ratios of ours to the limit. Returns the median of each side.
