@@ -145,6 +145,9 @@ pub trait Queue {
         reach: &mut dyn FnMut(&EntryId) -> bool,
     ) -> Result<Found<Self::Claim>, QueueError>;
 
+    /// Whether a person stopped it: nothing more may be handed over. Asked before each hand-over.
+    fn is_stopped(&self) -> bool;
+
     /// Removes what settled entries leave behind, after making their removal durable.
     fn tidy(&self) -> Result<(), QueueError>;
 

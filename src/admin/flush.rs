@@ -72,7 +72,11 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         say(args, &outcome, if missing { "no such entry waits\n" } else { "nothing to flush: no entry waits\n" })?;
         return Ok(if missing { Exit::Attention } else { Exit::Ok });
     }
-    let exit = if args.no_run { Exit::Ok } else { deliver(site, args, &flushed)? };
+    let mut exit = if args.no_run { Exit::Ok } else { deliver(site, args, &flushed)? };
+    for (queue, _) in flushed.iter().filter(|(queue, part)| part.count > 0 && queue.stopped().is_some()) {
+        eprintln!("bulkmailer: {0}: this queue is stopped; 'bulkmailer start -Q {0}' lets it go on", queue.name());
+        exit = exit.worst(Exit::TempFail);
+    }
     for (queue, part) in &flushed {
         part.count_outcome(queue, &mut outcome)?;
     }

@@ -1,6 +1,7 @@
 //! The commands that look after what is there.
 #![forbid(unsafe_code)]
 
+pub mod button;
 pub mod check;
 pub mod config;
 pub mod demo;

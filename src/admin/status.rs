@@ -14,6 +14,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::layout::State;
 use crate::sys::clock;
 use crate::sys::output::print;
+use crate::sys::process;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -39,6 +40,12 @@ struct QueueStatus {
     next_due: Option<String>,
     /// Age of the oldest entry that is due or waiting, in seconds.
     oldest_age: u64,
+    /// Since when it is stopped, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<Micros>,
+    /// The user id that stopped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_by: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<RunStatus>,
     /// Why its sink is down.
@@ -60,7 +67,7 @@ struct RunStatus {
     hangs: bool,
 }
 
-/// `bulkmailer status`: 1 if a run hangs or a sink is down.
+/// `bulkmailer status`: 1 if a run hangs, a sink is down or a queue is stopped.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let now = clock::now();
     let mut all = Vec::new();
@@ -72,7 +79,9 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     } else {
         print(&text(site, &all, now))?;
     }
-    let bad = |status: &QueueStatus| status.sink_down.is_some() || status.run.as_ref().is_some_and(|run| run.hangs);
+    let bad = |status: &QueueStatus| {
+        status.sink_down.is_some() || status.stopped.is_some() || status.run.as_ref().is_some_and(|run| run.hangs)
+    };
     Ok(if all.iter().any(bad) { Exit::Attention } else { Exit::Ok })
 }
 
@@ -97,6 +106,8 @@ impl QueueStatus {
             corrupt: queue.count_corrupt()?,
             next_due: survey.next.map(Micros::rfc3339),
             oldest_age: survey.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
+            stopped: queue.stopped(),
+            stopped_by: queue.stopper().map(|who| who.by),
             run: RunStatus::of(queue, survey.due)?,
             sink_down: sink,
         })
@@ -107,7 +118,7 @@ impl RunStatus {
     fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
         let Some((text, _)) = queue.read_note("run.json")? else { return Ok(None) };
         let Ok(beat) = serde_json::from_str::<Beat>(&text) else { return Ok(None) };
-        let alive = beat.host != crate::sys::process::host_name() || crate::sys::process::exists(beat.pid);
+        let alive = beat.host != process::host_name() || process::exists(beat.pid);
         if beat.ended.is_some() || !alive {
             return Ok(None);
         }
@@ -134,6 +145,13 @@ fn text(site: &Site, all: &[QueueStatus], now: Micros) -> String {
             text.push_str(&format!("; the oldest is {} old", rough(status.oldest_age)));
         }
         text.push('\n');
+        if let Some(since) = &status.stopped {
+            let by = status.stopped_by.map_or(String::new(), |by| format!(" by {}", process::user_name(by)));
+            let (since, name) = (since.local(), &status.queue);
+            text.push_str(&format!(
+                "           stopped{by} since {since}; 'bulkmailer start -Q {name}' lets it go on\n"
+            ));
+        }
         match &status.run {
             None => text.push_str("           no run at work\n"),
             Some(run) => text.push_str(&run_text(run, now)),

@@ -46,6 +46,10 @@ enum Command {
     Show(admin::show::Args),
     /// Say who runs, what is done and left, how fast, how old the oldest entry is
     Status(admin::status::Args),
+    /// The red button: hand nothing more over, and return when nothing is in hand any more
+    Stop(admin::button::Args),
+    /// Let what was stopped go on with the next run
+    Start(admin::button::Args),
     /// Verify the spool, and mend it
     Check(admin::check::Args),
     /// Check or show the configuration
@@ -122,6 +126,8 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::List(args) => admin::list::run(&resolve()?, args),
         Command::Show(args) => admin::show::run(&resolve()?, args),
         Command::Status(args) => admin::status::run(&resolve()?, args),
+        Command::Stop(args) => admin::button::stop(&resolve()?, args),
+        Command::Start(args) => admin::button::start(&resolve()?, args),
         Command::Check(args) => admin::check::run(&resolve()?, args),
         Command::Config(args) => match resolve() {
             Ok(site) => admin::config::run(&site, args),

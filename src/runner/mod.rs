@@ -18,7 +18,7 @@ mod supervise;
 mod workforce;
 
 pub use beat::{Beat, Hand, STALE, silence};
-pub use lock::{Holder, QueueLock};
+pub use lock::{Holder, QueueLock, is_free};
 pub use summary::{QueueSummary, Summary};
 
 use std::path::PathBuf;

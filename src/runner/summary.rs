@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Plan, was_busy};
 use crate::model::Exit;
-use crate::worker::board::Counter;
+use crate::worker::board::{Counter, Phase};
 
 /// One queue's part.
 #[derive(Clone, Debug, Serialize)]
@@ -14,6 +14,8 @@ pub struct QueueSummary {
     pub queue: String,
     /// Another run has it; the counts are zero.
     pub busy: bool,
+    /// A person had stopped it before; the counts are zero.
+    pub stopped: bool,
     /// Why its sink is down, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_down: Option<String>,
@@ -52,6 +54,7 @@ impl QueueSummary {
         QueueSummary {
             queue: plan.name.clone(),
             busy: was_busy(board),
+            stopped: board.phase() == Phase::Stopped,
             sink_down: board.sink_is_down().then(|| board.sink_why()),
             delivered: board.count(Counter::Delivered),
             deferred: board.count(Counter::Deferred),

@@ -50,6 +50,10 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
     let Some((spool, queue)) = plan.open()? else { return Ok(Exit::Ok) };
     let mut exit = Exit::Ok;
     loop {
+        if queue.stopped().is_some() {
+            say_stopped(plan);
+            return Ok(exit);
+        }
         let Some(lock) = QueueLock::take(&queue)? else {
             if plan.board.phase() == Phase::Starting {
                 plan.board.set_phase(Phase::Busy);
@@ -63,7 +67,7 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
         exit = exit.worst(shift.work()?);
         let (noted, told) = (shift.noted, shift.told());
         drop(lock);
-        if exit != Exit::Ok || told || queue.woken() == noted {
+        if exit != Exit::Ok || told || (queue.woken() == noted && queue.stopped().is_none()) {
             return Ok(exit);
         }
     }
@@ -75,6 +79,15 @@ fn say_who(plan: &Plan<'_>, queue: &SpoolQueue) {
             format!("process {} on {}, since {}", holder.pid, holder.host, holder.started.local())
         });
         warning!("{}: this queue is being worked on by {who}", plan.name);
+    }
+}
+
+fn say_stopped(plan: &Plan<'_>) {
+    if plan.board.phase() == Phase::Starting {
+        plan.board.set_phase(Phase::Stopped);
+    }
+    if plan.verbose {
+        eprintln!("bulkmailer: {0}: this queue is stopped; 'bulkmailer start -Q {0}' lets it go on", plan.name);
     }
 }
 
@@ -146,9 +159,10 @@ impl<'p, 'a> Shift<'p, 'a> {
         self.signals.terms() > 0 || self.signals.quit()
     }
 
-    /// The sink is down, or the spool refuses: nothing more is begun.
+    /// We were told to end, the queue is stopped, the sink is down, or the spool refuses: nothing more is begun.
     fn halted(&self) -> bool {
         self.told()
+            || self.queue.stopped().is_some()
             || self.workers.is_hopeless()
             || self.plan.board.sink_is_down()
             || self.plan.board.count(Counter::Faults) >= FAULTS_MAX

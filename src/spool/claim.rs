@@ -43,13 +43,13 @@ const GONE_BYTES_MAX: u64 = 64 << 10;
 /// An entry of the spool in somebody's hand.
 #[derive(Debug)]
 pub struct SpoolClaim<'q> {
-    queue: &'q SpoolQueue,
-    spot: Spot,
+    pub(super) queue: &'q SpoolQueue,
+    pub(super) spot: Spot,
     /// Its lock is the claim.
     file: File,
     envelope: Envelope,
     extent: Extent,
-    journal: Journal,
+    pub(super) journal: Journal,
 }
 
 /// What came of reaching for an entry.
@@ -199,6 +199,10 @@ impl<'q> Queue for &'q SpoolQueue {
         Ok(Found::Nothing)
     }
 
+    fn is_stopped(&self) -> bool {
+        self.stopped().is_some()
+    }
+
     fn tidy(&self) -> Result<(), SpoolError> {
         let paths = std::mem::take(&mut *locked(&self.untidy));
         if paths.is_empty() {
@@ -233,7 +237,7 @@ impl SpoolClaim<'_> {
         self.move_to(&spot).map_err(self.queue.failed("rename", &self.spot.path()))
     }
 
-    fn move_to(&self, to: &Spot) -> io::Result<()> {
+    pub(super) fn move_to(&self, to: &Spot) -> io::Result<()> {
         if *to == self.spot {
             return Ok(());
         }
@@ -244,7 +248,7 @@ impl SpoolClaim<'_> {
         Ok(())
     }
 
-    fn remove(&mut self) -> io::Result<()> {
+    pub(super) fn remove(&mut self) -> io::Result<()> {
         if self.journal.exists() && !self.journal.history.all_closed() {
             // One recipient's delivery is in no journal yet, and a journal that is left behind open is nobody's to remove. A
             // full disk may refuse it, and no unlink.

@@ -7,7 +7,10 @@
 //! - `{"begun":AT,"group":[…],"status":"???"}` is written before a group of several recipients' entry is handed over; its
 //!   status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a full
 //!   disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `-` not handed over;
-//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody.
+//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody;
+//! - `{"reopened":AT,"by":UID,"group":[…]}`: a person gave the entry another chance. These recipients are open again, and
+//!   attempts and waiting time begin anew;
+//! - `{"removed":AT,"by":UID}`: a person removes the entry. Every recipient is closed, and none counts as failed.
 //!
 //! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
 //! with the group in flight.
@@ -33,6 +36,8 @@ const LINE_MAX: u64 = 1 << 20;
 enum Line {
     Begun { begun: Micros, group: Vec<usize>, status: String },
     Attempt(AttemptLine),
+    Reopened { reopened: Micros, by: u32, group: Vec<usize> },
+    Removed { removed: Micros, by: u32 },
     First { journal: u32, recipients: usize },
 }
 
@@ -68,6 +73,8 @@ pub struct History {
     pub attempt: Option<AttemptLine>,
     /// Some group was in flight when its worker died.
     pub interrupted: bool,
+    /// A person removed the entry.
+    pub removed: bool,
     /// The first line is there, which says how many recipients there are.
     pub headed: bool,
 }
@@ -79,15 +86,15 @@ impl History {
     }
 
     pub fn is_closed(&self, recipient: usize) -> bool {
-        matches!(self.last.get(recipient), Some(Some(Kind::Delivered | Kind::Failed)))
+        self.removed || matches!(self.last.get(recipient), Some(Some(Kind::Delivered | Kind::Failed)))
     }
 
     pub fn all_closed(&self) -> bool {
-        !self.last.is_empty() && (0..self.last.len()).all(|i| self.is_closed(i))
+        self.removed || (!self.last.is_empty() && (0..self.last.len()).all(|i| self.is_closed(i)))
     }
 
     pub fn any_failed(&self) -> bool {
-        self.last.contains(&Some(Kind::Failed))
+        !self.removed && self.last.contains(&Some(Kind::Failed))
     }
 
     /// The number of the last attempt.
@@ -134,6 +141,15 @@ impl History {
                 }
                 self.attempt = Some(attempt);
             }
+            Line::Reopened { group, .. } => {
+                for recipient in group {
+                    if let Some(last) = self.last.get_mut(recipient) {
+                        *last = None;
+                    }
+                }
+                (self.attempt, self.interrupted, self.removed) = (None, false, false);
+            }
+            Line::Removed { .. } => self.removed = true,
         }
     }
 }
@@ -261,6 +277,29 @@ impl Journal {
         Ok(())
     }
 
+    /// Opens `group` again, with no attempt made and no time waited.
+    pub fn reopen(
+        &mut self,
+        queue: &SpoolQueue,
+        id: &EntryId,
+        group: Vec<usize>,
+        at: Micros,
+        by: u32,
+    ) -> io::Result<()> {
+        let line = Line::Reopened { reopened: at, by, group };
+        self.append(queue, id, &line)?;
+        self.history.take(line);
+        Ok(())
+    }
+
+    /// Closes every recipient of an entry that a person removes.
+    pub fn remove(&mut self, queue: &SpoolQueue, id: &EntryId, at: Micros, by: u32) -> io::Result<()> {
+        let line = Line::Removed { removed: at, by };
+        self.append(queue, id, &line)?;
+        self.history.take(line);
+        Ok(())
+    }
+
     /// Adds a line, and makes the journal first if it is missing. Returns where the file ends then.
     fn append(&mut self, queue: &SpoolQueue, id: &EntryId, line: &Line) -> io::Result<u64> {
         let file = match &mut self.file {
@@ -315,6 +354,23 @@ mod tests {
         assert_eq!(history.attempts(), 1);
         assert_eq!(history.waited(Micros(25)), Duration::from_micros(15));
         assert_eq!(history.waited(Micros(9_999)), Duration::from_micros(30));
+    }
+
+    #[test]
+    fn what_is_reopened_begins_anew_and_what_is_removed_is_closed() {
+        let mut text = br#"{"journal":1,"recipients":3}
+{"begun":5,"group":[0,1,2],"status":"DF?"}
+{"attempt":7,"at":10,"waited":60,"results":[{"group":[1],"verdict":"failed","reason":{"text":"no"}}]}
+{"reopened":20,"by":0,"group":[1,2]}
+"#
+        .to_vec();
+        let (history, _) = read_history(&text[..], 0, &mut |_| {}).expect("memory");
+        assert_eq!(history.last, [Some(Kind::Delivered), None, None]);
+        assert!(!history.any_failed() && !history.interrupted && !history.all_closed());
+        assert_eq!((history.attempts(), history.waited(Micros(99))), (0, Duration::ZERO));
+        text.extend(b"{\"removed\":30,\"by\":0}\n");
+        let (history, _) = read_history(&text[..], 0, &mut |_| {}).expect("memory");
+        assert!(history.all_closed() && !history.any_failed());
     }
 
     #[test]

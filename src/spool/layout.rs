@@ -339,8 +339,16 @@ impl SpoolQueue {
         if dir::stat(&self.dir, folder)?.is_some() {
             return Ok(());
         }
-        if dir::make(&self.dir, folder)? {
-            let parent = folder.rsplit_once('/').map_or(".", |(parent, _)| parent);
+        let parent = folder.rsplit_once('/').map_or(".", |(parent, _)| parent);
+        let made = match dir::make(&self.dir, folder) {
+            // The last entry of a job has left its ready/, and comes back.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && parent.ends_with("/ready") => {
+                dir::make(&self.dir, parent)?;
+                dir::make(&self.dir, folder)?
+            }
+            other => other?,
+        };
+        if made {
             durable::sync_dir(&self.dir, parent)?;
         }
         Ok(())

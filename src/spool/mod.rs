@@ -6,6 +6,7 @@
 //! SPOOL/<queue>/lock                   the run's lock: flock held, never unlinked
 //! SPOOL/<queue>/run.json               the heartbeat of the run at work
 //! SPOOL/<queue>/wake                   its time is set after every publish and flush: "look again"
+//! SPOOL/<queue>/stopped                a person stopped the queue: nothing more is handed over
 //! SPOOL/<queue>/tmp/                   being written
 //! SPOOL/<queue>/ready/<hh>/<due>-<id>  due or waiting; 256 hash buckets by id
 //! SPOOL/<queue>/hold/<hh>/<due>-<id>   set aside
@@ -14,6 +15,7 @@
 //! SPOOL/<queue>/journal/<hh>/<id>.log  the journal of an entry that needs one
 //! SPOOL/<queue>/jobs/<job>/            many entries that appeared together: job.json and its own
 //!                                      ready/<n>/, hold/, failed/, journal/
+//! SPOOL/<queue>/done/<job>/            an ended one, about to be removed
 //! ```
 //!
 //! # States of an entry
@@ -26,7 +28,7 @@
 //! | handed over | the same, and for several recipients `begun` in the journal | the journal's append | the answer, written in place |
 //! | deferred | the name in `ready/` with a later due time, and a journal | `renameat2` | its settling |
 //! | delivered | nothing, or a journal that closes every recipient | `unlink` | `tidy` after a sync; the sweep |
-//! | failed, held | the name in `failed/` or `hold/`, and its journal | `renameat2` | `failed_keep`; a person |
+//! | failed, held | the name in `failed/` or `hold/`, and its journal | `renameat2` | `failed_keep`; a person ([`amend`]) |
 //!
 //! # What holds
 //!
@@ -41,9 +43,11 @@
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
 #![forbid(unsafe_code)]
 
+pub mod amend;
 pub mod batch;
 pub mod check;
 pub mod claim;
+pub mod corrupt;
 pub mod entry;
 pub mod find;
 pub mod journal;

@@ -1,12 +1,23 @@
-//! A queue's small files, which are no mail: `wake`, the lock's file, the heartbeat and other notes; and what shows or
-//! makes sure that the disk takes changes.
+//! A queue's small files, which are no mail: `wake`, `stopped`, the lock's file, the heartbeat and other notes; and what
+//! shows or makes sure that the disk takes changes.
 
 use std::fs::File;
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::SpoolError;
 use super::layout::SpoolQueue;
+use crate::model::Micros;
 use crate::sys::{dir, durable, fault};
+
+/// Who stopped a queue, and when. That the file is there is what counts; on a full disk it has no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    pub at: Micros,
+    /// The real user id.
+    pub by: u32,
+}
 
 impl SpoolQueue {
     /// Says "look again" to whoever works on this queue. Publishing and flushing end with it.
@@ -20,6 +31,48 @@ impl SpoolQueue {
             Ok(Some(stat)) => (stat.st_mtime, stat.st_mtime_nsec),
             Ok(None) | Err(_) => (0, 0),
         }
+    }
+
+    /// Stops the queue: from now on no worker hands anything over, also after a power cut. `false` if it was stopped already.
+    pub fn stop(&self, who: Stopped) -> Result<bool, SpoolError> {
+        let steps = || -> io::Result<bool> {
+            let file = match dir::open_file(&self.dir, "stopped", dir::Open::CreateNew) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            // A full disk takes the name and not the text.
+            let _ = serde_json::to_writer(&file, &who).is_ok() && file.sync_all().is_ok();
+            durable::sync_dir(&self.dir, ".")?;
+            Ok(true)
+        };
+        steps().map_err(self.failed("stop the queue", "stopped"))
+    }
+
+    /// Lets a stopped queue go on. `false` if it was not stopped.
+    pub fn start(&self) -> Result<bool, SpoolError> {
+        let steps = || -> io::Result<bool> {
+            match dir::unlink(&self.dir, "stopped") {
+                Ok(()) => durable::sync_dir(&self.dir, ".").map(|()| true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        let started = steps().map_err(self.failed("start the queue", "stopped"))?;
+        self.wake()?;
+        Ok(started)
+    }
+
+    /// When the queue was stopped, if it is. One call of the system where it is not.
+    pub fn stopped(&self) -> Option<Micros> {
+        let stat = dir::stat(&self.dir, "stopped").ok().flatten()?;
+        Some(Micros(u64::try_from(stat.st_mtime).unwrap_or(0).saturating_mul(1_000_000)))
+    }
+
+    /// Who stopped the queue, as far as that was noted.
+    pub fn stopper(&self) -> Option<Stopped> {
+        let (text, _) = self.read_note("stopped").ok().flatten()?;
+        serde_json::from_str(&text).ok()
     }
 
     /// The queue's lock file, open and not locked.

@@ -74,13 +74,25 @@ impl SpoolQueue {
             // Its journals go with it, so the unlinks of its entries must be durable first.
             self.sync().map_err(io::Error::other)?;
             fault::instant("job.synced");
-            let tmp = format!("tmp/{job}");
-            dir::rename_new(&self.dir, &format!("jobs/{job}"), &tmp)?;
+            self.ensure_folder("done")?;
+            dir::rename_new(&self.dir, &format!("jobs/{job}"), &format!("done/{job}"))?;
             fault::instant("job.renamed");
-            remove_tree(&self.dir, &tmp);
+            self.clear(job);
             Ok(true)
         };
         let _ = end();
+    }
+
+    /// Removes an ended job's folder in `done/`; or brings it back, where somebody has made a place for an entry in it just
+    /// before it was renamed. Nobody makes one afterwards: all go by the name in `jobs/`.
+    fn clear(&self, job: &str) {
+        let (done, jobs) = (format!("done/{job}"), format!("jobs/{job}"));
+        let gone = |place| dir::stat(&self.dir, &format!("{done}/{place}")).is_ok_and(|stat| stat.is_none());
+        if State::ALL.map(State::name).iter().all(gone) {
+            remove_tree(&self.dir, &done);
+        } else if dir::rename_new(&self.dir, &done, &jobs).is_ok() {
+            let _ = self.wake();
+        }
     }
 
     /// What lies in `tmp/` and belongs to nobody.
@@ -172,8 +184,11 @@ impl SpoolQueue {
         Ok(removed)
     }
 
-    /// Ends the jobs that nobody has anything left to do in.
+    /// Ends the jobs that nobody has anything left to do in, and what a killed process left of that.
     fn finish_jobs(&self) {
+        for job in self.names("done").into_iter().flatten().flatten() {
+            self.clear(&job);
+        }
         // What cannot be listed now is met by the next worker that passes.
         for job in self.names("jobs").into_iter().flatten().flatten() {
             let ready = format!("jobs/{job}/ready");

@@ -76,11 +76,13 @@ pub enum Phase {
     Starting,
     /// Another run has the queue.
     Busy,
+    /// A person stopped the queue.
+    Stopped,
     Working,
     Done,
 }
 
-const PHASES: [Phase; 4] = [Phase::Starting, Phase::Busy, Phase::Working, Phase::Done];
+const PHASES: [Phase; 5] = [Phase::Starting, Phase::Busy, Phase::Stopped, Phase::Working, Phase::Done];
 
 #[derive(Debug)]
 pub struct Board {

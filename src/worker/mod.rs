@@ -89,6 +89,7 @@ impl<Q: Queue> Worker<'_, Q> {
             || self.signals.quit()
             || self.board.sink_is_down()
             || self.board.count(Counter::Faults) >= FAULTS_MAX
+            || self.queue.is_stopped()
     }
 
     /// One way through everything that is due; `false` if it claimed nothing.

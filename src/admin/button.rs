@@ -1,0 +1,152 @@
+//! `bulkmailer stop` and `start`: the red button, for when the wrong newsletter is going out.
+//!
+//! From the instant at which a queue's file `stopped` is there, no worker hands anything over: each looks for it before
+//! each hand-over. `stop` presses all buttons first, and then waits until nothing is in hand: until the queues' locks,
+//! which workers hold while they live, are free.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::queues;
+use crate::config::Site;
+use crate::model::Exit;
+use crate::runner::{self, Beat};
+use crate::spool::notes::Stopped;
+use crate::spool::{Spool, SpoolQueue};
+use crate::sys::clock;
+use crate::sys::output::print;
+use crate::sys::process;
+use crate::sys::signals::Signals;
+
+/// How often the locks are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// After so long it is said what is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// This queue only; else every queue there is
+    #[arg(long, short = 'Q', value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What became of one queue.
+#[derive(Debug, Serialize)]
+struct Row {
+    queue: String,
+    stopped: bool,
+    /// It was so before.
+    already: bool,
+    /// Entries that are still in a worker's hand.
+    in_hand: Vec<String>,
+}
+
+/// `bulkmailer stop`: 75 if it was interrupted while something was still in hand.
+pub fn stop(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    let who = Stopped { at: clock::now(), by: process::real_uid() };
+    let (mut stopped, mut rows, mut failed) = (Vec::new(), Vec::new(), None);
+    // One that cannot be stopped keeps no other from it.
+    for queue in stoppable(site, args)? {
+        match queue.stop(who) {
+            Ok(new) => {
+                rows.push(Row { queue: queue.name().to_owned(), stopped: true, already: !new, in_hand: Vec::new() });
+                stopped.push(queue);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    let idle = wait(&stopped, args)?;
+    if !idle {
+        for (row, queue) in rows.iter_mut().zip(&stopped) {
+            row.in_hand = if runner::is_free(queue) { Vec::new() } else { in_hand(queue) };
+        }
+    }
+    tell(site, args, &rows)?;
+    match failed {
+        Some(error) => Err(error.into()),
+        None if idle => Ok(Exit::Ok),
+        None => Ok(Exit::TempFail),
+    }
+}
+
+/// `bulkmailer start`.
+pub fn start(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    let mut rows = Vec::new();
+    for queue in queues(site, args.queue.as_deref())? {
+        let already = !queue.start()?;
+        rows.push(Row { queue: queue.name().to_owned(), stopped: false, already, in_hand: Vec::new() });
+    }
+    tell(site, args, &rows)?;
+    Ok(Exit::Ok)
+}
+
+/// The queues to stop; one that is named and configured is made, so that it is stopped before anything is queued in it.
+fn stoppable(site: &Site, args: &Args) -> anyhow::Result<Vec<SpoolQueue>> {
+    let existing = queues(site, args.queue.as_deref())?;
+    match &args.queue {
+        Some(name) if existing.is_empty() => Ok(vec![Spool::create(&site.spool)?.queue(name)?]),
+        Some(_) | None => Ok(existing),
+    }
+}
+
+/// Waits until nobody holds a queue's lock; `false` if a signal ended the wait.
+fn wait(queues: &[SpoolQueue], args: &Args) -> anyhow::Result<bool> {
+    let signals = Signals::install(false)?;
+    let began = Instant::now();
+    let mut silent = args.json;
+    loop {
+        let busy: Vec<&SpoolQueue> = queues.iter().filter(|queue| !runner::is_free(queue)).collect();
+        if busy.is_empty() {
+            return Ok(true);
+        }
+        if signals.terms() > 0 || signals.quit() {
+            return Ok(false);
+        }
+        if !silent && (began.elapsed() > PATIENCE || std::io::stderr().is_terminal()) {
+            silent = true;
+            busy.iter().for_each(|queue| say_busy(queue));
+        }
+        signals.wait(None, LOOK)?;
+    }
+}
+
+fn say_busy(queue: &SpoolQueue) {
+    let (name, hand) = (queue.name(), in_hand(queue));
+    let what = if hand.is_empty() { "the run to end".to_owned() } else { hand.join(", ") };
+    eprintln!("bulkmailer: {name}: nothing more is handed over; waiting for what is in hand: {what}");
+}
+
+/// What the run at work has in hand, as its last heartbeat tells.
+fn in_hand(queue: &SpoolQueue) -> Vec<String> {
+    let beat = queue.read_note("run.json").ok().flatten();
+    let beat = beat.and_then(|(text, _)| serde_json::from_str::<Beat>(&text).ok()).filter(|beat| beat.ended.is_none());
+    beat.map_or(Vec::new(), |beat| beat.in_hand.into_iter().map(|hand| hand.id).collect())
+}
+
+fn tell(site: &Site, args: &Args, rows: &[Row]) -> anyhow::Result<()> {
+    if args.json {
+        print(&format!("{:#}\n", serde_json::json!({"spool": site.spool, "queues": rows})))?;
+        return Ok(());
+    }
+    let mut text = String::new();
+    for row in rows {
+        let what = match (row.stopped, row.already, row.in_hand.is_empty()) {
+            (true, _, false) => format!("stopped; still in hand: {}", row.in_hand.join(", ")),
+            (true, true, true) => "was stopped already; nothing is in hand".to_owned(),
+            (true, false, true) => "stopped; nothing is in hand".to_owned(),
+            (false, true, _) => "was not stopped".to_owned(),
+            (false, false, _) => "goes on with the next run".to_owned(),
+        };
+        text.push_str(&format!("{}: {what}\n", row.queue));
+    }
+    if rows.is_empty() {
+        text = format!("{}: nothing was queued here yet; name a queue with --queue to stop it\n", site.spool.display());
+    }
+    print(&text)?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! What a person does with an entry: sets it aside, gives it another chance, removes it. Whoever does so claims it first,
+//! so that nobody acts on what is in a worker's hand, nor a worker on what is in ours.
+//!
+//! The order of steps: the journal's line, where there is a journal → one rename, or the unlink. A kill between them leaves
+//! the entry where it was: the same command finishes it, and an entry in `ready/` that is marked as removed, the next run.
+//! Nothing is synced here; the command does that once, at its end.
+//!
+//! A job whose entries have all left `ready/` loses it, and may end at any moment. So an entry that comes back makes its
+//! place anew, and looks afterwards whether its name leads to it; if the folder went to `done/` in between, it is brought
+//! back.
+
+use std::io;
+
+use super::SpoolError;
+use super::claim::SpoolClaim;
+use super::layout::{EntryName, Spot, State, journal_path};
+use crate::model::verdict::Kind;
+use crate::model::{EntryId, Micros};
+use crate::queue::Claim;
+use crate::sys::{dir, fault};
+
+/// How often a place in an ending job is made anew: each try fails only if somebody else ended the job in that moment.
+const TRIES: usize = 20;
+
+/// Who acts, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Hand {
+    pub at: Micros,
+    /// The real user id.
+    pub by: u32,
+}
+
+impl SpoolClaim<'_> {
+    /// The recipients that were not delivered to, as positions in the envelope.
+    pub fn undelivered(&self) -> Vec<usize> {
+        let last = &self.journal.history.last;
+        (0..last.len()).filter(|&i| last.get(i) != Some(&Some(Kind::Delivered))).collect()
+    }
+
+    /// Sets the entry aside. Its name keeps its time.
+    pub fn hold(self) -> Result<(), SpoolError> {
+        let spot = Spot { state: State::Hold, name: self.spot.name.clone() };
+        self.move_to(&spot).map_err(self.queue.failed("hold", &self.spot.path()))
+    }
+
+    /// Makes the entry due at `hand.at`, with no attempt made and no time waited. Recipients in `group` are open again.
+    ///
+    /// A time that was asked for (`@`) and is still to come stands.
+    pub fn reopen(mut self, group: Vec<usize>, hand: Hand) -> Result<(), SpoolError> {
+        let id = self.id().clone();
+        if self.journal.exists() {
+            let noted = self.journal.reopen(self.queue, &id, group, hand.at, hand.by);
+            noted.map_err(self.queue.failed("write", &journal_path(&id).1))?;
+        }
+        fault::instant("amend.noted");
+        let asked = self.spot.name.at && self.spot.name.due > hand.at;
+        let name = if asked { self.spot.name.clone() } else { EntryName::new(hand.at, id) };
+        self.bring_back(&Spot { state: State::Ready, name }).map_err(self.queue.failed("requeue", &self.spot.path()))
+    }
+
+    /// Removes the entry. Its journal follows when that is on disk ([`crate::queue::Queue::tidy`]).
+    pub fn discard(mut self, hand: Hand) -> Result<(), SpoolError> {
+        let id = self.id().clone();
+        if self.journal.exists() {
+            let noted = self.journal.remove(self.queue, &id, hand.at, hand.by);
+            // A full disk may refuse the line, and no unlink.
+            match noted {
+                Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                    return Err(self.queue.failed("write", &journal_path(&id).1)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        fault::instant("amend.closed");
+        self.remove().map_err(self.queue.failed("remove", &self.spot.path()))
+    }
+
+    fn bring_back(&self, to: &Spot) -> io::Result<()> {
+        let mut moved = Err(io::ErrorKind::NotFound.into());
+        for _ in 0..TRIES {
+            moved = self.move_to(to);
+            match &moved {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Ok(()) | Err(_) => break,
+            }
+        }
+        moved?;
+        let Some(job) = job(self.id()) else { return Ok(()) };
+        for _ in 0..TRIES {
+            if dir::stat(&self.queue.dir, &to.path())?.is_some() {
+                return Ok(());
+            }
+            // If this fails, whoever moved it away has brought it back.
+            let _ = dir::rename_new(&self.queue.dir, &format!("done/{job}"), &format!("jobs/{job}"));
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn job(id: &EntryId) -> Option<&str> {
+    id.job().map(|(job, _)| job)
+}

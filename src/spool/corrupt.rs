@@ -1,0 +1,159 @@
+//! `corrupt/`: files that could not be read as entries. The program never deletes one by itself; a person looks at it,
+//! removes it, or mends it by hand and has it queued again.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+
+use super::SpoolError;
+use super::amend::Hand;
+use super::claim::Locked;
+use super::entry::{self, Extent};
+use super::journal::Journal;
+use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
+use crate::model::{EntryId, Envelope, Micros};
+use crate::sys::dir;
+
+/// A file in `corrupt/`.
+#[derive(Debug)]
+pub struct Corrupt {
+    /// Its name in there.
+    pub name: String,
+    pub bytes: u64,
+    /// When it was set aside.
+    pub since: Micros,
+    /// What can be read of it, if anything.
+    pub envelope: Option<(Envelope, Extent)>,
+    /// What is wrong with it, for a person; `None` if it could be queued again.
+    pub why: Option<String>,
+    /// `None` if it is no regular file.
+    pub file: Option<File>,
+}
+
+impl Corrupt {
+    /// What it is called in listings: the entry's id, if its name tells it.
+    pub fn label(&self) -> &str {
+        label(&self.name)
+    }
+}
+
+/// The id in the name of a file in `corrupt/`, or the whole name.
+pub fn label(name: &str) -> &str {
+    if EntryName::parse(name).is_some() { &name[17..] } else { name }
+}
+
+/// What came of queueing a file of `corrupt/` again.
+#[derive(Debug)]
+pub enum Mended {
+    /// It is in ready/ now.
+    Queued(EntryId),
+    /// It stays where it is, because of this.
+    No(String),
+    /// It is not there any more, or somebody else is at it.
+    Gone,
+}
+
+impl SpoolQueue {
+    /// Shows `each` the name of every file in `corrupt/`, until it answers `false`.
+    pub fn each_corrupt(&self, each: &mut dyn FnMut(String) -> bool) -> Result<(), SpoolError> {
+        for name in self.names("corrupt").map_err(self.failed("list", "corrupt"))? {
+            if !each(name.map_err(self.failed("list", "corrupt"))?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a file in `corrupt/`; `None` if it is not there.
+    pub fn look_corrupt(&self, name: &str) -> Result<Option<Corrupt>, SpoolError> {
+        let path = format!("corrupt/{name}");
+        let Some(stat) = dir::stat(&self.dir, &path).map_err(self.failed("look at", &path))? else { return Ok(None) };
+        let bytes = u64::try_from(stat.st_size).unwrap_or(0);
+        let since = Micros(u64::try_from(stat.st_ctime).unwrap_or(0).saturating_mul(1_000_000));
+        let regular = stat.st_mode & 0o170_000 == 0o100_000;
+        let file = if regular { dir::open_file(&self.dir, &path, dir::Open::Read).ok() } else { None };
+        let (envelope, why) = match &file {
+            None if regular => (None, Some("it cannot be opened".to_owned())),
+            None => (None, Some("it is no regular file".to_owned())),
+            Some(file) => match entry::read(file) {
+                Err(why) => (None, Some(why)),
+                Ok((envelope, extent)) => {
+                    let why = wrong_size(bytes, extent);
+                    (Some((envelope, extent)), why)
+                }
+            },
+        };
+        Ok(Some(Corrupt { name: name.to_owned(), bytes, since, envelope, why, file }))
+    }
+
+    /// Removes a file in `corrupt/`, with its journal if it was an entry's; `false` if it was gone or somebody is at it.
+    pub fn remove_corrupt(&self, name: &str, hand: Hand) -> Result<bool, SpoolError> {
+        let path = format!("corrupt/{name}");
+        let _held = match self.lock_entry(&path)? {
+            None | Some(Locked::Contended) => return Ok(false),
+            Some(Locked::Ours(file, _)) => Some(file),
+            Some(Locked::NoFile) => None,
+        };
+        let id = EntryName::parse(name).map(|name| name.id);
+        let steps = || -> io::Result<()> {
+            dir::unlink(&self.dir, &path)?;
+            let Some(id) = &id else { return Ok(()) };
+            if self.locate(id).map_err(io::Error::other)?.is_none() {
+                let mut journal = Journal::open(self, id, 0)?;
+                if journal.exists() {
+                    journal.remove(self, id, hand.at, hand.by)?;
+                    self.untidy.borrow_mut().push(journal_path(id).1);
+                }
+            }
+            Ok(())
+        };
+        steps().map(|()| true).map_err(self.failed("remove", &path))
+    }
+
+    /// Queues a file of `corrupt/` again, due at `hand.at`, if it can be read as an entry now.
+    pub fn mend_corrupt(&self, name: &str, hand: Hand) -> Result<Mended, SpoolError> {
+        let path = format!("corrupt/{name}");
+        let (file, size) = match self.lock_entry(&path)? {
+            None | Some(Locked::Contended) => return Ok(Mended::Gone),
+            Some(Locked::NoFile) => return Ok(Mended::No("it is no regular file".to_owned())),
+            Some(Locked::Ours(file, size)) => (file, size),
+        };
+        let (envelope, extent) = match entry::read(&file) {
+            Ok(read) => read,
+            Err(why) => return Ok(Mended::No(why)),
+        };
+        if let Some(why) = wrong_size(size, extent) {
+            return Ok(Mended::No(why));
+        }
+        let id = envelope.id;
+        if let Some(twin) = self.locate(&id)? {
+            return Ok(Mended::No(format!("its twin lies in {}", twin.folder())));
+        }
+        let steps = || -> io::Result<Option<String>> {
+            if let Some((job, _)) = id.job()
+                && dir::stat(&self.dir, &format!("jobs/{job}"))?.is_none()
+            {
+                return Ok(Some("its job has ended; submit its message anew".to_owned()));
+            }
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+            let mut journal = Journal::open(self, &id, envelope.recipients.len())?;
+            if journal.exists() {
+                let open = (0..envelope.recipients.len()).filter(|&i| !journal.history.is_closed(i)).collect();
+                journal.reopen(self, &id, open, hand.at, hand.by)?;
+            }
+            let to = Spot { state: State::Ready, name: EntryName::new(hand.at, id.clone()) };
+            self.ensure_folder(&to.folder())?;
+            dir::rename_new(&self.dir, &path, &to.path())?;
+            Ok(None)
+        };
+        match steps().map_err(self.failed("requeue", &path))? {
+            Some(why) => Ok(Mended::No(why)),
+            None => Ok(Mended::Queued(id)),
+        }
+    }
+}
+
+fn wrong_size(bytes: u64, extent: Extent) -> Option<String> {
+    let expected = extent.start.saturating_add(extent.len);
+    (bytes != expected).then(|| format!("it has {bytes} bytes, and {expected} were written"))
+}
