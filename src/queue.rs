@@ -13,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::verdict::Kind;
 use crate::model::{EntryId, Envelope, Exit, Micros, Verdict};
 
 /// Why storage could not do what it was asked for.
@@ -169,11 +170,14 @@ pub trait Claim: Sized {
     /// the real and the scheduled gap since the last attempt.
     fn waited(&self, now: Micros) -> Duration;
 
-    /// The recipients that are still open, as positions in the envelope.
+    /// The recipients that are still open, as positions in the envelope; whoever is held is not.
     fn open(&self) -> Vec<usize>;
 
-    /// Whether some recipient failed for good, in this attempt or before.
-    fn any_failed(&self) -> bool;
+    /// Those of them that were in flight when a former holder died, as far as that was announced.
+    fn in_flight(&self) -> Vec<usize>;
+
+    /// Whether this is the last word on some recipient, in this attempt or before.
+    fn any(&self, kind: Kind) -> bool;
 
     /// The message, for one hand-over.
     fn message(&self) -> Result<Message, QueueError>;

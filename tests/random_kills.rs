@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ struct Round {
     unknown: Vec<(u32, u32)>,
     /// Workers that were killed.
     killed: u32,
+    /// With `on_crash = "hold"` nothing is repeated, and what is in doubt is held.
+    hold: bool,
     /// What was done, to be printed.
     story: Vec<String>,
 }
@@ -65,9 +67,11 @@ impl Round {
         // A group of several, a slow sink now and then, more workers than processors.
         let mut random = Random(seed);
         let mode = ["ok", "ok", "wait=3", "slow"][random.below(4) as usize];
-        let site = Site::new(mode, "workers = 4\nmax_recipients = 2");
-        let story = vec![format!("BULKMAILER_SEED={seed}, sink {mode}")];
-        Round { site, random, next: 0, accepted: Vec::new(), unknown: Vec::new(), killed: 0, story }
+        let hold = random.below(3) == 0;
+        let on_crash = if hold { "hold" } else { "resend" };
+        let site = Site::new(mode, &format!("workers = 4\nmax_recipients = 2\non_crash = \"{on_crash}\""));
+        let story = vec![format!("BULKMAILER_SEED={seed}, sink {mode}, on_crash {on_crash}")];
+        Round { site, random, next: 0, accepted: Vec::new(), unknown: Vec::new(), killed: 0, hold, story }
     }
 
     /// Waits for one of the random instants.
@@ -192,7 +196,17 @@ impl Round {
             let group = times.entry((*number, recipient.starts_with('t'))).or_default();
             *group = (*count).max(*group);
         }
-        let arrived = |number: u32, name: &str| found.contains_key(&(number, format!("{name}{number}@example.net")));
+        let rows = self.site.list();
+        let held: BTreeSet<&str> = (rows.iter().filter(|row| row["state"] == "hold"))
+            .flat_map(|row| row["recipients"].as_array().expect("a list"))
+            .filter_map(|recipient| recipient.as_str())
+            .collect();
+        assert!(held.is_empty() || self.hold, "held: {held:?}");
+        assert!(held.len() as u32 <= 2 * self.killed, "{} workers were killed, and held are {held:?}", self.killed);
+        let arrived = |number: u32, name: &str| {
+            let recipient = format!("{name}{number}@example.net");
+            held.contains(recipient.as_str()) || found.contains_key(&(number, recipient))
+        };
         let names: fn(u32) -> &'static [&'static str] = |count| if count == 1 { &NAMES } else { &NAMES[..1] };
         let arrived = |(first, count): (u32, u32)| -> u32 {
             let of = |number| names(count).iter().filter(|name| arrived(number, name)).count() as u32;
@@ -208,20 +222,23 @@ impl Round {
             queued += u32::from(arrived(part) > 0);
         }
         let known: u32 = self.accepted.iter().chain(&self.unknown).map(|&part| arrived(part)).sum();
-        assert_eq!(found.len() as u32, known, "something else arrived");
+        let doubtful = held.iter().filter(|held| !found.keys().any(|(_, found)| found == *held)).count();
+        assert_eq!((found.len() + doubtful) as u32, known, "something else arrived");
         let again: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
         let surplus: u32 = again.iter().map(|(_, times)| **times - 1).sum();
-        assert!(surplus <= self.killed, "{} workers were killed, and {again:?} came again", self.killed);
+        let most = if self.hold { 0 } else { self.killed };
+        assert!(surplus <= most, "{} workers were killed, and {again:?} came again", self.killed);
         crash::assert_events_tell_the_truth(&self.site, 2 * self.killed as usize, "at the end of a round");
-        assert!(self.site.list().is_empty());
+        assert!(rows.iter().all(|row| row["state"] == "hold"), "{rows:?}");
         self.site.assert_clean();
         let corrupt = std::fs::read_dir(self.site.path("spool/outbound/corrupt")).into_iter().flatten().count();
         assert_eq!(corrupt, 0, "something was half-written");
         println!(
-            "{}: {} submits said nothing, {queued} of them had queued; {} workers killed, {surplus} groups repeated",
+            "{}: {} submits said nothing, {queued} of them had queued; {} workers killed, {surplus} groups repeated, {} held",
             self.story[0],
             self.unknown.len(),
-            self.killed
+            self.killed,
+            held.len()
         );
     }
 }

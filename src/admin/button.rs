@@ -17,6 +17,7 @@ use crate::spool::notes::Stopped;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::print;
+use crate::sys::output::warning;
 use crate::sys::process;
 use crate::sys::signals::Signals;
 
@@ -118,7 +119,7 @@ fn wait(queues: &[SpoolQueue], args: &Args) -> anyhow::Result<bool> {
 fn say_busy(queue: &SpoolQueue) {
     let (name, hand) = (queue.name(), in_hand(queue));
     let what = if hand.is_empty() { "the run to end".to_owned() } else { hand.join(", ") };
-    eprintln!("bulkmailer: {name}: nothing more is handed over; waiting for what is in hand: {what}");
+    warning!("{name}: nothing more is handed over; waiting for what is in hand: {what}");
 }
 
 /// What the run at work has in hand, as its last heartbeat tells.

@@ -74,7 +74,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     }
     let mut exit = if args.no_run { Exit::Ok } else { deliver(site, args, &flushed)? };
     for (queue, _) in flushed.iter().filter(|(queue, part)| part.count > 0 && queue.stopped().is_some()) {
-        eprintln!("bulkmailer: {0}: this queue is stopped; 'bulkmailer start -Q {0}' lets it go on", queue.name());
+        warning!("{0}: this queue is stopped; 'bulkmailer start -Q {0}' lets it go on", queue.name());
         exit = exit.worst(Exit::TempFail);
     }
     for (queue, part) in &flushed {

@@ -158,6 +158,8 @@ impl<'a> Row<'a> {
         let open = |i: &usize| !history.is_closed(*i) || history.last.get(*i) == Some(&Some(Kind::Failed));
         let recipients = (0..envelope.recipients.len()).filter(open).map(|i| &envelope.recipients[i]).collect();
         let last = history.attempt.as_ref().and_then(|attempt| attempt.results.last());
+        let held = history.held.as_ref().filter(|_| history.any(Kind::Held));
+        let reason = held.or_else(|| last.and_then(|result| result.reason.as_ref()));
         Row {
             queue,
             id: envelope.id.as_str(),
@@ -168,7 +170,7 @@ impl<'a> Row<'a> {
             recipients,
             bytes: seen.extent.len,
             attempts: history.attempts(),
-            reason: last.and_then(|result| result.reason.as_ref()).map(|reason| reason.text.as_str()),
+            reason: reason.map(|reason| reason.text.as_str()),
         }
     }
 

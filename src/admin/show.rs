@@ -96,6 +96,7 @@ fn word(history: &History, recipient: usize) -> &'static str {
         Some(Kind::Deferred) => "deferred",
         Some(Kind::Failed) => "failed",
         Some(Kind::Unknown) => "outcome unknown",
+        Some(Kind::Held) => "held, outcome unknown",
     }
 }
 

@@ -88,6 +88,29 @@ pub struct Queue {
     pub linger: Duration,
     /// How long an entry in `failed/` is kept; default 7 days.
     pub failed_keep: Duration,
+    /// What becomes of recipients whose outcome is unknown; default [`OnCrash::Resend`].
+    pub on_crash: OnCrash,
+}
+
+/// What becomes of recipients whose outcome is unknown: a worker died with them in flight, or no answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCrash {
+    /// They are handed over again, and may get the message twice.
+    Resend,
+    /// They are held until a person decides. Each hand-over waits for a sync before it begins.
+    Hold,
+}
+
+impl OnCrash {
+    pub const ALL: [OnCrash; 2] = [OnCrash::Resend, OnCrash::Hold];
+
+    /// As the file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            OnCrash::Resend => "resend",
+            OnCrash::Hold => "hold",
+        }
+    }
 }
 
 /// When a deferred entry is tried again: after `first`, doubled each time up to `max`, with jitter, until it has
@@ -178,6 +201,7 @@ impl Queue {
             max_recipients: 50,
             linger: Duration::ZERO,
             failed_keep: Duration::from_secs(7 * 24 * 3600),
+            on_crash: OnCrash::Resend,
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::{Error, Visitor};
 use toml::Spanned;
 
-use super::Profile;
+use super::{OnCrash, Profile};
 use crate::policy::units::{parse_duration, parse_size, size_text};
 
 /// A value with its place.
@@ -61,6 +61,7 @@ pub(super) struct RawQueue {
     pub max_recipients: Value,
     pub linger: Value,
     pub failed_keep: Value,
+    pub on_crash: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -186,6 +187,12 @@ pub(super) fn workers(value: &Scalar) -> Result<Option<usize>, String> {
             .map(Some)
             .map_err(|_| format!("{value} is not possible: \"auto\", or a whole number from 1 to 256")),
     }
+}
+
+pub(super) fn on_crash(value: &Scalar) -> Result<OnCrash, String> {
+    let name = text(value)?;
+    let found = OnCrash::ALL.into_iter().find(|choice| choice.name() == name);
+    found.ok_or_else(|| format!("{value} is not possible: \"resend\" or \"hold\""))
 }
 
 pub(super) fn profile(value: &Scalar) -> Result<Profile, String> {

@@ -40,6 +40,8 @@ pub enum Verdict {
     Failed(Reason),
     /// The whole message was within the sink's reach and its answer never came.
     Unknown(Reason),
+    /// The outcome is unknown and stays so until a person decides: `on_crash = "hold"`.
+    Held(Reason),
 }
 
 /// The verdict's letter in a journal's status, and its name in an event.
@@ -49,6 +51,7 @@ pub enum Kind {
     Deferred,
     Failed,
     Unknown,
+    Held,
 }
 
 impl Kind {
@@ -58,6 +61,7 @@ impl Kind {
             Kind::Deferred => "deferred",
             Kind::Failed => "failed",
             Kind::Unknown => "unknown",
+            Kind::Held => "held",
         }
     }
 }
@@ -69,13 +73,16 @@ impl Verdict {
             Verdict::Deferred(_) => Kind::Deferred,
             Verdict::Failed(_) => Kind::Failed,
             Verdict::Unknown(_) => Kind::Unknown,
+            Verdict::Held(_) => Kind::Held,
         }
     }
 
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Verdict::Delivered => None,
-            Verdict::Deferred(reason) | Verdict::Failed(reason) | Verdict::Unknown(reason) => Some(reason),
+            Verdict::Deferred(reason) | Verdict::Failed(reason) | Verdict::Unknown(reason) | Verdict::Held(reason) => {
+                Some(reason)
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ pub use summary::{QueueSummary, Summary};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Config, Site};
+use crate::config::{self, Config, OnCrash, Site};
 use crate::model::Exit;
 use crate::policy::{retry, units};
 use crate::spool::{Spool, SpoolQueue};
@@ -202,7 +202,9 @@ impl Plan<'_> {
     pub fn open(&self) -> Result<Option<(Spool, SpoolQueue)>, crate::queue::QueueError> {
         let Some(spool) = Spool::open(&self.spool)? else { return Ok(None) };
         let queue = spool.existing_queue(&self.name)?;
-        Ok(queue.map(|queue| (spool, queue.with_horizon(retry::horizon(self.policy.retry.max)))))
+        let announces = self.policy.on_crash == OnCrash::Hold;
+        let set = |queue: SpoolQueue| queue.with_horizon(retry::horizon(self.policy.retry.max)).announcing(announces);
+        Ok(queue.map(|queue| (spool, set(queue))))
     }
 }
 

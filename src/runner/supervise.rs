@@ -87,7 +87,7 @@ fn say_stopped(plan: &Plan<'_>) {
         plan.board.set_phase(Phase::Stopped);
     }
     if plan.verbose {
-        eprintln!("bulkmailer: {0}: this queue is stopped; 'bulkmailer start -Q {0}' lets it go on", plan.name);
+        warning!("{0}: this queue is stopped; 'bulkmailer start -Q {0}' lets it go on", plan.name);
     }
 }
 

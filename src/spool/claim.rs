@@ -26,6 +26,7 @@ use super::journal::Journal;
 use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
 use super::scan::Cursor;
 use super::{SpoolError, entry};
+use crate::model::verdict::Kind;
 use crate::model::{EntryId, Envelope, Micros, Verdict};
 use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Stuck};
 use crate::sys::{dir, fault, lock};
@@ -139,7 +140,7 @@ impl SpoolQueue {
 }
 
 /// A list that no panic leaves half changed.
-fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -296,11 +297,15 @@ impl Claim for SpoolClaim<'_> {
     }
 
     fn open(&self) -> Vec<usize> {
-        (0..self.envelope.recipients.len()).filter(|&i| !self.journal.history.is_closed(i)).collect()
+        (0..self.envelope.recipients.len()).filter(|&i| self.journal.history.is_open(i)).collect()
     }
 
-    fn any_failed(&self) -> bool {
-        self.journal.history.any_failed()
+    fn in_flight(&self) -> Vec<usize> {
+        self.journal.history.in_flight.iter().copied().collect()
+    }
+
+    fn any(&self, kind: Kind) -> bool {
+        self.journal.history.any(kind)
     }
 
     fn message(&self) -> Result<Message, SpoolError> {
@@ -317,14 +322,22 @@ impl Claim for SpoolClaim<'_> {
 
     fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, SpoolError> {
         // An entry with one recipient has no journal until its first verdict other than delivered: its name is enough.
-        let mark = match self.envelope.recipients.len() {
-            1 => None,
-            _ => {
-                let begun = self.journal.begin(self.queue, &self.envelope.id, &group, now);
-                Some(begun.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))?)
-            }
-        };
-        Ok(Begun { group, mark })
+        if self.envelope.recipients.len() == 1 && !self.queue.announces {
+            return Ok(Begun { group, mark: None });
+        }
+        let id = self.envelope.id.clone();
+        let failed = |doing| self.queue.failed(doing, &journal_path(&id).1);
+        let mark = self.journal.begin(self.queue, &id, &group, now).map_err(failed("write"))?;
+        let begun = Begun { group, mark: Some(mark) };
+        if self.queue.announces
+            && let Err(error) = self.journal.sync(self.queue, &id)
+        {
+            let error = failed("sync")(error);
+            // If not even this can be written, it is held in vain.
+            let _ = self.answer(begun, None);
+            return Err(error);
+        }
+        Ok(begun)
     }
 
     fn answer(&mut self, begun: Begun, verdicts: Option<&[Verdict]>) -> Result<(), SpoolError> {

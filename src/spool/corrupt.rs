@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::SpoolError;
 use super::amend::Hand;
-use super::claim::Locked;
+use super::claim::{Locked, locked};
 use super::entry::{self, Extent};
 use super::journal::Journal;
 use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
@@ -102,7 +102,7 @@ impl SpoolQueue {
                 let mut journal = Journal::open(self, id, 0)?;
                 if journal.exists() {
                     journal.remove(self, id, hand.at, hand.by)?;
-                    self.untidy.borrow_mut().push(journal_path(id).1);
+                    locked(&self.untidy).push(journal_path(id).1);
                 }
             }
             Ok(())

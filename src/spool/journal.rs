@@ -6,15 +6,17 @@
 //! - `{"journal":1,"recipients":N}` comes first;
 //! - `{"begun":AT,"group":[…],"status":"???"}` is written before a group of several recipients' entry is handed over; its
 //!   status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a full
-//!   disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `-` not handed over;
+//!   disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `-` none that
+//!   counts. With `on_crash = "hold"` it is written for every entry, and synced before the hand-over;
 //! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody;
 //! - `{"reopened":AT,"by":UID,"group":[…]}`: a person gave the entry another chance. These recipients are open again, and
 //!   attempts and waiting time begin anew;
 //! - `{"removed":AT,"by":UID}`: a person removes the entry. Every recipient is closed, and none counts as failed.
 //!
 //! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
-//! with the group in flight.
+//! with the group in flight. One whose last word is held waits for a person.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -26,7 +28,7 @@ use super::layout::{SpoolQueue, journal_path};
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros, Reason, Verdict};
 use crate::queue::AttemptNote;
-use crate::sys::{dir, fault};
+use crate::sys::{dir, durable, fault};
 
 /// More than any line has: a group of ten thousand recipients with its reason. A longer one tells nothing.
 const LINE_MAX: u64 = 1 << 20;
@@ -71,8 +73,10 @@ pub struct History {
     pub last: Vec<Option<Kind>>,
     /// The last line about an attempt.
     pub attempt: Option<AttemptLine>,
-    /// Some group was in flight when its worker died.
-    pub interrupted: bool,
+    /// Why somebody was held, as it was noted last.
+    pub held: Option<Reason>,
+    /// The recipients that were in flight when their worker died.
+    pub in_flight: BTreeSet<usize>,
     /// A person removed the entry.
     pub removed: bool,
     /// The first line is there, which says how many recipients there are.
@@ -93,8 +97,13 @@ impl History {
         self.removed || (!self.last.is_empty() && (0..self.last.len()).all(|i| self.is_closed(i)))
     }
 
-    pub fn any_failed(&self) -> bool {
-        !self.removed && self.last.contains(&Some(Kind::Failed))
+    /// Neither closed nor held: to be handed over.
+    pub fn is_open(&self, recipient: usize) -> bool {
+        !self.is_closed(recipient) && self.last.get(recipient) != Some(&Some(Kind::Held))
+    }
+
+    pub fn any(&self, kind: Kind) -> bool {
+        !self.removed && self.last.contains(&Some(kind))
     }
 
     /// The number of the last attempt.
@@ -113,6 +122,7 @@ impl History {
         if let Some(last) = self.last.get_mut(recipient) {
             *last = Some(kind);
         }
+        self.in_flight.remove(&recipient);
     }
 
     fn take(&mut self, line: Line) {
@@ -125,9 +135,14 @@ impl History {
             }
             Line::Begun { group, status, .. } => {
                 for (recipient, letter) in group.into_iter().zip(status.chars()) {
-                    match kind_of(letter) {
-                        Some(kind) => self.set(recipient, kind),
-                        None => self.interrupted |= letter == '?',
+                    match (kind_of(letter), letter) {
+                        (Some(kind), _) => self.set(recipient, kind),
+                        (None, '?') if recipient < self.last.len() => {
+                            self.in_flight.insert(recipient);
+                        }
+                        (None, _) => {
+                            self.in_flight.remove(&recipient);
+                        }
                     }
                 }
             }
@@ -138,6 +153,9 @@ impl History {
                             self.set(recipient, kind);
                         }
                     }
+                    if result.verdict == Kind::Held.name() {
+                        self.held = result.reason.clone();
+                    }
                 }
                 self.attempt = Some(attempt);
             }
@@ -146,8 +164,9 @@ impl History {
                     if let Some(last) = self.last.get_mut(recipient) {
                         *last = None;
                     }
+                    self.in_flight.remove(&recipient);
                 }
-                (self.attempt, self.interrupted, self.removed) = (None, false, false);
+                (self.attempt, self.held, self.removed) = (None, None, false);
             }
             Line::Removed { .. } => self.removed = true,
         }
@@ -160,10 +179,11 @@ fn letter_of(kind: Kind) -> char {
         Kind::Deferred => 'T',
         Kind::Failed => 'F',
         Kind::Unknown => 'U',
+        Kind::Held => 'H',
     }
 }
 
-const KINDS: [Kind; 4] = [Kind::Delivered, Kind::Deferred, Kind::Failed, Kind::Unknown];
+const KINDS: [Kind; 5] = [Kind::Delivered, Kind::Deferred, Kind::Failed, Kind::Unknown, Kind::Held];
 
 fn kind_of(letter: char) -> Option<Kind> {
     KINDS.into_iter().find(|&kind| letter_of(kind) == letter)
@@ -204,6 +224,8 @@ pub fn read_history(
 #[derive(Debug)]
 pub(super) struct Journal {
     file: Option<File>,
+    /// We made it, and its name may not be on disk yet.
+    fresh: bool,
     /// Where the next line goes.
     end: u64,
     torn: bool,
@@ -217,13 +239,19 @@ impl Journal {
         let file = match dir::open_file(&queue.dir, &path, dir::Open::ReadWrite) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Journal { file: None, end: 0, torn: false, history: History::empty(recipients) });
+                return Ok(Journal {
+                    file: None,
+                    fresh: false,
+                    end: 0,
+                    torn: false,
+                    history: History::empty(recipients),
+                });
             }
             Err(error) => return Err(error),
         };
         let end = file.metadata()?.len();
         let (history, torn) = read_history(&file, recipients, &mut |_| {})?;
-        Ok(Journal { end, torn, history, file: Some(file) })
+        Ok(Journal { end, torn, history, file: Some(file), fresh: false })
     }
 
     pub fn exists(&self) -> bool {
@@ -238,6 +266,20 @@ impl Journal {
         fault::instant("journal.begun");
         // The line ends in `status"}` and a newline, so the status ends three bytes before the end.
         Ok(end - 3 - group.len() as u64)
+    }
+
+    /// Waits until what was announced is on disk. Workers that wait at the same time share a commit of the file system.
+    pub fn sync(&mut self, queue: &SpoolQueue, id: &EntryId) -> io::Result<()> {
+        fault::point("intent.sync")?;
+        if let Some(file) = &self.file {
+            file.sync_data()?;
+        }
+        if self.fresh {
+            durable::sync_dir(&queue.dir, &journal_path(id).0)?;
+            self.fresh = false;
+        }
+        fault::instant("intent.synced");
+        Ok(())
     }
 
     /// Writes a group's answer over its status.
@@ -309,6 +351,7 @@ impl Journal {
                 queue.ensure_folder(&folder)?;
                 let file = dir::open_file(&queue.dir, &path, dir::Open::Create)?;
                 fault::instant("journal.made");
+                self.fresh = true;
                 empty.insert(file)
             }
         };
@@ -350,7 +393,8 @@ mod tests {
         let (history, torn) = read_history(&text[..], 0, &mut |_| {}).expect("memory");
         assert!(torn);
         assert_eq!(history.last, [Some(Kind::Delivered), Some(Kind::Deferred), None, Some(Kind::Failed)]);
-        assert!(history.interrupted && history.any_failed() && !history.all_closed());
+        assert!(history.any(Kind::Failed) && !history.all_closed());
+        assert_eq!(history.in_flight, BTreeSet::from([2]));
         assert_eq!(history.attempts(), 1);
         assert_eq!(history.waited(Micros(25)), Duration::from_micros(15));
         assert_eq!(history.waited(Micros(9_999)), Duration::from_micros(30));
@@ -366,11 +410,11 @@ mod tests {
         .to_vec();
         let (history, _) = read_history(&text[..], 0, &mut |_| {}).expect("memory");
         assert_eq!(history.last, [Some(Kind::Delivered), None, None]);
-        assert!(!history.any_failed() && !history.interrupted && !history.all_closed());
+        assert!(!history.any(Kind::Failed) && history.in_flight.is_empty() && !history.all_closed());
         assert_eq!((history.attempts(), history.waited(Micros(99))), (0, Duration::ZERO));
         text.extend(b"{\"removed\":30,\"by\":0}\n");
         let (history, _) = read_history(&text[..], 0, &mut |_| {}).expect("memory");
-        assert!(history.all_closed() && !history.any_failed());
+        assert!(history.all_closed() && !history.any(Kind::Failed));
     }
 
     #[test]
@@ -399,7 +443,7 @@ mod tests {
         let open = || Journal::open(&queue, &id, 2).expect("opened");
         let mut journal = open();
         let mark = journal.begin(&queue, &id, &[0, 1], Micros(1)).expect("begun");
-        assert!(open().history.interrupted);
+        assert_eq!(open().history.in_flight, BTreeSet::from([0, 1]));
         journal
             .answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Unknown(Reason::new("x"))]))
             .expect("answered");
@@ -416,7 +460,7 @@ mod tests {
         };
         again.note(&queue, &id, &note).expect("noted");
         let history = open().history;
-        assert!(history.all_closed() && history.any_failed(), "{history:?}");
+        assert!(history.all_closed() && history.any(Kind::Failed) && history.in_flight.is_empty(), "{history:?}");
     }
 
     proptest! {

@@ -36,6 +36,8 @@ pub struct SpoolQueue {
     pub(super) dir: File,
     /// A due time further off than this is the work of a clock that was wrong, and counts as due.
     pub(super) horizon: Duration,
+    /// Every hand-over is announced in a journal, and the announcement synced.
+    pub(super) announces: bool,
     /// Journals whose entries are gone, to be removed once that is durable.
     pub(super) untidy: Mutex<Vec<String>>,
     /// Entries that are delivered and unlinked, to be closed together.
@@ -185,6 +187,7 @@ impl Spool {
             path,
             dir,
             horizon: Duration::MAX,
+            announces: false,
             untidy: Mutex::default(),
             gone: Mutex::default(),
             contended: AtomicU64::new(0),
@@ -217,6 +220,12 @@ impl SpoolQueue {
     /// Sets how far off a due time may lie before it counts as the work of a wrong clock.
     pub fn with_horizon(mut self, horizon: Duration) -> SpoolQueue {
         self.horizon = horizon;
+        self
+    }
+
+    /// Sets whether every hand-over is announced on disk before it begins, so that a crash leaves no doubt which began.
+    pub fn announcing(mut self, announces: bool) -> SpoolQueue {
+        self.announces = announces;
         self
     }
 

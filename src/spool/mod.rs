@@ -25,7 +25,7 @@
 //! | being written | a file without a name (or one in `tmp/`), locked | open | the kernel; the sweep, an hour later |
 //! | ready | the name in `ready/` | `linkat`; of a batch, the `renameat2` of its folder | its settling |
 //! | claimed | the same, flock held by a worker | flock, then the name still leads to this inode | the kernel, with the worker |
-//! | handed over | the same, and for several recipients `begun` in the journal | the journal's append | the answer, written in place |
+//! | handed over | the same, and for several recipients or with "hold" `begun` in the journal | the journal's append | the answer, written in place |
 //! | deferred | the name in `ready/` with a later due time, and a journal | `renameat2` | its settling |
 //! | delivered | nothing, or a journal that closes every recipient | `unlink` | `tidy` after a sync; the sweep |
 //! | failed, held | the name in `failed/` or `hold/`, and its journal | `renameat2` | `failed_keep`; a person ([`amend`]) |
@@ -39,7 +39,8 @@
 //!   still take back from the submitter.
 //! - **Claimed is a lock, not a place** ([`claim`]): a killed worker's claim is free at once, with nothing to recover.
 //! - **At worst**: after `kill -9` of a worker, the group that it had in flight is delivered twice; after a power cut,
-//!   what was settled since the last sync (about a second) is.
+//!   what was settled since the last sync (about a second) is. A queue that announces every hand-over on disk
+//!   (`on_crash = "hold"`) holds it instead.
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! What an exit status of a sendmail means, by the MTA that it belongs to: one table.
 //!
-//! Evidence counts in this order: we ended it (unknown); an enhanced status code in what it printed; its exit status, by
+//! Evidence counts in this order: it was killed, by us or by others (unknown); an enhanced status code in what it printed; its exit status, by
 //! the profile; anything else is a deferral. Output with status 0 is no failure: some sendmails warn at each message.
 
 use std::path::Path;
@@ -90,8 +90,9 @@ impl Behaviour {
         let status = enhanced_status(said);
         let code = match ended {
             Ended::Exited(code) => code,
+            // The message was within its reach, and who killed it may have done so after it was taken.
             Ended::Signalled(signal) => {
-                return Ok(Verdict::Deferred(Reason::new(&with_said(
+                return Ok(Verdict::Unknown(Reason::new(&with_said(
                     &format!("the command died by signal {signal}"),
                     said,
                 ))));
@@ -183,7 +184,7 @@ mod tests {
         assert!(matches!(verdict(67, "host said 4.2.2 mailbox full"), Verdict::Deferred(_)));
         assert_eq!(verdict(0, "warning: 5.5.5 in the output of a success"), Verdict::Delivered);
         assert!(matches!(verdict(75, "10.5.1.1 is an address"), Verdict::Deferred(reason) if reason.status.is_none()));
-        assert!(matches!(GENERIC.verdict(Ended::Signalled(11), ""), Ok(Verdict::Deferred(_))));
+        assert!(matches!(GENERIC.verdict(Ended::Signalled(11), ""), Ok(Verdict::Unknown(_))));
         assert!(GENERIC.verdict(Ended::Exited(127), "").is_err());
     }
 }

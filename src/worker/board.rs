@@ -38,7 +38,7 @@ impl Counter {
             Kind::Delivered => Counter::Delivered,
             Kind::Deferred => Counter::Deferred,
             Kind::Failed => Counter::Failed,
-            Kind::Unknown => Counter::Unknown,
+            Kind::Unknown | Kind::Held => Counter::Unknown,
         }
     }
 }

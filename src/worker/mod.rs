@@ -14,8 +14,9 @@ pub mod board;
 use std::time::{Duration, Instant};
 
 use self::board::{Board, Counter, List, Slot};
-use crate::config;
+use crate::config::{self, OnCrash};
 use crate::events::{self, Event};
+use crate::model::verdict::Kind;
 use crate::model::{Attempt, EntryId, Exit, Micros, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
@@ -32,6 +33,9 @@ const MARGIN: Duration = Duration::from_secs(120);
 
 /// The same for what comes between two entries: on a slow disk, millions of names.
 const SEARCH: Duration = Duration::from_secs(3_600);
+
+/// Why a person must look after an entry that is held.
+const IN_DOUBT: &str = "whether a hand-over succeeded is not known, and on_crash = \"hold\"";
 
 /// What a worker works with.
 pub struct Worker<'a, Q: Queue> {
@@ -157,6 +161,9 @@ impl<Q: Queue> Worker<'_, Q> {
         if attempt.number > 1 && self.transport.shares_verdicts() {
             attempt.alone = attempt.open.len();
         }
+        if let Err(error) = self.hold_in_flight(&mut claim, &mut attempt) {
+            return self.stick(claim.id(), &error);
+        }
         let mut rest = by_domain(&claim, attempt.open.clone());
         while !rest.is_empty() {
             if self.must_stop() {
@@ -175,13 +182,21 @@ impl<Q: Queue> Worker<'_, Q> {
                 }
                 Group::SinkDown => return self.slot.idle(),
                 // Everybody has it: its removal says that as well as a journal does.
-                Group::Fault(error) if attempt.open.is_empty() && !claim.any_failed() => self.fault(&error),
+                Group::Fault(error)
+                    if attempt.open.is_empty() && !claim.any(Kind::Failed) && !claim.any(Kind::Held) =>
+                {
+                    self.fault(&error);
+                }
                 Group::Fault(error) => return self.stick(claim.id(), &error),
             }
         }
         let end = match attempt.next {
             Some(due) if !attempt.open.is_empty() => End::Deferred { due },
-            Some(_) | None if claim.any_failed() => End::Failed,
+            Some(_) | None if claim.any(Kind::Held) => {
+                self.say(&format!("{0}: {IN_DOUBT}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
+                End::Held
+            }
+            Some(_) | None if claim.any(Kind::Failed) => End::Failed,
             Some(_) | None => End::Delivered,
         };
         self.settle(claim, end);
@@ -193,6 +208,17 @@ impl<Q: Queue> Worker<'_, Q> {
             Err(Stuck { claim, error }) => self.stick(claim.id(), &error),
         }
         self.slot.idle();
+    }
+
+    /// With `on_crash = "hold"`, whoever was in flight when a former holder died is not handed over again.
+    fn hold_in_flight(&mut self, claim: &mut Q::Claim, attempt: &mut Try) -> Result<(), QueueError> {
+        let group = claim.in_flight();
+        if self.policy.on_crash == OnCrash::Resend || group.is_empty() {
+            return Ok(());
+        }
+        let reason = Reason::new("the run was killed or the host went down while this was handed over");
+        let verdicts = vec![Verdict::Held(reason); group.len()];
+        self.record(claim, &group, &verdicts, attempt, true, Duration::ZERO)
     }
 
     /// Sets aside an entry on which two workers of this run died.
@@ -217,12 +243,12 @@ impl<Q: Queue> Worker<'_, Q> {
         let started = Instant::now();
         // The transport ends what hangs; only if that fails, the supervisor ends us.
         self.slot.begin(claim.id(), self.transport.longest() + MARGIN);
-        let begun = match claim.begin(group, clock::now()) {
-            Ok(begun) => begun,
-            Err(error) => return Group::Fault(error),
-        };
         let message = match claim.message() {
             Ok(message) => message,
+            Err(error) => return Group::Fault(error),
+        };
+        let begun = match claim.begin(group, clock::now()) {
+            Ok(begun) => begun,
             Err(error) => return Group::Fault(error),
         };
         let group = begun.group.clone();
@@ -247,7 +273,8 @@ impl<Q: Queue> Worker<'_, Q> {
                 Err(error) => Group::Fault(error),
             };
         }
-        let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| attempt.judge(verdict)).collect();
+        let on_crash = self.policy.on_crash;
+        let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| attempt.judge(verdict, on_crash)).collect();
         let answered = claim.answer(begun, Some(&verdicts));
         fault::instant("worker.answered");
         let recorded = self.record(claim, &group, &verdicts, attempt, answered.is_ok(), started.elapsed());
@@ -277,7 +304,7 @@ impl<Q: Queue> Worker<'_, Q> {
         let results = together(group, verdicts, answered);
         if !results.is_empty() {
             let (number, waited) = (attempt.number, attempt.waited);
-            if results.iter().any(|(_, verdict)| !matches!(verdict, Verdict::Delivered | Verdict::Failed(_))) {
+            if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
                 attempt.next.get_or_insert_with(|| now.plus(self.delay(number)));
             }
             noted = claim.note(&AttemptNote { number, at: now, waited, next: attempt.next, results });
@@ -306,12 +333,12 @@ impl<Q: Queue> Worker<'_, Q> {
         for (&recipient, verdict) in group.iter().zip(verdicts) {
             self.board.add(Counter::of(verdict.kind()), 1);
             // A failure that is in no journal is none yet.
-            let closed = match verdict {
+            let done = match verdict {
                 Verdict::Delivered => true,
-                Verdict::Failed(_) => noted.is_ok(),
+                Verdict::Failed(_) | Verdict::Held(_) => noted.is_ok(),
                 Verdict::Deferred(_) | Verdict::Unknown(_) => false,
             };
-            if closed {
+            if done {
                 attempt.open.retain(|&open| open != recipient);
             }
         }
@@ -326,14 +353,18 @@ impl<Q: Queue> Worker<'_, Q> {
 }
 
 impl Try {
-    /// A verdict that leaves a recipient open becomes a failure where it has waited too long.
-    fn judge(&self, verdict: Verdict) -> Verdict {
+    /// What a transport's verdict becomes: held where the outcome is unknown and shall not be tried again, and a failure
+    /// where it leaves a recipient open that has waited too long.
+    fn judge(&self, verdict: Verdict, on_crash: OnCrash) -> Verdict {
         match verdict {
+            Verdict::Unknown(reason) if on_crash == OnCrash::Hold => Verdict::Held(reason),
             Verdict::Deferred(reason) | Verdict::Unknown(reason) if self.expired => {
                 let text = format!("given up after {} attempts: {}", self.number, reason.text);
                 Verdict::Failed(Reason::new(&text).with_status(reason.status))
             }
-            Verdict::Delivered | Verdict::Deferred(_) | Verdict::Failed(_) | Verdict::Unknown(_) => verdict,
+            Verdict::Delivered | Verdict::Deferred(_) | Verdict::Failed(_) | Verdict::Unknown(_) | Verdict::Held(_) => {
+                verdict
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
     char *end;
     size_t got = 0;
     ssize_t k;
-    int i, n = 0, first = argc;
+    int i, n = 0, mute, first = argc;
 
     for (i = 3; i < argc; i++) {
         if (is(argv[i], "-f") && i + 1 < argc) sender = argv[++i];
@@ -40,9 +40,16 @@ int main(int argc, char **argv) {
     if (value(mode, "wait=", &n)) usleep(n * 1000);
     if (is(mode, "grandchild") && fork() == 0) { setsid(); alarm(20); pause(); _exit(0); }
     if (value(mode, "signal=", &n)) { kill(getpid(), n); pause(); }
-    /* exit=N for all, or by the recipient's digits: r17@... exits 17 */
+    /* exit=N for all, or by the recipient's digits: r17@... exits 17, and r309@... dies by signal 9. What could be the sink's
+       fault comes with a word about the recipient, unless the mode is mute=N, or the recipient's name begins with "mute". */
     n = 0;
-    if (!value(mode, "exit=", &n) && is(mode, "digits") && first < argc) n = atoi(argv[first] + strcspn(argv[first], "0123456789"));
+    mute = value(mode, "mute=", &n);
+    if (!mute && !value(mode, "exit=", &n) && is(mode, "digits") && first < argc) {
+        n = atoi(argv[first] + strcspn(argv[first], "0123456789"));
+        mute = !strncmp(argv[first], "mute", 4);
+    }
+    if (n > 300) { kill(getpid(), n - 300); pause(); }
+    if (n && n != 126 && n != 127 && n != 65 && n != 67 && n != 68 && n != 100 && !mute) fprintf(stderr, "450 4.2.1 mailbox busy\n");
     if (n) return n;
 
     if ((end = memmem(body, got, "X-Number: ", 10))) { number = end + 10; end = strchr(number, '\n'); if (end) *end = 0; }
