@@ -15,8 +15,9 @@ const RUN: [&str; 11] =
     ["aside.", "claim.", "job.", "journal.", "lock.", "main.", "prove", "settle.", "supervisor.", "tidy.", "worker."];
 /// Those whose killing may leave a hand-over unsettled, and so repeated.
 const REPEATS: [&str; 5] = ["worker.handed", "worker.answered", "worker.recorded", "journal.answer", "settle.unlink"];
-/// Met in other tests: submit's in `crash_submit`, and those below.
-const OTHERS: [&str; 8] = ["publish.", "batch.", "spool.", "queue.", "maildir.", "syncer.", "sweep.", "intent."];
+/// Met in other tests: submit's in `crash_submit`, those of keys in `keys`, and those below.
+const OTHERS: [&str; 9] =
+    ["key.", "publish.", "batch.", "spool.", "queue.", "maildir.", "syncer.", "sweep.", "intent."];
 
 /// Message number, its recipients (the sink exits with the digits), and whether it is delivered in the end.
 const MAIL: [(u32, &[&str], bool); 8] = [

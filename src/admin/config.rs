@@ -98,6 +98,7 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("max_recipients", number(queue.max_recipients)),
         ("linger", time(queue.linger)),
         ("failed_keep", time(queue.failed_keep)),
+        ("key_keep", time(queue.key_keep)),
         ("on_crash", Value::String(queue.on_crash.name().to_owned())),
     ]
 }

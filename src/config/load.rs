@@ -155,6 +155,7 @@ impl Reader<'_> {
             ),
             linger: self.value(&key("linger"), &raw.linger, base.linger, values::duration),
             failed_keep: self.value(&key("failed_keep"), &raw.failed_keep, base.failed_keep, values::duration),
+            key_keep: self.value(&key("key_keep"), &raw.key_keep, base.key_keep, values::duration),
             on_crash: self.value(&key("on_crash"), &raw.on_crash, base.on_crash, values::on_crash),
         }
     }

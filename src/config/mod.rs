@@ -88,6 +88,8 @@ pub struct Queue {
     pub linger: Duration,
     /// How long an entry in `failed/` is kept; default 7 days.
     pub failed_keep: Duration,
+    /// How long an id that counts once (a notice, `submit --key`) is remembered; default 7 days.
+    pub key_keep: Duration,
     /// What becomes of recipients whose outcome is unknown; default [`OnCrash::Resend`].
     pub on_crash: OnCrash,
 }
@@ -201,6 +203,7 @@ impl Queue {
             max_recipients: 50,
             linger: Duration::ZERO,
             failed_keep: Duration::from_secs(7 * 24 * 3600),
+            key_keep: Duration::from_secs(7 * 24 * 3600),
             on_crash: OnCrash::Resend,
         }
     }

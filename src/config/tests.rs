@@ -53,6 +53,7 @@ retry = { first = "1m", max = "1h", expire = "2d" }
 max_recipients = 1
 linger = "55s"
 failed_keep = "1w"
+key_keep = "2w"
 [queue.news]
 workers = "auto"
 [transport.relay]
@@ -68,6 +69,7 @@ path = "~/Mail/in"
     assert_eq!((config.limits.message, config.limits.header, config.limits.min_free), (1 << 20, 4096, 0));
     let outbound = &config.queues["outbound"];
     assert_eq!((outbound.workers, outbound.max_recipients, outbound.linger.as_secs()), (Some(4), 1, 55));
+    assert_eq!((outbound.failed_keep.as_secs(), outbound.key_keep.as_secs()), (604_800, 1_209_600));
     assert_eq!(outbound.retry.first, Duration::from_secs(60));
     assert_eq!(config.queues["news"].transport, "relay", "a queue goes where outbound goes unless it says otherwise");
     assert_eq!(config.queues["bounce"].transport, "maildir");

@@ -61,6 +61,7 @@ pub(super) struct RawQueue {
     pub max_recipients: Value,
     pub linger: Value,
     pub failed_keep: Value,
+    pub key_keep: Value,
     pub on_crash: Value,
 }
 

@@ -8,7 +8,7 @@ use super::{Refused, recipients};
 use crate::config::Limits;
 use crate::model::envelope::Origin;
 use crate::model::{Address, Body, EntryId, Envelope, Exit};
-use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
+use crate::spool::{Batch, Published, Spool, SpoolError, SpoolQueue};
 use crate::sys::{clock, process};
 
 /// More `Received` fields than this are a loop (RFC 5321 section 6.3 asks for at least 100 to be let through; a message
@@ -35,6 +35,8 @@ pub struct Request {
     pub notify: Option<String>,
     pub ret: Option<String>,
     pub envid: Option<String>,
+    /// Of several messages with this key, one is queued.
+    pub key: Option<String>,
 }
 
 /// A message that was queued.
@@ -43,6 +45,8 @@ pub struct Accepted {
     pub id: EntryId,
     pub recipients: usize,
     pub bytes: u64,
+    /// It was queued now, and not under the same key before.
+    pub new: bool,
 }
 
 /// Why a message of several was not taken: that one alone, or the spool cannot go on.
@@ -77,12 +81,13 @@ pub fn single(
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
     let now = clock::now();
-    let letter = Letter::read(EntryId::new(now), limits, request, input)?;
+    let id = request.key.as_ref().map_or_else(|| EntryId::new(now), |key| EntryId::of_key(&["key", key]));
+    let letter = Letter::read(id, limits, request, input)?;
     let mut draft = queue.draft(&letter.envelope)?;
     let bytes = letter.write(queue, limits, input, &mut draft)?;
     let recipients = letter.envelope.recipients.len();
-    let id = draft.publish(now)?;
-    Ok(Accepted { id, recipients, bytes })
+    let new = draft.publish(now)? == Published::New;
+    Ok(Accepted { id: letter.envelope.id, recipients, bytes, new })
 }
 
 /// Adds one message to a batch. It is queued when the batch is committed.
@@ -97,7 +102,7 @@ pub fn to_batch(
     let mut draft = batch.draft(&letter.envelope, letter.envelope.origin.submitted)?;
     let bytes = letter.write(queue, limits, input, &mut draft)?;
     draft.finish()?;
-    Ok(Accepted { id: letter.envelope.id.clone(), recipients: letter.envelope.recipients.len(), bytes })
+    Ok(Accepted { id: letter.envelope.id.clone(), recipients: letter.envelope.recipients.len(), bytes, new: true })
 }
 
 /// A message whose header was read, and whose envelope is known.

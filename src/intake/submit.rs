@@ -44,6 +44,10 @@ pub struct Args {
     /// Queue every message of this Maildir, which stays as it is
     #[arg(long, value_name = "DIR")]
     pub maildir: Option<PathBuf>,
+    /// Queue it once, however often it is submitted with this key: a program that had no answer may safely submit again
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["mbox", "maildir"])]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub key: Option<String>,
     /// Print what was queued as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -66,6 +70,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         sender: args.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
         recipients: sendmail::addresses(&args.recipients)?,
         from_header: args.read_recipients,
+        key: args.key.clone(),
         ..Request::default()
     };
     let many = args.mbox.is_some() || args.maildir.is_some();
@@ -82,7 +87,7 @@ fn one(queue: &SpoolQueue, limits: &Limits, request: Request, args: &Args) -> an
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
     let accepted = accept::single(queue, limits, request, &mut input)?;
     if args.json {
-        let row = json!({"id": accepted.id, "queue": queue.name(), "recipients": accepted.recipients, "bytes": accepted.bytes});
+        let row = json!({"id": accepted.id, "queue": queue.name(), "recipients": accepted.recipients, "bytes": accepted.bytes, "new": accepted.new});
         tell(&format!("{row}\n"));
     } else if !args.quiet {
         tell(&format!("{}\n", accepted.id));

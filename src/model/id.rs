@@ -3,6 +3,8 @@
 //! A single entry's id is 21 characters: eleven for the microsecond of its birth, ten random ones, in a base of 32
 //! digits without look-alikes. So ids sort by age, and two that were made in the same microsecond, by whatever threads,
 //! processes or containers, differ but for a chance of 2^-50; a publish never replaces an existing name besides.
+//! An entry that must count once, however often it is published, has an id that follows from what it is about: a `k` and
+//! 24 digits out of a hash. No other id begins with a letter before the year 2286.
 //! An entry of a job is called `<job>.<n>.<k>`: the k-th entry of the job's n-th folder.
 
 use std::fmt;
@@ -12,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::Micros;
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// What an id begins with that follows from a key.
+const KEYED: char = 'k';
 
 /// The longest id in bytes; ids are part of file names and of fixed slots in shared memory.
 pub const MAX_LEN: usize = 56;
@@ -47,6 +52,25 @@ impl EntryId {
         EntryId(text)
     }
 
+    /// The id that follows from `parts`, always the same: an entry that must count once (see `spool::keys`).
+    pub fn of_key(parts: &[&str]) -> EntryId {
+        use sha2::Digest;
+        let mut hash = sha2::Sha256::new();
+        for part in parts {
+            // With its length before it, no part can pass for another's end.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut text = String::from(KEYED);
+        text.extend(hash.finalize().iter().take(24).map(|&byte| digit(u64::from(byte))));
+        EntryId(text)
+    }
+
+    /// Whether this entry must count once: whoever removes it marks its key first.
+    pub fn counts_once(&self) -> bool {
+        self.0.starts_with(KEYED)
+    }
+
     /// The id of the `k`-th entry in the `n`-th folder of this job.
     pub fn of_job(&self, n: u32, k: u32) -> EntryId {
         EntryId(format!("{}.{n}.{k}", self.0))
@@ -65,10 +89,11 @@ impl EntryId {
         (hash ^ (hash >> 8) ^ (hash >> 16) ^ (hash >> 24)) as u8
     }
 
-    /// When the entry was made, as its first eleven digits tell.
-    pub fn born(&self) -> Micros {
+    /// When the entry was made, as its first eleven digits tell; `None` if its id follows from a key.
+    pub fn born(&self) -> Option<Micros> {
         let value = |b: u8| DIGITS.iter().position(|&d| d == b).unwrap_or(0) as u64;
-        Micros(self.0.bytes().take(11).fold(0, |sum, b| (sum << 5) | value(b)))
+        let born = || Micros(self.0.bytes().take(11).fold(0, |sum, b| (sum << 5) | value(b)));
+        (!self.counts_once()).then(born)
     }
 
     pub fn as_str(&self) -> &str {
@@ -135,9 +160,22 @@ mod tests {
         assert!(old < new);
         assert_eq!(new.as_str().len(), 21);
         assert_eq!(new.as_str().parse::<EntryId>().expect("our own id"), new);
-        assert_eq!(new.born(), Micros(1_795_526_824_000_001));
+        assert_eq!(new.born(), Some(Micros(1_795_526_824_000_001)));
+        assert!(!EntryId::new(Micros::MAX).counts_once());
         assert_eq!(new.job(), None);
         assert_eq!(new.of_job(2, 7).job(), Some((new.as_str(), "2")));
+    }
+
+    #[test]
+    fn an_id_of_a_key_is_the_same_each_time_and_no_other() {
+        let id = EntryId::of_key(&["order", "17"]);
+        assert_eq!(id.as_str(), "k0eyfktnq83sj7n4g6w5rzrtw");
+        assert_eq!(id, EntryId::of_key(&["order", "17"]));
+        assert_eq!(id.as_str().parse::<EntryId>().expect("our own id"), id);
+        assert!(id.counts_once() && id.born().is_none() && id.job().is_none());
+        for other in [&["order1", "7"][..], &["order17"], &["order", "17", ""], &["order", "18"]] {
+            assert_ne!(EntryId::of_key(other), id);
+        }
     }
 
     #[test]

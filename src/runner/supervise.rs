@@ -366,7 +366,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             exit = exit.worst(Exit::IoErr);
         }
         if !self.told() && self.queue.sweep_is_due(SWEEP_EVERY) {
-            self.queue.sweep(self.plan.policy.failed_keep)?;
+            self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
         }
         Ok(exit)
     }

@@ -255,6 +255,7 @@ impl SpoolClaim<'_> {
             // full disk may refuse it, and no unlink.
             self.close_in_journal(crate::sys::clock::now());
         }
+        self.queue.mark_key(&self.envelope.id)?;
         fault::point("settle.unlink")?;
         dir::unlink(&self.queue.dir, &self.spot.path())?;
         fault::instant("settle.unlinked");

@@ -13,6 +13,7 @@
 //! SPOOL/<queue>/failed/<hh>/<due>-<id> given up, kept for inspection
 //! SPOOL/<queue>/corrupt/<name>         could not be parsed; never deleted by the program
 //! SPOOL/<queue>/journal/<hh>/<id>.log  the journal of an entry that needs one
+//! SPOOL/<queue>/keys/<hh>/<id>         ids that must count once; empty files
 //! SPOOL/<queue>/jobs/<job>/            many entries that appeared together: job.json and its own
 //!                                      ready/<n>/, hold/, failed/, journal/
 //! SPOOL/<queue>/done/<job>/            an ended one, about to be removed
@@ -52,6 +53,7 @@ pub mod corrupt;
 pub mod entry;
 pub mod find;
 pub mod journal;
+pub mod keys;
 pub mod layout;
 pub mod notes;
 pub mod publish;
@@ -62,4 +64,4 @@ pub use crate::queue::QueueError as SpoolError;
 pub use batch::{Batch, BatchDraft};
 pub use claim::SpoolClaim;
 pub use layout::{Spool, SpoolQueue};
-pub use publish::Draft;
+pub use publish::{Draft, Published};

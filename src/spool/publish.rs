@@ -8,6 +8,9 @@
 //!    so no worker can have taken it meanwhile;
 //! 5. the file is closed, which lets workers claim it, and `wake` is touched.
 //!
+//! An entry that must count once is published under its key's lock, between a look whether it is there already and the
+//! mark that it is (see [`keys`](super::keys)).
+//!
 //! A kill before step 3 leaves nothing; between 3 and 4 an entry that is whole and will be delivered, though its
 //! submitter had no answer.
 
@@ -15,6 +18,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
+use super::keys::Key;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use super::{SpoolError, entry};
 use crate::model::{EntryId, Envelope, Micros};
@@ -81,6 +85,14 @@ pub struct Draft<'q> {
     content: Content<Unnamed>,
 }
 
+/// What came of publishing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    New,
+    /// An entry of this id, which counts once, was published before.
+    Before,
+}
+
 impl SpoolQueue {
     /// Starts an entry with this envelope. Nothing is visible until [`Draft::publish`].
     pub fn draft(&self, envelope: &Envelope) -> Result<Draft<'_>, SpoolError> {
@@ -109,10 +121,32 @@ impl Write for Draft<'_> {
 }
 
 impl Draft<'_> {
-    /// Publishes the entry, due at `due`; see the module's head for the steps.
+    /// Publishes the entry, due at `due`; see the module's head for the steps. One whose id counts once is thrown away if
+    /// it was published before.
     ///
     /// Errors: a write or sync that failed. Then the entry is not in the queue.
-    pub fn publish(mut self, due: Micros) -> Result<EntryId, SpoolError> {
+    pub fn publish(self, due: Micros) -> Result<Published, SpoolError> {
+        if !self.id.counts_once() {
+            return self.commit(due).map(|()| Published::New);
+        }
+        let (queue, id) = (self.queue, self.id.clone());
+        match queue.key(&id)? {
+            Key::Marked => {
+                self.content.file.discard(&queue.dir);
+                Ok(Published::Before)
+            }
+            Key::Open(key) => {
+                fault::point("key.locked").map_err(queue.failed("write a new entry", "tmp"))?;
+                self.commit(due)?;
+                fault::instant("key.published");
+                // The entry is there, and tells as much; whoever removes it sets the mark first.
+                let _ = key.mark();
+                Ok(Published::New)
+            }
+        }
+    }
+
+    fn commit(mut self, due: Micros) -> Result<(), SpoolError> {
         let queue = self.queue;
         let write = |content: &mut Content<Unnamed>| -> io::Result<()> {
             content.complete()?;
@@ -141,7 +175,7 @@ impl Draft<'_> {
         fault::instant("publish.closed");
         // The mail is safe; a wake that fails only means that the next run finds it.
         let _ = queue.wake();
-        Ok(self.id)
+        Ok(())
     }
 }
 

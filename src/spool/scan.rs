@@ -275,7 +275,8 @@ impl SpoolQueue {
                 survey.waiting += 1;
                 survey.next = Some(survey.next.map_or(name.due, |next| next.min(name.due)));
             }
-            let born = name.id.born();
+            // A keyed id tells no age: it is at least as old as its time.
+            let born = name.id.born().unwrap_or(name.due.min(now));
             survey.oldest = Some(survey.oldest.map_or(born, |oldest| oldest.min(born)));
             survey.due < enough
         })?;

@@ -3,6 +3,7 @@
 //! - `tmp/`: a file or folder that can be locked and is older than an hour; whoever writes there holds the lock.
 //! - journals that close every recipient and whose entry is in no state, looked for twice;
 //! - `failed/`: entries kept longer than `failed_keep`, with their journals;
+//! - keys that were marked or made longer than `key_keep` ago;
 //! - jobs that have ended.
 //!
 //! Nothing here ever adopts a half-written file, and nothing here touches mail that somebody still waits for.
@@ -138,7 +139,7 @@ impl SpoolQueue {
     }
 
     /// One sweep; returns how many things were removed.
-    pub fn sweep(&self, failed_keep: Duration) -> Result<u64, SpoolError> {
+    pub fn sweep(&self, failed_keep: Duration, key_keep: Duration) -> Result<u64, SpoolError> {
         fault::instant("sweep.begin");
         let mut removed = 0;
         for orphan in self.orphans(ORPHAN_AGE)? {
@@ -146,6 +147,7 @@ impl SpoolQueue {
             removed += 1;
         }
         removed += self.drop_old_failures(failed_keep)?;
+        removed += self.drop_old_keys(key_keep)?;
         let lone: Vec<String> = self.lone_journals()?.into_iter().filter_map(Lone::closed).collect();
         if !lone.is_empty() {
             // The unlinks of their entries may be a killed worker's, and synced by nobody.
@@ -176,6 +178,7 @@ impl SpoolQueue {
             // Claimed first, as whoever removes an entry must.
             if let Some(claim::Locked::Ours(_held, _)) = self.lock_entry(&path)? {
                 let (_, journal) = super::layout::journal_path(&name.id);
+                self.mark_key(&name.id).map_err(self.failed("mark", "keys"))?;
                 let _ = dir::unlink(&self.dir, &path);
                 let _ = dir::unlink(&self.dir, &journal);
                 removed += 1;

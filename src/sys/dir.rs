@@ -41,6 +41,8 @@ pub enum Open {
     ReadWrite,
     /// Read and write; made if it is missing, mode 0600.
     Create,
+    /// Read; made if it is missing, mode 0600.
+    ReadOrCreate,
     /// Read and write; it must not exist, mode 0600.
     CreateNew,
     /// Write at the end, each write in one piece; made if it is missing, mode 0600.
@@ -53,6 +55,7 @@ pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
         Open::Read => OFlag::O_RDONLY,
         Open::ReadWrite => OFlag::O_RDWR,
         Open::Create => OFlag::O_RDWR | OFlag::O_CREAT,
+        Open::ReadOrCreate => OFlag::O_RDONLY | OFlag::O_CREAT,
         Open::CreateNew => OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL,
         Open::Append => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND,
     };

@@ -5,6 +5,16 @@
 use std::fs::File;
 use std::io;
 
+/// Waits for the exclusive lock, whatever signals come meanwhile. Only for locks that are held for an instant.
+pub fn exclusive(file: &File) -> io::Result<()> {
+    loop {
+        match fs2::FileExt::lock_exclusive(file) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 /// Takes a shared lock if nobody holds the exclusive one; `false` if somebody does.
 pub fn try_shared(file: &File) -> io::Result<bool> {
     taken(fs2::FileExt::try_lock_shared(file))

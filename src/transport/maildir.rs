@@ -42,7 +42,7 @@ impl Maildir {
     }
 
     fn deliver(&self, envelope: &Envelope, recipient: usize, message: &File) -> io::Result<()> {
-        let (id, born) = (&envelope.id, envelope.id.born().0);
+        let (id, born) = (&envelope.id, envelope.origin.submitted.0);
         let name = format!("{}.M{:06}R{id}N{recipient}.{}", born / 1_000_000, born % 1_000_000, self.host);
         let (tmp, new) = (self.path.join("tmp").join(&name), self.path.join("new").join(&name));
         // A leftover of a killed attempt: we hold the entry's claim, so nobody else writes this name.
