@@ -1,5 +1,7 @@
 # make demo    see it work here, with nothing installed
 # make test    everything that the tests can show on this machine
+# make soak    half an hour of everything at random, and an account of every recipient at the end (tests/soak.rs)
+# make fuzz    the parsers, each for ten minutes (fuzz/; needs a nightly toolchain and cargo-fuzz)
 # make bench   ratios to what this machine can do (see tests/bench/ratios.rs)
 # make         build; then, as root: make install
 
@@ -22,7 +24,7 @@ bin = $(target)/release/bulkmailer
 share = $(DESTDIR)$(PREFIX)/share
 doc = $(share)/doc/bulkmailer
 
-.PHONY: build demo test bench lint man install clean
+.PHONY: build demo test soak fuzz bench lint man install clean
 
 build:
 	$(CARGO) build --release --locked $(flags)
@@ -37,6 +39,20 @@ test:
 	tests/setup
 	$(CARGO) test --locked --all-features
 	set -e; for script in tests/*/run; do [ ! -x "$$script" ] || "$$script"; done
+
+# SEED=N plays one again; a failure prints its own.
+soak: DURATION ?= 1800
+soak:
+	SOAK_SECONDS=$(DURATION) SOAK_SEED="$(SEED)" $(CARGO) test --locked --all-features --test soak -- --nocapture
+
+# What it finds besides the seeds stays in fuzz/corpus, where the next time begins.
+fuzz: TIME ?= 600
+fuzz:
+	set -e; for target in $$(cd fuzz/targets && ls *.rs | sed 's/\.rs$$//'); do \
+		mkdir -p fuzz/corpus/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(TIME) -max_len=4096 -verbosity=0 -print_final_stats=1; \
+	done
 
 bench:
 	WHAT="$(WHAT)" QUICK="$(QUICK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked $(flags) --bench ratios

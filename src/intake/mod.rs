@@ -4,14 +4,17 @@
 //! the body was read; what turns out wrong while the body is read leaves nothing behind. The message's bytes stay as they
 //! are, but for the fields that are added and Bcc, which is removed. No field that is added can hold a line break, because
 //! each value is made by us or is an [`Address`](crate::model::Address).
+//!
+//! The parsers ([`header`], [`recipients`], [`mbox`], [`sendmail::parse`]) do no I/O of their own and are public for the
+//! fuzz targets.
 #![forbid(unsafe_code)]
 
 mod accept;
 mod body;
-mod header;
+pub mod header;
 mod maildir;
-mod mbox;
-mod recipients;
+pub mod mbox;
+pub mod recipients;
 pub mod sendmail;
 pub mod submit;
 
