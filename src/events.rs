@@ -71,7 +71,19 @@ impl Log {
                 self.say(event);
             }
         }
-        if let Err(error) = self.append(now, &text) {
+        self.put(now, &text);
+    }
+
+    /// Writes a line about something that has no recipient.
+    pub fn note(&mut self, now: Micros, line: &impl Serialize) {
+        if let Ok(mut text) = serde_json::to_vec(line) {
+            text.push(b'\n');
+            self.put(now, &text);
+        }
+    }
+
+    fn put(&mut self, now: Micros, text: &[u8]) {
+        if let Err(error) = self.append(now, text) {
             if !self.failed {
                 warning!("events/{}.jsonl: cannot write: {error}; mail goes on without it", now.day());
             }

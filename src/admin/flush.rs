@@ -4,15 +4,14 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::select::Selection;
-use super::{Filter, queues};
+use super::queues;
+use super::select::{Filter, Place, Selection};
 use crate::config::Site;
 use crate::model::{EntryId, Exit, Micros};
-use crate::queue::Claim;
 use crate::runner;
 use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
-use crate::spool::layout::{EntryName, Spot, State};
+use crate::spool::layout::{Spot, State};
 use crate::sys::clock;
 use crate::sys::output::print;
 use crate::sys::output::warning;
@@ -59,7 +58,7 @@ struct Outcome {
 
 /// `bulkmailer flush`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let filter = args.selection.filter()?;
+    let filter = args.selection.filter(&[Place::Ready])?;
     let mut outcome = Outcome::default();
     let mut flushed = Vec::new();
     for queue in queues(site, args.selection.queue.as_deref())? {
@@ -68,7 +67,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     }
     outcome.flushed = flushed.iter().map(|(_, part)| part.count).sum();
     if outcome.flushed == 0 && outcome.in_hand == 0 {
-        let missing = !filter.ids.is_empty();
+        let missing = filter.names_some();
         say(args, &outcome, if missing { "no such entry waits\n" } else { "nothing to flush: no entry waits\n" })?;
         return Ok(if missing { Exit::Attention } else { Exit::Ok });
     }
@@ -113,23 +112,13 @@ fn closing(outcome: &Outcome, no_run: bool) -> String {
 fn make_due(queue: &SpoolQueue, filter: &Filter, outcome: &mut Outcome) -> anyhow::Result<Flushed> {
     let now = clock::now();
     let mut flushed = Flushed { count: 0, tracked: Vec::new() };
-    if filter.ids.is_empty() {
-        let mut result = Ok(());
-        queue.each_name(State::Ready, &mut |name| {
-            // A renamed entry may be listed once more, under the name that we gave it.
-            if name.due != now {
-                result = flushed.one(queue, name, filter, now, outcome);
-            }
-            result.is_ok()
-        })?;
-        result?;
-    } else {
-        for id in &filter.ids {
-            if let Some(Spot { state: State::Ready, name }) = queue.locate(id)? {
-                flushed.one(queue, name, filter, now, outcome)?;
-            }
+    filter.each_spot(queue, &[State::Ready], &mut |spot| {
+        // A renamed entry may be listed once more, under the name that we gave it.
+        if spot.name.due != now {
+            flushed.one(queue, spot, filter, now, outcome)?;
         }
-    }
+        Ok(true)
+    })?;
     queue.wake()?;
     Ok(flushed)
 }
@@ -139,25 +128,26 @@ impl Flushed {
     fn one(
         &mut self,
         queue: &SpoolQueue,
-        name: EntryName,
+        spot: Spot,
         filter: &Filter,
         now: Micros,
         outcome: &mut Outcome,
     ) -> anyhow::Result<()> {
-        let (id, due) = (name.id.clone(), name.is_due(now, Duration::MAX));
-        if due && !filter.needs_envelope() {
+        if filter.needs_look() && filter.look(queue, &spot)?.is_none() {
+            return Ok(());
+        }
+        let id = spot.name.id.clone();
+        if spot.name.is_due(now, Duration::MAX) {
             self.add(id);
             return Ok(());
         }
-        match queue.take(&Spot { state: State::Ready, name })? {
-            Taken::Claim(claim) if filter.matches(claim.envelope()) => {
-                if !due {
-                    claim.reschedule(now)?;
-                }
+        match queue.take(&spot)? {
+            Taken::Claim(claim) => {
+                claim.reschedule(now)?;
                 self.add(id);
             }
             Taken::Contended => outcome.in_hand += 1,
-            Taken::Claim(_) | Taken::Gone => {}
+            Taken::Gone => {}
             Taken::Corrupt { why } => warning!("{}: entry {id} was set aside: {why}", queue.name()),
         }
         Ok(())

@@ -3,12 +3,13 @@
 use serde::Serialize;
 
 use super::queues;
-use super::select::Selection;
+use super::select::{Filter, Place, Selection};
 use crate::config::Site;
 use crate::model::verdict::Kind;
-use crate::model::{Address, Exit, Micros};
+use crate::model::{Address, Envelope, Exit, Micros};
 use crate::policy::units::size_text;
 use crate::spool::SpoolQueue;
+use crate::spool::corrupt::Corrupt;
 use crate::spool::find::Seen;
 use crate::spool::journal::History;
 use crate::spool::layout::{Spot, State};
@@ -20,10 +21,13 @@ use crate::sys::output::warning;
 pub struct Args {
     #[command(flatten)]
     pub selection: Selection,
-    /// Entries in hold/ only
+    /// Entries in this state only; may be given several times
+    #[arg(long = "state", value_name = "STATE", value_enum)]
+    pub places: Vec<Place>,
+    /// The same as --state hold
     #[arg(long)]
     pub held: bool,
-    /// Entries in failed/ only
+    /// The same as --state failed
     #[arg(long)]
     pub failed: bool,
     /// Print a JSON object a line, an entry each
@@ -50,56 +54,59 @@ struct Row<'a> {
 
 /// What a listing counted.
 #[derive(Default)]
-struct Sum {
-    entries: u64,
-    bytes: u64,
+pub(super) struct Sum {
+    pub entries: u64,
+    pub bytes: u64,
 }
 
 /// `bulkmailer list`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let filter = args.selection.filter()?;
-    let states: &[State] = match (args.held, args.failed) {
-        (false, false) => &State::ALL,
-        (true, false) => &[State::Hold],
-        (false, true) => &[State::Failed],
-        (true, true) => &[State::Hold, State::Failed],
-    };
+    let mut places = args.places.clone();
+    places.extend(args.held.then_some(Place::Hold));
+    places.extend(args.failed.then_some(Place::Failed));
+    let selective = !places.is_empty() || !args.selection.is_empty();
+    if places.is_empty() {
+        places.extend(Place::ENTRIES);
+    }
+    let filter = args.selection.filter(&places)?;
+    let queues = queues(site, args.selection.queue.as_deref())?;
     let mut paper = Paper::default();
-    let mut sum = Sum::default();
-    for queue in queues(site, args.selection.queue.as_deref())? {
-        for &state in states {
-            let mut outcome = Ok(true);
-            queue.each_name(state, &mut |name| {
-                if filter.matches_id(&name.id) {
-                    outcome = entry(
-                        &queue,
-                        &Spot { state, name },
-                        |seen| filter.matches(&seen.envelope),
-                        args.json,
-                        &mut paper,
-                        &mut sum,
-                    );
-                }
-                matches!(outcome, Ok(true))
-            })?;
-            outcome?;
+    let sum = show_all(&queues, &filter, &places, args.json, &mut paper)?;
+    if !args.json {
+        paper.write(&closing(&sum, selective))?;
+        let corrupt = if selective { 0 } else { count_corrupt(&queues)? };
+        if corrupt > 0 {
+            paper.write(&format!("-- {corrupt} more could not be read: see 'bulkmailer list --state corrupt'\n"))?;
         }
     }
-    if !args.json {
-        paper.write(&closing(&sum, args.is_selective()))?;
-    }
     paper.finish()?;
-    Ok(if sum.entries == 0 && !filter.ids.is_empty() { Exit::Attention } else { Exit::Ok })
+    Ok(if sum.entries == 0 && filter.names_some() { Exit::Attention } else { Exit::Ok })
 }
 
-impl Args {
-    fn is_selective(&self) -> bool {
-        let Selection { ids, queue, sender, recipient } = &self.selection;
-        self.held || self.failed || !ids.is_empty() || [queue, sender, recipient].iter().any(|part| part.is_some())
+fn count_corrupt(queues: &[SpoolQueue]) -> anyhow::Result<u64> {
+    Ok(queues.iter().map(SpoolQueue::count_corrupt).sum::<Result<u64, _>>()?)
+}
+
+/// Prints what matches, in the order of the spool; stops when nobody reads any more.
+pub(super) fn show_all(
+    queues: &[SpoolQueue],
+    filter: &Filter,
+    places: &[Place],
+    json: bool,
+    paper: &mut Paper,
+) -> anyhow::Result<Sum> {
+    let mut sum = Sum::default();
+    let states: Vec<State> = places.iter().filter_map(|place| place.state()).collect();
+    for queue in queues {
+        filter.each_spot(queue, &states, &mut |spot| entry(queue, &spot, filter, json, paper, &mut sum))?;
+        if places.contains(&Place::Corrupt) {
+            filter.each_corrupt(queue, &mut |file| corrupt(queue, &file, json, paper, &mut sum))?;
+        }
     }
+    Ok(sum)
 }
 
-fn closing(sum: &Sum, selective: bool) -> String {
+pub(super) fn closing(sum: &Sum, selective: bool) -> String {
     match sum.entries {
         0 if selective => "No such entry is queued.\n".to_owned(),
         0 => "The queue is empty.\n".to_owned(),
@@ -128,22 +135,12 @@ pub fn human(bytes: u64) -> String {
 fn entry(
     queue: &SpoolQueue,
     spot: &Spot,
-    wanted: impl Fn(&Seen) -> bool,
+    filter: &Filter,
     json: bool,
     paper: &mut Paper,
     sum: &mut Sum,
 ) -> anyhow::Result<bool> {
-    let seen = match queue.look(spot) {
-        Ok(Some(seen)) => seen,
-        Ok(None) => return Ok(true),
-        Err(error) => {
-            warning!("{error}; see 'bulkmailer check'");
-            return Ok(true);
-        }
-    };
-    if !wanted(&seen) {
-        return Ok(true);
-    }
+    let Some(seen) = filter.look(queue, spot)? else { return Ok(true) };
     let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut |_| {})?;
     sum.entries += 1;
     sum.bytes += seen.extent.len;
@@ -151,6 +148,38 @@ fn entry(
     let text = if json { serde_json::to_string(&row)? + "\n" } else { row.text(spot.name.due) };
     Ok(paper.write(&text)?)
 }
+
+/// Prints one file of corrupt/; `Ok(false)` when nobody reads any more.
+fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, sum: &mut Sum) -> anyhow::Result<bool> {
+    sum.entries += 1;
+    sum.bytes += file.bytes;
+    let why = file.why.as_deref().unwrap_or(MENDED);
+    let envelope = file.envelope.as_ref().map(|(envelope, _)| envelope);
+    let text = if json {
+        let row = serde_json::json!({
+            "queue": queue.name(),
+            "id": file.label(),
+            "state": "corrupt",
+            "file": file.name,
+            "since": file.since.rfc3339(),
+            "sender": envelope.map(Envelope::sender_text),
+            "recipients": envelope.map(|envelope| &envelope.recipients),
+            "bytes": file.bytes,
+            "reason": why,
+        });
+        format!("{row}\n")
+    } else {
+        let sender = envelope.map_or("", Envelope::sender_text);
+        let head = format!("{:<24} {:<9} {:>8}  {sender}", file.label(), queue.name(), human(file.bytes));
+        let recipients = envelope.map(|envelope| &envelope.recipients[..]).unwrap_or_default();
+        let recipients: String = recipients.iter().map(|recipient| format!("{:>44} {recipient}\n", "")).collect();
+        format!("{}\n{recipients}    corrupt since {}: {why}\n\n", head.trim_end(), file.since.local())
+    };
+    Ok(paper.write(&text)?)
+}
+
+/// What is said of a file in corrupt/ that was mended by hand.
+pub(super) const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";
 
 impl<'a> Row<'a> {
     fn of(queue: &'a str, seen: &'a Seen, history: &'a History) -> Row<'a> {

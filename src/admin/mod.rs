@@ -1,6 +1,7 @@
 //! The commands that look after what is there.
 #![forbid(unsafe_code)]
 
+pub mod act;
 pub mod button;
 pub mod check;
 pub mod config;
@@ -12,7 +13,6 @@ pub mod select;
 pub mod show;
 pub mod status;
 
-use self::select::Filter;
 use crate::config::{ConfigError, Site};
 use crate::policy::retry;
 use crate::spool::{Spool, SpoolError, SpoolQueue};

@@ -1,8 +1,18 @@
-//! Which entries a command is about: by id, sender, recipient pattern.
+//! Which entries a command is about: by id, sender, recipient pattern, age, job, reason.
+
+use std::time::Duration;
 
 use anyhow::Context;
+use clap::ValueEnum;
 
-use crate::model::{Address, EntryId, Envelope};
+use crate::model::{Address, EntryId, Envelope, Micros};
+use crate::policy::units;
+use crate::spool::corrupt::{Corrupt, label};
+use crate::spool::find::Seen;
+use crate::spool::layout::{EntryName, Spot, State};
+use crate::spool::{SpoolError, SpoolQueue};
+use crate::sys::clock;
+use crate::sys::output::warning;
 
 /// What an entry must match; an empty selection matches all.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -19,41 +29,225 @@ pub struct Selection {
     /// Entries with a recipient that matches this pattern: * stands for anything, ? for one character, case is ignored
     #[arg(long, value_name = "PATTERN")]
     pub recipient: Option<String>,
+    /// Entries of this job only: the part of an id before its first dot
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
+    /// Entries whose last attempt has this text in a reason; case is ignored
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Entries that were queued longer ago (for example 2d)
+    #[arg(long, value_name = "AGE", value_parser = units::parse_duration)]
+    pub older_than: Option<Duration>,
+    /// Entries that were queued since (for example 1h30m)
+    #[arg(long, value_name = "AGE", value_parser = units::parse_duration)]
+    pub newer_than: Option<Duration>,
+}
+
+/// Where an entry lies, as `--state` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    /// Due, or waiting for its time
+    Ready,
+    /// Set aside
+    Hold,
+    /// Given up
+    Failed,
+    /// Could not be read
+    Corrupt,
+}
+
+impl Place {
+    /// Everything that `list` shows by default.
+    pub const ENTRIES: [Place; 3] = [Place::Ready, Place::Hold, Place::Failed];
+
+    /// The state of the entries there; none for files that are no entries.
+    pub fn state(self) -> Option<State> {
+        match self {
+            Place::Ready => Some(State::Ready),
+            Place::Hold => Some(State::Hold),
+            Place::Failed => Some(State::Failed),
+            Place::Corrupt => None,
+        }
+    }
 }
 
 /// A selection that was understood.
 #[derive(Debug)]
 pub struct Filter {
+    /// What was given as ids, also what is none: files in corrupt/ have any name.
+    names: Vec<String>,
     pub ids: Vec<EntryId>,
+    job: Option<String>,
     sender: Option<Option<Address>>,
     recipient: Option<String>,
+    reason: Option<String>,
+    /// Queued at this instant or later, and before that one.
+    since: Option<Micros>,
+    until: Option<Micros>,
 }
 
 impl Selection {
-    /// Reads the ids and the sender.
-    pub fn filter(&self) -> anyhow::Result<Filter> {
-        let ids = self.ids.iter().map(|id| id.parse::<EntryId>()).collect::<Result<Vec<_>, _>>()?;
+    /// Reads the selection, for entries that lie in `places`.
+    ///
+    /// Errors: a sender that is no address; something that is no id, where it cannot be a file in corrupt/.
+    pub fn filter(&self, places: &[Place]) -> anyhow::Result<Filter> {
+        let mut ids = Vec::new();
+        for text in &self.ids {
+            match text.parse::<EntryId>() {
+                Ok(id) => ids.push(id),
+                Err(_) if places.contains(&Place::Corrupt) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let sender = self.sender.as_deref().map(Address::sender).transpose().context("--sender")?;
-        Ok(Filter { ids, sender, recipient: self.recipient.as_ref().map(|pattern| pattern.to_lowercase()) })
+        let now = clock::now();
+        let ago = |age: Duration| Micros(now.0.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX)));
+        Ok(Filter {
+            names: self.ids.clone(),
+            ids,
+            job: self.job.clone(),
+            sender,
+            recipient: self.recipient.as_ref().map(|pattern| pattern.to_lowercase()),
+            reason: self.reason.as_ref().map(|text| text.to_lowercase()),
+            since: self.newer_than.map(ago),
+            until: self.older_than.map(ago),
+        })
+    }
+
+    /// Whether it matches everything.
+    pub fn is_empty(&self) -> bool {
+        let Selection { ids, queue, sender, recipient, job, reason, older_than, newer_than } = self;
+        ids.is_empty()
+            && [queue, sender, recipient, job, reason].iter().all(|part| part.is_none())
+            && older_than.is_none()
+            && newer_than.is_none()
     }
 }
 
 impl Filter {
-    /// Whether the envelope has to be read to know.
-    pub fn needs_envelope(&self) -> bool {
-        self.sender.is_some() || self.recipient.is_some()
+    /// Whether single entries were named.
+    pub fn names_some(&self) -> bool {
+        !self.names.is_empty()
     }
 
-    pub fn matches_id(&self, id: &EntryId) -> bool {
-        self.ids.is_empty() || self.ids.contains(id)
+    /// Passes over what is queued from now on.
+    pub fn stop_at(&mut self, now: Micros) {
+        self.until = Some(self.until.map_or(now, |until| until.min(now)));
     }
 
-    pub fn matches(&self, envelope: &Envelope) -> bool {
+    /// Whether an entry's file has to be read to know.
+    pub fn needs_look(&self) -> bool {
+        let Filter { sender, recipient, reason, since, until, .. } = self;
+        sender.is_some() || recipient.is_some() || reason.is_some() || since.is_some() || until.is_some()
+    }
+
+    fn matches_job(&self, id: &EntryId) -> bool {
+        self.job.as_deref().is_none_or(|job| id.job().is_some_and(|(of, _)| of == job))
+    }
+
+    /// Shows `each` the place of every entry in `states` whose name matches, until it answers `false`. Those that were
+    /// named are looked up by their ids.
+    pub fn each_spot(
+        &self,
+        queue: &SpoolQueue,
+        states: &[State],
+        each: &mut dyn FnMut(Spot) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        if self.names_some() {
+            for id in self.ids.iter().filter(|id| self.matches_job(id)) {
+                if let Some(spot) = queue.locate(id)?.filter(|spot| states.contains(&spot.state))
+                    && !each(spot)?
+                {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let mut outcome = Ok(true);
+        for &state in states {
+            queue.each_name(state, &mut |name| {
+                if self.matches_job(&name.id) {
+                    outcome = each(Spot { state, name });
+                }
+                matches!(outcome, Ok(true))
+            })?;
+            if !matches!(outcome, Ok(true)) {
+                break;
+            }
+        }
+        outcome.map(|_| ())
+    }
+
+    /// Looks at an entry; `None` if it does not match, or is not there any more. One that cannot be read is said.
+    pub fn look(&self, queue: &SpoolQueue, spot: &Spot) -> Result<Option<Seen>, SpoolError> {
+        let seen = match queue.look(spot) {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return Ok(None),
+            Err(error @ SpoolError::Corrupt { .. }) => {
+                warning!("{error}; see 'bulkmailer check'");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let matches = self.matches(&seen.envelope) && self.matches_reason(queue, &seen.envelope)?;
+        Ok(matches.then_some(seen))
+    }
+
+    fn matches(&self, envelope: &Envelope) -> bool {
         let sender = self.sender.as_ref().is_none_or(|sender| *sender == envelope.sender);
         let recipient = self.recipient.as_ref().is_none_or(|pattern| {
             envelope.recipients.iter().any(|recipient| glob(pattern, &recipient.as_str().to_lowercase()))
         });
-        sender && recipient && self.matches_id(&envelope.id)
+        sender && recipient && self.matches_time(envelope.origin.submitted)
+    }
+
+    fn matches_time(&self, queued: Micros) -> bool {
+        self.since.is_none_or(|since| queued >= since) && self.until.is_none_or(|until| queued < until)
+    }
+
+    fn matches_reason(&self, queue: &SpoolQueue, envelope: &Envelope) -> Result<bool, SpoolError> {
+        let Some(text) = &self.reason else { return Ok(true) };
+        // An attempt has a line for each of its groups.
+        let (mut number, mut found) = (0, false);
+        queue.history(&envelope.id, envelope.recipients.len(), &mut |attempt| {
+            if attempt.attempt != number {
+                (number, found) = (attempt.attempt, false);
+            }
+            let reasons = attempt.results.iter().filter_map(|result| result.reason.as_ref());
+            found |= reasons.map(|reason| reason.text.to_lowercase()).any(|reason| reason.contains(text));
+        })?;
+        Ok(found)
+    }
+
+    /// Shows `each` every file in corrupt/ that matches, until it answers `false`.
+    pub fn each_corrupt(
+        &self,
+        queue: &SpoolQueue,
+        each: &mut dyn FnMut(Corrupt) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let mut outcome = Ok(true);
+        queue.each_corrupt(&mut |name| {
+            let named = !self.names_some() || self.names.iter().any(|text| *text == name || text == label(&name));
+            let job = EntryName::parse(&name).map_or(self.job.is_none(), |name| self.matches_job(&name.id));
+            if named && job {
+                outcome = match queue.look_corrupt(&name) {
+                    Ok(Some(corrupt)) if self.matches_corrupt(&corrupt) => each(corrupt),
+                    Ok(Some(_) | None) => Ok(true),
+                    Err(error) => Err(error.into()),
+                };
+            }
+            matches!(outcome, Ok(true))
+        })?;
+        outcome.map(|_| ())
+    }
+
+    fn matches_corrupt(&self, corrupt: &Corrupt) -> bool {
+        let envelope = match &corrupt.envelope {
+            Some((envelope, _)) => self.matches(envelope),
+            None => self.sender.is_none() && self.recipient.is_none() && self.matches_time(corrupt.since),
+        };
+        let why = corrupt.why.as_deref().unwrap_or_default().to_lowercase();
+        envelope && self.reason.as_ref().is_none_or(|text| why.contains(text))
     }
 }
 

@@ -1,4 +1,5 @@
-//! `bulkmailer show ID`: one entry's envelope, attempts with their reasons, and header; or its message, byte for byte.
+//! `bulkmailer show ID`: one entry's envelope, attempts with their reasons, and header; or its message, byte for byte. Of a
+//! file in corrupt/, what can be shown.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -6,11 +7,14 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use anyhow::bail;
 use serde_json::json;
 
+use super::list::{MENDED, human};
 use super::queues;
+use super::select::{Place, Selection};
 use crate::config::Site;
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Exit};
 use crate::spool::SpoolQueue;
+use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::entry::Extent;
 use crate::spool::find::Seen;
 use crate::spool::journal::{AttemptLine, History};
@@ -19,9 +23,12 @@ use crate::sys::output::print;
 /// So much of a header is shown.
 const HEADER_MAX: u64 = 256 << 10;
 
+/// So much of a file that cannot be read.
+const HEAD_MAX: u64 = 4 << 10;
+
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The entry's id, as 'bulkmailer list' prints it
+    /// The entry's id, as 'bulkmailer list' prints it, or the name of a file in corrupt/
     #[arg(value_name = "ID")]
     pub id: String,
     /// Print the message, byte for byte, and nothing else
@@ -34,16 +41,30 @@ pub struct Args {
 
 /// `bulkmailer show`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let id: EntryId = args.id.parse()?;
-    for queue in queues(site, None)? {
+    let id = args.id.parse::<EntryId>();
+    let queues = queues(site, None)?;
+    for queue in &queues {
+        let Ok(id) = &id else { break };
         // Between the two looks it may be rescheduled; then it is looked for once more.
         for _ in 0..3 {
-            let Some(spot) = queue.locate(&id)? else { break };
+            let Some(spot) = queue.locate(id)? else { break };
             if let Some(seen) = queue.look(&spot)? {
-                return show(&queue, seen, args);
+                return show(queue, seen, args);
             }
         }
     }
+    let corrupt = Selection { ids: vec![args.id.clone()], ..Selection::default() }.filter(&[Place::Corrupt])?;
+    for queue in &queues {
+        let mut found = None;
+        corrupt.each_corrupt(queue, &mut |file| {
+            found = Some(file);
+            Ok(false)
+        })?;
+        if let Some(file) = found {
+            return show_corrupt(queue, file, args);
+        }
+    }
+    let id = id?;
     bail!("{id}: no entry with this id is in the queue; what became of it is in {}/events", site.spool.display())
 }
 
@@ -61,6 +82,58 @@ fn show(queue: &SpoolQueue, seen: Seen, args: &Args) -> anyhow::Result<Exit> {
     } else {
         print(&as_text(queue, &seen, &history, &attempts, &header))?;
     }
+    Ok(Exit::Ok)
+}
+
+/// Shows what there is of a file in corrupt/: of its envelope what can be read, and how it begins.
+fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Result<Exit> {
+    let path = queue.path(&format!("corrupt/{}", file.name));
+    let why = file.why.as_deref().unwrap_or(MENDED);
+    let mut bytes = Vec::new();
+    let start = file.envelope.as_ref().map_or(0, |(_, extent)| extent.start);
+    match file.file {
+        Some(content) if args.message => {
+            copy_message(content, Extent { start, len: file.bytes.saturating_sub(start) })?;
+            return Ok(Exit::Ok);
+        }
+        Some(mut content) => {
+            content.rewind()?;
+            content.take(HEAD_MAX).read_to_end(&mut bytes)?;
+        }
+        None => {}
+    }
+    let head = String::from_utf8_lossy(&bytes);
+    let envelope = file.envelope.as_ref().map(|(envelope, _)| envelope);
+    if args.json {
+        let shown = json!({
+            "queue": queue.name(),
+            "id": label(&file.name),
+            "state": "corrupt",
+            "file": path,
+            "since": file.since.rfc3339(),
+            "sender": envelope.map(|envelope| envelope.sender_text()),
+            "recipients": envelope.map(|envelope| &envelope.recipients),
+            "bytes": file.bytes,
+            "reason": why,
+            "head": head,
+        });
+        print(&format!("{shown:#}\n"))?;
+        return Ok(Exit::Ok);
+    }
+    let mut text = format!(
+        "file       {}\nqueue      {}, corrupt since {}\nwhy        {why}\nsize       {}\n",
+        path.display(),
+        queue.name(),
+        file.since.local(),
+        human(file.bytes),
+    );
+    if let Some(envelope) = envelope {
+        let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
+        text.push_str(&format!("entry      {}\nsender     {sender}\n", envelope.id));
+        envelope.recipients.iter().for_each(|recipient| text.push_str(&format!("recipient  {recipient}\n")));
+    }
+    let head: String = head.chars().map(|c| if c.is_control() && c != '\n' { '.' } else { c }).collect();
+    print(&format!("{text}\n{head}\n"))?;
     Ok(Exit::Ok)
 }
 
@@ -135,7 +208,7 @@ fn as_text(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[Attem
     let envelope = &seen.envelope;
     let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
     let mut text = format!(
-        "entry      {}\nqueue      {}, {}\nfile       {}\nsubmitted  {}, by user {}\ndue        {}\nsender     {sender}\nbytes      {}\n",
+        "entry      {}\nqueue      {}, {}\nfile       {}\nsubmitted  {}, by user {}\ndue        {}\nsender     {sender}\nsize       {}\n",
         envelope.id,
         queue.name(),
         seen.spot.state.name(),
@@ -143,7 +216,7 @@ fn as_text(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[Attem
         envelope.origin.submitted.local(),
         envelope.origin.uid,
         seen.spot.name.due.local(),
-        seen.extent.len
+        human(seen.extent.len)
     );
     for (i, recipient) in envelope.recipients.iter().enumerate() {
         text.push_str(&format!("recipient  {recipient}: {}\n", word(history, i)));

@@ -46,6 +46,14 @@ enum Command {
     Show(admin::show::Args),
     /// Say who runs, what is done and left, how fast, how old the oldest entry is
     Status(admin::status::Args),
+    /// Set waiting entries aside, until they are released
+    Hold(admin::act::Args),
+    /// Let held entries go on: they are due now, as if they were new
+    Release(admin::act::ReleaseArgs),
+    /// Give failed entries another chance: they are due now, as if they were new
+    Requeue(admin::act::RequeueArgs),
+    /// Remove entries for good; no notice is sent
+    Remove(admin::act::RemoveArgs),
     /// The red button: hand nothing more over, and return when nothing is in hand any more
     Stop(admin::button::Args),
     /// Let what was stopped go on with the next run
@@ -126,6 +134,10 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::List(args) => admin::list::run(&resolve()?, args),
         Command::Show(args) => admin::show::run(&resolve()?, args),
         Command::Status(args) => admin::status::run(&resolve()?, args),
+        Command::Hold(args) => admin::act::hold(&resolve()?, args),
+        Command::Release(args) => admin::act::release(&resolve()?, args),
+        Command::Requeue(args) => admin::act::requeue(&resolve()?, args),
+        Command::Remove(args) => admin::act::remove(&resolve()?, args),
         Command::Stop(args) => admin::button::stop(&resolve()?, args),
         Command::Start(args) => admin::button::start(&resolve()?, args),
         Command::Check(args) => admin::check::run(&resolve()?, args),

@@ -45,7 +45,7 @@ impl SpoolClaim<'_> {
 
     /// Makes the entry due at `hand.at`, with no attempt made and no time waited. Recipients in `group` are open again.
     ///
-    /// A time that was asked for (`@`) and is still to come stands.
+    /// A held one whose time was asked for (`@`) and is still to come keeps it.
     pub fn reopen(mut self, group: Vec<usize>, hand: Hand) -> Result<(), SpoolError> {
         let id = self.id().clone();
         if self.journal.exists() {
@@ -53,7 +53,7 @@ impl SpoolClaim<'_> {
             noted.map_err(self.queue.failed("write", &journal_path(&id).1))?;
         }
         fault::instant("amend.noted");
-        let asked = self.spot.name.at && self.spot.name.due > hand.at;
+        let asked = self.spot.state == State::Hold && self.spot.name.at && self.spot.name.due > hand.at;
         let name = if asked { self.spot.name.clone() } else { EntryName::new(hand.at, id) };
         self.bring_back(&Spot { state: State::Ready, name }).map_err(self.queue.failed("requeue", &self.spot.path()))
     }

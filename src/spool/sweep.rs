@@ -188,13 +188,16 @@ impl SpoolQueue {
     }
 
     /// Ends the jobs that nobody has anything left to do in, and what a killed process left of that.
-    fn finish_jobs(&self) {
+    pub fn finish_jobs(&self) {
         for job in self.names("done").into_iter().flatten().flatten() {
             self.clear(&job);
         }
         // What cannot be listed now is met by the next worker that passes.
         for job in self.names("jobs").into_iter().flatten().flatten() {
             let ready = format!("jobs/{job}/ready");
+            for n in self.names(&ready).into_iter().flatten().flatten() {
+                let _ = dir::remove(&self.dir, &format!("{ready}/{n}"));
+            }
             if self.names(&ready).is_ok_and(|mut names| names.next().is_none()) {
                 self.finish_job(&job, &ready);
             }
