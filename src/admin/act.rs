@@ -5,7 +5,7 @@
 //! was queued after the question was put is none of those that it was about. When the command returns, what it did is on
 //! disk.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -21,22 +21,22 @@ use crate::spool::claim::Taken;
 use crate::spool::corrupt::{Corrupt, Mended};
 use crate::spool::layout::{Spot, State};
 use crate::spool::{Spool, SpoolClaim, SpoolError, SpoolQueue};
+use crate::sys::output::warning;
 use crate::sys::output::{Paper, print};
 use crate::sys::{clock, process};
-use crate::sys::output::warning;
 
 /// What all four take.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pub selection: Selection,
-    /// List what it would be done to, and do nothing
+    /// List what would be touched, and do nothing
     #[arg(long, short = 'n')]
     pub dry_run: bool,
     /// Do not ask, also where there are many
     #[arg(long, short = 'y')]
     pub yes: bool,
-    /// Print a summary as one JSON object
+    /// Print a summary as one JSON object; with --dry-run, an object a line, an entry each
     #[arg(long)]
     pub json: bool,
 }
@@ -44,8 +44,8 @@ pub struct Args {
 /// `--state`, for those that have a choice.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Where {
-    /// Entries in this state only; may be given several times
-    #[arg(long = "state", value_name = "STATE", value_enum)]
+    /// Entries in this state only: ready, hold, failed or corrupt; may be given several times
+    #[arg(long = "state", value_name = "STATE", value_enum, hide_possible_values = true)]
     pub places: Vec<Place>,
 }
 
@@ -237,7 +237,7 @@ fn count(queues: &[SpoolQueue], filter: &Filter, places: &[Place], enough: u64) 
 }
 
 fn confirmed(verb: Verb, found: u64) -> anyhow::Result<bool> {
-    eprint!("bulkmailer: {} {found} entries? [y/N] ", verb.name());
+    std::io::stderr().lock().write_all(format!("bulkmailer: {} {found} entries? [y/N] ", verb.name()).as_bytes())?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

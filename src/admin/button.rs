@@ -49,6 +49,7 @@ struct Row {
 
 /// `bulkmailer stop`: 75 if it was interrupted while something was still in hand.
 pub fn stop(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    let signals = Signals::install(false)?;
     let who = Stopped { at: clock::now(), by: process::real_uid() };
     let (mut stopped, mut rows, mut failed) = (Vec::new(), Vec::new(), None);
     // One that cannot be stopped keeps no other from it.
@@ -61,7 +62,7 @@ pub fn stop(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             Err(error) => failed = Some(error),
         }
     }
-    let idle = wait(&stopped, args)?;
+    let idle = wait(&stopped, args, &signals)?;
     if !idle {
         for (row, queue) in rows.iter_mut().zip(&stopped) {
             row.in_hand = if runner::is_free(queue) { Vec::new() } else { in_hand(queue) };
@@ -96,8 +97,7 @@ fn stoppable(site: &Site, args: &Args) -> anyhow::Result<Vec<SpoolQueue>> {
 }
 
 /// Waits until nobody holds a queue's lock; `false` if a signal ended the wait.
-fn wait(queues: &[SpoolQueue], args: &Args) -> anyhow::Result<bool> {
-    let signals = Signals::install(false)?;
+fn wait(queues: &[SpoolQueue], args: &Args, signals: &Signals) -> anyhow::Result<bool> {
     let began = Instant::now();
     let mut silent = args.json;
     loop {

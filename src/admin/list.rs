@@ -15,14 +15,13 @@ use crate::spool::journal::History;
 use crate::spool::layout::{Spot, State};
 use crate::sys::clock;
 use crate::sys::output::Paper;
-use crate::sys::output::warning;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pub selection: Selection,
-    /// Entries in this state only; may be given several times
-    #[arg(long = "state", value_name = "STATE", value_enum)]
+    /// Entries in this state only: ready, hold, failed or corrupt; may be given several times
+    #[arg(long = "state", value_name = "STATE", value_enum, hide_possible_values = true)]
     pub places: Vec<Place>,
     /// The same as --state hold
     #[arg(long)]

@@ -51,7 +51,7 @@ impl<R: BufRead> Mbox<R> {
     }
 
     /// The next message; `None` at the end. What was not read of the last one is passed over.
-    pub fn next(&mut self) -> io::Result<Option<Message<'_, R>>> {
+    pub fn next_message(&mut self) -> io::Result<Option<Message<'_, R>>> {
         if self.began == Began::NotYet {
             self.begin()?;
         }
@@ -150,7 +150,7 @@ mod tests {
     fn split(text: &str) -> Vec<(String, String)> {
         let mut mbox = Mbox::new(text.as_bytes());
         let mut found = Vec::new();
-        while let Some(mut message) = mbox.next().expect("memory") {
+        while let Some(mut message) = mbox.next_message().expect("memory") {
             let mut body = String::new();
             message.read_to_string(&mut body).expect("memory");
             found.push((message.sender.clone(), body));
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn a_message_that_was_not_read_is_passed_over() {
         let mut mbox = Mbox::new(&b"From a\nx\n\ny\n\nFrom b\nz\n"[..]);
-        assert_eq!(mbox.next().expect("memory").expect("one").sender, "a");
-        let mut second = mbox.next().expect("memory").expect("two");
+        assert_eq!(mbox.next_message().expect("memory").expect("one").sender, "a");
+        let mut second = mbox.next_message().expect("memory").expect("two");
         let mut body = String::new();
         second.read_to_string(&mut body).expect("memory");
         assert_eq!((second.sender.as_str(), body.as_str()), ("b", "z\n"));

@@ -174,7 +174,7 @@ impl<'q> Many<'_, 'q> {
         let mut mbox = Mbox::new(BufReader::with_capacity(BUFFER, input));
         let mut number = 0_u64;
         let unreadable = |source| Refused::Unreadable { what: name.to_owned(), source };
-        while let Some(mut message) = mbox.next().map_err(unreadable)? {
+        while let Some(mut message) = mbox.next_message().map_err(unreadable)? {
             number += 1;
             let sender = message.sender.clone();
             self.add(&format!("{name}: message {number} (From {sender})"), Some(&sender), &mut message)?;

@@ -63,6 +63,7 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
             return Ok(exit);
         };
         plan.board.set_phase(Phase::Working);
+        queue.clear_ended();
         let mut shift = Shift::new(plan, &spool, &queue, &signals);
         exit = exit.worst(shift.work()?);
         let (noted, told) = (shift.noted, shift.told());

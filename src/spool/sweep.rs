@@ -187,11 +187,15 @@ impl SpoolQueue {
         Ok(removed)
     }
 
-    /// Ends the jobs that nobody has anything left to do in, and what a killed process left of that.
-    pub fn finish_jobs(&self) {
+    /// Finishes what a process began that was killed while it ended a job.
+    pub fn clear_ended(&self) {
         for job in self.names("done").into_iter().flatten().flatten() {
             self.clear(&job);
         }
+    }
+
+    /// Ends the jobs that nobody has anything left to do in.
+    pub fn finish_jobs(&self) {
         // What cannot be listed now is met by the next worker that passes.
         for job in self.names("jobs").into_iter().flatten().flatten() {
             let ready = format!("jobs/{job}/ready");
