@@ -100,6 +100,7 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("failed_keep", time(queue.failed_keep)),
         ("key_keep", time(queue.key_keep)),
         ("on_crash", Value::String(queue.on_crash.name().to_owned())),
+        ("probe_every", time(queue.probe_every)),
     ]
 }
 

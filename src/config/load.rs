@@ -157,6 +157,7 @@ impl Reader<'_> {
             failed_keep: self.value(&key("failed_keep"), &raw.failed_keep, base.failed_keep, values::duration),
             key_keep: self.value(&key("key_keep"), &raw.key_keep, base.key_keep, values::duration),
             on_crash: self.value(&key("on_crash"), &raw.on_crash, base.on_crash, values::on_crash),
+            probe_every: self.value(&key("probe_every"), &raw.probe_every, base.probe_every, values::duration),
         }
     }
 

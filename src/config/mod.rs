@@ -92,6 +92,8 @@ pub struct Queue {
     pub key_keep: Duration,
     /// What becomes of recipients whose outcome is unknown; default [`OnCrash::Resend`].
     pub on_crash: OnCrash,
+    /// The time between two hand-overs while it is in doubt whether the sink is down; default one second.
+    pub probe_every: Duration,
 }
 
 /// What becomes of recipients whose outcome is unknown: a worker died with them in flight, or no answer came.
@@ -205,6 +207,7 @@ impl Queue {
             failed_keep: Duration::from_secs(7 * 24 * 3600),
             key_keep: Duration::from_secs(7 * 24 * 3600),
             on_crash: OnCrash::Resend,
+            probe_every: Duration::from_secs(1),
         }
     }
 }

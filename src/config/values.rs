@@ -63,6 +63,7 @@ pub(super) struct RawQueue {
     pub failed_keep: Value,
     pub key_keep: Value,
     pub on_crash: Value,
+    pub probe_every: Value,
 }
 
 #[derive(Deserialize, Default)]

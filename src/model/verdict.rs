@@ -23,6 +23,13 @@ impl Reason {
         Reason { text: clean.trim().to_owned(), status: None }
     }
 
+    /// Whether the enhanced status tells of this message or recipient, and not of the system or its connections, which are
+    /// RFC 3463's subjects 3 (but for a message that is too large for the system) and 4.
+    pub fn is_of_entry(&self) -> bool {
+        let subject = self.status.as_deref().and_then(|status| status.split('.').nth(1));
+        subject.is_some_and(|subject| subject != "3" && subject != "4") || self.status.as_deref() == Some("4.3.4")
+    }
+
     pub fn with_status(mut self, status: Option<String>) -> Reason {
         self.status = status;
         self
@@ -92,6 +99,8 @@ impl Verdict {
 pub enum Attempt {
     /// The sink answered: a verdict for each recipient of the group, in its order.
     Answered(Vec<Verdict>),
+    /// All of the group were refused for now, by a status that may be this entry's fault or the sink's.
+    Ambiguous(Reason),
     /// The sink itself is down: nothing was handed over, and no entry is to blame.
     SinkDown(String),
 }

@@ -92,6 +92,8 @@ pub(crate) struct Plan<'a> {
     pub spool: PathBuf,
     pub board: Board,
     pub verbose: bool,
+    /// The run has a time of its own: a sink that is down is waited for.
+    pub patient: bool,
 }
 
 struct Running<'p, 'a> {
@@ -192,6 +194,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             spool: site.spool.clone(),
             board: Board::new(workers)?,
             verbose: args.verbose,
+            patient: args.max_runtime.is_some(),
         });
     }
     Ok(plans)

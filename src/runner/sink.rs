@@ -1,43 +1,105 @@
 //! The word about a sink that is down: `<queue>/sink` remembers since when, so that cron's mail says it when the outage
-//! begins, once a day, and when it ends, and not with every launch.
+//! begins, once a day, and when it ends, and not with every launch. It also remembers the entries that were refused while
+//! nothing was taken, so that later runs try others first.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Micros;
+use crate::model::{EntryId, Micros};
 use crate::spool::SpoolQueue;
+use crate::spool::layout::State;
 use crate::sys::output::warning;
+use crate::worker::doubt::Noted;
 
 const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
+/// More refused entries are not remembered; the oldest make room.
+const REFUSED_MAX: usize = 1_000;
+/// The most that one gap between two runs adds to the time that an entry counts as refused: the host may have been off, or
+/// its clock wrong.
+const GAP_MAX: Duration = Duration::from_secs(3_600);
 
 #[derive(Serialize, Deserialize)]
 struct Outage {
     since: Micros,
     said: Micros,
     why: String,
+    /// When this was written.
+    #[serde(default)]
+    at: Option<Micros>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<Refused>,
 }
 
-/// Notes that the sink is down, and says so if it is time to.
-pub fn is_down(queue: &SpoolQueue, why: &str, now: Micros) {
-    let before = read(queue);
-    let since = before.as_ref().map_or(now, |outage| outage.since);
-    let silent = before.as_ref().is_some_and(|outage| now.since(outage.said) < SAY_EVERY);
-    if silent {
-        return;
+#[derive(Serialize, Deserialize)]
+struct Refused {
+    id: String,
+    /// For how long, in microseconds.
+    time: u64,
+}
+
+impl Refused {
+    fn is_overdue(&self, expire: Duration) -> bool {
+        Duration::from_micros(self.time) > expire
     }
+}
+
+/// What earlier runs noted; `None` if the sink was not down.
+pub fn noted(queue: &SpoolQueue, expire: Duration) -> Option<Noted> {
+    let outage = read(queue)?;
+    Some(
+        outage
+            .refused
+            .into_iter()
+            .map(|entry| {
+                let overdue = entry.is_overdue(expire);
+                (entry.id, overdue)
+            })
+            .collect(),
+    )
+}
+
+/// Notes that the sink is down and that `ids` were refused, and says so if it is time to.
+pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration, now: Micros) {
+    let before = read(queue);
     let note = "mail waits in the queue and is tried again by the next runs";
-    match before {
+    // A time to come is of a clock that was wrong.
+    let silent = before.as_ref().is_some_and(|o| o.said <= now && now.since(o.said) < SAY_EVERY);
+    match &before {
+        Some(_) if silent => {}
         None => warning!("{}: the sink is down: {why}; {note}", queue.name()),
-        Some(_) => {
-            warning!("{}: the sink is still down, since {}: {why}; {note}", queue.name(), since.local())
+        Some(outage) => {
+            let since = outage.since.local();
+            warning!("{}: the sink is still down, since {since}: {why}; {note}", queue.name());
         }
     }
-    let outage = Outage { since, said: now, why: why.to_owned() };
+    let mut outage = before.unwrap_or(Outage { since: now, said: now, why: String::new(), at: None, refused: vec![] });
+    if !silent {
+        (outage.said, outage.why) = (now, why.to_owned());
+    }
+    let gap = outage.at.map_or(Duration::ZERO, |at| now.since(at)).min(GAP_MAX);
+    for entry in &mut outage.refused {
+        entry.time = entry.time.saturating_add(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+    }
+    outage.at = Some(now);
+    // The workers hold what is overdue; whoever releases it begins anew.
+    outage.refused.retain(|entry| !entry.is_overdue(expire) || is_ready(queue, &entry.id));
+    for id in ids {
+        if outage.refused.iter().all(|entry| entry.id != id) {
+            outage.refused.push(Refused { id, time: 0 });
+        }
+    }
+    let surplus = outage.refused.len().saturating_sub(REFUSED_MAX);
+    outage.refused.drain(..surplus);
     if let Ok(text) = serde_json::to_string(&outage) {
         // If it cannot be noted it is said again by the next run.
         let _ = queue.write_note("sink", &(text + "\n"));
     }
+}
+
+fn is_ready(queue: &SpoolQueue, id: &str) -> bool {
+    let spot = id.parse::<EntryId>().ok().and_then(|id| queue.locate(&id).ok().flatten());
+    spot.is_some_and(|spot| spot.state == State::Ready)
 }
 
 /// Notes that the sink took mail, and says so if it was down.

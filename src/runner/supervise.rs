@@ -28,6 +28,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How often what was left behind is swept up.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
+/// A sink that is down is tried again, by a run that waits for it, after so many times `probe_every`.
+const RESTS: u32 = 30;
+
 /// Supervises one queue to the end of the run; this is a process of its own.
 pub(super) fn supervise(plan: &Plan<'_>) -> Exit {
     let exit = match shifts(plan) {
@@ -114,6 +117,10 @@ struct Shift<'p, 'a> {
     last_sync: Instant,
     /// A sync failed.
     unsafe_disk: bool,
+    /// The sink was down, as far as was known last.
+    outage: bool,
+    /// When a run that waits for a sink tries it again.
+    again_at: Option<Instant>,
 }
 
 /// The last look at the names.
@@ -137,11 +144,13 @@ impl Look {
 
 impl<'p, 'a> Shift<'p, 'a> {
     fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue, signals: &'p Signals) -> Shift<'p, 'a> {
+        let mut workers = Workforce::new(plan, spool, queue);
+        let outage = workers.take_note();
         Shift {
             plan,
             queue,
             signals,
-            workers: Workforce::new(plan, spool, queue),
+            workers,
             started: clock::now(),
             noted: (0, 0),
             looked: None,
@@ -153,6 +162,8 @@ impl<'p, 'a> Shift<'p, 'a> {
             synced: plan.board.recipients_done() + plan.board.count(Counter::Settled),
             last_sync: Instant::now(),
             unsafe_disk: false,
+            outage,
+            again_at: None,
         }
     }
 
@@ -189,8 +200,10 @@ impl<'p, 'a> Shift<'p, 'a> {
             if !self.halted() && self.look_is_due() {
                 self.look()?;
             }
+            self.end_doubt();
             // The child that syncs has the lock, too, and its answer counts.
-            if self.workers.alive() == 0 && self.syncer.is_none() && (self.halted() || self.is_over()) {
+            let over = self.workers.alive() == 0 && self.syncer.is_none() && (self.halted() || self.is_over());
+            if over && !self.outlasts() {
                 return Ok(());
             }
             self.signals.wait(None, self.pause()).map_err(self.os("wait"))?;
@@ -204,6 +217,40 @@ impl<'p, 'a> Shift<'p, 'a> {
             self.keep_safe();
             self.beat(false);
         }
+    }
+
+    /// Where every worker waits for evidence there will be none: the sink is down.
+    fn end_doubt(&self) {
+        let doubts = self.plan.board.doubts();
+        let nothing_else = |since| self.workers.all_wait(since) && self.queue.woken() == self.noted;
+        if !self.halted() && doubts.since().is_some_and(nothing_else) {
+            self.plan.board.sink_down(&doubts.why());
+        }
+    }
+
+    /// A run that has a time of its own waits for a sink that is down, and tries it now and then.
+    fn outlasts(&mut self) -> bool {
+        let board = &self.plan.board;
+        if !self.plan.patient || self.told() || self.workers.is_hopeless() || !board.sink_is_down() {
+            return false;
+        }
+        let again_at = *self.again_at.get_or_insert_with(|| {
+            let rest = (self.plan.policy.probe_every * RESTS).max(TICK);
+            sink::is_down(
+                self.queue,
+                &board.sink_why(),
+                board.doubts().ids(),
+                self.plan.policy.retry.expire,
+                clock::now(),
+            );
+            Instant::now() + rest
+        });
+        if Instant::now() >= again_at {
+            board.sink_may_be_up();
+            self.outage = self.workers.take_note();
+            (self.again_at, self.proved, self.looked) = (None, false, None);
+        }
+        true
     }
 
     fn os(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError + use<> {
@@ -358,7 +405,11 @@ impl<'p, 'a> Shift<'p, 'a> {
             exit = exit.worst(Exit::IoErr);
         }
         if board.sink_is_down() {
-            sink::is_down(self.queue, &board.sink_why(), clock::now());
+            let expire = self.plan.policy.retry.expire;
+            sink::is_down(self.queue, &board.sink_why(), board.doubts().ids(), expire, clock::now());
+            exit = exit.worst(Exit::TempFail);
+        } else if self.outage && board.doubts().since().is_some() && board.count(Counter::Claims) > 0 {
+            // Told to end before anything was taken.
             exit = exit.worst(Exit::TempFail);
         } else if board.count(Counter::Delivered) > 0 {
             sink::is_up(self.queue);

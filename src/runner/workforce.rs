@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::Plan;
+use super::{Plan, sink};
 use crate::events;
 use crate::model::Exit;
 use crate::spool::{Spool, SpoolQueue};
@@ -14,6 +14,7 @@ use crate::sys::signals::Signals;
 use crate::sys::{child, clock, fault, spawn};
 use crate::transport;
 use crate::worker::board::{Counter, LISTED_MAX, List};
+use crate::worker::doubt::{Noted, Since};
 use crate::worker::{Worker, work};
 
 /// How long workers that were told to stop now may take before they are killed: what a sendmail gets, twice, and a bit.
@@ -31,6 +32,8 @@ pub(super) struct Workforce<'p, 'a> {
     spool: &'p Spool,
     queue: &'p SpoolQueue,
     pids: Vec<Option<i32>>,
+    /// What earlier runs were refused.
+    noted: Noted,
     /// How many workers died with an entry in hand.
     deaths: HashMap<String, u32>,
     told: Option<(Send, Instant)>,
@@ -41,16 +44,34 @@ pub(super) struct Workforce<'p, 'a> {
 impl<'p, 'a> Workforce<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
         let pids = vec![None; plan.workers];
-        Workforce { plan, spool, queue, pids, deaths: HashMap::new(), told: None, worst: Exit::Ok }
+        Workforce { plan, spool, queue, pids, noted: Noted::new(), deaths: HashMap::new(), told: None, worst: Exit::Ok }
     }
 
     pub fn alive(&self) -> usize {
         self.pids.iter().flatten().count()
     }
 
-    /// How many have an entry in hand.
+    /// Reads what earlier runs noted of a sink that was down; if there is something, this one begins in doubt.
+    pub fn take_note(&mut self) -> bool {
+        let noted = sink::noted(self.queue, self.plan.policy.retry.expire);
+        let outage = noted.is_some();
+        self.noted = noted.unwrap_or_default();
+        if outage {
+            self.plan.board.doubts().begin();
+        }
+        outage
+    }
+
+    /// How many entries they have in hand, or keep in doubt.
     pub fn busy(&self) -> usize {
-        (0..self.pids.len()).filter(|&index| self.plan.board.slot(index).in_hand().is_some()).count()
+        let slots = (0..self.pids.len()).map(|index| self.plan.board.slot(index));
+        slots.map(|slot| slot.kept() + usize::from(slot.in_hand().is_some())).sum()
+    }
+
+    /// Whether each that lives finds nothing more to probe with, and waits.
+    pub fn all_wait(&self, doubt: Since) -> bool {
+        let mut living = self.pids.iter().enumerate().filter(|(_, pid)| pid.is_some());
+        self.alive() > 0 && living.all(|(index, _)| self.plan.board.slot(index).is_waiting(doubt))
     }
 
     /// Forks `count` more workers, as far as there are slots. Where the system has no room for another process, those that
@@ -58,8 +79,8 @@ impl<'p, 'a> Workforce<'p, 'a> {
     pub fn hire(&mut self, count: usize) -> io::Result<()> {
         let free: Vec<usize> = (0..self.pids.len()).filter(|&i| self.pids[i].is_none()).take(count).collect();
         for index in free {
-            self.plan.board.slot(index).idle();
-            match process::fork(|| labour(self.plan, self.spool, self.queue, index).code()) {
+            self.plan.board.slot(index).clear();
+            match process::fork(|| labour(self.plan, self.spool, self.queue, &self.noted, index).code()) {
                 Ok(pid) => self.pids[index] = Some(pid),
                 Err(_) if self.alive() > 0 => return Ok(()),
                 Err(error) => return Err(error),
@@ -75,7 +96,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
         self.pids[index] = None;
         let slot = self.plan.board.slot(index);
         let hand = slot.in_hand();
-        slot.idle();
+        slot.clear();
         let exit = match how {
             Ended::Exited(code) => Exit::of_code(code),
             Ended::Signalled(_) => Exit::Software,
@@ -139,7 +160,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
 }
 
 /// A worker's whole life, in its own process.
-fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> Exit {
+fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, index: usize) -> Exit {
     fault::instant("worker.forked");
     // It is faster so; without it nothing else changes.
     let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
@@ -162,6 +183,8 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, index: usize) -> E
         board: &plan.board,
         slot: plan.board.slot(index),
         signals: &signals,
+        noted,
+        kept: Vec::new(),
     };
     work(&mut worker)
 }

@@ -119,12 +119,18 @@ impl Transport for Maildir {
                 .and_then(|_| self.deliver(envelope, recipient, &message.file));
             match delivered {
                 Ok(()) => verdicts.push(Verdict::Delivered),
-                // A full disk may take a smaller message, and an entry that cannot be read is one entry's fault; anything
-                // else is the Maildir's.
-                Err(error) if error.kind() == io::ErrorKind::Other || is_full(&error) || !verdicts.is_empty() => {
-                    verdicts.push(Verdict::Deferred(Reason::new(&format!("{}: {error}", self.path.display()))));
+                Err(error) => {
+                    let reason = Reason::new(&format!("{}: {error}", self.path.display()));
+                    match &error {
+                        // An entry that cannot be read is one entry's fault.
+                        error if error.kind() == io::ErrorKind::Other || !verdicts.is_empty() => {
+                            verdicts.push(Verdict::Deferred(reason));
+                        }
+                        // A full disk may take a smaller message.
+                        error if is_full(error) => return Attempt::Ambiguous(reason),
+                        _ => return Attempt::SinkDown(reason.text),
+                    }
                 }
-                Err(error) => return Attempt::SinkDown(format!("{}: {error}", self.path.display())),
             }
         }
         Attempt::Answered(verdicts)

@@ -1,7 +1,8 @@
 //! How an entry leaves: a transport takes a group of recipients and a message, and says what came of it.
 //!
 //! Kept true by every transport: nothing is called delivered that the sink has not taken; an answer that never came is
-//! [`Verdict::Unknown`]; a fault of the sink itself is [`Attempt::SinkDown`] and blames no entry. Transports know nothing
+//! [`Verdict::Unknown`]; a fault of the sink itself is [`Attempt::SinkDown`] and blames no entry, and what may be the
+//! sink's fault or the entry's is [`Attempt::Ambiguous`]. Transports know nothing
 //! of the spool.
 #![forbid(unsafe_code)]
 

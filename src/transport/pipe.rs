@@ -128,6 +128,7 @@ impl Transport for Pipe {
                 all(Verdict::Unknown(Reason::new(&text)), group.len())
             }
             Finish::Ended(ended) => match self.behaviour.verdict(ended, &run.said) {
+                Ok(Verdict::Deferred(reason)) if !reason.is_of_entry() => Attempt::Ambiguous(reason),
                 Ok(verdict) => all(verdict, group.len()),
                 // What the command said may hold control characters, and goes to a terminal.
                 Err(why) => Attempt::SinkDown(Reason::new(&format!("{}: {why}", self.program())).text),

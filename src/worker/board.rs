@@ -8,6 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::doubt::{self, Doubts, Since};
 use crate::model::id::MAX_LEN;
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros};
@@ -44,22 +45,27 @@ impl Counter {
 }
 
 const COUNTERS: usize = 10;
-const ID_WORDS: usize = MAX_LEN / 8;
-/// A slot: since when it is busy (0: idle), its deadline on the steady clock, its entry's id.
-const SLOT_WORDS: usize = 2 + ID_WORDS;
-const WHY_WORDS: usize = 64;
+pub(super) const ID_WORDS: usize = MAX_LEN / 8;
+/// A slot: since when it is busy (0: idle), its deadline on the steady clock, how many claims the worker keeps in doubt,
+/// the doubt in which it waits for the others' evidence, its entry's id.
+const SLOT_WORDS: usize = SLOT_ID + ID_WORDS;
+const KEEPS: usize = 2;
+const WAITS: usize = 3;
+const SLOT_ID: usize = 4;
+pub(super) const WHY_WORDS: usize = 64;
 
 /// So many ids fit into a list; a queue's run ends before one is full.
 pub const LISTED_MAX: usize = 64;
 /// A list: how many ids it has, and the ids.
 const LIST_WORDS: usize = 1 + LISTED_MAX * ID_WORDS;
 
-// The words: counters, state of the run, sink flag, why the sink is down, the lists, slots.
+// The words: counters, state of the run, sink flag, why the sink is down, the lists, the doubts, slots.
 const STATE: usize = COUNTERS;
 const SINK: usize = STATE + 1;
 const WHY: usize = SINK + 1;
 const LISTS: usize = WHY + WHY_WORDS;
-const SLOTS: usize = LISTS + 2 * LIST_WORDS;
+const DOUBTS: usize = LISTS + 2 * LIST_WORDS;
+const SLOTS: usize = DOUBTS + doubt::WORDS;
 
 /// Entries that every worker must know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +145,12 @@ impl Board {
         }
     }
 
+    /// The sink is tried again; only while no worker lives.
+    pub fn sink_may_be_up(&self) {
+        self.doubts().end();
+        self.words[SINK].store(0, Ordering::Release);
+    }
+
     pub fn sink_is_down(&self) -> bool {
         self.words[SINK].load(Ordering::Acquire) != 0
     }
@@ -146,6 +158,11 @@ impl Board {
     /// Why the sink is down.
     pub fn sink_why(&self) -> String {
         get_text(&self.words[WHY..WHY + WHY_WORDS])
+    }
+
+    /// What the workers know of refusals that may be the sink's fault.
+    pub fn doubts(&self) -> Doubts<'_> {
+        Doubts { words: &self.words[DOUBTS..SLOTS] }
     }
 
     fn list(&self, list: List) -> &[AtomicU64] {
@@ -188,7 +205,7 @@ impl Slot<'_> {
     /// The worker takes `id` in hand, and will have let it go when `limit` has passed.
     pub fn begin(&self, id: &EntryId, limit: Duration) {
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-        put_text(&self.words[2..], id.as_str());
+        put_text(&self.words[SLOT_ID..], id.as_str());
         self.words[1].store(clock::steady().saturating_add(limit), Ordering::Relaxed);
         self.words[0].store(clock::now().0, Ordering::Release);
     }
@@ -198,11 +215,36 @@ impl Slot<'_> {
         self.words[0].store(0, Ordering::Release);
     }
 
+    /// The slot is nobody's.
+    pub fn clear(&self) {
+        self.idle();
+        self.keeps(0);
+        self.waits(None);
+    }
+
+    /// The worker keeps so many claims until a doubt is over.
+    pub fn keeps(&self, count: usize) {
+        self.words[KEEPS].store(count as u64, Ordering::Release);
+    }
+
+    pub fn kept(&self) -> usize {
+        self.words[KEEPS].load(Ordering::Acquire) as usize
+    }
+
+    /// The worker finds nothing else that is due, and waits for evidence about what it keeps.
+    pub fn waits(&self, doubt: Option<Since>) {
+        self.words[WAITS].store(doubt.unwrap_or(0), Ordering::Release);
+    }
+
+    pub fn is_waiting(&self, doubt: Since) -> bool {
+        self.words[WAITS].load(Ordering::Acquire) == doubt
+    }
+
     pub fn in_hand(&self) -> Option<InHand> {
         match self.words[0].load(Ordering::Acquire) {
             0 => None,
             since => Some(InHand {
-                id: get_text(&self.words[2..]),
+                id: get_text(&self.words[SLOT_ID..]),
                 since: Micros(since),
                 deadline: self.words[1].load(Ordering::Relaxed),
             }),
@@ -211,7 +253,7 @@ impl Slot<'_> {
 }
 
 /// Stores as much of `text` as fits, padded with zeros.
-fn put_text(words: &[AtomicU64], text: &str) {
+pub(super) fn put_text(words: &[AtomicU64], text: &str) {
     let mut bytes = text.bytes().chain(std::iter::repeat(0));
     for word in words {
         let mut eight = [0u8; 8];
@@ -220,7 +262,7 @@ fn put_text(words: &[AtomicU64], text: &str) {
     }
 }
 
-fn get_text(words: &[AtomicU64]) -> String {
+pub(super) fn get_text(words: &[AtomicU64]) -> String {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
     let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()

@@ -10,10 +10,12 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod doubt;
 
 use std::time::{Duration, Instant};
 
 use self::board::{Board, Counter, List, Slot};
+use self::doubt::{Kept, Noted};
 use crate::config::{self, OnCrash};
 use crate::events::{self, Event};
 use crate::model::verdict::Kind;
@@ -47,6 +49,10 @@ pub struct Worker<'a, Q: Queue> {
     pub board: &'a Board,
     pub slot: Slot<'a>,
     pub signals: &'a Signals,
+    /// What earlier runs were refused.
+    pub noted: &'a Noted,
+    /// Claims that were refused while nobody knows who is to blame.
+    pub kept: Vec<Kept<Q::Claim>>,
 }
 
 /// Works until a pass claims nothing, or until told to stop. The status is the worker's own; counts are on the board.
@@ -56,7 +62,9 @@ pub fn work<Q: Queue>(worker: &mut Worker<'_, Q>) -> Exit {
             break;
         }
     }
-    worker.slot.idle();
+    // Nobody knows who is to blame: they are let go as if they had not been tried.
+    worker.kept.clear();
+    worker.slot.clear();
     worker.board.add(Counter::Contended, worker.queue.contended());
     // Journals that stay behind are closed; the sweep takes them.
     let _ = worker.queue.tidy();
@@ -77,9 +85,24 @@ struct Try {
     alone: usize,
 }
 
+/// An entry in hand, between two groups.
+struct Hand<C> {
+    claim: C,
+    attempt: Try,
+    /// Who is still to be handed over, in this order.
+    rest: Vec<usize>,
+}
+
 /// How the attempt on an entry went on after one group.
 enum Group {
     Answered,
+    /// Refused for now, and who is to blame is in doubt.
+    InDoubt {
+        group: Vec<usize>,
+        reason: Reason,
+        took: Duration,
+        since: doubt::Since,
+    },
     /// All of them were refused by one status, which tells nothing of each.
     Refused(Vec<usize>),
     SinkDown,
@@ -101,20 +124,38 @@ impl<Q: Queue> Worker<'_, Q> {
         let mut cursor = self.queue.cursor();
         let mut claimed = false;
         while !self.must_stop() {
+            self.settle_kept();
+            let found = match self.board.doubts().since() {
+                None => self.next(&mut cursor),
+                Some(_) if self.may_probe() => self.candidate(&mut cursor),
+                Some(_) => continue,
+            };
+            let Some(claim) = found else { break };
+            claimed = true;
+            self.board.add(Counter::Claims, 1);
+            self.deliver(claim);
+        }
+        if !claimed && !self.kept.is_empty() {
+            self.wait_for_evidence();
+            claimed = true;
+        }
+        self.slot.idle();
+        claimed
+    }
+
+    /// Claims the next entry that is due.
+    fn next(&mut self, cursor: &mut Q::Cursor) -> Option<Q::Claim> {
+        while !self.must_stop() {
             let (board, slot) = (self.board, self.slot);
             // Whoever dies from here on is known to have died of this entry.
             let mut reach = |id: &EntryId| {
                 slot.begin(id, SEARCH);
                 !board.is_listed(List::Stuck, id)
             };
-            match self.queue.claim(&mut cursor, clock::now(), &mut reach) {
+            match self.queue.claim(cursor, clock::now(), &mut reach) {
                 // It was listed while we locked it.
                 Ok(Found::Claim(claim)) if board.is_listed(List::Stuck, claim.id()) => {}
-                Ok(Found::Claim(claim)) => {
-                    claimed = true;
-                    self.board.add(Counter::Claims, 1);
-                    self.deliver(claim);
-                }
+                Ok(Found::Claim(claim)) => return Some(claim),
                 Ok(Found::Corrupt { name, why }) => {
                     self.board.add(Counter::Corrupt, 1);
                     self.say(&format!("{name}: {why}; moved to corrupt/, see 'bulkmailer check'"));
@@ -125,8 +166,7 @@ impl<Q: Queue> Worker<'_, Q> {
                 Err(error) => self.fault(&error),
             }
         }
-        self.slot.idle();
-        claimed
+        None
     }
 
     fn say(&self, text: &str) {
@@ -147,7 +187,8 @@ impl<Q: Queue> Worker<'_, Q> {
 
     fn deliver(&mut self, mut claim: Q::Claim) {
         if self.board.is_listed(List::Poisoned, claim.id()) {
-            return self.hold(claim);
+            let why = Reason::new("two workers of one run died with this entry in hand");
+            return self.hold(claim, Verdict::Unknown(why));
         }
         let waited = claim.waited(clock::now());
         let mut attempt = Try {
@@ -164,7 +205,13 @@ impl<Q: Queue> Worker<'_, Q> {
         if let Err(error) = self.hold_in_flight(&mut claim, &mut attempt) {
             return self.stick(claim.id(), &error);
         }
-        let mut rest = by_domain(&claim, attempt.open.clone());
+        let rest = by_domain(&claim, attempt.open.clone());
+        self.go_on(Hand { claim, attempt, rest });
+    }
+
+    /// Hands over who is left, group by group, and settles the entry.
+    fn go_on(&mut self, hand: Hand<Q::Claim>) {
+        let Hand { mut claim, mut attempt, mut rest } = hand;
         while !rest.is_empty() {
             if self.must_stop() {
                 // Who was not reached is still due; the name says so.
@@ -179,6 +226,10 @@ impl<Q: Queue> Worker<'_, Q> {
                 Group::Refused(group) => {
                     attempt.alone = group.len();
                     rest.splice(0..0, group);
+                }
+                Group::InDoubt { group, reason, took, since } => {
+                    let hand = Hand { claim, attempt, rest };
+                    return self.keep(Kept { hand, group, reason, took, since });
                 }
                 Group::SinkDown => return self.slot.idle(),
                 // Everybody has it: its removal says that as well as a journal does.
@@ -221,26 +272,26 @@ impl<Q: Queue> Worker<'_, Q> {
         self.record(claim, &group, &verdicts, attempt, true, Duration::ZERO)
     }
 
-    /// Sets aside an entry on which two workers of this run died.
-    fn hold(&mut self, mut claim: Q::Claim) {
+    /// Sets an entry aside, to wait for a person.
+    fn hold(&mut self, mut claim: Q::Claim, verdict: Verdict) {
         let now = clock::now();
-        let reason = Reason::new("two workers of one run died with this entry in hand");
+        let why = verdict.reason().map_or(String::new(), |reason| reason.text.clone());
         let note = AttemptNote {
             number: claim.attempts().saturating_add(1),
             at: now,
             waited: claim.waited(now),
             next: None,
-            results: vec![(claim.open(), Verdict::Unknown(reason))],
+            results: vec![(claim.open(), verdict)],
         };
         if let Err(error) = claim.note(&note) {
             return self.stick(claim.id(), &error);
         }
-        self.say(&format!("{}: two workers died with it in hand; it is in hold/ now", claim.id()));
+        self.say(&format!("{0}: {why}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
         self.settle(claim, End::Held);
     }
 
     fn hand_over(&mut self, claim: &mut Q::Claim, group: Vec<usize>, attempt: &mut Try) -> Group {
-        let started = Instant::now();
+        let (started, began) = (Instant::now(), clock::steady());
         // The transport ends what hangs; only if that fails, the supervisor ends us.
         self.slot.begin(claim.id(), self.transport.longest() + MARGIN);
         let message = match claim.message() {
@@ -258,6 +309,15 @@ impl<Q: Queue> Worker<'_, Q> {
         fault::instant("worker.handed");
         let verdicts = match answer {
             Attempt::Answered(verdicts) => verdicts,
+            Attempt::Ambiguous(reason) => match self.refused(claim, &group, began, &reason) {
+                None => vec![Verdict::Deferred(reason); group.len()],
+                Some(since) => {
+                    return match claim.answer(begun, None) {
+                        Ok(()) => Group::InDoubt { group, reason, took: started.elapsed(), since },
+                        Err(error) => Group::Fault(error),
+                    };
+                }
+            },
             Attempt::SinkDown(why) => {
                 self.board.sink_down(&why);
                 return match claim.answer(begun, None) {
@@ -266,6 +326,9 @@ impl<Q: Queue> Worker<'_, Q> {
                 };
             }
         };
+        if verdicts.contains(&Verdict::Delivered) {
+            self.board.doubts().delivered(began);
+        }
         let refused = self.transport.shares_verdicts() && matches!(verdicts.as_slice(), [Verdict::Failed(_), _, ..]);
         if refused {
             return match claim.answer(begun, None) {

@@ -179,12 +179,6 @@ impl Site {
     pub fn busy(&self) -> usize {
         self.sinks().len()
     }
-
-    /// No run has the queue.
-    pub fn is_free(&self) -> bool {
-        let lock = std::fs::File::open(self.path("spool/outbound/lock")).expect("a run has made it");
-        fs2::FileExt::try_lock_shared(&lock).is_ok()
-    }
 }
 
 impl Drop for Site {
