@@ -9,12 +9,13 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::verdict::Kind;
-use crate::model::{EntryId, Envelope, Exit, Micros, Verdict};
+use crate::model::{Address, EntryId, Envelope, Exit, Micros, Verdict};
+use crate::policy::notice::{About, Outcome};
 
 /// Why storage could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,16 @@ pub struct Stuck<C> {
     pub error: QueueError,
 }
 
+/// Notices to one sender that were held back in one hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storm {
+    pub sender: Address,
+    pub since: Micros,
+    pub held_back: u64,
+    /// A line each, as far as they were kept.
+    pub lines: Vec<String>,
+}
+
 /// One named stream of entries.
 pub trait Queue {
     type Claim: Claim;
@@ -154,6 +165,29 @@ pub trait Queue {
 
     /// How many claims found somebody else's lock since the queue was opened.
     fn contended(&self) -> u64;
+
+    /// Publishes an entry, due at `due`, with the message that `write` writes. One whose id counts once is published if it
+    /// was not before.
+    fn publish(
+        &self,
+        envelope: &Envelope,
+        due: Micros,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), QueueError>;
+
+    /// Whether an entry of this id, which counts once, was published, whatever became of it.
+    fn knows(&self, id: &EntryId) -> Result<bool, QueueError>;
+
+    /// Whether one more notice may go to `sender`, who gets at most `limit` in an hour; else it is held back, and `line`
+    /// kept for a summary.
+    fn admit(&self, sender: &Address, limit: u64, line: &str, now: Micros) -> Result<bool, QueueError>;
+
+    /// Shows `each` the storms whose hour is over, and forgets those that it takes without an error.
+    fn ended_storms(
+        &self,
+        now: Micros,
+        each: &mut dyn FnMut(&Storm) -> Result<(), QueueError>,
+    ) -> Result<(), QueueError>;
 }
 
 /// One entry in a worker's hand.
@@ -190,6 +224,15 @@ pub trait Claim: Sized {
 
     /// Records a finished attempt. Not needed where every recipient was delivered to.
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), QueueError>;
+
+    /// Whom its sender has to be told of, and was not: recipients that failed, that are delayed, or that did not fail.
+    fn unnoticed(&self, about: About) -> Vec<usize>;
+
+    /// What came of these recipients, by their last attempts.
+    fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, QueueError>;
+
+    /// Records that the sender was told of these recipients.
+    fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), QueueError>;
 
     /// Lets the entry go in the way that `end` says.
     ///

@@ -9,8 +9,9 @@ mod check;
 use serde_json::json;
 use toml::Value;
 
-use crate::config::{ConfigError, Queue, Site, Transport};
+use crate::config::{ConfigError, Notices, Queue, Site, Transport};
 use crate::model::Exit;
+use crate::policy::notice::Returned;
 use crate::policy::units::{duration_text, size_text};
 use crate::sys::output::print;
 
@@ -82,10 +83,25 @@ fn tables(site: &Site) -> Vec<Table> {
     let mut tables = vec![
         ("limits".to_owned(), limits),
         ("events".to_owned(), vec![("syslog", Value::Boolean(config.events.syslog))]),
+        ("notices".to_owned(), notice_keys(&config.notices)),
     ];
     tables.extend(config.queues.iter().map(|(name, queue)| (format!("queue.{name}"), queue_keys(queue))));
     tables.extend(config.transports.iter().map(|(name, way)| (format!("transport.{name}"), transport_keys(way))));
     tables
+}
+
+fn notice_keys(notices: &Notices) -> Vec<(&'static str, Value)> {
+    let returned = match notices.returned {
+        Returned::Header => "header",
+        Returned::Message => "message",
+    };
+    let postmaster = notices.postmaster.as_ref().map_or("", |address| address.as_str());
+    vec![
+        ("return", Value::String(returned.to_owned())),
+        ("size", size(notices.size)),
+        ("postmaster", Value::String(postmaster.to_owned())),
+        ("per_hour", number(notices.per_hour)),
+    ]
 }
 
 fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
@@ -99,6 +115,8 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("linger", time(queue.linger)),
         ("failed_keep", time(queue.failed_keep)),
         ("key_keep", time(queue.key_keep)),
+        ("notices", Value::Boolean(queue.notices)),
+        ("delay_warning", time(queue.delay_warning)),
         ("on_crash", Value::String(queue.on_crash.name().to_owned())),
         ("probe_every", time(queue.probe_every)),
     ]

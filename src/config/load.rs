@@ -10,8 +10,8 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::Problem;
-use super::values::{self, RawFile, RawLimits, RawQueue, RawRetry, RawTransport, Scalar, Value};
-use super::{Config, ConfigError, Limits, Profile, Queue, RESERVED, Retry, Transport};
+use super::values::{self, RawFile, RawLimits, RawNotices, RawQueue, RawRetry, RawTransport, Scalar, Value};
+use super::{Config, ConfigError, Limits, Notices, Profile, Queue, RESERVED, Retry, Transport};
 use crate::policy::units::{duration_text, size_text};
 
 /// Which line of the file set a value; values that are not here are the embedded ones.
@@ -41,6 +41,7 @@ pub fn parse(
     let mut config = embedded;
     config.limits = reader.limits(&raw.limits);
     config.events.syslog = reader.value("events.syslog", &raw.events.syslog, false, values::flag);
+    config.notices = reader.notices(&raw.notices);
     for (name, raw) in &raw.transport {
         if let Some(transport) = reader.transport(name, raw) {
             config.transports.insert(name.get_ref().clone(), transport);
@@ -134,6 +135,16 @@ impl Reader<'_> {
         }
     }
 
+    fn notices(&mut self, raw: &RawNotices) -> Notices {
+        let default = Notices::default();
+        Notices {
+            returned: self.value("notices.return", &raw.r#return, default.returned, values::returned),
+            size: self.value("notices.size", &raw.size, default.size, values::size),
+            postmaster: self.value("notices.postmaster", &raw.postmaster, default.postmaster, values::address),
+            per_hour: self.value("notices.per_hour", &raw.per_hour, default.per_hour, values::count(1..=100_000)),
+        }
+    }
+
     fn queue(&mut self, name: &Spanned<String>, raw: &RawQueue, base: Queue) -> Queue {
         let word = name.get_ref();
         if let Err(why) = values::name(word) {
@@ -156,6 +167,8 @@ impl Reader<'_> {
             linger: self.value(&key("linger"), &raw.linger, base.linger, values::duration),
             failed_keep: self.value(&key("failed_keep"), &raw.failed_keep, base.failed_keep, values::duration),
             key_keep: self.value(&key("key_keep"), &raw.key_keep, base.key_keep, values::duration),
+            notices: self.value(&key("notices"), &raw.notices, base.notices, values::flag),
+            delay_warning: self.value(&key("delay_warning"), &raw.delay_warning, base.delay_warning, values::duration),
             on_crash: self.value(&key("on_crash"), &raw.on_crash, base.on_crash, values::on_crash),
             probe_every: self.value(&key("probe_every"), &raw.probe_every, base.probe_every, values::duration),
         }

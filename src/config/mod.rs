@@ -22,6 +22,9 @@ use std::time::Duration;
 pub use error::ConfigError;
 pub use site::Site;
 
+use crate::model::Address;
+use crate::policy::notice::Returned;
+
 /// Names that the spool has for itself or may come to have, and that no queue can take.
 pub const RESERVED: [&str; 7] = ["all", "drop", "events", "jobs", "state", "tmp", "version"];
 
@@ -30,6 +33,7 @@ pub const RESERVED: [&str; 7] = ["all", "drop", "events", "jobs", "state", "tmp"
 pub struct Config {
     pub limits: Limits,
     pub events: Events,
+    pub notices: Notices,
     /// By name; `outbound`, `inbound` and `bounce` always exist.
     pub queues: BTreeMap<String, Queue>,
     /// By name; the `transport` of every queue is among them.
@@ -56,6 +60,25 @@ pub struct Events {
     pub syslog: bool,
 }
 
+/// What senders are told of mail that fails or is delayed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notices {
+    /// What comes back of a message whose sender did not say (RFC 3461, RET); default its header.
+    pub returned: Returned,
+    /// Bytes of the largest message that comes back whole; default 1 MiB.
+    pub size: u64,
+    /// Who is told of mail without a sender that failed; default nobody, and it stays in `failed/`.
+    pub postmaster: Option<Address>,
+    /// The most notices to one sender in an hour, at least 1; default 100.
+    pub per_hour: usize,
+}
+
+impl Default for Notices {
+    fn default() -> Notices {
+        Notices { returned: Returned::Header, size: 1 << 20, postmaster: None, per_hour: 100 }
+    }
+}
+
 impl Config {
     /// What is in force without a file: three queues, the transport `maildir` into `maildir`, and the transport
     /// `sendmail` where the host has such a command.
@@ -70,7 +93,8 @@ impl Config {
         }
         let queues = [("outbound", outbound), ("inbound", "maildir"), ("bounce", "maildir")];
         let queues = queues.map(|(name, transport)| (name.to_owned(), Queue::through(transport)));
-        Config { limits: Limits::default(), events: Events::default(), queues: BTreeMap::from(queues), transports }
+        let (limits, events, notices) = (Limits::default(), Events::default(), Notices::default());
+        Config { limits, events, notices, queues: BTreeMap::from(queues), transports }
     }
 }
 
@@ -90,6 +114,10 @@ pub struct Queue {
     pub failed_keep: Duration,
     /// How long an id that counts once (a notice, `submit --key`) is remembered; default 7 days.
     pub key_keep: Duration,
+    /// Whether senders are told of mail that failed; default yes.
+    pub notices: bool,
+    /// How long mail waits until its sender is told that it is delayed, once; zero, the default: he is not told.
+    pub delay_warning: Duration,
     /// What becomes of recipients whose outcome is unknown; default [`OnCrash::Resend`].
     pub on_crash: OnCrash,
     /// The time between two hand-overs while it is in doubt whether the sink is down; default one second.
@@ -206,6 +234,8 @@ impl Queue {
             linger: Duration::ZERO,
             failed_keep: Duration::from_secs(7 * 24 * 3600),
             key_keep: Duration::from_secs(7 * 24 * 3600),
+            notices: true,
+            delay_warning: Duration::ZERO,
             on_crash: OnCrash::Resend,
             probe_every: Duration::from_secs(1),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::load::{self, Origins};
 use super::site::{Environment, Host};
 use super::{Config, ConfigError, Profile, RESERVED, Site, Transport};
+use crate::policy::notice::Returned;
 
 fn embedded() -> Config {
     Config::embedded(Some(Path::new("/usr/sbin/sendmail")), "/var/lib/bulkmailer/Maildir".into())
@@ -46,6 +47,11 @@ recipients = 10
 min_free = 0
 [events]
 syslog = true
+[notices]
+return = "message"
+size = "64K"
+postmaster = "root@example.org"
+per_hour = 5
 [queue.outbound]
 transport = "relay"
 workers = 4
@@ -54,6 +60,8 @@ max_recipients = 1
 linger = "55s"
 failed_keep = "1w"
 key_keep = "2w"
+notices = false
+delay_warning = "4h"
 [queue.news]
 workers = "auto"
 [transport.relay]
@@ -70,6 +78,10 @@ path = "~/Mail/in"
     let outbound = &config.queues["outbound"];
     assert_eq!((outbound.workers, outbound.max_recipients, outbound.linger.as_secs()), (Some(4), 1, 55));
     assert_eq!((outbound.failed_keep.as_secs(), outbound.key_keep.as_secs()), (604_800, 1_209_600));
+    assert_eq!((outbound.notices, outbound.delay_warning.as_secs()), (false, 14_400));
+    let notices = &config.notices;
+    assert_eq!((notices.returned, notices.size, notices.per_hour), (Returned::Message, 64 << 10, 5));
+    assert_eq!(notices.postmaster.as_ref().map(|address| address.as_str()), Some("root@example.org"));
     assert_eq!(outbound.retry.first, Duration::from_secs(60));
     assert_eq!(config.queues["news"].transport, "relay", "a queue goes where outbound goes unless it says otherwise");
     assert_eq!(config.queues["bounce"].transport, "maildir");
@@ -100,6 +112,12 @@ fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
         ("[limits]\nmessage = -1", "/etc/b.toml:2: limits.message: \"-1\" is no size"),
         ("[limits]\nmessage = \"1K\"\nheader = \"2K\"", "/etc/b.toml:3: limits.header: a header of 2K never fits"),
         ("[limits]\nrecipients = 0", "/etc/b.toml:2: limits.recipients: 0 is not possible"),
+        (
+            "[notices]\nreturn = \"all\"",
+            "/etc/b.toml:2: notices.return: \"all\" is not possible: \"header\", or \"message\"",
+        ),
+        ("[notices]\npostmaster = \"a b@c\"", "/etc/b.toml:2: notices.postmaster: bad address \"a b@c\": "),
+        ("[notices]\nper_hour = 0", "/etc/b.toml:2: notices.per_hour: 0 is not possible: "),
         ("[events]\nsyslog = \"yes\"", "/etc/b.toml:2: events.syslog: \"yes\" is neither true nor false"),
         ("[queue.outbound]\nworkers = 0", "/etc/b.toml:2: queue.outbound.workers: 0 is not possible: \"auto\", or"),
         ("[queue.outbound]\nworkers = 257", "/etc/b.toml:2: queue.outbound.workers: 257 is not possible"),

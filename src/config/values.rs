@@ -15,6 +15,8 @@ use serde::de::{Error, Visitor};
 use toml::Spanned;
 
 use super::{OnCrash, Profile};
+use crate::model::Address;
+use crate::policy::notice::Returned;
 use crate::policy::units::{parse_duration, parse_size, size_text};
 
 /// A value with its place.
@@ -33,6 +35,7 @@ pub(super) enum Scalar {
 pub(super) struct RawFile {
     pub limits: RawLimits,
     pub events: RawEvents,
+    pub notices: RawNotices,
     pub queue: BTreeMap<Spanned<String>, RawQueue>,
     pub transport: BTreeMap<Spanned<String>, RawTransport>,
 }
@@ -53,6 +56,15 @@ pub(super) struct RawEvents {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [notices]")]
+pub(super) struct RawNotices {
+    pub r#return: Value,
+    pub size: Value,
+    pub postmaster: Value,
+    pub per_hour: Value,
+}
+
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [queue.outbound]")]
 pub(super) struct RawQueue {
     pub transport: Value,
@@ -62,6 +74,8 @@ pub(super) struct RawQueue {
     pub linger: Value,
     pub failed_keep: Value,
     pub key_keep: Value,
+    pub notices: Value,
+    pub delay_warning: Value,
     pub on_crash: Value,
     pub probe_every: Value,
 }
@@ -179,6 +193,20 @@ pub(super) fn count(range: RangeInclusive<usize>) -> impl Fn(&Scalar) -> Result<
             .filter(|number| range.contains(number))
             .ok_or_else(|| format!("{value} is not possible: a whole number from {least} to {most}"))
     }
+}
+
+/// What a notice brings back.
+pub(super) fn returned(value: &Scalar) -> Result<Returned, String> {
+    match text(value)?.as_str() {
+        "header" => Ok(Returned::Header),
+        "message" => Ok(Returned::Message),
+        _ => Err(format!("{value} is not possible: \"header\", or \"message\"")),
+    }
+}
+
+/// An address, or none where it is empty.
+pub(super) fn address(value: &Scalar) -> Result<Option<Address>, String> {
+    Address::sender(&text(value)?).map_err(|error| error.to_string())
 }
 
 /// `"auto"` (`None`), or how many.

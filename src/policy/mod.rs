@@ -1,5 +1,6 @@
 //! Pure functions: the clock is an argument, and nothing here does I/O.
 #![forbid(unsafe_code)]
 
+pub mod notice;
 pub mod retry;
 pub mod units;

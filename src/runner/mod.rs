@@ -85,6 +85,7 @@ pub(crate) struct Plan<'a> {
     pub name: String,
     pub policy: &'a config::Queue,
     pub transport: &'a config::Transport,
+    pub notices: &'a config::Notices,
     pub syslog: bool,
     pub workers: usize,
     /// Counted from 0, so that the queues' first workers do not all stay on the same processor.
@@ -188,6 +189,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             name: name.clone(),
             policy,
             transport,
+            notices: &site.config.notices,
             syslog: site.config.events.syslog,
             workers,
             number: plans.len(),

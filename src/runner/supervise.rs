@@ -21,6 +21,7 @@ use crate::sys::{clock, fault, process::host_name};
 use crate::transport;
 use crate::worker::FAULTS_MAX;
 use crate::worker::board::{Counter, List, Phase};
+use crate::worker::notices;
 
 /// How often a supervisor looks at `wake` while a worker lives, and while it lingers.
 const TICK: Duration = Duration::from_millis(100);
@@ -416,6 +417,9 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
         if board.count(Counter::Faults) > 0 {
             exit = exit.worst(Exit::IoErr);
+        }
+        if self.queue.name() == notices::QUEUE && !self.told() {
+            notices::sum_up(&self.queue)?;
         }
         if !self.told() && self.queue.sweep_is_due(SWEEP_EVERY) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Plan, sink};
 use crate::events;
 use crate::model::Exit;
+use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
@@ -15,6 +16,7 @@ use crate::sys::{child, clock, fault, spawn};
 use crate::transport;
 use crate::worker::board::{Counter, LISTED_MAX, List};
 use crate::worker::doubt::{Noted, Since};
+use crate::worker::notices::{self, Notices};
 use crate::worker::{Worker, work};
 
 /// How long workers that were told to stop now may take before they are killed: what a sendmail gets, twice, and a bit.
@@ -166,8 +168,9 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, ind
     let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());
-    let tools = tools.and_then(|signals| spool.events().map(|events| (signals, events)).map_err(|e| e.to_string()));
-    let (signals, events) = match tools {
+    let open = |signals| Ok((signals, spool.events()?, spool.queue(notices::QUEUE)?));
+    let tools = tools.and_then(|signals| open(signals).map_err(|error: QueueError| error.to_string()));
+    let (signals, events, outlet) = match tools {
         Ok(tools) => tools,
         Err(error) => {
             warning!("{}: {error}", plan.name);
@@ -180,6 +183,7 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, ind
         policy: plan.policy,
         transport: transport::open(plan.transport),
         events: events::Log::new(events, plan.syslog),
+        notices: Notices { outlet: &outlet, policy: plan.notices, host: process::host_name() },
         board: &plan.board,
         slot: plan.board.slot(index),
         signals: &signals,

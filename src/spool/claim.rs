@@ -12,8 +12,9 @@
 //! Where a step fails the entry lies where it was, and the run passes it over from then on. One that was delivered and
 //! could not be unlinked is closed in its journal besides, so that a later run only settles it.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,13 +23,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::entry::Extent;
-use super::journal::Journal;
+use super::journal::{AttemptLine, Journal};
 use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
 use super::scan::Cursor;
 use super::{SpoolError, entry};
 use crate::model::verdict::Kind;
-use crate::model::{EntryId, Envelope, Micros, Verdict};
-use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Stuck};
+use crate::model::{Address, EntryId, Envelope, Micros, Reason, Verdict};
+use crate::policy::notice::{About, Outcome};
+use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Storm, Stuck};
 use crate::sys::{dir, fault, lock};
 
 /// So many journals may wait for a sync before a worker makes one.
@@ -224,6 +226,33 @@ impl<'q> Queue for &'q SpoolQueue {
     fn contended(&self) -> u64 {
         self.contended.load(Ordering::Relaxed)
     }
+
+    fn publish(
+        &self,
+        envelope: &Envelope,
+        due: Micros,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), SpoolError> {
+        let mut draft = self.draft(envelope)?;
+        write(&mut draft).map_err(self.failed("write a new entry", "tmp"))?;
+        draft.publish(due).map(|_| ())
+    }
+
+    fn knows(&self, id: &EntryId) -> Result<bool, SpoolError> {
+        self.knows_key(id)
+    }
+
+    fn admit(&self, sender: &Address, limit: u64, line: &str, now: Micros) -> Result<bool, SpoolError> {
+        self.admit_notice(sender, limit, line, now)
+    }
+
+    fn ended_storms(
+        &self,
+        now: Micros,
+        each: &mut dyn FnMut(&Storm) -> Result<(), SpoolError>,
+    ) -> Result<(), SpoolError> {
+        self.end_storms(now, each)
+    }
 }
 
 impl SpoolClaim<'_> {
@@ -349,6 +378,40 @@ impl Claim for SpoolClaim<'_> {
 
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), SpoolError> {
         let noted = self.journal.note(self.queue, &self.envelope.id, attempt);
+        noted.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
+    }
+
+    fn unnoticed(&self, about: About) -> Vec<usize> {
+        let history = &self.journal.history;
+        let concerned = |i: &usize| {
+            let last = history.last.get(*i).copied().flatten();
+            match about {
+                About::Failed => last == Some(Kind::Failed),
+                About::Delayed => matches!(last, Some(Kind::Deferred | Kind::Unknown)),
+                About::Relayed | About::Delivered => last != Some(Kind::Failed),
+            }
+        };
+        let all = (0..self.envelope.recipients.len()).filter(concerned);
+        all.filter(|&i| !history.noticed.contains(&(about, i))).collect()
+    }
+
+    fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, SpoolError> {
+        let mut last: HashMap<usize, (Micros, Option<Reason>)> = HashMap::new();
+        let mut each = |attempt: &AttemptLine| {
+            for result in &attempt.results {
+                last.extend(result.group.iter().map(|&i| (i, (attempt.at, result.reason.clone()))));
+            }
+        };
+        self.queue.history(&self.envelope.id, self.envelope.recipients.len(), &mut each)?;
+        let outcome = |&i: &usize| {
+            let (at, reason) = last.remove(&i).map_or((None, None), |(at, reason)| (Some(at), reason));
+            Some(Outcome { recipient: self.envelope.recipients.get(i)?.clone(), at, reason })
+        };
+        Ok(recipients.iter().filter_map(outcome).collect())
+    }
+
+    fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), SpoolError> {
+        let noted = self.journal.noticed(self.queue, &self.envelope.id, about, recipients, now);
         noted.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
     }
 

@@ -11,7 +11,9 @@
 //! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody;
 //! - `{"reopened":AT,"by":UID,"group":[…]}`: a person gave the entry another chance. These recipients are open again, and
 //!   attempts and waiting time begin anew;
-//! - `{"removed":AT,"by":UID}`: a person removes the entry. Every recipient is closed, and none counts as failed.
+//! - `{"removed":AT,"by":UID}`: a person removes the entry. Every recipient is closed, and none counts as failed;
+//! - `{"noticed":AT,"about":"failed","group":[…]}` says that the sender was told of these recipients, or that they will be
+//!   in a summary.
 //!
 //! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
 //! with the group in flight. One whose last word is held waits for a person.
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{SpoolQueue, journal_path};
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros, Reason, Verdict};
+use crate::policy::notice::About;
 use crate::queue::AttemptNote;
 use crate::sys::{dir, durable, fault};
 
@@ -38,6 +41,7 @@ const LINE_MAX: u64 = 1 << 20;
 enum Line {
     Begun { begun: Micros, group: Vec<usize>, status: String },
     Attempt(AttemptLine),
+    Noticed { noticed: Micros, about: About, group: Vec<usize> },
     Reopened { reopened: Micros, by: u32, group: Vec<usize> },
     Removed { removed: Micros, by: u32 },
     First { journal: u32, recipients: usize },
@@ -73,6 +77,8 @@ pub struct History {
     pub last: Vec<Option<Kind>>,
     /// The last line about an attempt.
     pub attempt: Option<AttemptLine>,
+    /// Of whom the sender was told.
+    pub noticed: BTreeSet<(About, usize)>,
     /// Why somebody was held, as it was noted last.
     pub held: Option<Reason>,
     /// The recipients that were in flight when their worker died.
@@ -121,6 +127,8 @@ impl History {
     fn set(&mut self, recipient: usize, kind: Kind) {
         if let Some(last) = self.last.get_mut(recipient) {
             *last = Some(kind);
+            // Who fails again, after a person had it tried again, is a new matter.
+            self.noticed.remove(&(About::Failed, recipient));
         }
         self.in_flight.remove(&recipient);
     }
@@ -159,6 +167,7 @@ impl History {
                 }
                 self.attempt = Some(attempt);
             }
+            Line::Noticed { about, group, .. } => self.noticed.extend(group.into_iter().map(|i| (about, i))),
             Line::Reopened { group, .. } => {
                 for recipient in group {
                     if let Some(last) = self.last.get_mut(recipient) {
@@ -316,6 +325,22 @@ impl Journal {
         self.append(queue, id, &Line::Attempt(line.clone()))?;
         self.history.take(Line::Attempt(line));
         fault::instant("journal.noted");
+        Ok(())
+    }
+
+    /// Records that the sender was told.
+    pub fn noticed(
+        &mut self,
+        queue: &SpoolQueue,
+        id: &EntryId,
+        about: About,
+        recipients: &[usize],
+        now: Micros,
+    ) -> io::Result<()> {
+        fault::point("notice.record")?;
+        let line = Line::Noticed { noticed: now, about, group: recipients.to_vec() };
+        self.append(queue, id, &line)?;
+        self.history.take(line);
         Ok(())
     }
 

@@ -45,25 +45,23 @@ impl OpenKey {
     }
 }
 
-/// The folder and file of an id's key, relative to the queue's folder.
-fn key_path(id: &EntryId) -> (String, String) {
-    let folder = format!("keys/{:02x}", id.bucket());
-    let file = format!("{folder}/{id}");
-    (folder, file)
+/// The file of an id's key, relative to the queue's folder.
+fn key_path(id: &EntryId) -> String {
+    format!("keys/{:02x}/{id}", id.bucket())
 }
 
 impl SpoolQueue {
     /// Whether an entry of this id was published, whatever became of it. Who is about to publish it is not waited for.
-    pub fn knows(&self, id: &EntryId) -> Result<bool, SpoolError> {
-        let (_, path) = key_path(id);
+    pub(super) fn knows_key(&self, id: &EntryId) -> Result<bool, SpoolError> {
+        let path = key_path(id);
         let stat = dir::stat(&self.dir, &path).map_err(self.failed("look at", &path))?;
         Ok(stat.is_some_and(|stat| stat.st_mode & 0o7777 == MARK) || self.locate(id)?.is_some())
     }
 
     /// Locks the key of `id`, and finds out whether it was accepted.
     pub(super) fn key(&self, id: &EntryId) -> Result<Key, SpoolError> {
-        let (_, path) = key_path(id);
-        let file = self.lock_key(id).map_err(self.failed("lock", &path))?;
+        let path = key_path(id);
+        let file = self.lock_named(&path, dir::Open::ReadOrCreate).map_err(self.failed("lock", &path))?;
         if is_marked(&file).map_err(self.failed("look at", &path))? {
             return Ok(Key::Marked);
         }
@@ -84,26 +82,28 @@ impl SpoolQueue {
             return Ok(());
         }
         // Nobody is waited for: who holds the lock finds the entry that is about to be removed, or has just set the mark.
-        let file = self.open_key(id)?;
+        let file = self.open_made(&key_path(id), dir::Open::ReadOrCreate)?;
         if is_marked(&file)? { Ok(()) } else { OpenKey(file).mark() }
     }
 
-    fn open_key(&self, id: &EntryId) -> io::Result<File> {
-        let (folder, path) = key_path(id);
-        match dir::open_file(&self.dir, &path, dir::Open::ReadOrCreate) {
+    /// Opens the file at `path`, and makes it and its folders where they are missing.
+    fn open_made(&self, path: &str, how: dir::Open) -> io::Result<File> {
+        match dir::open_file(&self.dir, path, how) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
-        self.ensure_folder("keys")?;
-        self.ensure_folder(&folder)?;
-        dir::open_file(&self.dir, &path, dir::Open::ReadOrCreate)
+        for (at, _) in path.match_indices('/') {
+            self.ensure_folder(&path[..at])?;
+        }
+        dir::open_file(&self.dir, path, how)
     }
 
-    fn lock_key(&self, id: &EntryId) -> io::Result<File> {
+    /// The same, locked, and still under its name.
+    pub(super) fn lock_named(&self, path: &str, how: dir::Open) -> io::Result<File> {
         loop {
-            let file = self.open_key(id)?;
+            let file = self.open_made(path, how)?;
             lock::exclusive(&file)?;
-            if self.is_named(&file, &key_path(id).1)? {
+            if self.is_named(&file, path)? {
                 return Ok(file);
             }
         }

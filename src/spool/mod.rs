@@ -14,6 +14,7 @@
 //! SPOOL/<queue>/corrupt/<name>         could not be parsed; never deleted by the program
 //! SPOOL/<queue>/journal/<hh>/<id>.log  the journal of an entry that needs one
 //! SPOOL/<queue>/keys/<hh>/<id>         ids that must count once; empty files
+//! SPOOL/<queue>/storm/<id>             notices of the last hour to one sender, and what was held back
 //! SPOOL/<queue>/jobs/<job>/            many entries that appeared together: job.json and its own
 //!                                      ready/<n>/, hold/, failed/, journal/
 //! SPOOL/<queue>/done/<job>/            an ended one, about to be removed
@@ -58,6 +59,7 @@ pub mod layout;
 pub mod notes;
 pub mod publish;
 pub mod scan;
+mod storm;
 pub mod sweep;
 
 pub use crate::queue::QueueError as SpoolError;

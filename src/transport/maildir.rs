@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::{Handover, Transport};
 use crate::model::{Attempt, Envelope, Reason, Verdict};
+use crate::policy::notice::About;
 use crate::sys::fault;
 use crate::sys::process::host_name;
 use crate::sys::signals::Signals;
@@ -101,6 +102,10 @@ impl Transport for Maildir {
 
     fn shares_verdicts(&self) -> bool {
         false
+    }
+
+    fn success(&self) -> Option<About> {
+        Some(About::Delivered)
     }
 
     fn longest(&self) -> Duration {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::config;
 use crate::model::{Attempt, Envelope, Verdict};
+use crate::policy::notice::About;
 use crate::queue::Message;
 use crate::sys::signals::Signals;
 
@@ -36,6 +37,10 @@ pub trait Transport {
 
     /// Whether a group gets one verdict for all, as from an exit status, so that one bad recipient refuses the others.
     fn shares_verdicts(&self) -> bool;
+
+    /// What a delivery is to a sender who asked to be told of success; `None` where the sink is told that he asked
+    /// (RFC 3461).
+    fn success(&self) -> Option<About>;
 
     /// The longest that one [`Transport::send`] may take.
     fn longest(&self) -> Duration;

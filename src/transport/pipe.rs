@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::profiles::{Behaviour, with_said};
 use super::{Handover, Transport, all};
 use crate::model::{Attempt, Envelope, Reason, Verdict};
+use crate::policy::notice::About;
 use crate::sys::child::{self, Finish};
 use crate::sys::signals::Signals;
 use crate::sys::spawn::Spawner;
@@ -102,6 +103,10 @@ impl Transport for Pipe {
 
     fn shares_verdicts(&self) -> bool {
         true
+    }
+
+    fn success(&self) -> Option<About> {
+        (!self.behaviour.dsn).then_some(About::Relayed)
     }
 
     fn longest(&self) -> Duration {

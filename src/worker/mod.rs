@@ -1,7 +1,8 @@
 //! A worker: claims entries of one queue until none is due, and brings each to its verdict.
 //!
 //! The order of steps for one group of recipients: *begun* is journaled (several recipients) → the transport has it → its
-//! verdict is journaled → the event line → and after the last group the entry is settled. What cannot be journaled
+//! verdict is journaled → the event line → and after the last group its sender is told of failures ([`notices`]) and the
+//! entry is settled. What cannot be journaled
 //! beforehand is not handed over; what cannot be settled afterwards is passed over to the end of the run.
 //!
 //! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
@@ -11,11 +12,13 @@
 
 pub mod board;
 pub mod doubt;
+pub mod notices;
 
 use std::time::{Duration, Instant};
 
 use self::board::{Board, Counter, List, Slot};
 use self::doubt::{Kept, Noted};
+use self::notices::Notices;
 use crate::config::{self, OnCrash};
 use crate::events::{self, Event};
 use crate::model::verdict::Kind;
@@ -46,6 +49,7 @@ pub struct Worker<'a, Q: Queue> {
     pub policy: &'a config::Queue,
     pub transport: Box<dyn Transport>,
     pub events: events::Log,
+    pub notices: Notices<'a, Q>,
     pub board: &'a Board,
     pub slot: Slot<'a>,
     pub signals: &'a Signals,
@@ -190,6 +194,10 @@ impl<Q: Queue> Worker<'_, Q> {
             let why = Reason::new("two workers of one run died with this entry in hand");
             return self.hold(claim, Verdict::Unknown(why));
         }
+        // What a killed worker had not come to.
+        if let Err(error) = self.tell_of_failures(&mut claim) {
+            return self.stick(claim.id(), &error);
+        }
         let waited = claim.waited(clock::now());
         let mut attempt = Try {
             number: claim.attempts().saturating_add(1),
@@ -241,6 +249,10 @@ impl<Q: Queue> Worker<'_, Q> {
                 Group::Fault(error) => return self.stick(claim.id(), &error),
             }
         }
+        if let Err(error) = self.tell_of_failures(&mut claim) {
+            return self.stick(claim.id(), &error);
+        }
+        self.tell_of_progress(&mut claim, &attempt);
         let end = match attempt.next {
             Some(due) if !attempt.open.is_empty() => End::Deferred { due },
             Some(_) | None if claim.any(Kind::Held) => {
@@ -423,7 +435,9 @@ impl Try {
             Verdict::Unknown(reason) if on_crash == OnCrash::Hold => Verdict::Held(reason),
             Verdict::Deferred(reason) | Verdict::Unknown(reason) if self.expired => {
                 let text = format!("given up after {} attempts: {}", self.number, reason.text);
-                Verdict::Failed(Reason::new(&text).with_status(reason.status))
+                // RFC 3463: delivery time expired.
+                let status = reason.status.unwrap_or_else(|| "4.4.7".to_owned());
+                Verdict::Failed(Reason::new(&text).with_status(Some(status)))
             }
             Verdict::Delivered | Verdict::Deferred(_) | Verdict::Failed(_) | Verdict::Unknown(_) | Verdict::Held(_) => {
                 verdict

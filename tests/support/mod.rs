@@ -32,7 +32,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// The outbound queue goes through the sink in `mode` (see sink.c). `extra` are more lines of the queue's table.
+    /// The outbound queue goes through the sink in `mode` (see sink.c). `extra` are more lines of the queue's table. Nobody
+    /// is told of failures, unless it says so.
     pub fn new(mode: &str, extra: &str) -> Site {
         let site = Site { dir: tempfile::tempdir().expect("a temporary folder") };
         site.set_sink(mode, extra, "30s");
@@ -41,8 +42,9 @@ impl Site {
 
     /// Writes the configuration anew.
     pub fn set_sink(&self, mode: &str, extra: &str, timeout: &str) {
+        let notices = if extra.contains("notices") { "" } else { "notices = false\n" };
         let text = format!(
-            "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"sink\"\n{extra}\n[transport.sink]\nkind = \"pipe\"\ncommand = [{:?}, {mode:?}, {:?}, \
+            "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"sink\"\n{notices}{extra}\n[transport.sink]\nkind = \"pipe\"\ncommand = [{:?}, {mode:?}, {:?}, \
              \"-oi\", \"-f\", \"{{sender}}\", \"--\", \"{{recipients}}\"]\nprofile = \"postfix\"\ntimeout = \"{timeout}\"\n",
             sink().display().to_string(),
             self.path("log").display().to_string()

@@ -1,5 +1,5 @@
 /* A sendmail for tests: records what it was handed, and misbehaves as told.
-   usage: sink MODE LOG [sendmail options] -- RECIPIENT...
+   usage: sink [-N, -R, -V with their values] MODE LOG [sendmail options] -- RECIPIENT...
    One line a hand-over goes to LOG: number, sender, "whole" or "cut", recipients. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,12 +21,14 @@ static int value(const char *mode, const char *name, int *n) {
 }
 
 int main(int argc, char **argv) {
-    const char *mode = argv[1], *log = argv[2], *sender = "", *number = "?";
+    const char *mode, *log, *sender = "", *number = "?";
     char *end;
     size_t got = 0;
     ssize_t k;
-    int i, n = 0, mute, first = argc;
+    int i, n = 0, mute, first;
 
+    for (; argc > 2 && (is(argv[1], "-N") || is(argv[1], "-R") || is(argv[1], "-V")); argc -= 2) argv += 2;
+    mode = argv[1], log = argv[2], first = argc;
     for (i = 3; i < argc; i++) {
         if (is(argv[i], "-f") && i + 1 < argc) sender = argv[++i];
         else if (is(argv[i], "--")) { first = i + 1; break; }

@@ -1,0 +1,548 @@
+//! What a sender is told: a delivery status notification (RFC 3464), or the summary of many that were held back.
+//!
+//! A notice has three parts (RFC 6522): a text for a person, with what to do; the same for a program; and the message, or
+//! its header, which the caller copies between [`Notice::opening`] and [`Notice::closing`].
+//!
+//! Kept true: no text from outside can begin a header field, a line of a field or a part of its own, because control
+//! characters become spaces, fields are folded here, and the boundary follows from an id that no message can know. Lines
+//! stay below 998 bytes (RFC 5322 section 2.1.1), and a reason below 1,000 (see [`Reason`]).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Address, EntryId, Envelope, Micros, Reason};
+
+/// So many recipients are named to the person; the program's part has all of them.
+const NAMED_MAX: usize = 100;
+/// So many recipients come with the diagnostic text, which may be long.
+const DIAGNOSED_MAX: usize = 1_000;
+/// Where lines are folded, and where a word that has no blank is cut.
+const FOLD_AT: usize = 76;
+const WORD_MAX: usize = 900;
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// It is not tried again.
+    Failed,
+    /// It is tried again.
+    Delayed,
+    /// An MTA has it that was not told to notify anybody.
+    Relayed,
+    /// It is where it was to go.
+    Delivered,
+}
+
+impl About {
+    /// The action of RFC 3464 section 2.3.3, which is the name in a journal, too.
+    pub fn name(self) -> &'static str {
+        match self {
+            About::Failed => "failed",
+            About::Delayed => "delayed",
+            About::Relayed => "relayed",
+            About::Delivered => "delivered",
+        }
+    }
+
+    /// What NOTIFY calls it (RFC 3461 section 4.1).
+    fn word(self) -> &'static str {
+        match self {
+            About::Failed => "failure",
+            About::Delayed => "delay",
+            About::Relayed | About::Delivered => "success",
+        }
+    }
+
+    /// Whether a sender who asked for `notify` wants to know; one who did not ask wants to know of trouble.
+    pub fn is_wanted(self, notify: Option<&str>) -> bool {
+        match notify {
+            None => self.word() != "success",
+            Some(list) => list.split(',').any(|word| word.eq_ignore_ascii_case(self.word())),
+        }
+    }
+
+    fn subject(self) -> &'static str {
+        match self {
+            About::Failed => "Your mail could not be delivered",
+            About::Delayed => "Your mail is delayed",
+            About::Relayed => "Your mail was handed on",
+            About::Delivered => "Your mail was delivered",
+        }
+    }
+
+    /// The status where the sink gave none (RFC 3463).
+    fn status(self) -> &'static str {
+        match self {
+            About::Failed => "5.0.0",
+            About::Delayed => "4.0.0",
+            About::Relayed | About::Delivered => "2.0.0",
+        }
+    }
+}
+
+/// What comes back of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    Header,
+    Message,
+}
+
+/// What came of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub recipient: Address,
+    /// When it was tried last, where that is known.
+    pub at: Option<Micros>,
+    pub reason: Option<Reason>,
+}
+
+/// One notice.
+#[derive(Clone, Debug)]
+pub struct Notice<'a> {
+    pub about: About,
+    /// The notice's own id.
+    pub id: &'a EntryId,
+    pub now: Micros,
+    /// This host's name.
+    pub host: &'a str,
+    pub to: &'a Address,
+    /// Of the mail that it is about.
+    pub envelope: &'a Envelope,
+    /// At least one.
+    pub outcomes: &'a [Outcome],
+    /// Until when what is delayed is tried.
+    pub until: Option<Micros>,
+    pub returned: Returned,
+}
+
+impl Notice<'_> {
+    /// Everything before the returned message or header.
+    pub fn opening(&self) -> String {
+        let text = self.text();
+        let charset = if text.is_ascii() { "us-ascii" } else { "utf-8" };
+        let (report, returned) = match (self.is_global(), self.returned) {
+            (false, Returned::Header) => ("delivery-status", "text/rfc822-headers"),
+            (false, Returned::Message) => ("delivery-status", "message/rfc822"),
+            (true, Returned::Header) => ("global-delivery-status", "message/global-headers"),
+            (true, Returned::Message) => ("global-delivery-status", "message/global"),
+        };
+        let boundary = self.boundary();
+        let mut out = head(self.id, self.now, self.host, self.to, self.about.subject());
+        out.push_str(&format!(
+            "Auto-Submitted: auto-replied\nMIME-Version: 1.0\nContent-Type: multipart/report; \
+             report-type={report};\n\tboundary=\"{boundary}\"\nContent-Transfer-Encoding: 8bit\n\n\
+             --{boundary}\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: 8bit\n\n{text}\n\
+             --{boundary}\nContent-Type: message/{report}\nContent-Transfer-Encoding: 8bit\n\n"
+        ));
+        self.fields(&mut out);
+        out.push_str(&format!("\n--{boundary}\nContent-Type: {returned}\nContent-Transfer-Encoding: 8bit\n\n"));
+        out
+    }
+
+    /// Everything behind it.
+    pub fn closing(&self) -> String {
+        format!("\n--{}--\n", self.boundary())
+    }
+
+    /// No message can hold it: the id follows from that of its entry, which it got after it was written.
+    fn boundary(&self) -> String {
+        format!("={}=", self.id)
+    }
+
+    /// It names somebody in UTF-8 (RFC 6533).
+    fn is_global(&self) -> bool {
+        self.to.is_utf8() || self.envelope.is_utf8()
+    }
+
+    /// The part for a person.
+    fn text(&self) -> String {
+        let mut out = paragraph(&format!("This is the mail system of {}.", self.host));
+        let submitted = self.envelope.origin.submitted.rfc5322();
+        let told = match (self.about, &self.envelope.sender) {
+            (About::Failed, Some(_)) => format!(
+                "Your mail of {submitted} could not be delivered to those named below, and it is not tried again."
+            ),
+            (About::Failed, None) => format!(
+                "Mail without a sender, which most likely is a notice itself, was queued on {submitted} and could not \
+                 be delivered. There is nobody but you to be told."
+            ),
+            (About::Delayed, _) => format!(
+                "Your mail of {submitted} could not be delivered yet to those named below. You need not do anything: \
+                 it is tried again{}.",
+                self.until.map_or(String::new(), |until| format!(" until {}", until.rfc5322()))
+            ),
+            (About::Relayed, _) => format!(
+                "Your mail of {submitted} was handed on for those named below, to a mail system that may not tell you \
+                 what becomes of it."
+            ),
+            (About::Delivered, _) => format!("Your mail of {submitted} was delivered to those named below."),
+        };
+        out.push_str(&paragraph(&told));
+        for (reason, whom) in self.by_reason() {
+            for recipient in &whom {
+                out.push_str(&format!("    <{recipient}>\n"));
+            }
+            if let Some(reason) = reason {
+                out.push_str(&indented(&reason.text));
+                if self.about == About::Failed {
+                    out.push_str(&indented(advice(reason.status.as_deref().unwrap_or(""))));
+                }
+            }
+            out.push('\n');
+        }
+        let unnamed = self.outcomes.len().saturating_sub(NAMED_MAX);
+        if unnamed > 0 {
+            out.push_str(&paragraph(&format!("And {unnamed} more, who are named in the report beside this text.")));
+        }
+        out
+    }
+
+    /// The first recipients, those with the same reason together.
+    fn by_reason(&self) -> Vec<(Option<&Reason>, Vec<&Address>)> {
+        let mut places: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        let mut groups: Vec<(Option<&Reason>, Vec<&Address>)> = Vec::new();
+        for outcome in self.outcomes.iter().take(NAMED_MAX) {
+            let reason = outcome.reason.as_ref();
+            let place = *places.entry(reason.map(|reason| reason.text.as_str())).or_insert_with(|| {
+                groups.push((reason, Vec::new()));
+                groups.len() - 1
+            });
+            if let Some((_, whom)) = groups.get_mut(place) {
+                whom.push(&outcome.recipient);
+            }
+        }
+        groups
+    }
+
+    /// The part for a program (RFC 3464 sections 2.2 and 2.3).
+    fn fields(&self, out: &mut String) {
+        let global = self.is_global();
+        let origin = &self.envelope.origin;
+        if let Some(envid) = &origin.envid {
+            field(out, "Original-Envelope-Id", &decoded(envid), global);
+        }
+        field(out, "Reporting-MTA", &format!("dns; {}", self.host), global);
+        field(out, "Arrival-Date", &origin.submitted.rfc5322(), global);
+        for (n, outcome) in self.outcomes.iter().enumerate() {
+            let kind = if outcome.recipient.is_utf8() { "utf-8" } else { "rfc822" };
+            out.push('\n');
+            field(out, "Final-Recipient", &format!("{kind}; {}", outcome.recipient), global);
+            field(out, "Action", self.about.name(), global);
+            let status = outcome.reason.as_ref().and_then(|reason| reason.status.as_deref());
+            field(out, "Status", status.unwrap_or(self.about.status()), global);
+            if let Some(reason) = outcome.reason.as_ref().filter(|_| n < DIAGNOSED_MAX) {
+                field(out, "Diagnostic-Code", &format!("X-Bulkmailer; {}", reason.text), global);
+            }
+            if let Some(at) = outcome.at {
+                field(out, "Last-Attempt-Date", &at.rfc5322(), global);
+            }
+            field(out, "Final-Log-ID", self.envelope.id.as_str(), global);
+            if let Some(until) = self.until.filter(|_| self.about == About::Delayed) {
+                field(out, "Will-Retry-Until", &until.rfc5322(), global);
+            }
+        }
+    }
+}
+
+/// The summary of notices that were held back, because there were too many in an hour.
+#[derive(Clone, Debug)]
+pub struct Summary<'a> {
+    /// The summary's own id.
+    pub id: &'a EntryId,
+    pub now: Micros,
+    pub host: &'a str,
+    pub to: &'a Address,
+    /// When the first of the hour was sent.
+    pub since: Micros,
+    pub held_back: u64,
+    /// A line each, as far as they were kept.
+    pub lines: &'a [String],
+}
+
+impl Summary<'_> {
+    /// The whole message.
+    pub fn message(&self) -> String {
+        let mut out = head(self.id, self.now, self.host, self.to, "More of your mail could not be delivered");
+        out.push_str(
+            "Auto-Submitted: auto-generated\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\
+             Content-Transfer-Encoding: 8bit\n\n",
+        );
+        out.push_str(&paragraph(&format!("This is the mail system of {}.", self.host)));
+        out.push_str(&paragraph(&format!(
+            "Since {} there were so many notices for you that {} of them were held back. This is in place of them: each \
+             line below is a message of yours, with whom it did not reach and why. It is not tried again, unless it says \
+             that it is delayed.",
+            self.since.rfc5322(),
+            self.held_back
+        )));
+        for line in self.lines {
+            out.push_str(&indented(line));
+        }
+        let unnamed = self.held_back.saturating_sub(self.lines.len() as u64);
+        if unnamed > 0 {
+            out.push_str(&paragraph(&format!("And {unnamed} more.")));
+        }
+        out
+    }
+}
+
+/// One message's line in a summary; control characters become spaces, and it has at most 1,200 bytes.
+pub fn summary_line(about: About, envelope: &Envelope, outcomes: &[Outcome]) -> String {
+    let named: Vec<&str> = outcomes.iter().take(3).map(|outcome| outcome.recipient.as_str()).collect();
+    let more = if outcomes.len() > 3 { format!(" and {} more", outcomes.len() - 3) } else { String::new() };
+    let reason = outcomes.iter().find_map(|outcome| outcome.reason.as_ref()).map_or("", |reason| &reason.text);
+    let reason: String = reason.chars().take(100).collect();
+    clean(&format!("{}: {}: {}{more}: {reason}", envelope.id, about.name(), named.join(", ")))
+}
+
+/// The fields that all of them have.
+fn head(id: &EntryId, now: Micros, host: &str, to: &Address, subject: &str) -> String {
+    format!(
+        "From: Mail Delivery System <MAILER-DAEMON@{host}>\nTo: <{to}>\nSubject: {subject}\nDate: {}\n\
+         Message-ID: <{id}@{host}>\n",
+        now.rfc5322()
+    )
+}
+
+/// What the sender can do about a failure with this status (RFC 3463).
+fn advice(status: &str) -> &'static str {
+    let (class, detail) = status.split_once('.').unwrap_or((status, ""));
+    match detail {
+        "1.1" | "1.3" | "1.6" => "Look whether the address is right, and send it again to the right one.",
+        "1.2" | "1.8" | "4.4" => {
+            "Look whether what stands behind the @ is right, and send it again to the right address."
+        }
+        "2.2" => "The mailbox is full: send it again later, or tell the recipient in another way.",
+        "2.3" | "3.4" => "The message is too large: send it in parts, or without what makes it large.",
+        _ if class == "4" => "The other side could not take it for too long: send it again later.",
+        _ if detail.starts_with("7.") => {
+            "It was refused by a rule of the other side: the text above may say which, and the postmaster there can tell."
+        }
+        _ => "If the text above does not tell you what to change, show this message to your postmaster.",
+    }
+}
+
+/// `text` without control characters.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The words of `text` on lines of about [`FOLD_AT`] bytes, the first of which has `used` of them already.
+fn folded(text: &str, mut used: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in clean(text).split(' ').filter(|word| !word.is_empty()) {
+        for piece in pieces(word) {
+            let last = lines.len() - 1;
+            if !lines[last].is_empty() && used + 1 + piece.len() > FOLD_AT {
+                lines.push(piece.to_owned());
+                used = piece.len() + 1;
+                continue;
+            }
+            if !lines[last].is_empty() {
+                lines[last].push(' ');
+                used += 1;
+            }
+            lines[last].push_str(piece);
+            used += piece.len();
+        }
+    }
+    lines
+}
+
+/// A word in pieces that fit into a line.
+fn pieces(word: &str) -> Vec<&str> {
+    let mut rest = word;
+    let mut found = Vec::new();
+    while rest.len() > WORD_MAX {
+        let cut = (0..=WORD_MAX).rev().find(|&at| rest.is_char_boundary(at)).unwrap_or(WORD_MAX);
+        let (piece, after) = rest.split_at(cut);
+        found.push(piece);
+        rest = after;
+    }
+    found.push(rest);
+    found
+}
+
+/// `text` as a paragraph and the empty line behind it.
+fn paragraph(text: &str) -> String {
+    folded(text, 0).join("\n") + "\n\n"
+}
+
+fn indented(text: &str) -> String {
+    folded(text, 8).iter().map(|line| format!("        {line}\n")).collect()
+}
+
+/// One header field, folded. Where it may not be UTF-8, other characters become question marks.
+fn field(out: &mut String, name: &str, value: &str, global: bool) {
+    let value: String = value.chars().map(|c| if global || c.is_ascii() { c } else { '?' }).collect();
+    let lines = folded(&value, name.len() + 2);
+    out.push_str(&format!("{name}: {}\n", lines.join("\n ")));
+}
+
+/// An envelope id without its xtext encoding (RFC 3461 section 4); as it is, where that would not be printable.
+fn decoded(xtext: &str) -> String {
+    let mut out = String::new();
+    let mut rest = xtext;
+    while let Some((before, after)) = rest.split_once('+') {
+        out.push_str(before);
+        let code = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match code {
+            Some(code) if (33..=126).contains(&code) => out.push(char::from(code)),
+            Some(_) | None => return xtext.to_owned(),
+        }
+        rest = &after[2..];
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use mailparse::MailHeaderMap;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::envelope::Origin;
+
+    fn envelope(sender: &str, recipients: &[&str]) -> Envelope {
+        Envelope {
+            id: EntryId::new(Micros(1)),
+            sender: Address::sender(sender).expect("a sender"),
+            recipients: recipients.iter().map(|text| text.parse().expect("an address")).collect(),
+            origin: Origin {
+                submitted: Micros(1_795_526_824_000_000),
+                uid: 0,
+                body: None,
+                notify: None,
+                ret: None,
+                envid: Some("a+2Bb".to_owned()),
+            },
+        }
+    }
+
+    fn outcome(recipient: &str, text: &str, status: Option<&str>) -> Outcome {
+        let reason = Some(Reason { text: text.to_owned(), status: status.map(str::to_owned) });
+        Outcome { recipient: recipient.parse().expect("an address"), at: Some(Micros(1_795_526_825_000_000)), reason }
+    }
+
+    fn compose(about: About, sender: &str, outcomes: &[Outcome], original: &str) -> String {
+        let envelope = envelope(sender, &outcomes.iter().map(|o| o.recipient.as_str()).collect::<Vec<_>>());
+        let to = envelope.sender.clone().unwrap_or_else(|| "postmaster@h.example".parse().expect("an address"));
+        let notice = Notice {
+            about,
+            id: &EntryId::of_key(&["n"]),
+            now: Micros(1_795_526_826_000_000),
+            host: "h.example",
+            to: &to,
+            envelope: &envelope,
+            outcomes,
+            until: Some(Micros(1_795_999_999_000_000)),
+            returned: Returned::Header,
+        };
+        notice.opening() + original + &notice.closing()
+    }
+
+    #[test]
+    fn a_notice_has_its_three_parts_and_their_fields() {
+        let outcomes = [outcome("a@x.org", "550 5.1.1 no such user", Some("5.1.1")), outcome("b@x.org", "no", None)];
+        let text = compose(About::Failed, "s@example.org", &outcomes, "Subject: hi\n");
+        let mail = mailparse::parse_mail(text.as_bytes()).expect("a message");
+        assert_eq!(mail.headers.get_first_value("To").as_deref(), Some("<s@example.org>"));
+        assert_eq!(mail.headers.get_first_value("Auto-Submitted").as_deref(), Some("auto-replied"));
+        assert_eq!(mail.ctype.params["report-type"], "delivery-status");
+        let kinds: Vec<&str> = mail.subparts.iter().map(|part| part.ctype.mimetype.as_str()).collect();
+        assert_eq!(kinds, ["text/plain", "message/delivery-status", "text/rfc822-headers"]);
+        let person = mail.subparts[0].get_body().expect("text");
+        assert!(person.contains("<a@x.org>") && person.contains("Look whether the address is right"), "{person}");
+        let program = mail.subparts[1].get_body().expect("text");
+        let blocks: Vec<&str> = program.trim_end().split("\n\n").collect();
+        assert_eq!(blocks.len(), 3, "{program}");
+        for (block, expected) in [
+            (0, "Original-Envelope-Id: a+b"),
+            (0, "Reporting-MTA: dns; h.example"),
+            (0, "Arrival-Date: "),
+            (1, "Final-Recipient: rfc822; a@x.org"),
+            (1, "Action: failed"),
+            (1, "Status: 5.1.1"),
+            (1, "Diagnostic-Code: X-Bulkmailer; 550 5.1.1 no such user"),
+            (1, "Last-Attempt-Date: "),
+            (2, "Status: 5.0.0"),
+        ] {
+            assert!(blocks[block].lines().any(|line| line.starts_with(expected)), "{expected}: {program}");
+        }
+        assert!(!program.contains("Will-Retry-Until"));
+        assert_eq!(mail.subparts[2].get_body().expect("text").trim(), "Subject: hi");
+    }
+
+    #[test]
+    fn who_wants_to_know_what() {
+        for (notify, wanted) in [
+            (None, [true, true, false]),
+            (Some("never"), [false; 3]),
+            (Some("failure"), [true, false, false]),
+            (Some("success,delay"), [false, true, true]),
+            (Some("SUCCESS"), [false, false, true]),
+        ] {
+            assert_eq!(
+                [About::Failed, About::Delayed, About::Relayed].map(|a| a.is_wanted(notify)),
+                wanted,
+                "{notify:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_delay_says_until_when_and_a_double_bounce_that_it_is_one() {
+        let text = compose(About::Delayed, "s@x.org", &[outcome("a@x.org", "busy", Some("4.2.1"))], "");
+        assert!(text.contains("\nAction: delayed\nStatus: 4.2.1\n") && text.contains("\nWill-Retry-Until: "), "{text}");
+        let text = compose(About::Failed, "", &[outcome("a@x.org", "no", None)], "");
+        assert!(text.contains("To: <postmaster@h.example>") && text.contains("but you to be told"), "{text}");
+    }
+
+    #[test]
+    fn an_address_in_utf_8_makes_a_global_report() {
+        let text = compose(About::Failed, "s@x.org", &[outcome("jörg@x.org", "nö", None)], "");
+        let mail = mailparse::parse_mail(text.as_bytes()).expect("a message");
+        assert_eq!(mail.ctype.params["report-type"], "global-delivery-status");
+        assert_eq!(mail.subparts[1].ctype.mimetype, "message/global-delivery-status");
+        assert!(text.contains("Final-Recipient: utf-8; jörg@x.org") && text.contains("; nö"), "{text}");
+        let text = compose(About::Failed, "s@x.org", &[outcome("a@x.org", "nö", None)], "");
+        assert!(text.contains("X-Bulkmailer; n?\n") && text.contains("charset=utf-8"), "{text}");
+    }
+
+    #[test]
+    fn many_recipients_are_all_reported_and_not_all_named() {
+        let outcomes: Vec<Outcome> = (0..1_500).map(|n| outcome(&format!("r{n}@x.org"), "no", None)).collect();
+        let text = compose(About::Failed, "s@x.org", &outcomes, "");
+        assert_eq!(text.matches("Final-Recipient: ").count(), 1_500);
+        assert_eq!(text.matches("Diagnostic-Code: ").count(), DIAGNOSED_MAX);
+        assert!(text.contains("And 1400 more") && text.matches("    <r").count() == NAMED_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_from_outside_becomes_a_line_of_its_own(said in "[\\PC\r\n\0\t =:]{0,400}", envid in "[!-~]{1,30}") {
+            let outcomes = [outcome("a@x.org", &said, None)];
+            let mut envelope = envelope("s@x.org", &["a@x.org"]);
+            envelope.origin.envid = Some(envid);
+            let id = EntryId::of_key(&["n"]);
+            let notice = Notice {
+                about: About::Failed, id: &id, now: Micros(1), host: "h", to: &"s@x.org".parse().expect("an address"),
+                envelope: &envelope, outcomes: &outcomes, until: None, returned: Returned::Message,
+            };
+            let text = notice.opening() + &notice.closing();
+            let mail = mailparse::parse_mail(text.as_bytes()).expect("a message");
+            prop_assert_eq!(mail.subparts.len(), 3);
+            let known = ["Original-Envelope-Id", "Reporting-MTA", "Arrival-Date", "Final-Recipient", "Action", "Status",
+                "Diagnostic-Code", "Last-Attempt-Date", "Final-Log-ID"];
+            for line in mail.subparts[1].get_body().expect("text").lines().filter(|line| !line.is_empty()) {
+                let named = line.split_once(':').is_some_and(|(name, _)| known.contains(&name));
+                prop_assert!(named || line.starts_with(' '), "{:?}", line);
+            }
+            prop_assert!(text.lines().all(|line| line.len() < 998));
+            let line = summary_line(About::Failed, &envelope, &outcomes);
+            prop_assert!(!line.contains(['\n', '\r']) && line.len() < 1_300);
+        }
+    }
+}
