@@ -7,7 +7,7 @@ use super::header::Header;
 use super::{Refused, recipients};
 use crate::config::Limits;
 use crate::model::envelope::Origin;
-use crate::model::{Address, Body, EntryId, Envelope, Exit};
+use crate::model::{Address, Body, EntryId, Envelope, Exit, Micros};
 use crate::spool::{Batch, Published, Spool, SpoolError, SpoolQueue};
 use crate::sys::{clock, process};
 
@@ -37,6 +37,8 @@ pub struct Request {
     pub envid: Option<String>,
     /// Of several messages with this key, one is queued.
     pub key: Option<String>,
+    /// It is not handed over before; at once, where none is given.
+    pub at: Option<Micros>,
 }
 
 /// A message that was queued.
@@ -82,11 +84,16 @@ pub fn single(
 ) -> Result<Accepted, Failure> {
     let now = clock::now();
     let id = request.key.as_ref().map_or_else(|| EntryId::new(now), |key| EntryId::of_key(&["key", key]));
+    let at = request.at;
     let letter = Letter::read(id, limits, request, input)?;
     let mut draft = queue.draft(&letter.envelope)?;
     let bytes = letter.write(queue, limits, input, &mut draft)?;
     let recipients = letter.envelope.recipients.len();
-    let new = draft.publish(now)? == Published::New;
+    let published = match at {
+        Some(at) => draft.publish_at(at)?,
+        None => draft.publish(now)?,
+    };
+    let new = published == Published::New;
     Ok(Accepted { id: letter.envelope.id, recipients, bytes, new })
 }
 

@@ -15,8 +15,10 @@ use super::accept::{self, Failure, Request};
 use super::mbox::Mbox;
 use super::{Refused, maildir, sendmail};
 use crate::config::{ConfigError, Limits, Site};
-use crate::model::{Address, EntryId, Exit};
+use crate::model::{Address, EntryId, Exit, Micros};
+use crate::policy::units;
 use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
+use crate::sys::clock;
 use crate::sys::output::tell;
 use crate::sys::output::warning;
 
@@ -48,6 +50,10 @@ pub struct Args {
     #[arg(long, value_name = "KEY", conflicts_with_all = ["mbox", "maildir"])]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub key: Option<String>,
+    /// Hand it over at this time or soon after, by the next run: "2026-11-26 08:00", or "+2h" from now
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["mbox", "maildir"])]
+    #[arg(value_parser = |text: &str| units::parse_instant(text, clock::now()))]
+    pub at: Option<Micros>,
     /// Print what was queued as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -71,6 +77,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         recipients: sendmail::addresses(&args.recipients)?,
         from_header: args.read_recipients,
         key: args.key.clone(),
+        at: args.at,
         ..Request::default()
     };
     let many = args.mbox.is_some() || args.maildir.is_some();

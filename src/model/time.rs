@@ -54,6 +54,15 @@ impl Micros {
         self.zoned().strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
     }
 
+    /// Reads what [`Micros::local`] or [`Micros::rfc3339`] prints, and other forms of ISO 8601: a date, with or without a
+    /// time of day, in this host's time zone unless it says another. `None` if it is none of these, or before 1970.
+    pub fn parse(text: &str) -> Option<Micros> {
+        let elsewhere = text.parse::<jiff::Timestamp>().ok();
+        let here = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned_datetime(local_zone()).ok();
+        let instant = elsewhere.or_else(|| here().map(|here| here.timestamp()))?;
+        u64::try_from(instant.as_microsecond()).ok().map(|us| Micros(us.min(Micros::MAX.0)))
+    }
+
     fn zoned(self) -> jiff::ZonedDateTime {
         self.timestamp().to_zoned_datetime(local_zone())
     }
@@ -88,6 +97,18 @@ mod tests {
         assert_eq!(t.rfc3339(), "2026-11-24T13:27:04.000001Z");
         assert_eq!(t.day(), "2026-11-24");
         assert_eq!(Micros(7).to_string(), "0000000000000007");
+    }
+
+    #[test]
+    fn an_instant_is_read_in_each_form() {
+        let t = Micros(1_795_526_824_000_000);
+        for text in ["2026-11-24T13:27:04Z", "2026-11-24 14:27:04+01:00", &t.local(), &t.rfc3339()] {
+            assert_eq!(Micros::parse(text), Some(t), "{text}");
+        }
+        assert_eq!(Micros::parse("2026-11-24"), Micros::parse("2026-11-24 00:00"));
+        for bad in ["", "13:27", "tomorrow", "2026-13-24", "1969-01-01T00:00:00Z", "2026-11-24T25:00", "17955"] {
+            assert_eq!(Micros::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

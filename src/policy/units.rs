@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::model::Micros;
+
 /// The longest duration that is taken: a hundred years, so that sums of a few never overflow.
 pub const LONGEST: Duration = Duration::from_secs(36_500 * DAY);
 
@@ -26,6 +28,11 @@ pub enum BadUnit {
     Duration(String),
     #[error("{0:?} is too long a duration: at most 36500d")]
     TooLong(String),
+    #[error(
+        "{0:?} is no time: write a date and a time of day, such as \"2026-11-26 08:00\" (here) or \
+         \"2026-11-26T08:00:00+01:00\", or how long from now, such as \"+2h\""
+    )]
+    Instant(String),
     #[error("{0:?} is no size: write a whole number of bytes, or one with K, M, G or T, such as \"256K\" or \"64M\"")]
     Size(String),
     #[error("{0:?} is too large a size: at most 8388607T")]
@@ -57,6 +64,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, BadUnit> {
     }
     let duration = Duration::from_secs(seconds);
     if duration > LONGEST { Err(BadUnit::TooLong(shown(text))) } else { Ok(duration) }
+}
+
+/// Reads a time: a date with a time of day, in this host's zone or another, or `+` and a duration from `now` on.
+///
+/// Errors: anything else.
+pub fn parse_instant(text: &str, now: Micros) -> Result<Micros, BadUnit> {
+    match text.strip_prefix('+') {
+        Some(from_now) => Ok(now.plus(parse_duration(from_now)?)),
+        None => Micros::parse(text).ok_or_else(|| BadUnit::Instant(shown(text))),
+    }
 }
 
 /// Reads a size in bytes such as `65536`, `256K` or `64M`; the units are powers of 1,024.
@@ -148,6 +165,14 @@ mod tests {
         }
         let said = parse_duration("soon").map_err(|error| error.to_string());
         assert!(said.is_err_and(|text| text.contains("\"1h30m\"")));
+    }
+
+    #[test]
+    fn a_time_is_a_date_or_a_while_from_now() {
+        assert_eq!(parse_instant("+1h30m", Micros(5)), Ok(Micros(5_400_000_005)));
+        assert_eq!(parse_instant("1970-01-01T00:00:01Z", Micros(5)), Ok(Micros(1_000_000)));
+        assert!(matches!(parse_instant("soon", Micros(5)), Err(BadUnit::Instant(_))));
+        assert!(matches!(parse_instant("+soon", Micros(5)), Err(BadUnit::Duration(_))));
     }
 
     #[test]

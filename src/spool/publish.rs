@@ -126,10 +126,21 @@ impl Draft<'_> {
     ///
     /// Errors: a write or sync that failed. Then the entry is not in the queue.
     pub fn publish(self, due: Micros) -> Result<Published, SpoolError> {
-        if !self.id.counts_once() {
-            return self.commit(due).map(|()| Published::New);
-        }
+        let name = EntryName::new(due, self.id.clone());
+        self.put(name)
+    }
+
+    /// The same where a person asked for the time, so that it stands however far off.
+    pub fn publish_at(self, due: Micros) -> Result<Published, SpoolError> {
+        let name = EntryName { due, at: true, id: self.id.clone() };
+        self.put(name)
+    }
+
+    fn put(self, name: EntryName) -> Result<Published, SpoolError> {
         let (queue, id) = (self.queue, self.id.clone());
+        if !id.counts_once() {
+            return self.commit(name).map(|()| Published::New);
+        }
         match queue.key(&id)? {
             Key::Marked => {
                 self.content.file.discard(&queue.dir);
@@ -137,7 +148,7 @@ impl Draft<'_> {
             }
             Key::Open(key) => {
                 fault::point("key.locked").map_err(queue.failed("write a new entry", "tmp"))?;
-                self.commit(due)?;
+                self.commit(name)?;
                 fault::instant("key.published");
                 // The entry is there, and tells as much; whoever removes it sets the mark first.
                 let _ = key.mark();
@@ -146,7 +157,7 @@ impl Draft<'_> {
         }
     }
 
-    fn commit(mut self, due: Micros) -> Result<(), SpoolError> {
+    fn commit(mut self, name: EntryName) -> Result<(), SpoolError> {
         let queue = self.queue;
         let write = |content: &mut Content<Unnamed>| -> io::Result<()> {
             content.complete()?;
@@ -158,7 +169,7 @@ impl Draft<'_> {
             self.content.file.discard(&queue.dir);
             return Err(queue.failed("write a new entry", "tmp")(error));
         }
-        let spot = Spot { state: State::Ready, name: EntryName::new(due, self.id.clone()) };
+        let spot = Spot { state: State::Ready, name };
         let path = spot.path();
         let file = queue.link_new(self.content.file, &spot)?;
         let commit = || {
