@@ -211,7 +211,7 @@ fn what_is_given_up_is_told_once_and_so_is_a_delay() {
     let mail = parse_mail(text.as_bytes()).expect("a message");
     let said = blocks(&mail);
     assert_eq!(said.len(), 3);
-    assert_eq!((said[1]["Action"].as_str(), said[1]["Status"].as_str()), ("delayed", "4.0.0"));
+    assert_eq!((said[1]["Action"].as_str(), said[1]["Status"].as_str()), ("delayed", "4.2.1"));
     assert!(said[1].contains_key("Will-Retry-Until"), "{said:?}");
     assert_eq!(kinds(&mail)[2], "text/rfc822-headers");
     site.ok(&["flush", "-q"]);
