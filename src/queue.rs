@@ -225,7 +225,7 @@ pub trait Claim: Sized {
     /// Records a finished attempt. Not needed where every recipient was delivered to.
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), QueueError>;
 
-    /// Whom its sender has to be told of, and was not: recipients that failed, that are delayed, or that did not fail.
+    /// Whom its sender has to be told of, and was not: recipients that failed, that are delayed, or who have it.
     fn unnoticed(&self, about: About) -> Vec<usize>;
 
     /// What came of these recipients, by their last attempts.

@@ -225,7 +225,7 @@ fn what_is_given_up_is_told_once_and_so_is_a_delay() {
     assert_eq!(all.len(), 2, "the warning and the failure: {all:#?}");
     let text: String =
         all.iter().map(|row| site.ok(&["show", "--message", row["id"].as_str().expect("an id")])).collect();
-    assert!(text.contains("Action: failed\nStatus: 4.4.7\n") && text.contains("given up after "), "{text}");
+    assert!(text.contains("Action: failed\nStatus: 4.2.1\n") && text.contains("given up after "), "{text}");
     site.assert_clean();
 }
 
@@ -340,6 +340,23 @@ mod faults {
                 }
             }
         }
+    }
+
+    /// Between the verdict and the notice a person decides that nobody need know.
+    #[test]
+    fn of_what_a_person_removes_nobody_is_told() {
+        let site = site("workers = 1");
+        sendmail(&site, SENDER, &[], &["b67@x.org"]);
+        let id = site.ids("ready").remove(0);
+        let output = Trap::new(&site, "publish.create=eio").run(&site, &["run"]);
+        assert_eq!((output.status.code(), site.ids("ready").len()), (Some(74), 1), "{output:?}");
+        assert!(site.events().iter().any(|event| event["verdict"] == "failed"), "{output:?}");
+        let trap = Trap::new(&site, "amend.closed");
+        trap.run(&site, &["remove", "--yes", &id]);
+        assert!(trap.was_met());
+        site.ok(&["run"]);
+        assert!(site.list().is_empty());
+        site.assert_clean();
     }
 
     /// The steps of a notice are all met by the tests above, or here.

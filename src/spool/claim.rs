@@ -383,12 +383,16 @@ impl Claim for SpoolClaim<'_> {
 
     fn unnoticed(&self, about: About) -> Vec<usize> {
         let history = &self.journal.history;
+        // Of what a person removes nobody is told.
+        if history.removed {
+            return Vec::new();
+        }
         let concerned = |i: &usize| {
             let last = history.last.get(*i).copied().flatten();
             match about {
                 About::Failed => last == Some(Kind::Failed),
                 About::Delayed => matches!(last, Some(Kind::Deferred | Kind::Unknown)),
-                About::Relayed | About::Delivered => last != Some(Kind::Failed),
+                About::Relayed | About::Delivered => !matches!(last, Some(Kind::Failed | Kind::Held)),
             }
         };
         let all = (0..self.envelope.recipients.len()).filter(concerned);
