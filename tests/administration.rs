@@ -356,7 +356,7 @@ fn corrupt_files_are_listed_shown_removed_and_requeued_when_mended() {
     );
     // As it is, it cannot be queued again; mended it can.
     let refused = site.try_run(&["requeue", &one]);
-    assert!(refused.status.code() == Some(74) && String::from_utf8_lossy(&refused.stderr).contains("cannot be queued"));
+    assert!(refused.status.code() == Some(65) && String::from_utf8_lossy(&refused.stderr).contains("cannot be queued"));
     std::fs::write(file_of(&site, &one, "corrupt"), &whole).expect("mended");
     assert!(site.ok(&["list", "--state", "corrupt", &one]).contains("'bulkmailer requeue' queues it again"));
     assert_eq!(site.ok(&["requeue", &one]), "1 entry requeued\n");

@@ -155,6 +155,8 @@ struct Outcome {
     in_hand: u64,
     /// The first of those.
     in_hand_ids: Vec<EntryId>,
+    /// Cannot be read, or not queued again as they are; why was said.
+    refused: u64,
     /// It could not be done; why was said.
     faults: u64,
 }
@@ -244,8 +246,8 @@ fn confirmed(verb: Verb, found: u64) -> anyhow::Result<bool> {
 }
 
 fn tell(verb: Verb, args: &Args, outcome: &Outcome) -> anyhow::Result<Exit> {
-    let Outcome { done, in_hand, faults, .. } = *outcome;
-    let missing = done + in_hand + faults == 0;
+    let Outcome { done, in_hand, refused, faults, .. } = *outcome;
+    let missing = done + in_hand + refused + faults == 0;
     if args.json {
         print(&(serde_json::to_string(outcome)? + "\n"))?;
     } else {
@@ -261,17 +263,19 @@ fn tell(verb: Verb, args: &Args, outcome: &Outcome) -> anyhow::Result<Exit> {
         }
         print(&(text + "\n"))?;
     }
-    Ok(match (faults, in_hand) {
-        (0, 0) if missing && !args.selection.ids.is_empty() => Exit::Attention,
-        (0, 0) => Exit::Ok,
-        (0, _) => Exit::TempFail,
-        (_, _) => Exit::IoErr,
-    })
+    let missing_ids = missing && !args.selection.ids.is_empty();
+    let statuses = [
+        (faults > 0, Exit::IoErr),
+        (refused > 0, Exit::DataErr),
+        (in_hand > 0, Exit::TempFail),
+        (missing_ids, Exit::Attention),
+    ];
+    Ok(statuses.into_iter().find(|(holds, _)| *holds).map_or(Exit::Ok, |(_, exit)| exit))
 }
 
 impl Outcome {
     fn new(verb: Verb) -> Outcome {
-        Outcome { action: verb.name(), done: 0, in_hand: 0, in_hand_ids: Vec::new(), faults: 0 }
+        Outcome { action: verb.name(), done: 0, in_hand: 0, in_hand_ids: Vec::new(), refused: 0, faults: 0 }
     }
 }
 
@@ -341,7 +345,7 @@ impl Act {
                 Ok(Taken::Gone) => spot = queue.locate(&here.name.id)?,
                 Ok(Taken::Corrupt { why }) => {
                     warning!("{}: {}: {why}; moved to corrupt/", queue.name(), here.name);
-                    self.outcome.faults += 1;
+                    self.outcome.refused += 1;
                     return Ok(());
                 }
                 Err(error) => {
@@ -421,7 +425,7 @@ impl Act {
                 Mended::Gone => false,
                 Mended::No(why) => {
                     warning!("{}: it cannot be queued: {why}", path.display());
-                    self.outcome.faults += 1;
+                    self.outcome.refused += 1;
                     false
                 }
             },

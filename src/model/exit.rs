@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Ok = 0,
-    /// `status` and `check`: something wants a person's attention. `list`, `show`, `flush`: no such entry.
+    /// `status` and `check`: something wants a person's attention. `list`, `show`, `flush`,
+    /// `hold`, `release`, `requeue`, `remove`: no such entry, or a question was answered with no.
     Attention = 1,
     Usage = 64,
     DataErr = 65,
