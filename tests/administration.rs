@@ -132,6 +132,22 @@ fn a_stop_that_is_interrupted_says_what_is_still_in_hand_and_stays() {
 }
 
 #[test]
+fn stop_needs_no_configuration_that_is_right() {
+    let site = Site::new("wait=300", "workers = 1");
+    site.ok(&["submit", "-q", "--mbox", site.mbox("box", 0..20).to_str().expect("a path")]);
+    let main = site.start(&["run"]);
+    wait_until("a worker is busy", || site.busy() == 1);
+    site.configure("[queue.outbound]\nworkers = 0\n");
+    let output = site.try_run(&["stop"]);
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success() && said.contains("all the same"), "{said}");
+    let done = site.deliveries().len();
+    assert_silent(main);
+    assert!(done < 20 && site.deliveries().len() == done);
+    assert_eq!(code(&site, &["stop", "-Q", "outbond"]), Some(78));
+}
+
+#[test]
 fn stop_on_a_large_spool_leaves_all_that_waits() {
     let site = Site::new("ok", SLOW);
     // What is due, and far more names of what waits: the same file under many names serves, for nobody opens it.

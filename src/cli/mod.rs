@@ -138,7 +138,13 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Release(args) => admin::act::release(&resolve()?, args),
         Command::Requeue(args) => admin::act::requeue(&resolve()?, args),
         Command::Remove(args) => admin::act::remove(&resolve()?, args),
-        Command::Stop(args) => admin::button::stop(&resolve()?, args),
+        Command::Stop(args) => match resolve() {
+            Ok(site) => admin::button::stop(&site, args),
+            Err(error) => {
+                eprintln!("bulkmailer: {error}; this stops the queue all the same");
+                admin::button::stop(&Site::without_file(cli.spool.as_deref())?, args)
+            }
+        },
         Command::Start(args) => admin::button::start(&resolve()?, args),
         Command::Check(args) => admin::check::run(&resolve()?, args),
         Command::Config(args) => match resolve() {

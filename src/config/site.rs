@@ -154,6 +154,21 @@ impl Site {
         refuse_ourselves(&config, &origins, file.as_deref(), own.as_ref())?;
         Ok(Site { spool, spool_why, file, file_why, config, origins, sendmail_why })
     }
+
+    /// The same spool with the embedded configuration, for what must be possible whatever stands in a file: a run that
+    /// began before the file was spoilt can be stopped.
+    ///
+    /// Errors: a plain user without a home.
+    pub fn without_file(spool: Option<&Path>) -> Result<Site, ConfigError> {
+        let env = Environment::of_process();
+        let own_file = if env.is_root() { None } else { env.own_file() };
+        let own_file = own_file.filter(|file| file.symlink_metadata().is_ok());
+        let (spool, spool_why) = choose_spool(&env, spool, own_file.as_deref())?;
+        let file_why = "none is read".to_owned();
+        let config = Config::embedded(None, spool.with_file_name("Maildir"));
+        let (origins, sendmail_why) = (Origins::default(), String::new());
+        Ok(Site { spool, spool_why, file: None, file_why, config, origins, sendmail_why })
+    }
 }
 
 fn choose_spool(
