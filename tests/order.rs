@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -45,7 +46,20 @@ fn traced(site: &Site, expressions: &[&str], command: &Command) -> Command {
 
 fn trace(site: &Site) -> Vec<String> {
     let text = std::fs::read_to_string(site.path("trace")).expect("a trace");
-    text.lines().map(str::to_owned).collect()
+    // A call that others interrupted has two lines; it is told by the second, where it has its result.
+    let mut begun: HashMap<&str, &str> = HashMap::new();
+    let mut whole = Vec::new();
+    for line in text.lines() {
+        let pid = line.split(' ').next().unwrap_or_default();
+        if let Some(first) = line.strip_suffix(" <unfinished ...>") {
+            begun.insert(pid, first);
+        } else if let Some((_, rest)) = line.split_once(" resumed>") {
+            whole.push(format!("{}{rest}", begun.remove(pid).unwrap_or_default()));
+        } else {
+            whole.push(line.to_owned());
+        }
+    }
+    whole
 }
 
 /// Asserts that the log has, in this order, lines that contain all of a step's words. Returns the steps' line numbers.

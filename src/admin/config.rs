@@ -9,7 +9,7 @@ mod check;
 use serde_json::json;
 use toml::Value;
 
-use crate::config::{ConfigError, Notices, Queue, Site, Transport};
+use crate::config::{ConfigError, Notices, Online, Queue, Site, Transport};
 use crate::model::Exit;
 use crate::policy::notice::Returned;
 use crate::policy::units::{duration_text, size_text};
@@ -85,6 +85,7 @@ fn tables(site: &Site) -> Vec<Table> {
         ("events".to_owned(), vec![("syslog", Value::Boolean(config.events.syslog))]),
         ("notices".to_owned(), notice_keys(&config.notices)),
     ];
+    tables.extend(config.online.as_ref().map(|online| ("online".to_owned(), vec![online_key(online)])));
     tables.extend(config.queues.iter().map(|(name, queue)| (format!("queue.{name}"), queue_keys(queue))));
     tables.extend(config.transports.iter().map(|(name, way)| (format!("transport.{name}"), transport_keys(way))));
     tables
@@ -119,7 +120,15 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("delay_warning", time(queue.delay_warning)),
         ("on_crash", Value::String(queue.on_crash.name().to_owned())),
         ("probe_every", time(queue.probe_every)),
+        ("warn_after", time(queue.warn_after)),
     ]
+}
+
+fn online_key(online: &Online) -> (&'static str, Value) {
+    match online {
+        Online::Check(command) => ("check", Value::Array(command.iter().cloned().map(Value::String).collect())),
+        Online::Connect(to) => ("connect", Value::String(to.clone())),
+    }
 }
 
 fn transport_keys(transport: &Transport) -> Vec<(&'static str, Value)> {
@@ -223,14 +232,14 @@ mod tests {
     #[test]
     fn what_is_shown_reads_back_as_the_same_configuration() {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let text = "[queue.news]\nlinger = \"1h30m\"\n[transport.x]\nkind = \"pipe\"\n\
+        let text = "[online]\ncheck = [\"nm-online\", \"-q\"]\n[queue.news]\nlinger = \"1h30m\"\n[transport.x]\nkind = \"pipe\"\n\
                     command = [\"/x\", 'a \"b\" \\ ', \"{recipients}\"]\n";
         let site = site(temp.path(), Some(text));
         let shown = show_text(&site);
         let read = load::parse(&shown, Path::new("shown"), Config::embedded(None, "/elsewhere".into()), &|| None);
         let (config, _) = read.unwrap_or_else(|error| panic!("{error}\n{shown}"));
         assert_eq!(config, site.config, "{shown}");
-        let from = format!("linger = \"90m\"                          # {}:2\n", temp.path().join("etc").display());
+        let from = format!("linger = \"90m\"                          # {}:4\n", temp.path().join("etc").display());
         assert!(shown.contains(&from), "{shown}");
         assert!(shown.contains("message = \"64M\"                         # default\n"), "{shown}");
     }

@@ -209,6 +209,9 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
     loop {
         let summary = runner::drain(site, &names, &run)?;
         exit = exit.worst(summary.exit());
+        if summary.any_offline() {
+            warning!("this host is offline, see online in 'bulkmailer config show'; mail waits");
+        }
         let mut open = false;
         for (queue, part) in flushed {
             open |= part.is_open(queue)?;

@@ -38,6 +38,10 @@ struct QueueStatus {
     /// When the next waiting entry is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_due: Option<String>,
+    /// For how long something is due, in seconds.
+    due_for: u64,
+    /// That is longer than `warn_after`.
+    overdue: bool,
     /// Age of the oldest entry that is due or waiting, in seconds.
     oldest_age: u64,
     /// Since when it is stopped, in microseconds.
@@ -67,12 +71,13 @@ struct RunStatus {
     hangs: bool,
 }
 
-/// `bulkmailer status`: 1 if a run hangs, a sink is down or a queue is stopped.
+/// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped, or mail is due for too long.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let now = clock::now();
     let mut all = Vec::new();
     for queue in queues(site, args.queue.as_deref())? {
-        all.push(QueueStatus::of(&queue, now)?);
+        let warn_after = site.config.queues.get(queue.name()).map(|queue| queue.warn_after);
+        all.push(QueueStatus::of(&queue, warn_after.unwrap_or(Duration::MAX), now)?);
     }
     if args.json {
         print(&format!("{:#}\n", serde_json::json!({"spool": site.spool, "queues": all})))?;
@@ -80,13 +85,14 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         print(&text(site, &all, now))?;
     }
     let bad = |status: &QueueStatus| {
-        status.sink_down.is_some() || status.stopped.is_some() || status.run.as_ref().is_some_and(|run| run.hangs)
+        let told = status.overdue || status.sink_down.is_some() || status.stopped.is_some();
+        told || status.run.as_ref().is_some_and(|run| run.hangs)
     };
     Ok(if all.iter().any(bad) { Exit::Attention } else { Exit::Ok })
 }
 
 impl QueueStatus {
-    fn of(queue: &SpoolQueue, now: Micros) -> anyhow::Result<QueueStatus> {
+    fn of(queue: &SpoolQueue, warn_after: Duration, now: Micros) -> anyhow::Result<QueueStatus> {
         let survey = queue.survey(now, u64::MAX)?;
         let count = |state| -> anyhow::Result<u64> {
             let mut count = 0;
@@ -105,6 +111,8 @@ impl QueueStatus {
             failed: count(State::Failed)?,
             corrupt: queue.count_corrupt()?,
             next_due: survey.next.map(Micros::rfc3339),
+            due_for: survey.due_for(now).as_secs(),
+            overdue: survey.due_for(now) > warn_after,
             oldest_age: survey.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
             stopped: queue.stopped(),
             stopped_by: queue.stopper().map(|who| who.by),
@@ -155,6 +163,9 @@ fn text(site: &Site, all: &[QueueStatus], now: Micros) -> String {
         match &status.run {
             None => text.push_str("           no run at work\n"),
             Some(run) => text.push_str(&run_text(run, now)),
+        }
+        if status.overdue {
+            text.push_str(&format!("           mail is due for {} and does not leave\n", rough(status.due_for)));
         }
         if let Some(sink) = &status.sink_down {
             let why = sink.get("why").and_then(|why| why.as_str()).unwrap_or("no reason was noted");

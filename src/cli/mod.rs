@@ -141,7 +141,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Stop(args) => match resolve() {
             Ok(site) => admin::button::stop(&site, args),
             Err(error) => {
-                eprintln!("bulkmailer: {error}; this stops the queue all the same");
+                warning!("{error}; this stops the queue all the same");
                 admin::button::stop(&Site::without_file(cli.spool.as_deref())?, args)
             }
         },

@@ -10,8 +10,8 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::Problem;
-use super::values::{self, RawFile, RawLimits, RawNotices, RawQueue, RawRetry, RawTransport, Scalar, Value};
-use super::{Config, ConfigError, Limits, Notices, Profile, Queue, RESERVED, Retry, Transport};
+use super::values::{self, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar, Value};
+use super::{Config, ConfigError, Limits, Notices, Online, Profile, Queue, RESERVED, Retry, Transport};
 use crate::policy::units::{duration_text, size_text};
 
 /// Which line of the file set a value; values that are not here are the embedded ones.
@@ -42,6 +42,7 @@ pub fn parse(
     config.limits = reader.limits(&raw.limits);
     config.events.syslog = reader.value("events.syslog", &raw.events.syslog, false, values::flag);
     config.notices = reader.notices(&raw.notices);
+    config.online = reader.online(&raw.online);
     for (name, raw) in &raw.transport {
         if let Some(transport) = reader.transport(name, raw) {
             config.transports.insert(name.get_ref().clone(), transport);
@@ -145,6 +146,23 @@ impl Reader<'_> {
         }
     }
 
+    fn online(&mut self, raw: &RawOnline) -> Option<Online> {
+        let connect = self.value("online.connect", &raw.connect, None, |to| values::host_and_port(to).map(Some));
+        let Some(check) = &raw.check else { return connect.map(Online::Connect) };
+        let place = check.span().start;
+        self.origins.0.insert("online.check".to_owned(), line_at(self.text, place));
+        if raw.connect.is_some() {
+            self.problem(Some(place), "online.check: \"connect\" is set, too: keep one of them".to_owned());
+        }
+        match values::online_check(check.get_ref()) {
+            Ok(command) => Some(Online::Check(command)),
+            Err(why) => {
+                self.problem(Some(place), format!("online.check: {why}"));
+                None
+            }
+        }
+    }
+
     fn queue(&mut self, name: &Spanned<String>, raw: &RawQueue, base: Queue) -> Queue {
         let word = name.get_ref();
         if let Err(why) = values::name(word) {
@@ -171,6 +189,7 @@ impl Reader<'_> {
             delay_warning: self.value(&key("delay_warning"), &raw.delay_warning, base.delay_warning, values::duration),
             on_crash: self.value(&key("on_crash"), &raw.on_crash, base.on_crash, values::on_crash),
             probe_every: self.value(&key("probe_every"), &raw.probe_every, base.probe_every, values::duration),
+            warn_after: self.value(&key("warn_after"), &raw.warn_after, base.warn_after, values::some_time),
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Config {
     pub limits: Limits,
     pub events: Events,
     pub notices: Notices,
+    /// How to find out whether this host is online; `None` is not to ask.
+    pub online: Option<Online>,
     /// By name; `outbound`, `inbound` and `bounce` always exist.
     pub queues: BTreeMap<String, Queue>,
     /// By name; the `transport` of every queue is among them.
@@ -93,8 +95,14 @@ impl Config {
         }
         let queues = [("outbound", outbound), ("inbound", "maildir"), ("bounce", "maildir")];
         let queues = queues.map(|(name, transport)| (name.to_owned(), Queue::through(transport)));
-        let (limits, events, notices) = (Limits::default(), Events::default(), Notices::default());
-        Config { limits, events, notices, queues: BTreeMap::from(queues), transports }
+        Config {
+            limits: Limits::default(),
+            events: Events::default(),
+            notices: Notices::default(),
+            online: None,
+            queues: BTreeMap::from(queues),
+            transports,
+        }
     }
 }
 
@@ -122,6 +130,28 @@ pub struct Queue {
     pub on_crash: OnCrash,
     /// The time between two hand-overs while it is in doubt whether the sink is down; default one second.
     pub probe_every: Duration,
+    /// Mail that is due for longer is said; default one day.
+    pub warn_after: Duration,
+}
+
+/// How it is found out whether this host is online.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Online {
+    /// A command ends with status 0. Its program is an absolute path, or a name in one of [`Online::FOLDERS`].
+    Check(Vec<String>),
+    /// A TCP connection succeeds, to `host:port`.
+    Connect(String),
+}
+
+impl Online {
+    /// Where a command without a path is looked for, whatever `PATH` a launcher sets.
+    pub const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+    /// The program that `name` stands for, if it is there.
+    pub fn find(name: &str) -> Option<PathBuf> {
+        // An absolute name takes the folder's place.
+        Online::FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
+    }
 }
 
 /// What becomes of recipients whose outcome is unknown: a worker died with them in flight, or no answer came.
@@ -238,6 +268,7 @@ impl Queue {
             delay_warning: Duration::ZERO,
             on_crash: OnCrash::Resend,
             probe_every: Duration::from_secs(1),
+            warn_after: Duration::from_secs(24 * 3600),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::load::{self, Origins};
 use super::site::{Environment, Host};
-use super::{Config, ConfigError, Profile, RESERVED, Site, Transport};
+use super::{Config, ConfigError, OnCrash, Online, Profile, RESERVED, Site, Transport};
 use crate::policy::notice::Returned;
 
 fn embedded() -> Config {
@@ -52,6 +52,8 @@ return = "message"
 size = "64K"
 postmaster = "root@example.org"
 per_hour = 5
+[online]
+check = ["nm-online", "-q"]
 [queue.outbound]
 transport = "relay"
 workers = 4
@@ -62,6 +64,9 @@ failed_keep = "1w"
 key_keep = "2w"
 notices = false
 delay_warning = "4h"
+on_crash = "hold"
+probe_every = 0
+warn_after = "2d"
 [queue.news]
 workers = "auto"
 [transport.relay]
@@ -83,6 +88,9 @@ path = "~/Mail/in"
     assert_eq!((notices.returned, notices.size, notices.per_hour), (Returned::Message, 64 << 10, 5));
     assert_eq!(notices.postmaster.as_ref().map(|address| address.as_str()), Some("root@example.org"));
     assert_eq!(outbound.retry.first, Duration::from_secs(60));
+    assert_eq!((outbound.on_crash, outbound.probe_every), (OnCrash::Hold, Duration::ZERO));
+    assert_eq!(outbound.warn_after, Duration::from_secs(2 * 86_400));
+    assert_eq!(config.online, Some(Online::Check(vec!["nm-online".to_owned(), "-q".to_owned()])));
     assert_eq!(config.queues["news"].transport, "relay", "a queue goes where outbound goes unless it says otherwise");
     assert_eq!(config.queues["bounce"].transport, "maildir");
     assert_eq!(config.transports["box"], Transport::Maildir { path: "/home/mara/Mail/in".into() });
@@ -124,6 +132,13 @@ fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
         ("[queue.outbound]\nworkers = \"4\"", "/etc/b.toml:2: queue.outbound.workers: \"4\" is not possible"),
         ("[queue.outbound]\nmax_recipients = 10001", "/etc/b.toml:2: queue.outbound.max_recipients: 10001"),
         ("[queue.outbound]\nlinger = 55", "/etc/b.toml:2: queue.outbound.linger: \"55\" is no duration"),
+        ("[queue.outbound]\non_crash = \"drop\"", "/etc/b.toml:2: queue.outbound.on_crash: \"drop\" is not possible: "),
+        ("[queue.outbound]\nwarn_after = 0", "/etc/b.toml:2: queue.outbound.warn_after: 0 is too short"),
+        ("[online]\nconnect = \"example.org\"", "/etc/b.toml:2: online.connect: \"example.org\" is no host and port"),
+        ("[online]\nconnect = \"::1:25\"", "/etc/b.toml:2: online.connect: \"::1:25\" is no host and port"),
+        ("[online]\ncheck = []", "/etc/b.toml:2: online.check: \"\" is no command"),
+        ("[online]\ncheck = [\"bin/x\"]", "/etc/b.toml:2: online.check: \"bin/x\" is no command"),
+        ("[online]\nconnect = \"a:1\"\ncheck = [\"x\"]", "/etc/b.toml:3: online.check: \"connect\" is set, too"),
         ("[queue.outbound]\ntransport = 5", "/etc/b.toml:2: queue.outbound.transport: 5 is no text"),
         ("[queue.outbound]\ntransport = \"x\"", "/etc/b.toml:2: queue.outbound.transport: \"x\": no such transport"),
         ("[queue.outbound.retry]\nfirst = 0", "/etc/b.toml:2: queue.outbound.retry.first: 0 is too short"),

@@ -36,6 +36,7 @@ pub(super) struct RawFile {
     pub limits: RawLimits,
     pub events: RawEvents,
     pub notices: RawNotices,
+    pub online: RawOnline,
     pub queue: BTreeMap<Spanned<String>, RawQueue>,
     pub transport: BTreeMap<Spanned<String>, RawTransport>,
 }
@@ -65,6 +66,13 @@ pub(super) struct RawNotices {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [online]")]
+pub(super) struct RawOnline {
+    pub check: Option<Spanned<Vec<String>>>,
+    pub connect: Value,
+}
+
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [queue.outbound]")]
 pub(super) struct RawQueue {
     pub transport: Value,
@@ -78,6 +86,7 @@ pub(super) struct RawQueue {
     pub delay_warning: Value,
     pub on_crash: Value,
     pub probe_every: Value,
+    pub warn_after: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -269,6 +278,29 @@ pub(super) fn command(args: &[String]) -> Result<Vec<String>, String> {
         return Err(format!("{arg:?} would not be replaced: \"{{recipients}}\" stands alone, \"{{sender}}\" anywhere"));
     }
     Ok(args.to_vec())
+}
+
+/// A command whose status says whether the host is online.
+pub(super) fn online_check(args: &[String]) -> Result<Vec<String>, String> {
+    let program = args.first().map_or("", String::as_str);
+    if program.is_empty() || (program.contains('/') && !Path::new(program).is_absolute()) {
+        return Err(format!("{program:?} is no command: an absolute path, or a name such as \"nm-online\""));
+    }
+    match args.iter().find(|arg| arg.contains('\0')) {
+        Some(arg) => Err(format!("{arg:?}: an argument cannot hold a NUL")),
+        None => Ok(args.to_vec()),
+    }
+}
+
+/// `host:port`, where the host may be an address in brackets.
+pub(super) fn host_and_port(value: &Scalar) -> Result<String, String> {
+    let text = text(value)?;
+    let good = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host_is_good = !host.is_empty() && (bare.is_some() || !host.contains(':'));
+        host_is_good && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if good { Ok(text) } else { Err(format!("{value} is no host and port, as in \"mail.example.org:587\"")) }
 }
 
 /// A queue's or transport's name: it becomes a folder, an option's value, a word in messages.

@@ -11,6 +11,8 @@
 
 mod beat;
 mod lock;
+mod online;
+mod overdue;
 mod progress;
 mod sink;
 mod summary;
@@ -86,6 +88,7 @@ pub(crate) struct Plan<'a> {
     pub policy: &'a config::Queue,
     pub transport: &'a config::Transport,
     pub notices: &'a config::Notices,
+    pub online: Option<&'a config::Online>,
     pub syslog: bool,
     pub workers: usize,
     /// Counted from 0, so that the queues' first workers do not all stay on the same processor.
@@ -190,6 +193,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             policy,
             transport,
             notices: &site.config.notices,
+            online: site.config.online.as_ref(),
             syslog: site.config.events.syslog,
             workers,
             number: plans.len(),

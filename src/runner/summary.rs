@@ -16,6 +16,8 @@ pub struct QueueSummary {
     pub busy: bool,
     /// A person had stopped it before; the counts are zero.
     pub stopped: bool,
+    /// This host is offline, so nothing was tried.
+    pub offline: bool,
     /// Why its sink is down, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_down: Option<String>,
@@ -55,6 +57,7 @@ impl QueueSummary {
             queue: plan.name.clone(),
             busy: was_busy(board),
             stopped: board.phase() == Phase::Stopped,
+            offline: board.is_offline(),
             sink_down: board.sink_is_down().then(|| board.sink_why()),
             delivered: board.count(Counter::Delivered),
             deferred: board.count(Counter::Deferred),
@@ -82,6 +85,10 @@ impl Summary {
     /// The worst status of its queues.
     pub fn exit(&self) -> Exit {
         self.exit
+    }
+
+    pub fn any_offline(&self) -> bool {
+        self.queues.iter().any(|queue| queue.offline)
     }
 
     /// Whether another run has one of the queues.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::lock::{self, QueueLock};
 use super::workforce::{CRASHES_MAX, Workforce};
-use super::{Beat, Plan, beat, sink};
+use super::{Beat, Plan, beat, online, overdue, sink};
 use crate::model::{Exit, Micros};
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
@@ -113,6 +113,12 @@ struct Shift<'p, 'a> {
     last_beat: Instant,
     beaten: bool,
     syncer: Option<i32>,
+    /// The child that finds out whether this host is online.
+    asking: Option<i32>,
+    /// What it answered last.
+    online: bool,
+    /// The doubt that it was asked about last; the greatest number for a sink that is down.
+    asked_about: Option<u64>,
     /// What was done when the last sync began.
     synced: u64,
     last_sync: Instant,
@@ -160,6 +166,9 @@ impl<'p, 'a> Shift<'p, 'a> {
             last_beat: Instant::now(),
             beaten: false,
             syncer: None,
+            asking: None,
+            online: true,
+            asked_about: plan.board.doubts().since(),
             synced: plan.board.recipients_done() + plan.board.count(Counter::Settled),
             last_sync: Instant::now(),
             unsafe_disk: false,
@@ -202,6 +211,7 @@ impl<'p, 'a> Shift<'p, 'a> {
                 self.look()?;
             }
             self.end_doubt();
+            self.look_for_the_net()?;
             // The child that syncs has the lock, too, and its answer counts.
             let over = self.workers.alive() == 0 && self.syncer.is_none() && (self.halted() || self.is_over());
             if over && !self.outlasts() {
@@ -229,6 +239,39 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
     }
 
+    /// Where the sink may be to blame, it may as well be the net.
+    fn look_for_the_net(&mut self) -> Result<(), QueueError> {
+        let board = &self.plan.board;
+        let about = if board.sink_is_down() { Some(u64::MAX) } else { board.doubts().since() };
+        if about.is_none() || about == self.asked_about || board.is_offline() {
+            return Ok(());
+        }
+        self.asked_about = about;
+        if !self.is_online()? {
+            self.plan.board.go_offline();
+        }
+        Ok(())
+    }
+
+    /// Whether this host is online, as far as it is known how to find out. Whoever works is looked after meanwhile.
+    fn is_online(&mut self) -> Result<bool, QueueError> {
+        let Some(how) = self.plan.online else { return Ok(true) };
+        let name = &self.plan.name;
+        let pid = process::fork(|| online::ask(name, how).code()).map_err(self.os("fork a process"))?;
+        self.asking = Some(pid);
+        let until = Instant::now() + online::LIMIT;
+        while self.asking.is_some() {
+            if self.told() || Instant::now() >= until {
+                process::send(pid, Send::Kill);
+            }
+            self.signals.wait(None, TICK).map_err(self.os("wait"))?;
+            self.reap()?;
+            self.workers.end_hung();
+            self.beat(false);
+        }
+        Ok(self.online)
+    }
+
     /// A run that has a time of its own waits for a sink that is down, and tries it now and then.
     fn outlasts(&mut self) -> bool {
         let board = &self.plan.board;
@@ -237,6 +280,9 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
         let again_at = *self.again_at.get_or_insert_with(|| {
             let rest = (self.plan.policy.probe_every * RESTS).max(TICK);
+            if board.is_offline() {
+                return Instant::now() + rest;
+            }
             sink::is_down(
                 self.queue,
                 &board.sink_why(),
@@ -250,6 +296,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             board.sink_may_be_up();
             self.outage = self.workers.take_note();
             (self.again_at, self.proved, self.looked) = (None, false, None);
+            self.asked_about = board.doubts().since();
         }
         true
     }
@@ -276,7 +323,12 @@ impl<'p, 'a> Shift<'p, 'a> {
         let survey = self.queue.survey(clock::now(), most as u64)?;
         self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, claims, stale: false });
         let due = usize::try_from(survey.due).unwrap_or(usize::MAX);
-        if due > busy && self.prove()? {
+        if due <= busy {
+            return Ok(());
+        }
+        if self.workers.alive() == 0 && !self.is_online()? {
+            self.plan.board.go_offline();
+        } else if self.prove()? {
             self.workers.hire(due - busy).map_err(self.os("fork a worker"))?;
         }
         Ok(())
@@ -323,6 +375,13 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     fn reap(&mut self) -> Result<(), QueueError> {
         while let Some((pid, how)) = process::reap().map_err(self.os("wait for a worker"))? {
+            if self.asking == Some(pid) {
+                self.asking = None;
+                // Who cannot ask has said so, and the sink will tell.
+                self.online =
+                    how == Ended::Exited(Exit::Ok.code().into()) || how == Ended::Exited(Exit::Config.code().into());
+                continue;
+            }
             if self.syncer == Some(pid) {
                 self.syncer = None;
                 match how {
@@ -391,6 +450,19 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
     }
 
+    /// Mail that is due for too long is said, unless the outage that keeps it is.
+    fn say_overdue(&self) -> Result<(), QueueError> {
+        let board = &self.plan.board;
+        if !self.halted() {
+            overdue::clear(self.queue);
+        } else if board.is_offline() {
+            overdue::say(self.queue, self.plan.policy.warn_after, &board.sink_why(), clock::now())?;
+        } else if !board.sink_is_down() {
+            overdue::say(self.queue, self.plan.policy.warn_after, "a run ended before its turn", clock::now())?;
+        }
+        Ok(())
+    }
+
     /// The end of the shift: what was settled is synced, the sink's state is said, leftovers are swept.
     fn close(&mut self) -> Result<Exit, QueueError> {
         fault::instant("supervisor.closing");
@@ -405,7 +477,9 @@ impl<'p, 'a> Shift<'p, 'a> {
         if self.unsafe_disk {
             exit = exit.worst(Exit::IoErr);
         }
-        if board.sink_is_down() {
+        if board.is_offline() {
+            exit = exit.worst(Exit::TempFail);
+        } else if board.sink_is_down() {
             let expire = self.plan.policy.retry.expire;
             sink::is_down(self.queue, &board.sink_why(), board.doubts().ids(), expire, clock::now());
             exit = exit.worst(Exit::TempFail);
@@ -421,6 +495,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         if self.queue.name() == notices::QUEUE && !self.told() {
             notices::sum_up(&self.queue)?;
         }
+        self.say_overdue()?;
         if !self.told() && self.queue.sweep_is_due(SWEEP_EVERY) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
         }

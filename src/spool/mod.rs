@@ -5,6 +5,8 @@
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/<queue>/lock                   the run's lock: flock held, never unlinked
 //! SPOOL/<queue>/run.json               the heartbeat of the run at work
+//! SPOOL/<queue>/sink                   since when the sink is down, and what it refused
+//! SPOOL/<queue>/overdue                when it was last said that mail is due for too long
 //! SPOOL/<queue>/wake                   its time is set after every publish and flush: "look again"
 //! SPOOL/<queue>/stopped                a person stopped the queue: nothing more is handed over
 //! SPOOL/<queue>/tmp/                   being written

@@ -14,7 +14,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::SpoolError;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
@@ -256,12 +256,21 @@ fn parts(queue: &SpoolQueue, ready: &str, random: &mut Random) -> Vec<String> {
 pub struct Survey {
     /// Entries that are due.
     pub due: u64,
+    /// When the first of them came to be due.
+    pub due_since: Option<Micros>,
     /// Entries that wait for their time.
     pub waiting: u64,
     /// The earliest time that one of them waits for.
     pub next: Option<Micros>,
     /// When the oldest of all was submitted.
     pub oldest: Option<Micros>,
+}
+
+impl Survey {
+    /// How long something is due, at `now`.
+    pub fn due_for(&self, now: Micros) -> Duration {
+        self.due_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
 }
 
 impl SpoolQueue {
@@ -271,6 +280,7 @@ impl SpoolQueue {
         self.each_name(State::Ready, &mut |name| {
             if name.is_due(now, self.horizon) {
                 survey.due += 1;
+                survey.due_since = Some(survey.due_since.map_or(name.due, |since| since.min(name.due)));
             } else {
                 survey.waiting += 1;
                 survey.next = Some(survey.next.map_or(name.due, |next| next.min(name.due)));

@@ -59,10 +59,11 @@ pub const LISTED_MAX: usize = 64;
 /// A list: how many ids it has, and the ids.
 const LIST_WORDS: usize = 1 + LISTED_MAX * ID_WORDS;
 
-// The words: counters, state of the run, sink flag, why the sink is down, the lists, the doubts, slots.
+// The words: counters, state of the run, sink flag, offline flag, why the sink is down, the lists, the doubts, slots.
 const STATE: usize = COUNTERS;
 const SINK: usize = STATE + 1;
-const WHY: usize = SINK + 1;
+const OFFLINE: usize = SINK + 1;
+const WHY: usize = OFFLINE + 1;
 const LISTS: usize = WHY + WHY_WORDS;
 const DOUBTS: usize = LISTS + 2 * LIST_WORDS;
 const SLOTS: usize = DOUBTS + doubt::WORDS;
@@ -145,9 +146,20 @@ impl Board {
         }
     }
 
+    /// Says that the sink is not to be reached because this host is offline: no outage of the sink's.
+    pub fn go_offline(&self) {
+        self.words[OFFLINE].store(1, Ordering::Release);
+        self.sink_down("this host is offline");
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.words[OFFLINE].load(Ordering::Acquire) != 0
+    }
+
     /// The sink is tried again; only while no worker lives.
     pub fn sink_may_be_up(&self) {
         self.doubts().end();
+        self.words[OFFLINE].store(0, Ordering::Release);
         self.words[SINK].store(0, Ordering::Release);
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{heading, places_json};
 use crate::config::error::Problem;
-use crate::config::{Profile, Site, Transport};
+use crate::config::{Online, Profile, Site, Transport};
 use crate::spool::Spool;
 use crate::sys::process::host_name;
 use crate::transport::profiles;
@@ -47,6 +47,7 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
             Transport::Maildir { path } => report.maildir(site, name, path),
         }
     }
+    report.online(site);
     report.outbound(site);
     report.spool(site, allow_network);
     report
@@ -110,6 +111,15 @@ impl Report {
         let meant = site.origins.line(&key).is_some()
             || site.config.queues.get("outbound").is_some_and(|outbound| outbound.transport == name);
         if meant { &mut self.problems } else { &mut self.warnings }.push(about(site, &key, &fault));
+    }
+
+    fn online(&mut self, site: &Site) {
+        if let Some(Online::Check(command)) = &site.config.online
+            && let Some(name) = command.first().filter(|name| Online::find(name).is_none())
+        {
+            let text = format!("{name}: there is no such command: name its absolute path");
+            self.problems.push(about(site, "online.check", &text));
+        }
     }
 
     /// Mail that is meant for other hosts and ends in a Maildir surprises most people.

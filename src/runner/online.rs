@@ -1,0 +1,63 @@
+//! Whether this host is online, as far as the configuration says how to find out. Mail that waits for the net is no fault
+//! of anybody: an offline run ends with 75 and says nothing.
+//!
+//! The question is asked in a child of the supervisor: a name server that does not answer, or a command that hangs, keeps
+//! nobody from looking after the workers.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use crate::config::Online;
+use crate::model::Exit;
+use crate::sys::child::{self, Finish};
+use crate::sys::output::warning;
+use crate::sys::process::Ended;
+use crate::sys::signals::Signals;
+use crate::sys::spawn::Spawner;
+
+/// No answer within this time is one: offline.
+pub const LIMIT: Duration = Duration::from_secs(15);
+/// How long one address, or the command, may take.
+const EACH: Duration = Duration::from_secs(10);
+
+/// The child's whole life: 0 if the host is online, 75 if not; 78, and a line, if the question cannot be asked.
+pub fn ask(queue: &str, online: &Online) -> Exit {
+    let answer = match online {
+        Online::Connect(to) => Ok(connects(to)),
+        Online::Check(command) => succeeds(command),
+    };
+    match answer {
+        Ok(true) => Exit::Ok,
+        Ok(false) => Exit::TempFail,
+        Err(why) => {
+            warning!("{queue}: online.check: {why}; mail is sent as if it had succeeded");
+            Exit::Config
+        }
+    }
+}
+
+fn connects(to: &str) -> bool {
+    let mut addresses = to.to_socket_addrs().into_iter().flatten();
+    addresses.any(|address| TcpStream::connect_timeout(&address, EACH).is_ok())
+}
+
+fn succeeds(command: &[String]) -> Result<bool, String> {
+    let name = command.first().map_or("", String::as_str);
+    let program = Online::find(name).ok_or_else(|| format!("{name}: there is no such command"))?;
+    let rest = command.iter().skip(1).map(String::as_bytes);
+    let args: Result<Vec<CString>, _> =
+        std::iter::once(program.as_os_str().as_bytes()).chain(rest).map(CString::new).collect();
+    let args = args.map_err(|error| error.to_string())?;
+    let signals =
+        Signals::install(false).and_then(|signals| signals.tick(Duration::from_millis(250)).map(|()| signals));
+    let ready = signals.and_then(|signals| Ok((signals, File::open("/dev/null")?)));
+    let (signals, input) = ready.map_err(|error| error.to_string())?;
+    match child::run(&mut Spawner::default(), &args, &input, EACH, &signals).finish {
+        Finish::Ended(ended) => Ok(ended == Ended::Exited(0)),
+        Finish::Stopped { .. } => Ok(false),
+        Finish::NotStarted(error) => Err(format!("{}: {error}", program.display())),
+    }
+}
