@@ -183,10 +183,14 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// We were told to end, the queue is stopped, the sink is down, or the spool refuses: nothing more is begun.
     fn halted(&self) -> bool {
+        self.plan.board.sink_is_down() || self.must_end()
+    }
+
+    /// The same, where no waiting for the sink would help.
+    fn must_end(&self) -> bool {
         self.told()
             || self.queue.stopped().is_some()
             || self.workers.is_hopeless()
-            || self.plan.board.sink_is_down()
             || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
     }
 
@@ -275,30 +279,31 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// A run that has a time of its own waits for a sink that is down, and tries it now and then.
     fn outlasts(&mut self) -> bool {
         let board = &self.plan.board;
-        if !self.plan.patient || self.told() || self.workers.is_hopeless() || !board.sink_is_down() {
+        if !self.plan.patient || self.must_end() || !board.sink_is_down() {
             return false;
         }
-        let again_at = *self.again_at.get_or_insert_with(|| {
-            let rest = (self.plan.policy.probe_every * RESTS).max(TICK);
-            if board.is_offline() {
-                return Instant::now() + rest;
+        match self.again_at {
+            None => {
+                self.note_outage();
+                self.again_at = Some(Instant::now() + (self.plan.policy.probe_every * RESTS).max(TICK));
             }
-            sink::is_down(
-                self.queue,
-                &board.sink_why(),
-                board.doubts().ids(),
-                self.plan.policy.retry.expire,
-                clock::now(),
-            );
-            Instant::now() + rest
-        });
-        if Instant::now() >= again_at {
-            board.sink_may_be_up();
-            self.outage = self.workers.take_note();
-            (self.again_at, self.proved, self.looked) = (None, false, None);
-            self.asked_about = board.doubts().since();
+            Some(at) if Instant::now() >= at => {
+                board.sink_may_be_up();
+                self.outage = self.workers.take_note();
+                (self.again_at, self.proved, self.looked) = (None, false, None);
+                self.asked_about = board.doubts().since();
+            }
+            Some(_) => {}
         }
         true
+    }
+
+    /// Notes that the sink is down, and says so if it is time to; being offline is none of its faults.
+    fn note_outage(&self) {
+        let (board, expire) = (&self.plan.board, self.plan.policy.retry.expire);
+        if !board.is_offline() {
+            sink::is_down(self.queue, &board.sink_why(), board.doubts().ids(), expire, clock::now());
+        }
     }
 
     fn os(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError + use<> {
@@ -477,11 +482,8 @@ impl<'p, 'a> Shift<'p, 'a> {
         if self.unsafe_disk {
             exit = exit.worst(Exit::IoErr);
         }
-        if board.is_offline() {
-            exit = exit.worst(Exit::TempFail);
-        } else if board.sink_is_down() {
-            let expire = self.plan.policy.retry.expire;
-            sink::is_down(self.queue, &board.sink_why(), board.doubts().ids(), expire, clock::now());
+        if board.sink_is_down() {
+            self.note_outage();
             exit = exit.worst(Exit::TempFail);
         } else if self.outage && board.doubts().since().is_some() && board.count(Counter::Claims) > 0 {
             // Told to end before anything was taken.
