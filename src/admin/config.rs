@@ -114,6 +114,7 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("retry.expire", time(queue.retry.expire)),
         ("max_recipients", number(queue.max_recipients)),
         ("linger", time(queue.linger)),
+        ("kick", Value::Boolean(queue.kick)),
         ("failed_keep", time(queue.failed_keep)),
         ("key_keep", time(queue.key_keep)),
         ("notices", Value::Boolean(queue.notices)),

@@ -183,6 +183,7 @@ impl Reader<'_> {
                 values::count(1..=10_000),
             ),
             linger: self.value(&key("linger"), &raw.linger, base.linger, values::duration),
+            kick: self.value(&key("kick"), &raw.kick, base.kick, values::flag),
             failed_keep: self.value(&key("failed_keep"), &raw.failed_keep, base.failed_keep, values::duration),
             key_keep: self.value(&key("key_keep"), &raw.key_keep, base.key_keep, values::duration),
             notices: self.value(&key("notices"), &raw.notices, base.notices, values::flag),

@@ -118,6 +118,8 @@ pub struct Queue {
     pub max_recipients: usize,
     /// How long a run waits for more mail before it exits; default zero.
     pub linger: Duration,
+    /// Whether `submit` starts a run of its own, for hosts that have no cron; default no.
+    pub kick: bool,
     /// How long an entry in `failed/` is kept; default 7 days.
     pub failed_keep: Duration,
     /// How long an id that counts once (a notice, `submit --key`) is remembered; default 7 days.
@@ -262,6 +264,7 @@ impl Queue {
             retry: Retry::default(),
             max_recipients: 50,
             linger: Duration::ZERO,
+            kick: false,
             failed_keep: Duration::from_secs(7 * 24 * 3600),
             key_keep: Duration::from_secs(7 * 24 * 3600),
             notices: true,

@@ -5,7 +5,7 @@
 //! | 1 | `--spool` | `--config` |
 //! | 2 | `BULKMAILER_SPOOL` | `BULKMAILER_CONFIG` |
 //! | 3 | a plain user with a file of his own: his | a plain user: his, if it exists |
-//! | 4 | the host's: root always, a plain user where he may write | the host's, if it exists |
+//! | 4 | the host's: root always, a plain user where he may write in it or in its `drop/` | the host's, if it exists |
 //! | 5 | the plain user's own | none: the embedded configuration |
 //!
 //! The host's are `/var/spool/bulkmailer` and `/etc/bulkmailer.toml`; a plain user's are
@@ -33,6 +33,8 @@ const LARGEST_FILE: u64 = 1 << 20;
 pub struct Site {
     /// Absolute; it need not exist yet.
     pub spool: PathBuf,
+    /// It is the host's own place, whoever named it.
+    pub spool_is_hosts: bool,
     /// Why this spool, in words that follow its path: "the host's, because you are root".
     pub spool_why: String,
     pub file: Option<PathBuf>,
@@ -152,7 +154,8 @@ impl Site {
             None => (embedded, Origins::default()),
         };
         refuse_ourselves(&config, &origins, file.as_deref(), own.as_ref())?;
-        Ok(Site { spool, spool_why, file, file_why, config, origins, sendmail_why })
+        let spool_is_hosts = spool == env.host.spool;
+        Ok(Site { spool, spool_is_hosts, spool_why, file, file_why, config, origins, sendmail_why })
     }
 
     /// The same spool with the embedded configuration, for what must be possible whatever stands in a file: a run that
@@ -190,7 +193,11 @@ fn choose_spool(
     if let Some(file) = own_file {
         return Ok((own()?, format!("your own, because you have {}", file.display())));
     }
-    match eaccess(host, AccessFlags::W_OK | AccessFlags::X_OK) {
+    let may_write = |folder: &Path| eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK);
+    if may_write(&host.join("drop")).is_ok() {
+        return Ok((host.clone(), "the host's, through its drop/".to_owned()));
+    }
+    match may_write(host) {
         Ok(()) => Ok((host.clone(), "the host's, because you may write in it".to_owned())),
         Err(nix::errno::Errno::ENOENT) => Ok((own()?, format!("your own, because there is no {}", host.display()))),
         Err(_) => Ok((own()?, format!("your own, because you may not write in {}", host.display()))),

@@ -60,6 +60,7 @@ workers = 4
 retry = { first = "1m", max = "1h", expire = "2d" }
 max_recipients = 1
 linger = "55s"
+kick = true
 failed_keep = "1w"
 key_keep = "2w"
 notices = false

@@ -80,6 +80,7 @@ pub(super) struct RawQueue {
     pub retry: RawRetry,
     pub max_recipients: Value,
     pub linger: Value,
+    pub kick: Value,
     pub failed_keep: Value,
     pub key_keep: Value,
     pub notices: Value,

@@ -8,7 +8,8 @@ use super::{Refused, recipients};
 use crate::config::Limits;
 use crate::model::envelope::Origin;
 use crate::model::{Address, Body, EntryId, Envelope, Exit, Micros};
-use crate::spool::{Batch, Published, Spool, SpoolError, SpoolQueue};
+use crate::spool::drop::{DropFolder, Handed};
+use crate::spool::{Batch, Published, SpoolError, SpoolQueue};
 use crate::sys::{clock, process};
 
 /// More `Received` fields than this are a loop (RFC 5321 section 6.3 asks for at least 100 to be let through; a message
@@ -39,6 +40,8 @@ pub struct Request {
     pub key: Option<String>,
     /// It is not handed over before; at once, where none is given.
     pub at: Option<Micros>,
+    /// Who submits, where it is not the running user.
+    pub user: Option<u32>,
 }
 
 /// A message that was queued.
@@ -69,9 +72,8 @@ impl Failure {
     }
 }
 
-/// Refuses where the spool's disk is nearly full.
-pub fn check_room(spool: &Spool, limits: &Limits) -> Result<(), Failure> {
-    let free = spool.free_space()?;
+/// Refuses where the spool's disk, with `free` bytes, is nearly full.
+pub fn check_room(free: u64, limits: &Limits) -> Result<(), Failure> {
     if free < limits.min_free { Err(Refused::Full { free, needed: limits.min_free }.into()) } else { Ok(()) }
 }
 
@@ -82,12 +84,24 @@ pub fn single(
     request: Request,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
+    let id = request.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]));
+    queue_as(id, queue, limits, request, input)
+}
+
+/// Queues one message under an id that is given.
+pub(super) fn queue_as(
+    id: EntryId,
+    queue: &SpoolQueue,
+    limits: &Limits,
+    request: Request,
+    input: &mut impl BufRead,
+) -> Result<Accepted, Failure> {
     let now = clock::now();
-    let id = request.key.as_ref().map_or_else(|| EntryId::new(now), |key| EntryId::of_key(&["key", key]));
     let at = request.at;
-    let letter = Letter::read(id, limits, request, input)?;
+    let mut letter = Letter::read(id, limits, request, input)?;
+    letter.trace();
     let mut draft = queue.draft(&letter.envelope)?;
-    let bytes = letter.write(queue, limits, input, &mut draft)?;
+    let bytes = letter.write(limits, input, &mut draft, tmp_of(queue))?;
     let recipients = letter.envelope.recipients.len();
     let published = match at {
         Some(at) => draft.publish_at(at)?,
@@ -105,11 +119,35 @@ pub fn to_batch(
     request: Request,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
-    let letter = Letter::read(batch.next_id(), limits, request, input)?;
+    let mut letter = Letter::read(batch.next_id(), limits, request, input)?;
+    letter.trace();
     let mut draft = batch.draft(&letter.envelope, letter.envelope.origin.submitted)?;
-    let bytes = letter.write(queue, limits, input, &mut draft)?;
+    let bytes = letter.write(limits, input, &mut draft, tmp_of(queue))?;
     draft.finish()?;
     Ok(Accepted { id: letter.envelope.id.clone(), recipients: letter.envelope.recipients.len(), bytes, new: true })
+}
+
+/// Writes one message into the drop folder, for the queue that is called `queue`. It is accepted once it is synced; no
+/// Received field is added, which the adopter does, who knows the user.
+pub fn to_drop<'d>(
+    folder: &'d DropFolder,
+    queue: &str,
+    limits: &Limits,
+    request: Request,
+    input: &mut impl BufRead,
+) -> Result<(Handed<'d>, Accepted), Failure> {
+    let id = request.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]));
+    let at = request.at;
+    let letter = Letter::read(id, limits, request, input)?;
+    let mut draft = folder.draft(queue, at, &letter.envelope)?;
+    let bytes = letter.write(limits, input, &mut draft, |error| folder.failed("write a new entry")(error))?;
+    let handed = draft.link()?;
+    let accepted = Accepted { id: handed.id.clone(), recipients: letter.envelope.recipients.len(), bytes, new: true };
+    Ok((handed, accepted))
+}
+
+fn tmp_of(queue: &SpoolQueue) -> impl Fn(std::io::Error) -> SpoolError {
+    |source| SpoolError::Io { doing: "write a new entry", path: queue.path("tmp"), source }
 }
 
 /// A message whose header was read, and whose envelope is known.
@@ -150,7 +188,7 @@ impl Letter {
         };
         let origin = Origin {
             submitted: clock::now(),
-            uid: process::real_uid(),
+            uid: request.user.unwrap_or_else(process::real_uid),
             body: request.body,
             notify: request.notify,
             ret: request.ret,
@@ -161,19 +199,26 @@ impl Letter {
         Ok(Letter { envelope, header, rest, dot: request.dot })
     }
 
-    /// Writes header and body to `out`; the message's bytes are returned.
+    /// Adds our Received field.
+    fn trace(&mut self) {
+        let Envelope { id, origin, .. } = &self.envelope;
+        let (host, date) = (process::host_name(), origin.submitted.rfc5322());
+        self.header
+            .prepend("Received", &format!("by {host} (bulkmailer, from userid {})\n\tid {id}; {date}", origin.uid));
+    }
+
+    /// Writes header and body to `out`, whose errors `failed` makes ours; the message's bytes are returned.
     fn write(
         &self,
-        queue: &SpoolQueue,
         limits: &Limits,
         input: &mut impl BufRead,
         out: &mut impl Write,
+        failed: impl Fn(std::io::Error) -> SpoolError,
     ) -> Result<u64, Failure> {
         let max = limits.message;
         let head = self.header.len() + self.rest.first.len() as u64;
         let room = max.checked_sub(head).ok_or(Refused::MessageTooBig { max })?;
-        let failed = |source| SpoolError::Io { doing: "write a new entry", path: queue.path("tmp"), source };
-        self.header.write(out).and_then(|()| out.write_all(&self.rest.first)).map_err(failed)?;
+        self.header.write(out).and_then(|()| out.write_all(&self.rest.first)).map_err(&failed)?;
         if self.rest.ended {
             return Ok(head);
         }
@@ -216,7 +261,7 @@ pub fn user() -> Result<Address, Refused> {
     Ok(process::user_name(process::real_uid()).parse()?)
 }
 
-/// Removes Bcc, and adds what is missing as sendmail does, and our Received.
+/// Removes Bcc, and adds what is missing as sendmail does.
 fn complete(header: &mut Header, envelope: &Envelope, full_name: Option<&str>) {
     header.remove("Bcc");
     header.remove("Resent-Bcc");
@@ -231,8 +276,6 @@ fn complete(header: &mut Header, envelope: &Envelope, full_name: Option<&str>) {
     if !header.has("Message-ID") {
         header.append("Message-ID", &format!("<{id}@{host}>"));
     }
-    let uid = envelope.origin.uid;
-    header.prepend("Received", &format!("by {host} (bulkmailer, from userid {uid})\n\tid {id}; {date}"));
 }
 
 fn from(envelope: &Envelope, full_name: Option<&str>, host: &str) -> String {

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+pub mod adopt;
 mod body;
 pub mod header;
 mod maildir;
@@ -17,6 +18,7 @@ pub mod mbox;
 pub mod recipients;
 pub mod sendmail;
 pub mod submit;
+mod way;
 
 pub use accept::Failure;
 

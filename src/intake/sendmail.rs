@@ -5,11 +5,11 @@
 use std::ffi::OsString;
 use std::io::{self, BufReader};
 
-use super::accept::{self, Request};
+use super::accept::Request;
+use super::way::Way;
 use super::{Refused, recipients};
 use crate::config::Site;
 use crate::model::{Address, Body, Exit};
-use crate::spool::Spool;
 use crate::sys::output::warning;
 
 /// What the command was asked for.
@@ -210,14 +210,14 @@ fn body(value: &str) -> Result<Option<Body>, Refused> {
 }
 
 /// RFC 3461 section 4.1.
-fn notify(value: String) -> Result<String, Refused> {
+pub(super) fn notify(value: String) -> Result<String, Refused> {
     let lower = value.to_ascii_lowercase();
     let fine = lower == "never" || lower.split(',').all(|part| matches!(part, "success" | "failure" | "delay"));
     if fine { Ok(lower) } else { Err(usage("-N takes never, or a list of success, failure, delay")) }
 }
 
 /// RFC 3461 section 4.3.
-fn ret(value: String) -> Result<String, Refused> {
+pub(super) fn ret(value: String) -> Result<String, Refused> {
     match value.to_ascii_lowercase().as_str() {
         "full" => Ok("full".to_owned()),
         "hdrs" => Ok("hdrs".to_owned()),
@@ -226,7 +226,7 @@ fn ret(value: String) -> Result<String, Refused> {
 }
 
 /// RFC 3461 section 4.4: an envelope id is printable ASCII, at most 100 characters.
-fn printable(letter: char, value: String) -> Result<String, Refused> {
+pub(super) fn printable(letter: char, value: String) -> Result<String, Refused> {
     let fine = !value.is_empty() && value.len() <= 100 && value.bytes().all(|b| (33..=126).contains(&b));
     if fine { Ok(value) } else { Err(usage(&format!("-{letter} takes up to 100 printable ASCII characters"))) }
 }
@@ -245,11 +245,10 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
         envid: options.envid.clone(),
         ..Request::default()
     };
-    let spool = Spool::create(&site.spool)?;
-    accept::check_room(&spool, &site.config.limits)?;
-    let queue = spool.queue("outbound")?;
+    let way = Way::open(site, "outbound")?;
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
-    let accepted = accept::single(&queue, &site.config.limits, request, &mut input)?;
+    let accepted = way.single(request, &mut input)?;
+    way.kick();
     if options.verbose {
         crate::sys::output::tell(&format!("queued as {}\n", accepted.id));
     }

@@ -11,13 +11,14 @@ use std::thread::{Scope, ScopedJoinHandle};
 use anyhow::Context;
 use serde_json::json;
 
-use super::accept::{self, Failure, Request};
+use super::accept::{Failure, Request};
 use super::mbox::Mbox;
+use super::way::{Group, Way};
 use super::{Refused, maildir, sendmail};
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::{Address, EntryId, Exit, Micros};
 use crate::policy::units;
-use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
+use crate::spool::SpoolError;
 use crate::sys::clock;
 use crate::sys::output::tell;
 use crate::sys::output::warning;
@@ -71,7 +72,6 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         let known: Vec<&str> = site.config.queues.keys().map(String::as_str).collect();
         return Err(ConfigError::unknown_queue(&args.queue, &known).into());
     }
-    let limits = &site.config.limits;
     let request = Request {
         sender: args.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
         recipients: sendmail::addresses(&args.recipients)?,
@@ -84,17 +84,18 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     if !many && request.recipients.is_empty() && !request.from_header {
         return Err(Refused::NoRecipients.into());
     }
-    let spool = Spool::create(&site.spool)?;
-    accept::check_room(&spool, limits)?;
-    let queue = spool.queue(&args.queue)?;
-    if many { several(&spool, &queue, limits, request, args) } else { one(&queue, limits, request, args) }
+    let way = Way::open(site, &args.queue)?;
+    let limits = &site.config.limits;
+    let exit = if many { several(&way, limits, request, args) } else { one(&way, request, args) }?;
+    way.kick();
+    Ok(exit)
 }
 
-fn one(queue: &SpoolQueue, limits: &Limits, request: Request, args: &Args) -> anyhow::Result<Exit> {
+fn one(way: &Way<'_>, request: Request, args: &Args) -> anyhow::Result<Exit> {
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
-    let accepted = accept::single(queue, limits, request, &mut input)?;
+    let accepted = way.single(request, &mut input)?;
     if args.json {
-        let row = json!({"id": accepted.id, "queue": queue.name(), "recipients": accepted.recipients, "bytes": accepted.bytes, "new": accepted.new});
+        let row = json!({"id": accepted.id, "queue": args.queue, "recipients": accepted.recipients, "bytes": accepted.bytes, "new": accepted.new});
         tell(&format!("{row}\n"));
     } else if !args.quiet {
         tell(&format!("{}\n", accepted.id));
@@ -102,29 +103,13 @@ fn one(queue: &SpoolQueue, limits: &Limits, request: Request, args: &Args) -> an
     Ok(Exit::Ok)
 }
 
-fn several(
-    spool: &Spool,
-    queue: &SpoolQueue,
-    limits: &Limits,
-    mut request: Request,
-    args: &Args,
-) -> anyhow::Result<Exit> {
+fn several(way: &Way<'_>, limits: &Limits, mut request: Request, args: &Args) -> anyhow::Result<Exit> {
     // With recipients as arguments, those of the messages count only if they are asked for.
     request.from_header |= request.recipients.is_empty();
     let (done, many) = std::thread::scope(|scope| {
-        let (batch, committing) = (None, None);
-        let mut many = Many {
-            spool,
-            queue,
-            limits,
-            request,
-            scope,
-            batch,
-            committing,
-            queued: 0,
-            refused: 0,
-            batches: Vec::new(),
-        };
+        let (group, committing) = (None, None);
+        let mut many =
+            Many { way, limits, request, scope, group, committing, queued: 0, refused: 0, batches: Vec::new() };
         let read = many.all(args);
         // What came before an error is queued all the same.
         let done = many.committed().map_err(anyhow::Error::from).and(read);
@@ -137,7 +122,7 @@ fn several(
         _ => done.with_context(|| format!("only the first {queued} messages that are in order were queued"))?,
     }
     if args.json {
-        let row = json!({"queue": queue.name(), "queued": queued, "refused": refused, "batches": batches});
+        let row = json!({"queue": args.queue, "queued": queued, "refused": refused, "batches": batches});
         tell(&format!("{row}\n"));
     } else if !args.quiet {
         let end = if refused > 0 { format!(", {refused} refused") } else { String::new() };
@@ -148,12 +133,11 @@ fn several(
 
 /// Many messages on their way in. While one group is gathered, the one before it is synced.
 struct Many<'s, 'q> {
-    spool: &'q Spool,
-    queue: &'q SpoolQueue,
+    way: &'q Way<'q>,
     limits: &'q Limits,
     request: Request,
     scope: &'s Scope<'s, 'q>,
-    batch: Option<Batch<'q>>,
+    group: Option<Group<'q>>,
     committing: Option<Committing<'s>>,
     queued: u64,
     refused: u64,
@@ -161,7 +145,7 @@ struct Many<'s, 'q> {
 }
 
 /// A group that is being committed: how many messages it has, and what comes of it.
-type Committing<'s> = (u64, ScopedJoinHandle<'s, Result<EntryId, SpoolError>>);
+type Committing<'s> = (u64, ScopedJoinHandle<'s, Result<Option<EntryId>, SpoolError>>);
 
 impl<'q> Many<'_, 'q> {
     fn all(&mut self, args: &Args) -> anyhow::Result<()> {
@@ -213,33 +197,30 @@ impl<'q> Many<'_, 'q> {
     }
 
     fn add(&mut self, name: &str, separator: Option<&str>, input: &mut impl BufRead) -> anyhow::Result<()> {
-        let batch = match self.batch.take() {
-            Some(batch) => batch,
-            None => {
-                accept::check_room(self.spool, self.limits)?;
-                self.queue.batch()?
-            }
+        let group = match self.group.take() {
+            Some(group) => group,
+            None => self.way.group()?,
         };
-        let batch = self.batch.insert(batch);
+        let group = self.group.insert(group);
         let mut request = self.request.clone();
         if request.sender.is_none() {
             request.sender_hint = separator.and_then(|text| text.parse().ok());
             request.sender_from_header = true;
         }
-        match accept::to_batch(self.queue, batch, self.limits, request, input) {
-            Ok(_) => {}
+        match group.add(self.limits, request, input) {
+            Ok(()) => {}
             Err(Failure::Refused(refused)) => self.refuse(name, &refused),
             Err(Failure::Spool(error)) => return Err(error.into()),
         }
-        if self.batch.as_ref().is_some_and(Batch::is_full) { self.commit() } else { Ok(()) }
+        if self.group.as_ref().is_some_and(Group::is_full) { self.commit() } else { Ok(()) }
     }
 
     /// Has what was gathered made visible, as soon as the group before it is.
     fn commit(&mut self) -> anyhow::Result<()> {
         self.committed()?;
-        if let Some(batch) = self.batch.take().filter(|batch| !batch.is_empty()) {
-            let count = batch.len() as u64;
-            let commit = std::thread::Builder::new().spawn_scoped(self.scope, || batch.commit());
+        if let Some(group) = self.group.take().filter(|group| group.len() > 0) {
+            let count = group.len() as u64;
+            let commit = std::thread::Builder::new().spawn_scoped(self.scope, || group.commit());
             self.committing = Some((count, commit.context("no thread can be started to commit with")?));
         }
         Ok(())
@@ -250,7 +231,7 @@ impl<'q> Many<'_, 'q> {
         if let Some((count, commit)) = self.committing.take() {
             let id = commit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             self.queued += count;
-            self.batches.push(id.to_string());
+            self.batches.extend(id.map(|id| id.to_string()));
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Exit statuses, from sysexits.h(3head): what a command says to cron, to an MTA, to a shell.
 
 /// One exit status. The variants' order is of no meaning; [`Exit::worst`] has the rule of `run`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
+    #[default]
     Ok = 0,
     /// `status` and `check`: something wants a person's attention. `list`, `show`, `flush`,
     /// `hold`, `release`, `requeue`, `remove`: no such entry, or a question was answered with no.

@@ -9,6 +9,7 @@
 //! its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no output.
 #![forbid(unsafe_code)]
 
+mod adoption;
 mod beat;
 mod lock;
 mod online;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::config::{self, Config, OnCrash, Site};
+use crate::intake::adopt;
 use crate::model::Exit;
 use crate::policy::{retry, units};
 use crate::spool::{Spool, SpoolQueue};
@@ -89,6 +91,7 @@ pub(crate) struct Plan<'a> {
     pub transport: &'a config::Transport,
     pub notices: &'a config::Notices,
     pub online: Option<&'a config::Online>,
+    pub limits: &'a config::Limits,
     pub syslog: bool,
     pub workers: usize,
     /// Counted from 0, so that the queues' first workers do not all stay on the same processor.
@@ -108,18 +111,31 @@ struct Running<'p, 'a> {
 
 /// `bulkmailer run`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let Some(spool) = Spool::open(&site.spool)? else {
+    let known = |queue: &str| site.config.queues.contains_key(queue);
+    let Some(spool) = adopt::prepare(&site.spool, &known)? else {
         if args.verbose {
             warning!("{}: no spool yet, so nothing to do", site.spool.display());
         }
         return Ok(Exit::Ok);
     };
     let names = queue_names(&spool, &site.config, &args.queues)?;
+    hear(&spool, &names)?;
     let summary = drain(site, &names, args)?;
     if args.json {
         tell(&format!("{}\n", serde_json::to_string(&summary)?));
     }
     Ok(summary.exit())
+}
+
+/// Says what runs had to say that submit started.
+fn hear(spool: &Spool, names: &[String]) -> anyhow::Result<()> {
+    for name in names {
+        if let Some(words) = spool.existing_queue(name)?.and_then(|queue| queue.hear()) {
+            // If it cannot be written, nobody is there to be told.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), words.as_bytes());
+        }
+    }
+    Ok(())
 }
 
 /// The queues that are asked for, or all that exist, in the order of their names.
@@ -194,6 +210,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             transport,
             notices: &site.config.notices,
             online: site.config.online.as_ref(),
+            limits: &site.config.limits,
             syslog: site.config.events.syslog,
             workers,
             number: plans.len(),

@@ -8,6 +8,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::adoption::Adoption;
 use super::lock::{self, QueueLock};
 use super::workforce::{CRASHES_MAX, Workforce};
 use super::{Beat, Plan, beat, online, overdue, sink};
@@ -70,9 +71,10 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
         queue.clear_ended();
         let mut shift = Shift::new(plan, &spool, &queue, &signals);
         exit = exit.worst(shift.work()?);
-        let (noted, told) = (shift.noted, shift.told());
+        let (noted, adopted, told) = (shift.noted, shift.adoption.seen, shift.told());
         drop(lock);
-        if exit != Exit::Ok || told || (queue.woken() == noted && queue.stopped().is_none()) {
+        let unseen = queue.woken() != noted || adopted != Some(queue.dropped().0);
+        if exit != Exit::Ok || told || (!unseen && queue.stopped().is_none()) {
             return Ok(exit);
         }
     }
@@ -99,6 +101,7 @@ fn say_stopped(plan: &Plan<'_>) {
 /// One holding of the lock.
 struct Shift<'p, 'a> {
     plan: &'p Plan<'a>,
+    spool: &'p Spool,
     queue: &'p SpoolQueue,
     signals: &'p Signals,
     workers: Workforce<'p, 'a>,
@@ -106,6 +109,7 @@ struct Shift<'p, 'a> {
     /// `wake` as it was before the last look.
     noted: (i64, i64),
     looked: Option<Look>,
+    adoption: Adoption,
     /// The spool and the sink were proved, before anything was handed over.
     proved: bool,
     /// Since when nothing is due and no worker lives.
@@ -155,12 +159,14 @@ impl<'p, 'a> Shift<'p, 'a> {
         let outage = workers.take_note();
         Shift {
             plan,
+            spool,
             queue,
             signals,
             workers,
             started: clock::now(),
             noted: (0, 0),
             looked: None,
+            adoption: Adoption::default(),
             proved: false,
             idle_since: None,
             last_beat: Instant::now(),
@@ -199,7 +205,8 @@ impl<'p, 'a> Shift<'p, 'a> {
         if worked.is_err() {
             // The workers finish what they have in hand, and nobody reports before them.
             self.workers.tell(Send::Term);
-            while self.workers.alive() > 0 || self.syncer.is_some() {
+            self.adoption.end();
+            while self.workers.alive() > 0 || self.syncer.is_some() || self.adoption.is_at_work() {
                 self.signals.wait(None, TICK).map_err(self.os("wait"))?;
                 self.reap()?;
                 self.workers.end_hung();
@@ -211,13 +218,17 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     fn drain(&mut self) -> Result<(), QueueError> {
         loop {
+            if !self.told() {
+                self.adoption.look(self.plan, self.spool, self.queue, self.signals);
+            }
             if !self.halted() && self.look_is_due() {
                 self.look()?;
             }
             self.end_doubt();
             self.look_for_the_net()?;
-            // The child that syncs has the lock, too, and its answer counts.
-            let over = self.workers.alive() == 0 && self.syncer.is_none() && (self.halted() || self.is_over());
+            // The children that sync and adopt have the lock, too, and their answers count.
+            let alone = self.workers.alive() == 0 && self.syncer.is_none() && !self.adoption.is_at_work();
+            let over = alone && (self.halted() || self.is_over());
             if over && !self.outlasts() {
                 return Ok(());
             }
@@ -227,6 +238,7 @@ impl<'p, 'a> Shift<'p, 'a> {
                 self.workers.tell(Send::Quit);
             } else if self.told() && !self.workers.was_told() {
                 self.workers.tell(Send::Term);
+                self.adoption.end();
             }
             self.workers.end_hung();
             self.keep_safe();
@@ -360,7 +372,7 @@ impl<'p, 'a> Shift<'p, 'a> {
     fn is_over(&mut self) -> bool {
         let more =
             self.looked.as_ref().is_none_or(|look| look.stale || look.next.is_some_and(|next| next <= clock::now()));
-        if more || self.queue.woken() != self.noted {
+        if more || self.queue.woken() != self.noted || self.adoption.seen != Some(self.queue.dropped().0) {
             self.idle_since = None;
             return false;
         }
@@ -396,6 +408,9 @@ impl<'p, 'a> Shift<'p, 'a> {
                     // It was killed: the next one makes up for it.
                     Ended::Signalled(_) => self.synced = u64::MAX,
                 }
+                continue;
+            }
+            if self.adoption.ended(&self.plan.name, pid, how) {
                 continue;
             }
             let died = self.workers.ended(pid, how);
@@ -475,7 +490,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         self.beat(true);
         fault::instant("supervisor.synced");
         let board = &self.plan.board;
-        let mut exit = self.workers.worst;
+        let mut exit = self.workers.worst.worst(self.adoption.worst);
         if self.workers.is_hopeless() {
             warning!("{}: {CRASHES_MAX} workers died, so this run ends; mail waits", self.plan.name);
         }

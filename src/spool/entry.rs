@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::address::MAX_LEN;
 use crate::model::envelope::Origin;
 use crate::model::{Address, EntryId, Envelope};
 
@@ -43,6 +44,12 @@ pub struct Extent {
     pub start: u64,
     /// How many bytes it has.
     pub len: u64,
+}
+
+/// The longest head that an envelope with so many recipients can have: each byte of an address may
+/// be six in JSON.
+pub fn longest_head(recipients: usize) -> u64 {
+    LINE_MAX + (recipients as u64).saturating_mul(6 * MAX_LEN as u64 + 4)
 }
 
 /// The head's bytes for `envelope`, with the size still zero.

@@ -25,7 +25,7 @@ pub const RESERVED: [&str; 5] = ["events", "version", "drop", "tmp", "state.db"]
 #[derive(Debug)]
 pub struct Spool {
     root: PathBuf,
-    dir: File,
+    pub(super) dir: File,
 }
 
 /// One queue of an open spool.
@@ -107,7 +107,7 @@ impl Spool {
         for name in dir::Names::open(&self.dir, ".").map_err(failed)? {
             let name = name.map_err(failed)?;
             // `.version-` is what a killed maker leaves where files need a name.
-            if !["events", "version", "lost+found"].contains(&name.as_str()) && !name.starts_with(".version-") {
+            if !["drop", "events", "version", "lost+found"].contains(&name.as_str()) && !name.starts_with(".version-") {
                 // Somebody else may have made the spool since we looked.
                 return match self.format()? {
                     Some(found) => self.refuse_newer(found),
@@ -119,7 +119,9 @@ impl Spool {
             }
         }
         let steps = || -> io::Result<()> {
-            std::fs::set_permissions(&self.root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+            if dir::stat(&self.dir, "drop")?.is_none() {
+                std::fs::set_permissions(&self.root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+            }
             dir::make(&self.dir, "events")?;
             let new = durable::Unnamed::create(&self.dir, ".", &format!(".version-{}", std::process::id()))?;
             io::Write::write_all(&mut new.file(), format!("{FORMAT}\n").as_bytes())?;

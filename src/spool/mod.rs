@@ -3,6 +3,7 @@
 //! ```text
 //! SPOOL/version                        the layout's version, "1"
 //! SPOOL/events/<date>.jsonl            see `events`
+//! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
 //! SPOOL/<queue>/lock                   the run's lock: flock held, never unlinked
 //! SPOOL/<queue>/run.json               the heartbeat of the run at work
 //! SPOOL/<queue>/sink                   since when the sink is down, and what it refused
@@ -53,6 +54,7 @@ pub mod batch;
 pub mod check;
 pub mod claim;
 pub mod corrupt;
+pub mod drop;
 pub mod entry;
 pub mod find;
 pub mod journal;

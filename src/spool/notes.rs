@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::SpoolError;
 use super::layout::SpoolQueue;
 use crate::model::Micros;
-use crate::sys::{dir, durable, fault};
+use crate::sys::{dir, durable, fault, lock};
+
+/// More bytes are not kept of what nobody heard.
+const UNHEARD_MAX: u64 = 64 << 10;
 
 /// Who stopped a queue, and when. That the file is there is what counts; on a full disk it has no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +112,31 @@ impl SpoolQueue {
     /// Removes a small file.
     pub fn remove_note(&self, name: &str) -> Result<(), SpoolError> {
         dir::unlink(&self.dir, name).map_err(self.failed("remove", name))
+    }
+
+    /// Where a run that nobody reads says what it has to say. The file's lock is shared by those who write there, as long as
+    /// they live.
+    pub fn unheard(&self) -> Result<File, SpoolError> {
+        let steps = || -> io::Result<File> {
+            let file = dir::open_file(&self.dir, "unheard", dir::Open::Append)?;
+            if file.metadata()?.len() > UNHEARD_MAX || !lock::try_shared(&file)? {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
+            Ok(file)
+        };
+        steps().map_err(self.failed("open", "unheard"))
+    }
+
+    /// What was said by runs that nobody read, and have ended; it is forgotten then.
+    pub fn hear(&self) -> Option<String> {
+        let mut file = dir::open_file(&self.dir, "unheard", dir::Open::ReadWrite).ok()?;
+        if file.metadata().ok()?.len() == 0 || !lock::try_exclusive(&file).ok()? {
+            return None;
+        }
+        let mut text = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(&mut file, 2 * UNHEARD_MAX), &mut text).ok()?;
+        file.set_len(0).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Shows that this queue can be changed: makes, renames and removes a file. A spool that refuses this would let a

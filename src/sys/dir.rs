@@ -19,6 +19,12 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(File::from(nix::fcntl::open(path, flags, Mode::empty())?))
 }
 
+/// Opens the directory at `path` only to reach what is in it, for which the right to search it is enough.
+pub fn open_path(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(File::from(nix::fcntl::open(path, flags, Mode::empty())?))
+}
+
 /// Opens the directory `path` in `dir`.
 pub fn open_at(dir: impl AsFd, path: &str) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;

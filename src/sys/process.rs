@@ -126,8 +126,13 @@ pub fn full_name(uid: u32) -> Option<String> {
     (!name.trim().is_empty()).then(|| name.trim().to_owned())
 }
 
+/// The user id that this process acts as.
+pub fn effective_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 pub fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+    effective_uid() == 0
 }
 
 /// From now on files are made for their owner alone (umask 077).

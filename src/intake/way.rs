@@ -1,0 +1,150 @@
+//! Which way mail goes: its spool's owner writes into the queue, everybody else through `drop/`.
+
+use std::io::BufRead;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use super::accept::{self, Accepted, Failure, Request};
+use crate::config::Site;
+use crate::model::EntryId;
+use crate::spool::drop::{DropFolder, Handed};
+use crate::spool::{Batch, Spool, SpoolError, SpoolQueue, batch};
+use crate::sys::process;
+
+/// The way into one queue.
+#[derive(Debug)]
+pub struct Way<'s> {
+    site: &'s Site,
+    queue: &'s str,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Queue(Spool, SpoolQueue),
+    Drop(DropFolder),
+}
+
+impl<'s> Way<'s> {
+    /// Finds the way into `queue`, one of the configuration's, makes what is missing on it, and refuses where the disk is
+    /// nearly full.
+    pub fn open(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
+        let place = match DropFolder::open(&site.spool)? {
+            Some(folder) => {
+                accept::check_room(folder.free_space()?, &site.config.limits)?;
+                Place::Drop(folder)
+            }
+            None => {
+                let spool = create(site)?;
+                accept::check_room(spool.free_space()?, &site.config.limits)?;
+                let queue = spool.queue(queue)?;
+                Place::Queue(spool, queue)
+            }
+        };
+        Ok(Way { site, queue, place })
+    }
+
+    /// Hands one message in. When this returns, it would survive a power cut.
+    pub fn single(&self, request: Request, input: &mut impl BufRead) -> Result<Accepted, Failure> {
+        let limits = &self.site.config.limits;
+        match &self.place {
+            Place::Queue(_, queue) => accept::single(queue, limits, request, input),
+            Place::Drop(folder) => {
+                let (handed, accepted) = accept::to_drop(folder, self.queue, limits, request, input)?;
+                handed.sync()?;
+                Ok(accepted)
+            }
+        }
+    }
+
+    /// Begins a group of messages, and refuses where the disk is nearly full.
+    pub fn group(&self) -> Result<Group<'_>, Failure> {
+        let limits = &self.site.config.limits;
+        match &self.place {
+            Place::Queue(spool, queue) => {
+                accept::check_room(spool.free_space()?, limits)?;
+                Ok(Group::Batch(queue, queue.batch()?))
+            }
+            Place::Drop(folder) => {
+                accept::check_room(folder.free_space()?, limits)?;
+                Ok(Group::Drop(folder, self.queue, None))
+            }
+        }
+    }
+
+    /// Starts a run of the queue that nobody waits for, if its configuration asks for one. What it says is said by the next
+    /// launch. Without it the mail waits for that launch, so what fails here is not said at all.
+    pub fn kick(&self) {
+        let wanted = self.site.config.queues.get(self.queue).is_some_and(|queue| queue.kick);
+        let Place::Queue(_, queue) = &self.place else { return };
+        if !wanted {
+            return;
+        }
+        let Ok(words) = queue.unheard() else { return };
+        let mut run = Command::new("/proc/self/exe");
+        run.arg("--spool").arg(&self.site.spool);
+        if let Some(file) = &self.site.file {
+            run.arg("--config").arg(file);
+        }
+        run.args(["run", "--queue", self.queue]).current_dir("/");
+        run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).process_group(0);
+        let _ = run.spawn();
+    }
+}
+
+/// Messages that are synced together: those of a batch are visible together or not at all, those in `drop/` one by one.
+pub enum Group<'w> {
+    Batch(&'w SpoolQueue, Batch<'w>),
+    Drop(&'w DropFolder, &'w str, Option<Handed<'w>>),
+}
+
+impl Group<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Group::Batch(_, batch) => batch.len() as usize,
+            Group::Drop(_, _, handed) => handed.as_ref().map_or(0, Handed::count),
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.len() >= batch::MAX as usize
+    }
+
+    /// Adds one message. It is queued when the group is committed.
+    pub fn add(
+        &mut self,
+        limits: &crate::config::Limits,
+        request: Request,
+        input: &mut impl BufRead,
+    ) -> Result<(), Failure> {
+        match self {
+            Group::Batch(queue, batch) => {
+                accept::to_batch(queue, batch, limits, request, input)?;
+            }
+            Group::Drop(folder, queue, handed) => {
+                let (new, _) = accept::to_drop(folder, queue, limits, request, input)?;
+                match handed {
+                    Some(before) => before.add(new),
+                    None => *handed = Some(new),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes it visible and safe. The id of a batch is returned.
+    pub fn commit(self) -> Result<Option<EntryId>, SpoolError> {
+        match self {
+            Group::Batch(_, batch) => batch.commit().map(Some),
+            Group::Drop(_, _, handed) => handed.map(Handed::sync).transpose().map(|_| None),
+        }
+    }
+}
+
+/// Opens the spool, and makes it where it is missing; the host's with its drop folder.
+fn create(site: &Site) -> Result<Spool, SpoolError> {
+    if site.spool_is_hosts && process::is_root() && Spool::open(&site.spool)?.is_none() {
+        Spool::make_drop(&site.spool)?;
+    }
+    Spool::create(&site.spool)
+}

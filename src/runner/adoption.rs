@@ -1,0 +1,78 @@
+//! The child of a supervisor that adopts what other users have put into `drop/`, so that a slow disk, or a user who floods
+//! it, keeps neither the workers nor the heartbeat waiting. It has the queue's lock by inheritance, and there is one at a
+//! time.
+
+use super::Plan;
+use crate::intake::adopt::adopt;
+use crate::model::Exit;
+use crate::spool::{Spool, SpoolQueue};
+use crate::sys::fault;
+use crate::sys::output::warning;
+use crate::sys::process::{self, Ended, Send};
+use crate::sys::signals::Signals;
+
+/// What a supervisor knows of it.
+#[derive(Default)]
+pub(super) struct Adoption {
+    /// The time of `drop/` at the last look; `None` if something may be there that the look did not see.
+    pub seen: Option<(i64, i64)>,
+    child: Option<i32>,
+    /// The worst status that one ended with.
+    pub worst: Exit,
+}
+
+impl Adoption {
+    /// If `drop/` has changed and holds something for the queue, starts a child that adopts it.
+    pub fn look(&mut self, plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, signals: &Signals) {
+        let (changed, settled) = queue.dropped();
+        if self.child.is_some() || self.seen == Some(changed) {
+            return;
+        }
+        self.seen = settled.then_some(changed);
+        // A folder that cannot be listed is the child's to say.
+        if queue.drop_names().is_ok_and(|mut names| names.next().is_none()) {
+            return;
+        }
+        let child = process::fork(|| {
+            fault::instant("adopt.forked");
+            let stop = || signals.terms() > 0 || signals.quit();
+            let done = adopt(spool, queue, plan.limits, &stop).unwrap_or_else(|error| {
+                warning!("{}: {error}", plan.name);
+                error.exit()
+            });
+            done.code()
+        });
+        match child {
+            Ok(pid) => self.child = Some(pid),
+            // Without room for a process it is tried again.
+            Err(_) => self.seen = None,
+        }
+    }
+
+    pub fn is_at_work(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Has it end after the file in hand.
+    pub fn end(&self) {
+        if let Some(pid) = self.child {
+            process::send(pid, Send::Term);
+        }
+    }
+
+    /// Takes note of the end of a child; `false` if it was not this one.
+    pub fn ended(&mut self, name: &str, pid: i32, how: Ended) -> bool {
+        if self.child != Some(pid) {
+            return false;
+        }
+        self.child = None;
+        self.worst = self.worst.worst(match how {
+            Ended::Exited(code) => Exit::of_code(code),
+            Ended::Signalled(_) => {
+                warning!("{name}: who adopts from drop/ died ({how}); the next run goes on");
+                Exit::Software
+            }
+        });
+        true
+    }
+}
