@@ -15,10 +15,11 @@ const RUN: [&str; 11] =
     ["aside.", "claim.", "job.", "journal.", "lock.", "main.", "prove", "settle.", "supervisor.", "tidy.", "worker."];
 /// Those whose killing may leave a hand-over unsettled, and so repeated.
 const REPEATS: [&str; 5] = ["worker.handed", "worker.answered", "worker.recorded", "journal.answer", "settle.unlink"];
-/// Met in other tests: submit's in `crash_submit`, a person's in `crash_admin`, those of keys and notices in `keys` and
-/// `notice`, and those below.
+/// Met in other tests: submit's in `crash_submit`, a person's in `crash_admin`, those of keys, notices and drop/ in `keys`,
+/// `notice` and `drop`, and those below.
 const OTHERS: &[&str] = &[
-    "amend.", "batch.", "intent.", "key.", "maildir.", "notice.", "publish.", "queue.", "spool.", "sweep.", "syncer.",
+    "adopt.", "amend.", "batch.", "drop.", "intent.", "key.", "maildir.", "notice.", "publish.", "queue.", "spool.",
+    "sweep.", "syncer.",
 ];
 
 /// Message number, its recipients (the sink exits with the digits), and whether it is delivered in the end.

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::queues;
 use crate::config::Site;
 use crate::model::Exit;
+use crate::spool::{Spool, drop};
 use crate::sys::output::print;
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -19,6 +20,9 @@ pub struct Args {
     #[arg(long)]
     pub json: bool,
 }
+
+/// More files that are nobody's are not told of.
+const STRAYS_MAX: usize = 100;
 
 /// `bulkmailer check`: 0 if all is well or mended, 1 if not.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
@@ -38,6 +42,12 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             queue.wake()?;
         }
     }
+    for path in if args.queue.is_none() { strays(site)? } else { Vec::new() } {
+        let what = "it is meant for no queue of the configuration, so nobody adopts it: remove it";
+        open += 1;
+        lines.push_str(&format!("{}: {what}\n", path.escape_debug()));
+        rows.push(json!({"path": path, "what": what, "mended": null}));
+    }
     if args.json {
         print(&format!("{:#}\n", json!({"entries": entries, "problems": rows})))?;
     } else if rows.is_empty() {
@@ -47,4 +57,19 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         print(&format!("{lines}{entries} entries, {} problems{hint}\n", rows.len()))?;
     }
     Ok(if open > 0 { Exit::Attention } else { Exit::Ok })
+}
+
+/// The first of the files in `drop/` that no queue adopts.
+fn strays(site: &Site) -> anyhow::Result<Vec<String>> {
+    let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for name in spool.drop_names()? {
+        let name = name?;
+        let known = drop::queue_of(&name).is_some_and(|queue| site.config.queues.contains_key(queue));
+        // Where the file system has no files without a name, one that is being written begins with a dot.
+        if !known && !name.starts_with('.') && found.len() < STRAYS_MAX {
+            found.push(spool.root().join("drop").join(name).to_string_lossy().into_owned());
+        }
+    }
+    Ok(found)
 }

@@ -4,9 +4,11 @@
 mod exit;
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{ConfigError, Site};
@@ -113,23 +115,34 @@ fn face(args: &[OsString]) -> Option<anyhow::Result<Exit>> {
 fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[OsString]) -> anyhow::Result<Exit> {
     match intake::sendmail::parse(name, args)? {
         intake::sendmail::Action::Mail(options) => intake::sendmail::mail(&site()?, &options),
-        intake::sendmail::Action::ListQueue => admin::list::run(&site()?, &admin::list::Args::default()),
+        intake::sendmail::Action::ListQueue => admin::list::run(&as_owner(site()?)?, &admin::list::Args::default()),
         intake::sendmail::Action::Flush { id, site: domain } => {
             let recipient = domain.map(|domain| format!("*@{domain}"));
             let ids = id.into_iter().collect();
             let selection = admin::select::Selection { ids, recipient, ..Default::default() };
-            admin::flush::run(&site()?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
+            admin::flush::run(&as_owner(site()?)?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
         }
         intake::sendmail::Action::Verify { recipients } => intake::sendmail::verify(&recipients),
         intake::sendmail::Action::Done(exit) => Ok(exit),
     }
 }
 
+/// Has root act as the spool's owner, who is the service's user: at once, before anything in the spool is opened. Handing
+/// mail in needs no such thing: root's goes through `drop/` like any other user's.
+fn as_owner(site: Site) -> anyhow::Result<Site> {
+    if let Ok(spool) = site.spool.metadata() {
+        process::become_user(spool.uid(), spool.gid())
+            .with_context(|| format!("cannot become the owner of {}", site.spool.display()))?;
+    }
+    Ok(site)
+}
+
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
-    let resolve = || Site::resolve(cli.spool.as_deref(), cli.config.as_deref());
+    let look = || Site::resolve(cli.spool.as_deref(), cli.config.as_deref());
+    let resolve = || as_owner(look()?);
     match &cli.command {
         Command::Run(args) => runner::run(&resolve()?, args),
-        Command::Submit(args) => intake::submit::run(&resolve()?, args),
+        Command::Submit(args) => intake::submit::run(&look()?, args),
         Command::Flush(args) => admin::flush::run(&resolve()?, args),
         Command::List(args) => admin::list::run(&resolve()?, args),
         Command::Show(args) => admin::show::run(&resolve()?, args),
@@ -147,11 +160,11 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         },
         Command::Start(args) => admin::button::start(&resolve()?, args),
         Command::Check(args) => admin::check::run(&resolve()?, args),
-        Command::Config(args) => match resolve() {
+        Command::Config(args) => match look() {
             Ok(site) => admin::config::run(&site, args),
             Err(error) => admin::config::refused(&error, args),
         },
-        Command::Sendmail { args, .. } => sendmail(&resolve, "sendmail", args),
+        Command::Sendmail { args, .. } => sendmail(&look, "sendmail", args),
         Command::Demo(args) => admin::demo::run(args),
         Command::Generate(args) => admin::generate::run(Cli::command(), args),
     }

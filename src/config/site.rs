@@ -170,7 +170,8 @@ impl Site {
         let file_why = "none is read".to_owned();
         let config = Config::embedded(None, spool.with_file_name("Maildir"));
         let (origins, sendmail_why) = (Origins::default(), String::new());
-        Ok(Site { spool, spool_why, file: None, file_why, config, origins, sendmail_why })
+        let spool_is_hosts = spool == env.host.spool;
+        Ok(Site { spool, spool_is_hosts, spool_why, file: None, file_why, config, origins, sendmail_why })
     }
 }
 

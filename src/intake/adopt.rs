@@ -176,3 +176,23 @@ pub fn prepare(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Option<Spool
     }
     Ok(Some(spool))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_cut_or_grows_while_it_is_read_is_cut_or_whole_for_us() {
+        let mut file = tempfile::tempfile().expect("a file");
+        io::Write::write_all(&mut file, b"0123456789").expect("written");
+        let read = |left: u64| {
+            io::Seek::rewind(&mut &file).expect("rewound");
+            let mut text = String::new();
+            let file = file.try_clone().expect("a second one");
+            Whole { file, left }.read_to_string(&mut text).map(|_| text)
+        };
+        assert_eq!(read(10).expect("all is there"), "0123456789");
+        assert_eq!(read(4).expect("it grew"), "0123");
+        assert_eq!(read(11).expect_err("it was cut").kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -229,6 +229,30 @@ pub fn is_there(root: &Path) -> bool {
     dir::open_path(root).and_then(|dir| is_drop(&dir)).unwrap_or(false)
 }
 
+/// What keeps the drop folder in `root` from its purpose, each with the command that mends it; nothing where there is no
+/// such folder.
+pub fn faults(root: &Path) -> io::Result<Vec<String>> {
+    let dir = dir::open_path(root)?;
+    let (spool, Some(drop)) = (dir.metadata()?, dir::stat(&dir, DROP)?) else { return Ok(Vec::new()) };
+    let path = root.join(DROP);
+    let (at, mode) = (path.display(), drop.st_mode & 0o7777);
+    let mut found = Vec::new();
+    if drop.st_mode & 0o170_000 != 0o040_000 {
+        return Ok(vec![format!("{at} is no folder: move it away")]);
+    }
+    if mode != MODE {
+        found.push(format!("{at} has mode {mode:o}, and other users need {MODE:o}: 'chmod {MODE:o} {at}'"));
+    }
+    if (drop.st_uid, drop.st_gid) != (spool.uid(), spool.gid()) {
+        let (owner, group) = (process::user_name(spool.uid()), spool.gid());
+        found.push(format!("{at} is not the spool's owner's: 'chown {owner}:{group} {at}'"));
+    }
+    if spool.mode() & 0o001 == 0 {
+        found.push(format!("others cannot get to {at}: 'chmod {ROOT_MODE:o} {}'", root.display()));
+    }
+    Ok(found)
+}
+
 /// The names in `path`; none where it does not exist.
 fn names(at: &File, path: &str) -> io::Result<Box<dyn Iterator<Item = io::Result<String>>>> {
     match dir::Names::open(at, path) {

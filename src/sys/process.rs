@@ -135,6 +135,31 @@ pub fn is_root() -> bool {
     effective_uid() == 0
 }
 
+/// Becomes the user `uid` for good, with his groups, where we are root and he is another; `gid` is for one whom the
+/// password database does not know.
+///
+/// Errors: those of setgroups(2), setresgid(2) and setresuid(2).
+pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    if !is_root() || uid == 0 {
+        return Ok(());
+    }
+    let uid = nix::unistd::Uid::from_raw(uid);
+    let gid = match nix::unistd::User::from_uid(uid)? {
+        Some(user) => {
+            let name = std::ffi::CString::new(user.name)?;
+            nix::unistd::initgroups(&name, user.gid)?;
+            user.gid
+        }
+        None => {
+            let gid = nix::unistd::Gid::from_raw(gid);
+            nix::unistd::setgroups(&[gid])?;
+            gid
+        }
+    };
+    nix::unistd::setresgid(gid, gid, gid)?;
+    Ok(nix::unistd::setresuid(uid, uid, uid)?)
+}
+
 /// From now on files are made for their owner alone (umask 077).
 pub fn private_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));

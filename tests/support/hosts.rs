@@ -85,6 +85,11 @@ pub struct Plain {
 
 impl Plain {
     pub fn new() -> Plain {
+        Plain::with_uid(NOBODY)
+    }
+
+    /// The user `uid`, where we may choose.
+    pub fn with_uid(uid: u32) -> Plain {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let program = dir.path().join("bulkmailer");
         let built = Path::new(env!("CARGO_BIN_EXE_bulkmailer"));
@@ -92,7 +97,7 @@ impl Plain {
         if std::fs::hard_link(built, &program).is_err() {
             std::fs::copy(built, &program).expect("a copy");
         }
-        let uid = if is_root() { NOBODY } else { nix::unistd::geteuid().as_raw() };
+        let uid = if is_root() { uid } else { nix::unistd::geteuid().as_raw() };
         std::fs::create_dir(dir.path().join("home")).expect("a folder");
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("a mode");
         if is_root() {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{heading, places_json};
 use crate::config::error::Problem;
 use crate::config::{Online, Profile, Site, Transport};
-use crate::spool::Spool;
+use crate::spool::{Spool, drop};
 use crate::sys::process::host_name;
 use crate::transport::profiles;
 
@@ -50,6 +50,7 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
     report.online(site);
     report.outbound(site);
     report.spool(site, allow_network);
+    report.drop(site);
     report
 }
 
@@ -159,6 +160,8 @@ impl Report {
         }
         match Spool::open(&site.spool) {
             Ok(Some(_)) => {}
+            // Who hands mail in through drop/ has no business in the spool.
+            Err(_) if drop::DropFolder::open(&site.spool).is_ok_and(|folder| folder.is_some()) => {}
             Ok(None) if there.is_dir() => {
                 if let Err(errno) = eaccess(there, AccessFlags::W_OK | AccessFlags::X_OK) {
                     let text = format!("cannot be made, you may not write in {}: {}", there.display(), errno.desc());
@@ -167,6 +170,22 @@ impl Report {
             }
             Ok(None) => self.problems.push(spool(format!("cannot be made, {} is no folder", there.display()))),
             Err(error) => self.problems.push(Problem { file: None, line: None, text: error.to_string() }),
+        }
+    }
+
+    /// Whether other users can hand mail in.
+    fn drop(&mut self, site: &Site) {
+        let spool = |text: String| Problem { file: Some(site.spool.clone()), line: None, text };
+        // A spool that is not there yet has no faults, and that it cannot be looked at was said.
+        let faults = drop::faults(&site.spool).unwrap_or_default();
+        self.problems.extend(faults.into_iter().map(spool));
+        if site.spool_is_hosts && site.spool.exists() && !drop::is_there(&site.spool) {
+            let at = site.spool.display();
+            let text = format!(
+                "other users of this host cannot hand mail in: 'chmod 711 {at}' and 'install -d -m 3733 {at}/drop', \
+                 as the spool's owner"
+            );
+            self.warnings.push(spool(text));
         }
     }
 
