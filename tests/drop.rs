@@ -358,6 +358,23 @@ fn a_key_is_its_users_own() {
 }
 
 #[test]
+fn mail_for_a_time_waits_for_it() {
+    let site = own("");
+    put(&site, "outbound.9000000000000000@1", &text(FIELDS, &message(1)));
+    put(&site, "outbound.9000000000000000-1", &text(FIELDS, &message(2)));
+    put(&site, "outbound.99999999999999999999@1", &text(FIELDS, &message(3)));
+    assert_eq!(ok(&site.try_run(&["run"])), "");
+    assert_eq!((dropped(&site).len(), arrived(&site).len(), site.list().len()), (0, 2, 1));
+    if skipped() {
+        return;
+    }
+    let (site, mara) = (shared(0, ""), Plain::with_uid(MARA));
+    ok(&by(&site, &mara, &["submit", "--at", "+300d", "r@x.org"], message(1).as_bytes()));
+    assert_eq!(ok(&site.try_run(&["run"])), "");
+    assert_eq!((arrived(&site).len(), site.list().len()), (0, 1));
+}
+
+#[test]
 fn an_mbox_and_bad_input_go_the_same_way() {
     if skipped() {
         return;
