@@ -211,10 +211,31 @@ pub enum Profile {
     Auto,
     Generic,
     Postfix,
+    Exim,
+    Sendmail,
+    Opensmtpd,
+    Courier,
+    Nullmailer,
+    Msmtp,
+    Dma,
+    /// qmail and notqmail.
+    Qmail,
 }
 
 impl Profile {
-    pub const ALL: [Profile; 3] = [Profile::Auto, Profile::Generic, Profile::Postfix];
+    pub const ALL: [Profile; 11] = [
+        Profile::Auto,
+        Profile::Generic,
+        Profile::Postfix,
+        Profile::Exim,
+        Profile::Sendmail,
+        Profile::Opensmtpd,
+        Profile::Courier,
+        Profile::Nullmailer,
+        Profile::Msmtp,
+        Profile::Dma,
+        Profile::Qmail,
+    ];
 
     /// As the file spells it.
     pub fn name(self) -> &'static str {
@@ -222,6 +243,14 @@ impl Profile {
             Profile::Auto => "auto",
             Profile::Generic => "generic",
             Profile::Postfix => "postfix",
+            Profile::Exim => "exim",
+            Profile::Sendmail => "sendmail",
+            Profile::Opensmtpd => "opensmtpd",
+            Profile::Courier => "courier",
+            Profile::Nullmailer => "nullmailer",
+            Profile::Msmtp => "msmtp",
+            Profile::Dma => "dma",
+            Profile::Qmail => "qmail",
         }
     }
 }

@@ -101,7 +101,7 @@ pub enum Group<'w> {
 impl Group<'_> {
     pub fn len(&self) -> usize {
         match self {
-            Group::Batch(_, batch) => batch.len() as usize,
+            Group::Batch(_, batch) => batch.len(),
             Group::Drop(_, _, handed) => handed.as_ref().map_or(0, Handed::count),
         }
     }

@@ -53,7 +53,7 @@ pub trait Transport {
 pub fn open(config: &config::Transport) -> Box<dyn Transport> {
     match config {
         config::Transport::Pipe { command, profile, timeout } => {
-            Box::new(pipe::Pipe::new(command.clone(), profiles::resolve(*profile, command), *timeout))
+            Box::new(pipe::Pipe::new(command.clone(), profiles::resolve(*profile, command).0, *timeout))
         }
         config::Transport::Maildir { path } => Box::new(maildir::Maildir::new(path.clone())),
     }

@@ -49,13 +49,10 @@ impl Pipe {
     fn build(&self, envelope: &Envelope, group: &[usize]) -> Vec<String> {
         let sender = envelope.sender.as_ref().map_or(self.behaviour.null_sender, |sender| sender.as_str());
         let mut args = vec![self.program().to_owned()];
-        if self.behaviour.dsn {
+        args.extend(self.behaviour.always.iter().map(|&option| option.to_owned()));
+        if let Some(dsn) = self.behaviour.dsn {
             let origin = &envelope.origin;
-            for (option, value) in [("-N", &origin.notify), ("-R", &origin.ret), ("-V", &origin.envid)] {
-                if let Some(value) = value {
-                    args.extend([option.to_owned(), value.clone()]);
-                }
-            }
+            args.extend(dsn.options(origin.notify.as_deref(), origin.ret.as_deref(), origin.envid.as_deref()));
         }
         for arg in self.command.iter().skip(1) {
             if arg == "{recipients}" {
@@ -67,10 +64,13 @@ impl Pipe {
         args
     }
 
-    /// Without `--` before the recipients, one that begins with a dash would be an option.
-    fn shields_recipients(&self) -> bool {
+    /// Why a recipient that begins with a dash would be an option: no `--` stands before it, or that is not heeded.
+    fn unshielded(&self) -> Option<String> {
         let at = self.command.iter().position(|arg| arg == "{recipients}").unwrap_or(0);
-        self.command[..at].iter().any(|arg| arg == "--")
+        if !self.command[..at].iter().any(|arg| arg == "--") {
+            return Some("the transport's command has no '--' before {recipients}".to_owned());
+        }
+        (!self.behaviour.shields).then(|| format!("the sendmail of {} takes that for an option", self.behaviour.name()))
     }
 }
 
@@ -89,11 +89,8 @@ impl Transport for Pipe {
     }
 
     fn fit(&self, envelope: &Envelope, group: &[usize]) -> usize {
-        if !self.behaviour.all_or_none {
-            return 1;
-        }
         let mut used = 0;
-        let fits = group.iter().take_while(|&&i| {
+        let fits = group.iter().take(self.behaviour.at_once).take_while(|&&i| {
             // A string, its end, and its pointer.
             used += envelope.recipients[i].as_str().len() + 9;
             used <= self.room
@@ -106,7 +103,7 @@ impl Transport for Pipe {
     }
 
     fn success(&self) -> Option<About> {
-        (!self.behaviour.dsn).then_some(About::Relayed)
+        self.behaviour.dsn.is_none().then_some(About::Relayed)
     }
 
     fn longest(&self) -> Duration {
@@ -116,9 +113,9 @@ impl Transport for Pipe {
     fn send(&mut self, handover: Handover<'_>, signals: &Signals) -> Attempt {
         let Handover { envelope, group, message } = handover;
         let dash = group.iter().any(|&i| envelope.recipients[i].as_str().starts_with('-'));
-        if dash && !self.shields_recipients() {
-            let text = "an address begins with '-', and the transport's command has no '--' before {recipients}";
-            return all(Verdict::Failed(Reason::new(text)), group.len());
+        if let Some(why) = self.unshielded().filter(|_| dash) {
+            let text = format!("an address begins with '-', and {why}");
+            return all(Verdict::Failed(Reason::new(&text)), group.len());
         }
         // Addresses have no NUL byte, by their type; an option that has one is this entry's fault.
         let args: Result<Vec<CString>, _> = self.build(envelope, group).into_iter().map(CString::new).collect();
@@ -145,9 +142,10 @@ impl Transport for Pipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Profile;
     use crate::model::envelope::Origin;
     use crate::model::{EntryId, Micros};
-    use crate::transport::profiles::{GENERIC, POSTFIX};
+    use crate::transport::profiles;
 
     fn envelope(sender: &str, recipients: &[&str]) -> Envelope {
         Envelope {
@@ -170,7 +168,8 @@ mod tests {
         pipe.build(envelope, &group).split_off(1)
     }
 
-    fn pipe(behaviour: &'static Behaviour) -> Pipe {
+    fn pipe(profile: Profile) -> Pipe {
+        let behaviour = profiles::resolve(profile, &[]).0;
         let command = ["/usr/sbin/sendmail", "-oi", "-f", "{sender}", "--", "{recipients}"];
         Pipe::new(command.map(str::to_owned).to_vec(), behaviour, Duration::from_secs(1))
     }
@@ -178,15 +177,29 @@ mod tests {
     #[test]
     fn addresses_become_arguments_and_the_null_sender_is_spelled_out() {
         assert_eq!(
-            args(&pipe(&GENERIC), &envelope("", &["-a@b", "c|rm@d"])),
+            args(&pipe(Profile::Generic), &envelope("", &["-a@b", "c|rm@d"])),
             ["-oi", "-f", "<>", "--", "-a@b", "c|rm@d"]
         );
-        assert_eq!(args(&pipe(&POSTFIX), &envelope("x@y", &["a@b"])), ["-N", "never", "-oi", "-f", "x@y", "--", "a@b"]);
+        assert_eq!(
+            args(&pipe(Profile::Postfix), &envelope("x@y", &["a@b"])),
+            ["-N", "never", "-oi", "-f", "x@y", "--", "a@b"]
+        );
+    }
+
+    #[test]
+    fn a_profile_has_its_own_options_and_knows_what_a_dash_does() {
+        let exim = args(&pipe(Profile::Exim), &envelope("", &["a@b"]));
+        assert_eq!(exim, ["-oep", "-oi", "-f", "<>", "--", "a@b"]);
+        assert_eq!(pipe(Profile::Exim).unshielded(), None);
+        assert!(pipe(Profile::Nullmailer).unshielded().is_some_and(|why| why.contains("nullmailer")));
+        let open =
+            Pipe::new(vec!["a".into(), "{recipients}".into()], profiles::resolve(Profile::Exim, &[]).0, Duration::MAX);
+        assert!(open.unshielded().is_some_and(|why| why.contains("'--'")));
     }
 
     #[test]
     fn an_argument_list_is_cut_where_the_system_would_refuse_it() {
-        let mut pipe = pipe(&POSTFIX);
+        let mut pipe = pipe(Profile::Postfix);
         pipe.room = 100;
         let many: Vec<String> = (0..50).map(|i| format!("r{i:02}@example.org")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();

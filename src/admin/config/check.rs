@@ -81,14 +81,9 @@ impl Report {
             let text = "no \"--\" stands before \"{recipients}\", so mail to an address that begins with '-' fails";
             self.warnings.push(about(site, &key, text));
         }
-        let (behaviour, why) = match profile {
-            Profile::Auto => profiles::recognise(program),
-            Profile::Generic | Profile::Postfix => {
-                (profiles::resolve(profile, command), "the configuration says so".to_owned())
-            }
-        };
-        self.profiles.insert(name.to_owned(), (behaviour.name.to_owned(), why));
-        if is_sendmail_mta(program) && !is_qualified(&host_name(), &hosts()) {
+        let (behaviour, why) = profiles::resolve(profile, command);
+        self.profiles.insert(name.to_owned(), (behaviour.name().to_owned(), why));
+        if behaviour.name() == Profile::Sendmail.name() && !is_qualified(&host_name(), &hosts()) {
             let text = format!(
                 "this host's name, {:?}, has no dot, so Sendmail waits a minute at each call: \
                  give it a full name in /etc/hosts",
@@ -235,13 +230,6 @@ pub(super) fn problem_json(problem: &Problem) -> serde_json::Value {
 /// The nearest folder or file on the way to `path` that exists.
 fn existing(path: &Path) -> &Path {
     path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"))
-}
-
-/// Sendmail itself, not one of the programs that took its command's name.
-fn is_sendmail_mta(program: &Path) -> bool {
-    let real = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-    let named = real.file_name().is_some_and(|name| name == "sendmail" || name == "sendmail.sendmail");
-    named && (real.to_string_lossy().contains("/sm.bin/") || Path::new("/etc/mail/sendmail.cf").exists())
 }
 
 fn hosts() -> String {

@@ -1,0 +1,123 @@
+//! The table: one row an MTA. What is in it was seen with the real programs by tests/rig, or is documented by the MTA
+//! where Debian has no package (qmail); bulkmailer-transports(5) shows it for people.
+
+use super::{Behaviour, Dsn, Meaning, Signs};
+use crate::config::Profile;
+
+/// What most sendmails do, and what a row leaves unsaid.
+const PLAIN: Behaviour = Behaviour {
+    profile: Profile::Generic,
+    null_sender: "<>",
+    always: &[],
+    dsn: None,
+    at_once: 1,
+    shields: true,
+    quotes_replies: false,
+    phrases: &[],
+    statuses: &[],
+    signs: Signs { names: &[], beside: &[], folders: &[], mark: "" },
+};
+
+const ANY: usize = usize::MAX;
+/// What every server takes (RFC 5321 section 4.5.3.1.8).
+const EVERY_SERVER: usize = 100;
+
+pub const TABLE: [Behaviour; 10] = [
+    PLAIN,
+    // sendmail(1) of Postfix: one queue file for all recipients. It reads an envelope id of two characters as VERP
+    // delimiters.
+    Behaviour {
+        profile: Profile::Postfix,
+        dsn: Some(Dsn { failure: "failure", shortest_envid: 3 }),
+        at_once: ANY,
+        phrases: &[("message file too big", Meaning::Failed)],
+        signs: Signs { beside: &["postfix", "postdrop"], mark: "/postdrop", ..PLAIN.signs },
+        ..PLAIN
+    },
+    // Without -oep it mails the sender about each refusal, at each attempt. Its -N discards the mail, its -R starts a
+    // queue run, it knows no -V.
+    Behaviour {
+        profile: Profile::Exim,
+        always: &["-oep"],
+        at_once: ANY,
+        phrases: &[("message rejected: message too big", Meaning::Failed), ("bad recipient address", Meaning::Failed)],
+        signs: Signs { names: &["exim", "exim4"], mark: "Exim version", ..PLAIN.signs },
+        ..PLAIN
+    },
+    // With -odb it queues and ends, instead of telling us with a status what it also mails to the sender. It takes the
+    // good ones of several recipients. A queue without room leaves the message in dead.letter, with status 0.
+    Behaviour {
+        profile: Profile::Sendmail,
+        always: &["-odb"],
+        dsn: Some(Dsn { failure: "failure", shortest_envid: 1 }),
+        phrases: &[("Insufficient disk space", Meaning::Deferred), ("Invalid route address", Meaning::Failed)],
+        statuses: &[(75, Meaning::Unknown)],
+        signs: Signs { folders: &["sm.bin", "sendmail"], mark: "submit.cf", ..PLAIN.signs },
+        ..PLAIN
+    },
+    // 75: the daemon is away and the message lies in its offline queue. Its listener refuses DSN unless told otherwise.
+    Behaviour {
+        profile: Profile::Opensmtpd,
+        at_once: EVERY_SERVER,
+        quotes_replies: true,
+        statuses: &[(75, Meaning::Delivered)],
+        signs: Signs { names: &["smtpctl"], mark: "smtpd.sock", ..PLAIN.signs },
+        ..PLAIN
+    },
+    // It takes the good ones of several recipients. Whatever stands after "--", it reads what begins with a dash as an
+    // option.
+    Behaviour {
+        profile: Profile::Courier,
+        null_sender: "",
+        dsn: Some(Dsn { failure: "fail", shortest_envid: 1 }),
+        shields: false,
+        quotes_replies: true,
+        signs: Signs { beside: &["courier"], folders: &["courier"], mark: "submitclient", ..PLAIN.signs },
+        ..PLAIN
+    },
+    // Its sendmail hands the recipients to nullmailer-inject without "--".
+    Behaviour {
+        profile: Profile::Nullmailer,
+        at_once: ANY,
+        shields: false,
+        phrases: &[("Invalid recipient", Meaning::Failed)],
+        signs: Signs { beside: &["nullmailer-send"], mark: "nullmailer-inject", ..PLAIN.signs },
+        ..PLAIN
+    },
+    // The server's answer is its answer. It refuses -N and -R where that server has no DSN, and knows no -V.
+    Behaviour {
+        profile: Profile::Msmtp,
+        at_once: EVERY_SERVER,
+        quotes_replies: true,
+        phrases: &[("cannot connect to", Meaning::SinkDown), ("cannot locate host", Meaning::SinkDown)],
+        statuses: &[
+            (65, Meaning::Deferred),
+            (68, Meaning::SinkDown), // no such smarthost
+            (77, Meaning::SinkDown), // it does not let us in
+            (78, Meaning::SinkDown),
+        ],
+        signs: Signs { names: &["msmtp"], mark: "msmtprc", ..PLAIN.signs },
+        ..PLAIN
+    },
+    Behaviour {
+        profile: Profile::Dma,
+        at_once: ANY,
+        signs: Signs { names: &["dma"], mark: "/dma.conf", ..PLAIN.signs },
+        ..PLAIN
+    },
+    // qmail-inject(8): 100 permanent, 111 temporary; nothing else is promised. Recipients that begin with a dash are not.
+    Behaviour {
+        profile: Profile::Qmail,
+        null_sender: "",
+        at_once: ANY,
+        shields: false,
+        statuses: &[(65, Meaning::Deferred), (67, Meaning::Deferred), (68, Meaning::Deferred)],
+        signs: Signs {
+            beside: &["qmail-inject"],
+            folders: &["qmail", "notqmail"],
+            mark: "qmail-inject",
+            ..PLAIN.signs
+        },
+        ..PLAIN
+    },
+];
