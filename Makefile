@@ -1,5 +1,6 @@
 # make demo    see it work here, with nothing installed
 # make test    everything that the tests can show on this machine
+# make rig     the sendmail of each MTA that Debian packages; WHAT="exim dma" for some; part of make test
 # make soak    half an hour of everything at random, and an account of every recipient at the end (tests/soak.rs)
 # make fuzz    the parsers, each for ten minutes (fuzz/; needs a nightly toolchain and cargo-fuzz)
 # make bench   ratios to what this machine can do (see tests/bench/ratios.rs)
@@ -24,7 +25,7 @@ bin = $(target)/release/bulkmailer
 share = $(DESTDIR)$(PREFIX)/share
 doc = $(share)/doc/bulkmailer
 
-.PHONY: build demo test soak fuzz bench lint man install clean
+.PHONY: build demo test rig soak fuzz bench lint man install clean
 
 build:
 	$(CARGO) build --release --locked $(flags)
@@ -39,6 +40,10 @@ test:
 	tests/setup
 	$(CARGO) test --locked --all-features
 	set -e; for script in tests/*/run; do [ ! -x "$$script" ] || "$$script"; done
+
+rig:
+	tests/setup
+	tests/rig/run $(WHAT)
 
 # SEED=N plays one again; a failure prints its own.
 soak: DURATION ?= 1800

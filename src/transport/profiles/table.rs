@@ -75,10 +75,10 @@ pub const TABLE: [Behaviour; 10] = [
         signs: Signs { beside: &["courier"], folders: &["courier"], mark: "submitclient", ..PLAIN.signs },
         ..PLAIN
     },
-    // Its sendmail hands the recipients to nullmailer-inject without "--".
+    // Its daemon gives a message up for all recipients when the smarthost refuses one. Its sendmail hands the recipients to
+    // nullmailer-inject without "--".
     Behaviour {
         profile: Profile::Nullmailer,
-        at_once: ANY,
         shields: false,
         phrases: &[("Invalid recipient", Meaning::Failed)],
         signs: Signs { beside: &["nullmailer-send"], mark: "nullmailer-inject", ..PLAIN.signs },
