@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bulkmailer::config::{Config, load};
+use bulkmailer::config::{Config, Profile, load};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -107,8 +107,17 @@ fn completions_are_written_for_each_shell() {
 }
 
 #[test]
+fn each_profile_is_described() {
+    let page = document("man/bulkmailer-transports.5");
+    let profiles = page.split(".Sh PROFILES").nth(1).and_then(|rest| rest.split(".Sh ").next()).expect("a section");
+    let described: BTreeSet<&str> = profiles.lines().filter_map(|line| line.strip_prefix(".It Sy ")).collect();
+    let known = Profile::ALL.into_iter().filter(|profile| *profile != Profile::Auto).map(Profile::name);
+    assert_eq!(described, known.collect());
+}
+
+#[test]
 fn the_manual_pages_are_well_formed() {
-    for page in ["bulkmailer.1", "bulkmailer.toml.5", "bulkmailer-spool.5"] {
+    for page in ["bulkmailer.1", "bulkmailer.toml.5", "bulkmailer-spool.5", "bulkmailer-transports.5"] {
         let lint = Command::new("mandoc").args(["-Tlint", "-Wstyle"]).arg(root().join("man").join(page)).output();
         let Ok(lint) = lint else {
             println!("skipped: mandoc is not installed");
