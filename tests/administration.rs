@@ -291,6 +291,23 @@ fn what_is_held_stays_and_what_is_released_goes() {
 }
 
 #[test]
+fn what_is_held_in_doubt_goes_when_it_is_released() {
+    let site = Site::new("never", "workers = 1\non_crash = \"hold\"");
+    let id = site.submit(1, &["r1@example.net"]);
+    let main = site.start(&["run"]);
+    wait_until("it is in hand", || site.busy() == 1);
+    site.sinks().into_iter().for_each(|pid| signal("KILL", pid));
+    main.wait_with_output().expect("it ends");
+    assert_eq!(site.ids("hold"), std::slice::from_ref(&id));
+    assert_eq!(site.list()[0]["recipients"], json!(["r1@example.net"]));
+    site.set_sink("ok", "workers = 1\non_crash = \"hold\"", "30s");
+    assert_eq!(site.ok(&["release", &id]), "1 entry released\n");
+    site.ok(&["run"]);
+    assert!(site.list().is_empty() && site.deliveries().len() == 1);
+    site.assert_clean();
+}
+
+#[test]
 fn requeue_begins_anew_and_never_repeats_a_delivery_unless_told() {
     let site = Site::new("digits", SLOW);
     let id = site.submit(1, &["r0@x.org", "r67@y.org", "r0@z.org"]);

@@ -377,8 +377,8 @@ impl Act {
             }
             // Who failed was told; to release is to go on with the others.
             Verb::Release { again: false } => {
-                let open = claim.open();
-                claim.reopen(open, self.hand)
+                let unsettled = claim.unsettled();
+                claim.reopen(unsettled, self.hand)
             }
             Verb::Requeue { again: false } => {
                 let undelivered = claim.undelivered();

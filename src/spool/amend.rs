@@ -34,7 +34,13 @@ impl SpoolClaim<'_> {
     /// The recipients that were not delivered to, as positions in the envelope.
     pub fn undelivered(&self) -> Vec<usize> {
         let last = &self.journal.history.last;
-        (0..last.len()).filter(|&i| last.get(i) != Some(&Some(Kind::Delivered))).collect()
+        (0..last.len()).filter(|&i| last[i] != Some(Kind::Delivered)).collect()
+    }
+
+    /// The recipients that were neither delivered to nor given up, those that were held among them.
+    pub fn unsettled(&self) -> Vec<usize> {
+        let last = &self.journal.history.last;
+        (0..last.len()).filter(|&i| !matches!(last[i], Some(Kind::Delivered | Kind::Failed))).collect()
     }
 
     /// Sets the entry aside. Its name keeps its time.

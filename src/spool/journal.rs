@@ -174,10 +174,14 @@ impl History {
                         *last = None;
                     }
                     self.in_flight.remove(&recipient);
+                    self.noticed.retain(|(_, of)| *of != recipient);
                 }
                 (self.attempt, self.held, self.removed) = (None, None, false);
             }
-            Line::Removed { .. } => self.removed = true,
+            Line::Removed { .. } => {
+                self.removed = true;
+                self.in_flight.clear();
+            }
         }
     }
 }
