@@ -385,3 +385,27 @@ mod faults {
         }
     }
 }
+
+#[test]
+fn who_fails_again_after_a_requeue_is_told_of_again_and_a_removal_is_not_told() {
+    let site = site("workers = 1");
+    sendmail(&site, SENDER, &[], &["a0@x.org", "b67@y.org"]);
+    site.ok(&["run"]);
+    the_notice(&site);
+    let failed = site.ids("failed").remove(0);
+    site.ok(&["requeue", &failed]);
+    site.ok(&["run"]);
+    assert_eq!((notices(&site).len(), site.ids("failed").len()), (2, 1));
+    // Neither that of one that failed, nor that of one that waits.
+    sendmail(&site, SENDER, &[], &["c75@x.org"]);
+    site.ok(&["run"]);
+    site.ok(&["remove", "--sender", SENDER, "--yes"]);
+    site.ok(&["run"]);
+    assert_eq!((notices(&site).len(), site.list().len()), (2, 2));
+    site.assert_clean();
+    // Notices are entries like others.
+    site.ok(&["remove", "--sender", "<>", "--yes"]);
+    site.ok(&["run"]);
+    assert!(site.list().is_empty());
+    site.assert_clean();
+}
