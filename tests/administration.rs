@@ -486,3 +486,26 @@ fn all_of_them_beside_runs_and_submitters_lose_nothing_and_send_nothing_twice() 
 fn check_end(output: &std::process::Output) {
     assert!(matches!(output.status.code(), Some(0 | 75)), "{output:?}");
 }
+
+#[test]
+fn root_acts_as_the_spools_owner_and_is_named() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    let site = Site::new("ok", SLOW);
+    let [one, two, _] = loaded(&site);
+    std::fs::set_permissions(site.dir.path(), std::fs::Permissions::from_mode(0o711)).expect("a mode");
+    let chown = std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(site.path("spool")).status();
+    assert!(chown.expect("chown starts").success());
+    site.ok(&["hold", &one]);
+    site.ok(&["remove", &two]);
+    assert!(site.ok(&["stop"]).contains("stopped"));
+    let owner = |path: PathBuf| std::fs::metadata(path).expect("it is there").uid();
+    let bucket = file_of(&site, &one, "hold").parent().expect("a folder").to_owned();
+    assert_eq!([owner(bucket), owner(site.path("spool/outbound/stopped"))], [65_534; 2]);
+    assert_eq!(json_of(&site, &["status", "--json"])["queues"][0]["stopped_by"], 0);
+    let line = site.events().into_iter().find(|event| event["verdict"] == "removed").expect("a line");
+    assert_eq!(line["reason"], "removed by root");
+}

@@ -122,24 +122,24 @@ impl Verb {
     }
 }
 
-/// `bulkmailer hold`.
-pub fn hold(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    run(site, Verb::Hold, args, &[])
+/// `bulkmailer hold`. `by` is the real user who decides so, as in the next three.
+pub fn hold(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
+    run(site, Verb::Hold, args, &[], by)
 }
 
 /// `bulkmailer release`.
-pub fn release(site: &Site, args: &ReleaseArgs) -> anyhow::Result<Exit> {
-    run(site, Verb::Release { again: args.again.again }, &args.args, &[])
+pub fn release(site: &Site, args: &ReleaseArgs, by: u32) -> anyhow::Result<Exit> {
+    run(site, Verb::Release { again: args.again.again }, &args.args, &[], by)
 }
 
 /// `bulkmailer requeue`.
-pub fn requeue(site: &Site, args: &RequeueArgs) -> anyhow::Result<Exit> {
-    run(site, Verb::Requeue { again: args.again.again }, &args.args, &args.places.places)
+pub fn requeue(site: &Site, args: &RequeueArgs, by: u32) -> anyhow::Result<Exit> {
+    run(site, Verb::Requeue { again: args.again.again }, &args.args, &args.places.places, by)
 }
 
 /// `bulkmailer remove`.
-pub fn remove(site: &Site, args: &RemoveArgs) -> anyhow::Result<Exit> {
-    run(site, Verb::Remove, &args.args, &args.places.places)
+pub fn remove(site: &Site, args: &RemoveArgs, by: u32) -> anyhow::Result<Exit> {
+    run(site, Verb::Remove, &args.args, &args.places.places, by)
 }
 
 /// So many ids of what was left alone are told.
@@ -161,7 +161,7 @@ struct Outcome {
     faults: u64,
 }
 
-fn run(site: &Site, verb: Verb, args: &Args, places: &[Place]) -> anyhow::Result<Exit> {
+fn run(site: &Site, verb: Verb, args: &Args, places: &[Place], by: u32) -> anyhow::Result<Exit> {
     if args.selection.is_empty() && places.is_empty() {
         let name = verb.name();
         warning!(
@@ -196,7 +196,7 @@ fn run(site: &Site, verb: Verb, args: &Args, places: &[Place]) -> anyhow::Result
     let Some(spool) = Spool::open(&site.spool)? else { return tell(verb, args, &Outcome::new(verb)) };
     let mut act = Act {
         verb,
-        hand: Hand { at: clock::now(), by: process::real_uid() },
+        hand: Hand { at: clock::now(), by },
         events: events::Log::new(spool.events()?, site.config.events.syslog),
         outcome: Outcome::new(verb),
     };

@@ -18,7 +18,6 @@ use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::print;
 use crate::sys::output::warning;
-use crate::sys::process;
 use crate::sys::signals::Signals;
 
 /// How often the locks are looked at.
@@ -47,10 +46,10 @@ struct Row {
     in_hand: Vec<String>,
 }
 
-/// `bulkmailer stop`: 75 if it was interrupted while something was still in hand.
-pub fn stop(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+/// `bulkmailer stop`, pressed by the real user `by`: 75 if it was interrupted while something was still in hand.
+pub fn stop(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
     let signals = Signals::install(false)?;
-    let who = Stopped { at: clock::now(), by: process::real_uid() };
+    let who = Stopped { at: clock::now(), by };
     let (mut stopped, mut rows, mut failed) = (Vec::new(), Vec::new(), None);
     // One that cannot be stopped keeps no other from it.
     for queue in stoppable(site, args)? {

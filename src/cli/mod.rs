@@ -140,6 +140,8 @@ fn as_owner(site: Site) -> anyhow::Result<Site> {
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
     let look = || Site::resolve(cli.spool.as_deref(), cli.config.as_deref());
     let resolve = || as_owner(look()?);
+    // Who decides about entries and queues is noted; afterwards root is the spool's owner.
+    let user = process::real_uid();
     match &cli.command {
         Command::Run(args) => runner::run(&resolve()?, args),
         Command::Submit(args) => intake::submit::run(&look()?, args),
@@ -147,15 +149,15 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::List(args) => admin::list::run(&resolve()?, args),
         Command::Show(args) => admin::show::run(&resolve()?, args),
         Command::Status(args) => admin::status::run(&resolve()?, args),
-        Command::Hold(args) => admin::act::hold(&resolve()?, args),
-        Command::Release(args) => admin::act::release(&resolve()?, args),
-        Command::Requeue(args) => admin::act::requeue(&resolve()?, args),
-        Command::Remove(args) => admin::act::remove(&resolve()?, args),
+        Command::Hold(args) => admin::act::hold(&resolve()?, args, user),
+        Command::Release(args) => admin::act::release(&resolve()?, args, user),
+        Command::Requeue(args) => admin::act::requeue(&resolve()?, args, user),
+        Command::Remove(args) => admin::act::remove(&resolve()?, args, user),
         Command::Stop(args) => match resolve() {
-            Ok(site) => admin::button::stop(&site, args),
+            Ok(site) => admin::button::stop(&site, args, user),
             Err(error) => {
                 warning!("{error}; this stops the queue all the same");
-                admin::button::stop(&Site::without_file(cli.spool.as_deref())?, args)
+                admin::button::stop(&as_owner(Site::without_file(cli.spool.as_deref())?)?, args, user)
             }
         },
         Command::Start(args) => admin::button::start(&resolve()?, args),
