@@ -92,7 +92,7 @@ fn show_tells_every_attempt_with_its_reason() {
         attempts.len() >= 3 && attempts.iter().all(|attempt| attempt["results"][0]["reason"].is_object()),
         "{shown}"
     );
-    assert_eq!(shown["recipients"][0], json!({"address": "r75@example.net", "state": "deferred"}));
+    assert_eq!(shown["recipients"][0], json!({"address": "r75@example.net", "state": "deferred", "told": []}));
     assert!(site.ok(&["show", "-m", &id]).ends_with(&support::message(7)));
     let gone = site.try_run(&["show", "1k11fr7cqg9mypgc7854s"]);
     assert!(gone.status.code() == Some(1) && String::from_utf8_lossy(&gone.stderr).contains("/events"), "{gone:?}");

@@ -87,7 +87,11 @@ fn a_failure_is_told_in_three_parts() {
     let back = mail.subparts[2].get_body().expect("text");
     assert!(back.contains("X-Number: 3\n") && !back.contains("END"), "{back}");
     // The one that failed lies there, and nobody is told twice.
-    assert_eq!(site.ids("failed").len(), 1);
+    let failed = site.ids("failed");
+    assert_eq!(failed.len(), 1);
+    let shown = site.ok(&["show", &failed[0]]);
+    assert!(shown.contains("b67@x.org: failed; the sender was told: failed\n"), "{shown}");
+    assert!(shown.contains("a0@x.org: delivered\n"), "{shown}");
     site.ok(&["run"]);
     the_notice(&site);
     site.assert_clean();

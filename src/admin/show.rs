@@ -173,6 +173,11 @@ fn word(history: &History, recipient: usize) -> &'static str {
     }
 }
 
+/// What the sender was told of a recipient.
+fn told(history: &History, recipient: usize) -> Vec<&'static str> {
+    history.noticed.iter().filter(|(_, of)| *of == recipient).map(|(about, _)| about.name()).collect()
+}
+
 fn as_json(
     queue: &SpoolQueue,
     seen: &Seen,
@@ -182,7 +187,7 @@ fn as_json(
 ) -> serde_json::Value {
     let envelope = &seen.envelope;
     let recipients: Vec<_> = (envelope.recipients.iter().enumerate())
-        .map(|(i, recipient)| json!({"address": recipient, "state": word(history, i)}))
+        .map(|(i, recipient)| json!({"address": recipient, "state": word(history, i), "told": told(history, i)}))
         .collect();
     json!({
         "queue": queue.name(),
@@ -219,7 +224,11 @@ fn as_text(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[Attem
         human(seen.extent.len)
     );
     for (i, recipient) in envelope.recipients.iter().enumerate() {
-        text.push_str(&format!("recipient  {recipient}: {}\n", word(history, i)));
+        let told = match told(history, i).as_slice() {
+            [] => String::new(),
+            told => format!("; the sender was told: {}", told.join(", ")),
+        };
+        text.push_str(&format!("recipient  {recipient}: {}{told}\n", word(history, i)));
     }
     for attempt in attempts {
         text.push_str(&format!("attempt {:<2} {}\n", attempt.attempt, attempt.at.local()));

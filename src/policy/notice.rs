@@ -128,13 +128,15 @@ impl Notice<'_> {
             (true, Returned::Header) => ("global-delivery-status", "message/global-headers"),
             (true, Returned::Message) => ("global-delivery-status", "message/global"),
         };
+        // RFC 3464 section 2.1, RFC 6533 section 4.
+        let bits = if self.is_global() { "8bit" } else { "7bit" };
         let boundary = self.boundary();
         let mut out = head(self.id, self.now, self.host, self.to, self.about.subject());
         out.push_str(&format!(
             "Auto-Submitted: auto-replied\nMIME-Version: 1.0\nContent-Type: multipart/report; \
              report-type={report};\n\tboundary=\"{boundary}\"\nContent-Transfer-Encoding: 8bit\n\n\
              --{boundary}\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: 8bit\n\n{text}\n\
-             --{boundary}\nContent-Type: message/{report}\nContent-Transfer-Encoding: 8bit\n\n"
+             --{boundary}\nContent-Type: message/{report}\nContent-Transfer-Encoding: {bits}\n\n"
         ));
         self.fields(&mut out);
         out.push_str(&format!("\n--{boundary}\nContent-Type: {returned}\nContent-Transfer-Encoding: 8bit\n\n"));

@@ -492,6 +492,24 @@ mod tests {
         assert!(history.all_closed() && history.any(Kind::Failed) && history.in_flight.is_empty(), "{history:?}");
     }
 
+    #[test]
+    fn who_was_told_is_told_again_only_of_a_new_failure() {
+        let read = |more: &str| {
+            let text = format!(
+                "{}\n{}\n{}\n{more}",
+                r#"{"journal":1,"recipients":2}"#,
+                r#"{"attempt":1,"at":10,"waited":0,"results":[{"group":[0,1],"verdict":"failed"}]}"#,
+                r#"{"noticed":11,"about":"failed","group":[0,1]}"#
+            );
+            read_history(text.as_bytes(), 0, &mut |_| {}).expect("memory").0.noticed
+        };
+        let told = |recipients: &[usize]| recipients.iter().map(|&i| (About::Failed, i)).collect::<BTreeSet<_>>();
+        assert_eq!(read(""), told(&[0, 1]));
+        assert_eq!(read(r#"{"noticed":11,"about":"failed","gro"#), told(&[0, 1]));
+        let again = r#"{"attempt":2,"at":20,"waited":0,"results":[{"group":[1],"verdict":"failed"}]}"#;
+        assert_eq!(read(again), told(&[0]));
+    }
+
     proptest! {
         #[test]
         fn rubbish_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
