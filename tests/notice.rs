@@ -254,7 +254,7 @@ fn an_hour_passes(site: &Site) {
 
 #[test]
 fn a_storm_becomes_a_summary() {
-    let site = site("workers = 1\n[notices]\nper_hour = 2");
+    let site = site("workers = 4\n[notices]\nper_hour = 2");
     for n in 0..5 {
         sendmail(&site, SENDER, &[], &[&format!("b67@host{n}.org")]);
     }
@@ -286,6 +286,16 @@ fn another_queue_tells_through_the_outbound_one() {
     let row = site.list().into_iter().find(|row| row["sender"] == "").expect("a notice");
     assert_eq!(row["queue"], "outbound");
     the_notice(&site);
+}
+
+#[test]
+fn the_entries_of_a_batch_are_told_of_one_by_one() {
+    let site = site("workers = 4");
+    let mbox = site.mbox("box", 0..5);
+    site.ok(&["submit", "-q", "-f", SENDER, "--mbox", mbox.to_str().expect("a path"), "b67@x.org"]);
+    site.ok(&["run"]);
+    assert_eq!((notices(&site).len(), site.ids("failed").len()), (5, 5));
+    site.assert_clean();
 }
 
 #[cfg(feature = "faults")]

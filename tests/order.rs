@@ -180,6 +180,32 @@ fn what_was_deferred_is_journaled_before_it_is_renamed() {
 }
 
 #[test]
+fn a_failure_is_journaled_then_told_then_noted_and_then_set_aside() {
+    if !may_trace("a_failure_is_journaled_then_told") {
+        return;
+    }
+    let site = Site::new("exit=67", "notices = true\nworkers = 1");
+    let id = site.submit(1, &["r@example.net"]);
+    let output = traced(&site, &[CALLS], &site.command(&["run"])).output().expect("strace starts");
+    assert!(output.status.success(), "{output:?}");
+    assert_order(
+        &trace(&site),
+        &[
+            &["write", &format!("{id}.log"), "failed"],
+            &["write", "events/", "failed"],
+            &["write", "multipart/report"],
+            &["sync(", "outbound/", "= 0"],
+            &["linkat(", "ready/", "-k", "= 0"],
+            &["fsync(", "outbound/ready/", "= 0"],
+            &["write", &format!("{id}.log"), "noticed"],
+            &["renameat2(", &id, "failed/", "= 0"],
+            &["syncfs(", "= 0"],
+            &["exit_group(0)"],
+        ],
+    );
+}
+
+#[test]
 fn a_group_is_announced_and_answered_and_its_journal_outlives_the_unlink_until_a_sync() {
     if !may_trace("a_group_is_announced_and_answered") {
         return;
