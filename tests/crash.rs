@@ -222,6 +222,12 @@ fn with_hold_an_outcome_that_is_unknown_waits_for_a_person() {
     let held = site.events().into_iter().filter(|event| event["verdict"] == "held").count();
     assert_eq!((held, site.events().len()), (1, 5));
     site.assert_clean();
+    // A person decides.
+    site.ok(&["release", &id]);
+    site.ok(&["run"]);
+    let found = site.deliveries();
+    assert!(found.len() == 4 && found.values().all(|&times| times == 1), "{found:?}");
+    assert!(site.list().is_empty());
 }
 
 #[test]

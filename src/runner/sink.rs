@@ -17,7 +17,7 @@ const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 const REFUSED_MAX: usize = 1_000;
 /// The most that one gap between two runs adds to the time that an entry counts as refused: the host may have been off, or
 /// its clock wrong.
-const GAP_MAX: Duration = Duration::from_secs(3_600);
+const GAP_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 #[derive(Serialize, Deserialize)]
 struct Outage {
@@ -47,16 +47,8 @@ impl Refused {
 /// What earlier runs noted; `None` if the sink was not down.
 pub fn noted(queue: &SpoolQueue, expire: Duration) -> Option<Noted> {
     let outage = read(queue)?;
-    Some(
-        outage
-            .refused
-            .into_iter()
-            .map(|entry| {
-                let overdue = entry.is_overdue(expire);
-                (entry.id, overdue)
-            })
-            .collect(),
-    )
+    let noted = outage.refused.into_iter().map(|entry| (entry.is_overdue(expire), entry.id));
+    Some(noted.map(|(overdue, id)| (id, overdue)).collect())
 }
 
 /// Notes that the sink is down and that `ids` were refused, and says so if it is time to.

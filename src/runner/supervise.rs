@@ -498,6 +498,9 @@ impl<'p, 'a> Shift<'p, 'a> {
             exit = exit.worst(Exit::IoErr);
         }
         if board.sink_is_down() {
+            if board.is_offline() && self.plan.verbose {
+                warning!("{}: {}; mail waits", self.plan.name, board.sink_why());
+            }
             self.note_outage();
             exit = exit.worst(Exit::TempFail);
         } else if self.outage && board.doubts().since().is_some() && board.count(Counter::Claims) > 0 {

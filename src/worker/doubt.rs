@@ -268,3 +268,43 @@ impl<Q: Queue> Worker<'_, Q> {
         best.map(|(_, claim)| claim)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::board::Board;
+    use super::*;
+    use crate::model::Micros;
+
+    #[test]
+    fn only_a_delivery_that_began_later_ends_a_doubt() {
+        let board = Board::new(1).expect("shared memory");
+        let doubts = board.doubts();
+        let (mark, id) = (Mark { sender: 1, domain: 2 }, EntryId::new(Micros(9)));
+        let refuse = |began| doubts.refused(began, mark, &id, "busy");
+        let early = clock::steady();
+        let since = refuse(early).expect("a doubt");
+        // What was in flight with it tells nothing more.
+        for _ in 0..2 * ENOUGH {
+            assert_eq!(refuse(early), Some(since));
+        }
+        assert_eq!((doubts.count(since), doubts.marks(since)[0]), (1, mark));
+        assert!(doubts.ids().iter().all(|refused| refused == id.as_str()) && doubts.why().ends_with(": busy"));
+        doubts.delivered(early);
+        assert_eq!(doubts.since(), Some(since));
+        let later = clock::steady();
+        assert_eq!((refuse(later), doubts.count(since)), (Some(since), 2));
+        doubts.delivered(later.max(since));
+        assert_eq!((doubts.since(), refuse(early)), (None, None));
+        assert!(doubts.ids().is_empty());
+    }
+
+    #[test]
+    fn probes_take_turns() {
+        let board = Board::new(1).expect("shared memory");
+        let doubts = board.doubts();
+        let hour = Duration::from_secs(3_600);
+        assert!(doubts.take_turn(Duration::ZERO) && doubts.take_turn(hour) && !doubts.take_turn(hour));
+        doubts.return_turn();
+        assert!(doubts.take_turn(hour));
+    }
+}
