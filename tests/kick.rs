@@ -48,7 +48,6 @@ fn a_sink_that_is_down_is_said_by_the_next_run_that_somebody_hears() {
     let mut said = String::new();
     wait_until("it is said", || {
         let output = site.try_run(&["run"]);
-        assert_eq!(output.status.code(), Some(75), "{output:?}");
         said.push_str(&String::from_utf8_lossy(&output.stderr));
         !said.is_empty()
     });
