@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
-use support::{Site, crash, message, wait_until};
+use support::{Site, message, wait_until};
 
 /// The relay's side. `$LAPTOP` is a process in the laptop's network; the cable is unplugged at the beginning.
 const NETWORK: &str = "\
@@ -94,13 +94,13 @@ impl Drop for Network {
     }
 }
 
-fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/network/bulkmailer")
+fn contrib(inside: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(inside)
 }
 
 /// What NetworkManager tells its dispatcher's scripts.
 fn dispatched(network: &Network, site: &Site, action: &str) -> Command {
-    let mut command = network.on_laptop(site, &script(), &["lap0", action]);
+    let mut command = network.on_laptop(site, &contrib("network/bulkmailer"), &["lap0", action]);
     command.env("NM_DISPATCHER_ACTION", action).env("CONNECTIVITY_STATE", "FULL");
     command
 }
@@ -124,7 +124,7 @@ fn laptop(extra: &str) -> Site {
     std::fs::set_permissions(site.path("msmtprc"), PermissionsExt::from_mode(0o600)).expect("a mode");
     site.configure(&format!(
         "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"msmtp\"\nworkers = 2\n{extra}\n[transport.msmtp]\n\
-         kind = \"pipe\"\ncommand = [\"/usr/bin/msmtp\", \"-C\", {:?}, \"--read-envelope-from\", \"--\", \
+         kind = \"pipe\"\ncommand = [\"/usr/bin/msmtp\", \"-C\", {:?}, \"-f\", \"{{sender}}\", \"--\", \
          \"{{recipients}}\"]\n",
         site.path("msmtprc")
     ));
@@ -147,18 +147,31 @@ fn is_here() -> bool {
 }
 
 #[test]
-fn offline_nothing_is_lost_or_ages_and_one_launch_sends_all_of_it_when_the_cable_is_plugged_in() {
+fn unplugged_nothing_is_lost_or_ages_and_one_launch_sends_all_of_it_when_the_cable_is_plugged_in() {
+    through_an_outage("");
+}
+
+#[test]
+fn the_same_where_the_configuration_says_how_to_find_out() {
+    // Nothing that is tried could wait for longer.
+    through_an_outage(
+        "retry = { first = \"1s\", max = \"1s\", expire = \"1s\" }\n[online]\nconnect = \"10.77.7.1:2525\"",
+    );
+}
+
+fn through_an_outage(extra: &str) {
     if !is_here() {
         return;
     }
-    let site = laptop("");
+    let site = laptop(extra);
     let log = site.path("relay");
     let Some(mut network) = Network::new(&log) else { return };
+    let from = |n: u32| ["mara@home.example", "mara@work.example", "mara@elsewhere.example"][n as usize % 3];
     for n in 0..6 {
-        let from = if n % 2 == 0 { "mara@home.example" } else { "mara@work.example" };
-        let mut submit = network.on_laptop(&site, &site.path("bin/bulkmailer"), &["sendmail", "-t"]);
+        let mut submit =
+            network.on_laptop(&site, &contrib("laptop/msmtpq"), &["-a", "home", "--read-recipients", "-oi"]);
         submit.stdin(Stdio::piped());
-        let mail = message(n).replace("From: s@example.org", &format!("From: {from}\nTo: r{n}@example.net"));
+        let mail = message(n).replace("From: s@example.org", &format!("From: {}\nTo: r{n}@example.net", from(n)));
         silent(&support::feed(submit, mail.as_bytes()));
     }
     let queued = names(&site);
@@ -175,10 +188,10 @@ fn offline_nothing_is_lost_or_ages_and_one_launch_sends_all_of_it_when_the_cable
     for child in &mut at_once {
         child.wait().expect("it ends");
     }
-    wait_until("the sink is noted as down", || site.path("spool/outbound/sink").exists());
     // What the script started in the background has ended, too.
     wait_until("nobody works there", || !is_at_work(&site));
-    crash::wait_for_the_lock(&site);
+    let run = network.on_laptop(&site, &site.path("bin/bulkmailer"), &["run"]).output().expect("it starts");
+    assert_eq!(run.status.code(), Some(75), "{run:?}");
     assert_eq!(names(&site), queued, "an entry has moved");
     assert!(site.list().iter().all(|row| row["attempts"] == 0 && row["state"] == "ready"), "{:?}", site.list());
     assert!(taken(&log).is_empty());
@@ -186,9 +199,7 @@ fn offline_nothing_is_lost_or_ages_and_one_launch_sends_all_of_it_when_the_cable
     network.plug("up");
     silent(&dispatched(&network, &site, "up").output().expect("it starts"));
     wait_until("all of it has left", || site.list().is_empty());
-    let expected: Vec<String> = (0..6)
-        .map(|n| format!("{n} mara@{}.example r{n}@example.net", if n % 2 == 0 { "home" } else { "work" }))
-        .collect();
+    let expected: Vec<String> = (0..6).map(|n| format!("{n} {} r{n}@example.net", from(n))).collect();
     assert_eq!(taken(&log), expected);
     wait_until("nobody works there", || !is_at_work(&site));
     site.assert_clean();
@@ -220,7 +231,7 @@ fn the_script_passes_over_what_is_no_new_network() {
         let text = format!("#!/bin/sh\necho \"$@\" > {0}.new && mv {0}.new {0}\n", called.display());
         std::fs::write(site.path("bin/bulkmailer"), text).expect("written");
         std::fs::set_permissions(site.path("bin/bulkmailer"), PermissionsExt::from_mode(0o755)).expect("a mode");
-        let mut command = Command::new(script());
+        let mut command = Command::new(contrib("network/bulkmailer"));
         let path = format!("{}:/usr/bin:/bin", site.path("bin").display());
         silent(&command.args(args).env_clear().env("PATH", path).envs(vars.iter().copied()).output().expect("sh"));
         called

@@ -32,6 +32,9 @@ pub struct Args {
     /// Maildir says (Return-Path, the mbox's From line, From)
     #[arg(long, short = 'f', value_name = "ADDRESS", allow_hyphen_values = true)]
     pub sender: Option<String>,
+    /// Where no sender is given, take the message's own: Return-Path, else From
+    #[arg(long)]
+    pub read_sender: bool,
     /// The queue
     #[arg(long, short = 'Q', value_name = "QUEUE", default_value = "outbound")]
     pub queue: String,
@@ -75,6 +78,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let request = Request {
         sender: args.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
         recipients: sendmail::addresses(&args.recipients)?,
+        sender_from_header: args.read_sender,
         from_header: args.read_recipients,
         key: args.key.clone(),
         at: args.at,
