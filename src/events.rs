@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 
 use serde::Serialize;
 
@@ -95,6 +96,7 @@ impl Log {
         let day = now.day();
         if self.open.as_ref().is_none_or(|(open, _)| *open != day) {
             let file = dir::open_file(&self.folder, &format!("{day}.jsonl"), dir::Open::Append)?;
+            self.torn |= ends_torn(&file)?;
             self.open = Some((day, file));
         }
         match &mut self.open {
@@ -126,6 +128,15 @@ impl Log {
         let severity = if event.verdict == "delivered" { Severity::LOG_INFO } else { Severity::LOG_WARNING };
         let _ = syslog(severity, line.as_str());
     }
+}
+
+/// Whether somebody's write left a part of a line, as a disk without room does.
+fn ends_torn(file: &File) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if let Some(at) = file.metadata()?.len().checked_sub(1) {
+        file.read_at(&mut last, at)?;
+    }
+    Ok(last != [b'\n'])
 }
 
 /// The event of one recipient.

@@ -7,10 +7,10 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::random::{Random, number_from};
 use support::{Site, crash};
 
 /// Sites at work at the same time, and kills until a site is looked at.
@@ -20,23 +20,6 @@ const ROUND: u32 = 20;
 const BATCH: u32 = 25;
 /// A single one is for r<n>, s<n> and t<n>, and goes in two groups.
 const NAMES: [&str; 3] = ["r", "s", "t"];
-
-fn number_from(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
-struct Random(u64);
-
-impl Random {
-    /// A number below `bound` (splitmix64).
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound
-    }
-}
 
 /// A site, and what is known of the mail that was brought to it.
 struct Round {
@@ -74,16 +57,6 @@ impl Round {
         Round { site, random, next: 0, accepted: Vec::new(), unknown: Vec::new(), killed: 0, hold, story }
     }
 
-    /// Waits for one of the random instants.
-    fn pause(&mut self, most: u64) -> u64 {
-        let micros = self.random.below(most);
-        let until = std::time::Instant::now() + Duration::from_micros(micros);
-        while let Some(left) = until.checked_duration_since(std::time::Instant::now()).filter(|left| !left.is_zero()) {
-            std::thread::park_timeout(left);
-        }
-        micros
-    }
-
     /// Starts a submitter of one message or a batch.
     fn submitter(&mut self, many: bool) -> (Child, (u32, u32)) {
         let part = (self.next, if many { BATCH } else { 1 });
@@ -116,7 +89,7 @@ impl Round {
     fn kill_a_submitter(&mut self) -> bool {
         let many = self.random.below(2) == 0;
         let (child, part) = self.submitter(many);
-        let after = self.pause(if many { 12_000 } else { 7_000 });
+        let after = self.random.pause(if many { 12_000 } else { 7_000 });
         // It is not waited for yet, so its pid is nobody else's.
         kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).expect("it is there");
         let output = child.wait_with_output().expect("it ends");
@@ -145,7 +118,7 @@ impl Round {
                 ended || self.site.deliveries().values().sum::<u32>() >= more
             });
         }
-        let after = self.pause(20_000);
+        let after = self.random.pause(20_000);
         let name = match which {
             0 => "main",
             1 => "supervisor",

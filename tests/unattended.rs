@@ -8,40 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use support::clock::Clock;
 use support::{Site, assert_silent, children, signal, wait_until};
-
-/// A library that sets the wall clock forward by a day for a program, once the file that `SKEW` names exists.
-fn skew(site: &Site) -> PathBuf {
-    let (source, library) = (site.path("skew.c"), site.path("skew.so"));
-    let text = r#"
-        #define _GNU_SOURCE
-        #include <dlfcn.h>
-        #include <stdlib.h>
-        #include <time.h>
-        #include <unistd.h>
-        int clock_gettime(clockid_t clock, struct timespec *at) {
-            static int (*real)(clockid_t, struct timespec *);
-            if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-            int result = real(clock, at);
-            if (clock == CLOCK_REALTIME && access(getenv("SKEW"), F_OK) == 0) at->tv_sec += 86400;
-            return result;
-        }"#;
-    std::fs::write(&source, text).expect("written");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
-    assert!(built.expect("cc, as Rust needs it").success());
-    library
-}
 
 #[test]
 fn a_clock_that_jumps_ends_no_worker() {
     let site = Site::new("wait=1500", "workers = 1");
-    let (library, jumped) = (skew(&site), site.path("jumped"));
+    let clock = Clock::new(&site);
     site.submit(1, &["r1@example.net"]);
     let mut run = site.command(&["run"]);
-    let run = run.env("LD_PRELOAD", library).env("SKEW", &jumped);
+    clock.give(&mut run);
     let run = run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
     wait_until("a worker is busy", || site.busy() == 1);
-    std::fs::write(&jumped, "").expect("written");
+    clock.set(86_400);
     assert_silent(run);
     site.assert_each_once(1..2);
 }
@@ -49,13 +28,13 @@ fn a_clock_that_jumps_ends_no_worker() {
 #[test]
 fn a_new_day_has_an_event_file_of_its_own() {
     let site = Site::new("ok", "workers = 1");
-    let (library, jumped) = (skew(&site), site.path("jumped"));
-    std::fs::write(&jumped, "").expect("written");
+    let clock = Clock::new(&site);
+    clock.set(86_400);
     for n in 1..3 {
         site.submit(n, &[&format!("r{n}@example.net")]);
         let mut run = site.command(&["run"]);
         if n == 2 {
-            run.env("LD_PRELOAD", &library).env("SKEW", &jumped);
+            clock.give(&mut run);
         }
         assert!(run.status().expect("it starts").success());
     }

@@ -51,7 +51,7 @@ pub enum Open {
     ReadOrCreate,
     /// Read and write; it must not exist, mode 0600.
     CreateNew,
-    /// Write at the end, each write in one piece; made if it is missing, mode 0600.
+    /// Read, and write at the end, each write in one piece; made if it is missing, mode 0600.
     Append,
 }
 
@@ -63,7 +63,7 @@ pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
         Open::Create => OFlag::O_RDWR | OFlag::O_CREAT,
         Open::ReadOrCreate => OFlag::O_RDONLY | OFlag::O_CREAT,
         Open::CreateNew => OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL,
-        Open::Append => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND,
+        Open::Append => OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_APPEND,
     };
     let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::from_bits_truncate(0o600))?))

@@ -1,7 +1,9 @@
 //! What the tests that run the real program share: a site of its own for each test, and a sink that records.
 #![allow(dead_code)]
 
+pub mod clock;
 pub mod crash;
+pub mod random;
 
 use std::collections::HashMap;
 use std::io::Write;

@@ -1,5 +1,8 @@
 /* A sendmail for tests: records what it was handed, and misbehaves as told.
    usage: sink [-N, -R, -V with their values] MODE LOG [sendmail options] -- RECIPIENT...
+   MODE weather: the mode is what the file LOG.weather says at this moment. There "fine" and "foul" go by the recipients'
+   first letters: f fails always; in foul weather d is deferred, h hangs, k dies. Whom a notice is about goes to
+   LOG.notices, a line each notice, and not to LOG.
    One line a hand-over goes to LOG: number, sender, "whole" or "cut", recipients. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -10,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char body[4 << 20], line[4 << 20];
+static char body[4 << 20], line[4 << 20], path[4096], weather[64];
 
 static int is(const char *mode, const char *name) { return strcmp(mode, name) == 0; }
 static int value(const char *mode, const char *name, int *n) {
@@ -18,6 +21,12 @@ static int value(const char *mode, const char *name, int *n) {
     if (strncmp(mode, name, len)) return 0;
     *n = atoi(mode + len);
     return 1;
+}
+
+/* Whether some recipient begins with this letter. */
+static int names(char letter, char **recipient, int count) {
+    while (count-- > 0) if ((*recipient++)[0] == letter) return 1;
+    return 0;
 }
 
 int main(int argc, char **argv) {
@@ -32,6 +41,18 @@ int main(int argc, char **argv) {
     for (i = 3; i < argc; i++) {
         if (is(argv[i], "-f") && i + 1 < argc) sender = argv[++i];
         else if (is(argv[i], "--")) { first = i + 1; break; }
+    }
+    if (is(mode, "weather")) {
+        snprintf(path, sizeof path, "%s.weather", log);
+        if ((i = open(path, O_RDONLY | O_CLOEXEC)) < 0 || read(i, weather, sizeof weather - 1) < 0) return 127;
+        close(i);
+        mode = weather;
+        if (names('f', argv + first, argc - first) && (is(mode, "fine") || is(mode, "foul"))) return 67;
+        if (is(mode, "foul")) {
+            if (names('d', argv + first, argc - first)) { fprintf(stderr, "450 4.2.1 mailbox busy\n"); return 75; }
+            if (names('h', argv + first, argc - first)) { alarm(8); pause(); } /* or for ever, where its worker is killed */
+            if (names('k', argv + first, argc - first)) { kill(getpid(), SIGKILL); pause(); }
+        }
     }
     if (is(mode, "early")) return 0;                       /* never reads */
     if (is(mode, "never")) { pause(); return 0; }
@@ -55,6 +76,15 @@ int main(int argc, char **argv) {
     if (n) return n;
 
     if ((end = memmem(body, got, "X-Number: ", 10))) { number = end + 10; end = strchr(number, '\n'); if (end) *end = 0; }
+    if (weather[0] && memmem(body, got, "Final-Recipient: ", 17)) {
+        snprintf(path, sizeof path, "%s.notices", log);
+        n = snprintf(line, sizeof line, "notice <> whole");
+        for (end = body; (end = memmem(end, body + got - end, "Final-Recipient: ", 17)); )
+            end += 17, n += snprintf(line + n, sizeof line - n, " %.*s", (int)strcspn(strchr(end, ';') + 2, "\r\n"), strchr(end, ';') + 2);
+        line[n++] = '\n';
+        i = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        return write(i, line, n) == n ? 0 : 74;
+    }
     n = snprintf(line, sizeof line, "%s %s %s", number, *sender ? sender : "<>",
                  got > 4 && !memcmp(body + got - 4, "END\n", 4) ? "whole" : "cut");
     for (i = first; i < argc; i++) n += snprintf(line + n, sizeof line - n, " %s", argv[i]);

@@ -1,0 +1,217 @@
+//! Everything at once for as long as one likes: submits, runs, flushes, holds, removes, the red button, kills, a sink in all
+//! weathers, a clock that jumps, a disk that fills up; and at the end an account of every recipient that was accepted:
+//! delivered, failed with a notice, or held. Lost are none, and a kill repeats at most one hand-over; with an odd seed
+//! `on_crash` is "hold", and it repeats none.
+//!
+//! `SOAK_SECONDS` (by default 10) and `SOAK_SEED` choose how long and what; a failure prints its seed and what was done,
+//! and copies its files to the folder `SOAK_KEEP`, if that is set.
+//! What chance does is repeated by a seed, when it does it is not. New things to do go into [`actions::TRAFFIC`] or
+//! [`actions::TROUBLE`].
+
+mod account;
+mod actions;
+#[path = "../support/hosts.rs"]
+mod hosts;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::os::unix::fs::symlink;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use account::Account;
+use hosts::Mounts;
+use support::clock::Clock;
+use support::random::{Random, number_from};
+use support::{Site, crash};
+
+/// Lanes of traffic beside the one of trouble.
+const LANES: u64 = 4;
+/// Recipients of one hand-over.
+const GROUP: usize = 2;
+/// What is said of the last things that were done.
+const TOLD: usize = 300;
+
+/// The queue's table: it retries soon, and nothing can have waited long enough to expire or to be forgotten, whatever the
+/// clock says.
+const QUEUE: &str = "workers = 4\nmax_recipients = 2\nfailed_keep = \"36500d\"\nkey_keep = \"36500d\"\nnotices = true\n\
+                     probe_every = \"0s\"\nretry = { first = \"1s\", max = \"2s\", expire = \"2h\" }";
+/// Each sender hears of each failure.
+const NOTICES: &str = "[notices]\nper_hour = 100000";
+
+/// What becomes of an outcome that a crash leaves unknown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnCrash {
+    Resend,
+    Hold,
+}
+
+impl OnCrash {
+    fn key(self) -> &'static str {
+        match self {
+            OnCrash::Resend => "on_crash = \"resend\"",
+            OnCrash::Hold => "on_crash = \"hold\"",
+        }
+    }
+}
+
+/// What all lanes share.
+struct Soak {
+    site: Site,
+    clock: Clock,
+    /// The spool is on a disk that can be filled.
+    small: bool,
+    on_crash: OnCrash,
+    account: Mutex<Account>,
+    next: AtomicU32,
+    over: AtomicBool,
+    started: Instant,
+    story: Mutex<Vec<String>>,
+}
+
+/// One hand at work.
+struct Lane<'s> {
+    soak: &'s Soak,
+    random: Random,
+    name: String,
+}
+
+impl Soak {
+    /// `disk` is where the spool's file system comes from; without one it is a plain folder.
+    fn new(disk: Option<&mut Mounts>, on_crash: OnCrash) -> Soak {
+        let site = Site { dir: tempfile::tempdir().expect("a temporary folder") };
+        site.set_sink("weather", &format!("{QUEUE}\n{}\n{NOTICES}", on_crash.key()), "5s");
+        let small = disk.is_some();
+        if let Some(mounts) = disk {
+            mounts.tmpfs(&site.path("disk"), "size=96m");
+            symlink(site.path("disk").join("spool"), site.path("spool")).expect("a link");
+            std::fs::create_dir(site.path("disk/spool")).expect("a folder");
+        }
+        let clock = Clock::new(&site);
+        let soak = Soak {
+            site,
+            clock,
+            small,
+            on_crash,
+            account: Mutex::default(),
+            next: AtomicU32::new(1),
+            over: AtomicBool::new(false),
+            started: Instant::now(),
+            story: Mutex::default(),
+        };
+        soak.weather("fine");
+        soak
+    }
+
+    /// What the sink does from now on.
+    fn weather(&self, word: &str) {
+        let new = self.site.path(&format!("weather.{:?}", std::thread::current().id()));
+        std::fs::write(&new, word)
+            .and_then(|()| std::fs::rename(&new, self.site.path("log.weather")))
+            .expect("written");
+    }
+
+    fn tell(&self, lane: &str, text: &str) {
+        let line = format!("{:9.3} {lane}: {text}", self.started.elapsed().as_secs_f64());
+        self.story.lock().expect("no panic").push(line);
+    }
+
+    /// Lets everybody work until the time is over. Whoever finds a fault ends it for all.
+    fn play(&self, seed: u64, length: Duration) {
+        std::thread::scope(|scope| {
+            for lane in 0..=LANES {
+                let (table, name) = match lane {
+                    0 => (actions::TROUBLE, "trouble".to_owned()),
+                    n => (actions::TRAFFIC, format!("lane {n}")),
+                };
+                let random = Random(seed.wrapping_mul(31).wrapping_add(lane));
+                let mut lane = Lane { soak: self, random, name };
+                scope.spawn(move || {
+                    let _bell = Bell(&self.over);
+                    let shares: Vec<usize> =
+                        table.iter().enumerate().flat_map(|(at, action)| vec![at; action.1]).collect();
+                    while !self.over.load(Ordering::Relaxed) && self.started.elapsed() < length {
+                        let (name, _, act) = table[*lane.random.of(&shares)];
+                        *self.account.lock().expect("no panic").done.entry(name).or_default() += 1;
+                        act(&mut lane);
+                    }
+                    // A run goes on for as long as something is due, and in foul weather that is always.
+                    self.make_good();
+                });
+            }
+        });
+    }
+
+    fn make_good(&self) {
+        self.clock.set(0);
+        self.weather("fine");
+    }
+
+    /// Makes everything good again, and flushes until nothing waits.
+    fn heal(&self) {
+        self.make_good();
+        support::wait_until("what was in hand has ended", || self.site.busy() == 0);
+        crash::wait_for_the_lock(&self.site);
+        self.site.ok(&["start"]);
+        if self.on_crash == OnCrash::Resend {
+            // With "hold", whoever releases what may have arrived has decided that it may come twice.
+            self.site.ok(&["release", "--yes", "--queue", "outbound"]);
+        }
+        support::wait_until("nothing waits", || {
+            self.site.ok(&["flush", "-q"]);
+            self.site.ids("ready").is_empty()
+        });
+    }
+}
+
+/// Rings when its lane ends, however it ends.
+struct Bell<'s>(&'s AtomicBool);
+
+impl Drop for Bell<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Soak {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let story = self.story.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if let Some(to) = std::env::var_os("SOAK_KEEP") {
+                let copied = std::process::Command::new("cp").arg("-aL").arg(self.site.dir.path()).arg(to).status();
+                eprintln!("kept: {copied:?}");
+            }
+            eprintln!("what was done at last:\n{}", story[story.len().saturating_sub(TOLD)..].join("\n"));
+        }
+    }
+}
+
+/// Says at the end how to have it again, if it has failed.
+struct Seed(u64, u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("again with: make soak SEED={} DURATION={}", self.0, self.1);
+        }
+    }
+}
+
+#[test]
+fn every_recipient_is_accounted_for() {
+    let seconds = number_from("SOAK_SECONDS", 10);
+    let seed = number_from("SOAK_SEED", u64::from(std::process::id()));
+    let _said = Seed(seed, seconds);
+    let mut mounts = Mounts::new();
+    let on_crash = if seed.is_multiple_of(2) { OnCrash::Resend } else { OnCrash::Hold };
+    let soak = Soak::new(mounts.as_mut(), on_crash);
+    soak.play(seed, Duration::from_secs(seconds));
+    soak.heal();
+    let account = soak.account.lock().expect("no panic");
+    let judged = account.judge(&soak.site, on_crash == OnCrash::Resend);
+    println!("SOAK_SEED={seed}, {seconds} s, {}: {judged}", on_crash.key());
+    soak.site.assert_clean();
+}
