@@ -217,7 +217,7 @@ fn a_place_that_is_no_spool() {
     let spool = site.path("spool");
     std::fs::write(&spool, "a file").expect("written");
     let args = ["submit", "a@b.c"].map(OsStr::new);
-    refuses(&site, &args, message(2).as_bytes(), 74, "cannot make the spool");
+    refuses(&site, &args, message(2).as_bytes(), 74, "Not a directory");
     std::fs::remove_file(&spool).expect("it was there");
     std::fs::create_dir(&spool).expect("a folder");
     std::fs::write(spool.join("thesis.tex"), "a file").expect("written");
