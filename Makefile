@@ -75,16 +75,17 @@ install:
 	@test -x $(bin) || { echo "$(bin) is not built yet: run 'make' first" >&2; exit 1; }
 	install -D -m 0755 $(bin) $(DESTDIR)$(PREFIX)/bin/bulkmailer
 	install -D -m 0644 man/bulkmailer.1 $(share)/man/man1/bulkmailer.1
-	install -D -m 0644 -t $(share)/man/man5 man/bulkmailer.toml.5 man/bulkmailer-spool.5 man/bulkmailer-transports.5
+	install -D -m 0644 -t $(share)/man/man5 man/bulkmailer.toml.5 man/bulkmailer-spool.5 man/bulkmailer-hosts.5 \
+		man/bulkmailer-transports.5
 	$(bin) generate completions $(target)/completions
 	install -D -m 0644 $(target)/completions/bulkmailer.bash $(share)/bash-completion/completions/bulkmailer
 	install -D -m 0644 $(target)/completions/_bulkmailer $(share)/zsh/site-functions/_bulkmailer
 	install -D -m 0644 $(target)/completions/bulkmailer.fish $(share)/fish/vendor_completions.d/bulkmailer.fish
 	install -D -m 0644 -t $(doc) README.md CHANGELOG.md LICENSE
-	install -d -m 0755 $(doc)/cron
-	for file in crontab bulkmailer.cron.d; do \
-		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' contrib/cron/$$file > $(doc)/cron/$$file; \
-		chmod 0644 $(doc)/cron/$$file; \
+	cd contrib && for file in */* */*/*; do \
+		[ -f $$file ] || continue; \
+		install -D -m "$$(stat -c %a $$file)" $$file $(abspath $(doc))/$$file; \
+		sed 's|/usr/local/bin|$(PREFIX)/bin|' $$file > $(abspath $(doc))/$$file; \
 	done
 
 clean:

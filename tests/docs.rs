@@ -68,7 +68,8 @@ fn the_examples_of_a_configuration_are_taken() {
     let page = blocks(&document("man/bulkmailer.toml.5"), ".Bd -literal -offset indent", ".Ed");
     let readme = blocks(&document("README.md"), "```toml", "```");
     assert!(!page.is_empty() && !readme.is_empty());
-    for example in page.iter().chain(&readme) {
+    let laptop = [document("contrib/laptop/bulkmailer.toml")];
+    for example in page.iter().chain(&readme).chain(&laptop) {
         parse(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
     }
 }
@@ -117,7 +118,9 @@ fn each_profile_is_described() {
 
 #[test]
 fn the_manual_pages_are_well_formed() {
-    for page in ["bulkmailer.1", "bulkmailer.toml.5", "bulkmailer-spool.5", "bulkmailer-transports.5"] {
+    for page in
+        ["bulkmailer.1", "bulkmailer.toml.5", "bulkmailer-spool.5", "bulkmailer-hosts.5", "bulkmailer-transports.5"]
+    {
         let lint = Command::new("mandoc").args(["-Tlint", "-Wstyle"]).arg(root().join("man").join(page)).output();
         let Ok(lint) = lint else {
             println!("skipped: mandoc is not installed");
