@@ -1,8 +1,8 @@
 //! What an exit status of a sendmail means and what its command line knows, by the MTA that it belongs to.
 //!
-//! Evidence counts in this order: it was killed, by us or by others (unknown); a phrase by which this MTA gives its reason; an enhanced status
-//! code, or an SMTP reply of class 5 that it quotes; its exit status, by the profile; anything else is a deferral.
-//! Output with status 0 is no failure: some sendmails warn at each message.
+//! Evidence counts in this order: it was killed, by us or by others (unknown); a phrase by which this MTA gives its
+//! reason; an enhanced status code, or an SMTP reply of class 5 that it quotes; its exit status, by the profile; anything
+//! else is a deferral. Output with status 0 is no failure: some sendmails warn at each message.
 //!
 //! A deferral without an enhanced status code is ambiguous: the sink's fault as likely as the entry's.
 
@@ -48,6 +48,8 @@ pub struct Behaviour {
     quotes_replies: bool,
     /// What a line of its output begins with, and means whatever the status is.
     phrases: &'static [(&'static str, Meaning)],
+    /// The signal that it dies of when it could not hand the message to its own queue.
+    refused_by: Option<i32>,
     /// Statuses that differ from [`GENERIC_STATUSES`].
     statuses: &'static [(i32, Meaning)],
     signs: Signs,
@@ -134,10 +136,10 @@ impl Behaviour {
             Ended::Exited(code) => code,
             // The message was within its reach, and who killed it may have done so after it was taken.
             Ended::Signalled(signal) => {
-                return Ok(Verdict::Unknown(Reason::new(&with_said(
-                    &format!("the command died by signal {signal}"),
-                    said,
-                ))));
+                let text = with_said(&format!("the command died by signal {signal}"), said);
+                let refused = self.refused_by == Some(signal);
+                let verdict = if refused { Verdict::Deferred } else { Verdict::Unknown };
+                return Ok(verdict(Reason::new(&text)));
             }
         };
         let phrase = self.phrase(said);
@@ -321,7 +323,9 @@ mod tests {
         assert!(matches!(verdict(67, "host said 4.2.2 mailbox full"), Verdict::Deferred(_)));
         assert_eq!(verdict(0, "warning: 5.5.5 in the output of a success"), Verdict::Delivered);
         assert!(matches!(verdict(75, "10.5.1.1 is an address"), Verdict::Deferred(reason) if reason.status.is_none()));
-        assert!(matches!(generic().verdict(Ended::Signalled(11), ""), Ok(Verdict::Unknown(_))));
+        assert!(matches!(generic().verdict(Ended::Signalled(13), ""), Ok(Verdict::Unknown(_))));
+        assert!(matches!(of(Profile::Nullmailer).verdict(Ended::Signalled(13), ""), Ok(Verdict::Deferred(_))));
+        assert!(matches!(of(Profile::Nullmailer).verdict(Ended::Signalled(9), ""), Ok(Verdict::Unknown(_))));
         assert!(generic().verdict(Ended::Exited(127), "").is_err());
     }
 }

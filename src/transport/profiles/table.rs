@@ -14,10 +14,13 @@ const PLAIN: Behaviour = Behaviour {
     shields: true,
     quotes_replies: false,
     phrases: &[],
+    refused_by: None,
     statuses: &[],
     signs: Signs { names: &[], beside: &[], folders: &[], mark: "" },
 };
 
+/// signal(7), on each architecture.
+const SIGPIPE: i32 = 13;
 const ANY: usize = usize::MAX;
 /// What every server takes (RFC 5321 section 4.5.3.1.8).
 const EVERY_SERVER: usize = 100;
@@ -76,11 +79,12 @@ pub const TABLE: [Behaviour; 10] = [
         ..PLAIN
     },
     // Its daemon gives a message up for all recipients when the smarthost refuses one. Its sendmail hands the recipients to
-    // nullmailer-inject without "--".
+    // nullmailer-inject without "--", and that dies of SIGPIPE when nullmailer-queue cannot write.
     Behaviour {
         profile: Profile::Nullmailer,
         shields: false,
         phrases: &[("Invalid recipient", Meaning::Failed)],
+        refused_by: Some(SIGPIPE),
         signs: Signs { beside: &["nullmailer-send"], mark: "nullmailer-inject", ..PLAIN.signs },
         ..PLAIN
     },
