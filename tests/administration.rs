@@ -112,6 +112,17 @@ fn stop_ends_a_run_that_lingers_and_one_queue_only_where_one_is_named() {
 }
 
 #[test]
+fn stop_ends_a_run_that_waits_for_a_sink_that_is_down() {
+    let site = Site::new("exit=127", "workers = 1");
+    site.submit(1, &["r1@example.net"]);
+    let main = site.start(&["run", "--max-runtime", "1h"]);
+    wait_until("the sink is down", || site.path("spool/outbound/sink").exists());
+    assert_eq!(site.ok(&["stop"]), "outbound: stopped; nothing is in hand\n");
+    main.wait_with_output().expect("it ends");
+    assert_eq!(site.ids("ready").len(), 1);
+}
+
+#[test]
 fn a_stop_that_is_interrupted_says_what_is_still_in_hand_and_stays() {
     let site = Site::new("never", "workers = 1");
     let id = site.submit(1, &["r1@example.net"]);
