@@ -171,8 +171,8 @@ fn refusals_of_one_sender_to_all_workers_at_once_hide_nobody_elses_mail() {
     run(&site);
     assert_eq!(site.deliveries().len(), 1);
     let deferred = ready(&site).iter().filter(|(_, attempts, _)| attempts == 1).count();
-    // What was kept until that one left; the rest waits for the next run.
-    assert!((1..40).contains(&deferred), "{deferred}");
+    // What was kept until that one left, none if it came first; the rest waits for the next run.
+    assert!(deferred < 40, "{deferred}");
 }
 
 #[test]
