@@ -20,6 +20,8 @@ pub fn horizon(max: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const FIRST: Duration = Duration::from_secs(300);
@@ -36,5 +38,32 @@ mod tests {
         assert_eq!(delay(1, FIRST, MAX, 0.0).as_secs(), 225);
         assert!(delay(1, FIRST, MAX, 0.999_999) < Duration::from_secs(375));
         assert!(delay(99, FIRST, MAX, 1.0) <= horizon(MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn a_delay_is_bounded_grows_and_never_passes_the_horizon(
+            attempt in 1..u32::MAX,
+            first in 1..100_000_000u64,
+            more in 0..100_000_000u64,
+            chance in 0.0..1.0f64,
+        ) {
+            let (first, max) = (Duration::from_secs(first), Duration::from_secs(first + more));
+            let here = delay(attempt, first, max, chance);
+            let plain = delay(attempt, first, max, 0.5);
+            prop_assert!(first <= plain && plain <= max);
+            prop_assert!(plain.mul_f64(0.749_999) <= here && here <= plain.mul_f64(1.250_001), "{here:?} of {plain:?}");
+            prop_assert!(here <= horizon(max), "{here:?} above {:?}", horizon(max));
+            for later in [attempt + 1, attempt.saturating_mul(2), u32::MAX] {
+                prop_assert!(delay(later, first, max, chance) >= here, "attempt {later}");
+            }
+            prop_assert!(delay(attempt, first, max, chance / 2.0) <= here);
+        }
+
+        #[test]
+        fn the_longest_times_overflow_nothing(attempt in any::<u32>(), chance in -1.0..2.0f64, longest in 0..3u8) {
+            let max = [Duration::ZERO, Duration::from_micros(1), crate::policy::units::LONGEST][longest as usize];
+            prop_assert!(delay(attempt, max, max, chance) <= horizon(max));
+        }
     }
 }

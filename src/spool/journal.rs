@@ -407,6 +407,8 @@ impl Journal {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

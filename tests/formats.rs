@@ -1,0 +1,110 @@
+//! What was written is read: entries through the spool, addresses through everything that prints them.
+
+use std::io::{Read, Write};
+
+use bulkmailer::intake::recipients;
+use bulkmailer::model::envelope::Origin;
+use bulkmailer::model::{Address, Body, EntryId, Envelope, Micros};
+use bulkmailer::queue::{Claim, Found, Queue};
+use bulkmailer::spool::{Spool, entry};
+use proptest::prelude::*;
+
+/// Addresses of every kind; some are none and are left out.
+fn address() -> impl Strategy<Value = Address> {
+    let local = prop_oneof![
+        "[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,20}",
+        "\"([ !#-\\[\\]-~@<>,]|\\\\[ -~]){0,12}\"",
+        "[äöüß日本語a-z]{1,8}",
+        "-{1,3}[a-z]{1,4}",
+    ];
+    let domain = prop_oneof![
+        4 => "[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\\.[a-z]{2,6}){0,3}".prop_map(|name| format!("@{name}")),
+        1 => "@(exämple|日本)\\.org",
+        1 => "@\\[(IPv6:[0-9a-f:]{2,12}|[0-9]{1,3}(\\.[0-9]{1,3}){3})\\]",
+        1 => Just(String::new()),
+    ];
+    (local, domain).prop_filter_map("an address", |(local, domain)| format!("{local}{domain}").parse().ok())
+}
+
+fn envelope(most: usize) -> impl Strategy<Value = Envelope> {
+    let body = proptest::option::of(prop_oneof![Just(Body::SevenBit), Just(Body::EightBitMime)]);
+    let words = (proptest::option::of("(never|(success|failure|delay){1})"), proptest::option::of("full|hdrs"));
+    let id = prop_oneof!["[0-9a-z]{1,30}", "[0-9a-z]{21}\\.[0-9]{1,4}\\.[0-9]{1,4}"];
+    let times = (0..=Micros::MAX.0, any::<u32>());
+    let recipients = proptest::collection::vec(address(), 1..=most);
+    let parts =
+        (id, proptest::option::of(address()), recipients, times, body, words, proptest::option::of("[!-~]{1,100}"));
+    parts.prop_map(|(id, sender, recipients, (submitted, uid), body, (notify, ret), envid)| Envelope {
+        id: id.parse().expect("an id"),
+        sender,
+        recipients,
+        origin: Origin { submitted: Micros(submitted), uid, body, notify, ret, envid },
+    })
+}
+
+/// Publishes an entry and claims it; its envelope and message as they come back.
+fn through_the_spool(envelope: &Envelope, message: &[u8]) -> (Envelope, Vec<u8>) {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let spool = Spool::create(temp.path()).expect("a spool");
+    let queue = spool.queue("outbound").expect("a queue");
+    let mut draft = queue.draft(envelope).expect("a draft");
+    draft.write_all(message).expect("written");
+    let _ = draft.publish(Micros(1)).expect("published");
+    let queue = &queue;
+    let mut cursor = queue.cursor();
+    let found = queue.claim(&mut cursor, Micros(2), &mut |_| true).expect("a pass");
+    let Found::Claim(claim) = found else { panic!("{found:?}") };
+    let mut handed = claim.message().expect("a message");
+    let mut read = Vec::new();
+    handed.file.read_to_end(&mut read).expect("read");
+    assert_eq!(handed.len, read.len() as u64);
+    (claim.envelope().clone(), read)
+}
+
+proptest! {
+    // Each makes a spool, with its syncs.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn an_entry_comes_back_as_it_was(
+        mut envelope in envelope(30),
+        message in proptest::collection::vec(any::<u8>(), 0..5_000),
+    ) {
+        // An entry of a job lies in its job's folder.
+        envelope.id = EntryId::new(Micros(1));
+        prop_assert_eq!(through_the_spool(&envelope, &message), (envelope, message));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_head_comes_back_and_no_part_of_it_passes_for_all(envelope in envelope(60), cut in any::<prop::sample::Index>()) {
+        let bytes = entry::head(&envelope).expect("JSON");
+        let (read, extent) = entry::read(&bytes[..]).expect("our own head");
+        prop_assert_eq!((read, extent.start), (envelope, bytes.len() as u64));
+        prop_assert!(entry::read(&bytes[..cut.index(bytes.len())]).is_err());
+    }
+
+    #[test]
+    fn an_address_is_itself_again(address in address()) {
+        prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address.clone()));
+        let json = serde_json::to_string(&address).expect("JSON");
+        prop_assert_eq!(serde_json::from_str::<Address>(&json).expect("our own"), address.clone());
+        for text in [address.to_string(), format!("<{address}>"), format!("\"N, N\" <{address}>, (c) ,")] {
+            prop_assert_eq!(recipients::parse(&text).expect("an address"), [address.clone()], "{}", text);
+        }
+    }
+}
+
+#[test]
+fn an_entry_with_as_many_recipients_as_the_limits_allow_comes_back() {
+    let envelope = Envelope {
+        id: EntryId::new(Micros(1)),
+        sender: None,
+        recipients: (0..100_000).map(|n| format!("\"r {n}\"@example.net").parse().expect("an address")).collect(),
+        origin: Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None },
+    };
+    let (read, message) = through_the_spool(&envelope, b"To: x@y\n\nbody\n");
+    assert!(read == envelope);
+    assert_eq!(message, b"To: x@y\n\nbody\n");
+}
