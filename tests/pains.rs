@@ -3,15 +3,17 @@
 //! | | pain | test |
 //! |---|---|---|
 //! | 1 | a stale lock stops all mail | `a_stale_lock_stops_nothing` |
-//! | 2 | one bad message blocks the rest | `bad_entries_block_nobody` |
+//! | 2 | one bad message blocks the rest | `bad_entries_block_nobody`, `sink_down` |
 //! | 3 | overlapping runs send twice | `overlap`, `exactly_once` |
 //! | 4 | after a restart people are skipped or mailed again | `a_run_that_is_killed_skips_nobody` |
-//! | 5 | the sink's status is misread | `hostile` |
+//! | 5 | the sink's status is misread | `hostile`; of the real ones: `rig` |
 //! | 6 | a hung child stalls the queue | `one_that_hangs_keeps_nobody_else` |
 //! | 7 | who did not get it? | `who_did_not_get_it_is_known` |
-//! | 9 | permanent failures are retried for ever | `a_permanent_failure_is_not_tried_again`; expiry: `admin` |
-//! | 10 | flush now, change the retry time | `a_shorter_schedule_counts_at_once`; `admin` |
-//! | 11 | mail expires while the host is offline | `a_sink_that_is_down_ages_nothing` |
+//! | 8 | how many at once? | `nobody_need_choose_a_number_of_workers` |
+//! | 9 | permanent failures are retried for ever | `a_permanent_failure_is_not_tried_again`; expiry and storms: `notice` |
+//! | 10 | flush now, change the retry time | `a_shorter_schedule_counts_at_once`; `admin`, `administration` |
+//! | 11 | mail expires while the host is offline | `a_sink_that_is_down_ages_nothing`; `offline`, `laptop` |
+//! | 12 | a delay counts as a failure, a 550 as none | `a_delay_is_no_failure_and_a_550_is_one` |
 //! | 13 | honest progress | `admin` (status) |
 //! | 14 | a stalled runner blocks its slice | `one_that_hangs_keeps_nobody_else` |
 //! | 15 | the oldest entry's age | `the_oldest_entrys_age_is_told` |
@@ -200,4 +202,28 @@ fn a_run_says_nothing_when_nobody_is_needed() {
         assert_silent(site.start(&["run"]));
     }
     assert_eq!(site.events().len(), 3);
+}
+
+#[test]
+fn nobody_need_choose_a_number_of_workers() {
+    let site = Site::new("wait=200", "");
+    site.ok(&["submit", "-q", "--mbox", site.mbox("box", 0..30).to_str().expect("a path")]);
+    let run = site.start(&["run"]);
+    // As many as there are processors, and at least two.
+    wait_until("several are at work", || site.busy() >= 2);
+    assert_silent(run);
+    site.assert_each_once(0..30);
+}
+
+#[test]
+fn a_delay_is_no_failure_and_a_550_is_one() {
+    let site = Site::new("ok", "retry = { first = \"1d\", max = \"1d\" }");
+    let script = "case $last in \
+                  full*) echo '<x>: 452 4.2.2 mailbox full' >&2; exit 67;; \
+                  nobody*) echo '<x>: 550 5.1.1 no such user' >&2; exit 75;; esac";
+    through_script(&site, script, "30s");
+    let full = site.submit(1, &["full@example.net"]);
+    let nobody = site.submit(2, &["nobody@example.net"]);
+    site.ok(&["run"]);
+    assert_eq!((site.ids("ready"), site.ids("failed")), (vec![full], vec![nobody]));
 }

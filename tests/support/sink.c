@@ -1,8 +1,8 @@
 /* A sendmail for tests: records what it was handed, and misbehaves as told.
    usage: sink [-N, -R, -V with their values] MODE LOG [sendmail options] -- RECIPIENT...
-   MODE weather: the mode is what the file LOG.weather says at this moment. There "fine" and "foul" go by the recipients'
-   first letters: f fails always; in foul weather d is deferred, h hangs, k dies. Whom a notice is about goes to
-   LOG.notices, a line each notice, and not to LOG.
+   MODE weather: the mode is what the file LOG.weather says at this moment. In "fine", "foul" and "wait=N" a recipient whose
+   name begins with f fails; in "foul" d is deferred, h hangs, k dies. Whom a notice is about goes to LOG.notices, a line
+   each notice, and not to LOG.
    One line a hand-over goes to LOG: number, sender, "whole" or "cut", recipients. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
         if ((i = open(path, O_RDONLY | O_CLOEXEC)) < 0 || read(i, weather, sizeof weather - 1) < 0) return 127;
         close(i);
         mode = weather;
-        if (names('f', argv + first, argc - first) && (is(mode, "fine") || is(mode, "foul"))) return 67;
+        if (names('f', argv + first, argc - first) && (mode[0] == 'f' || mode[0] == 'w')) return 67;
         if (is(mode, "foul")) {
             if (names('d', argv + first, argc - first)) { fprintf(stderr, "450 4.2.1 mailbox busy\n"); return 75; }
             if (names('h', argv + first, argc - first)) { alarm(8); pause(); } /* or for ever, where its worker is killed */
