@@ -84,7 +84,7 @@ impl Soak {
         site.set_sink("weather", &format!("{QUEUE}\n{}\n{NOTICES}", on_crash.key()), "5s");
         let small = disk.is_some();
         if let Some(mounts) = disk {
-            mounts.tmpfs(&site.path("disk"), "size=96m");
+            mounts.tmpfs(&site.path("disk"), "size=400m");
             symlink(site.path("disk").join("spool"), site.path("spool")).expect("a link");
             std::fs::create_dir(site.path("disk/spool")).expect("a folder");
         }
