@@ -1,4 +1,4 @@
-//! Adopting the mail in `drop/` (see [`drop`](crate::spool::drop)), under the queue's lock.
+//! Adopting the mail in `drop/` (see [`mod@drop`]), under the queue's lock.
 //!
 //! For each file: opened, looked at, read into the queue like any other message, published under an id that counts once,
 //! removed. Killed between the last two, the next adopter finds the id and only removes.
