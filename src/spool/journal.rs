@@ -169,13 +169,14 @@ impl History {
             }
             Line::Noticed { about, group, .. } => self.noticed.extend(group.into_iter().map(|i| (about, i))),
             Line::Reopened { group, .. } => {
-                for recipient in group {
+                for &recipient in &group {
                     if let Some(last) = self.last.get_mut(recipient) {
                         *last = None;
                     }
                     self.in_flight.remove(&recipient);
-                    self.noticed.retain(|(_, of)| *of != recipient);
                 }
+                let again: BTreeSet<usize> = group.into_iter().collect();
+                self.noticed.retain(|(_, recipient)| !again.contains(recipient));
                 (self.attempt, self.held, self.removed) = (None, None, false);
             }
             Line::Removed { .. } => {
