@@ -309,8 +309,8 @@ fn a_flood_is_adopted_one_by_one_and_may_be_ended_at_any_time() {
     support::signal("TERM", run.id());
     let output = run.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{output:?}");
-    site.try_run(&["run"]);
-    assert_eq!((dropped(&site).len(), arrived(&site).len()), (200, 200));
+    let second = site.try_run(&["run", "-v", "--json"]);
+    assert_eq!((dropped(&site).len(), arrived(&site).len()), (200, 200), "{second:?}");
     assert_eq!(ok(&site.try_run(&["run"])), "");
     site.assert_clean();
 }

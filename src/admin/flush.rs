@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::queues;
 use super::select::{Filter, Place, Selection};
 use crate::config::Site;
+use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};
 use crate::runner;
 use crate::spool::SpoolQueue;
@@ -61,12 +62,18 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let filter = args.selection.filter(&[Place::Ready])?;
     let mut outcome = Outcome::default();
     let mut flushed = Vec::new();
+    let mut dropped = false;
+    if filter.is_open() {
+        // What lies in drop/ is in no queue yet: a run adopts it.
+        adopt::prepare(&site.spool, &|queue| site.config.queues.contains_key(queue))?;
+    }
     for queue in queues(site, args.selection.queue.as_deref())? {
         let part = make_due(&queue, &filter, &mut outcome)?;
+        dropped |= filter.is_open() && queue.drop_names()?.next().is_some();
         flushed.push((queue, part));
     }
     outcome.flushed = flushed.iter().map(|(_, part)| part.count).sum();
-    if outcome.flushed == 0 && outcome.in_hand == 0 {
+    if outcome.flushed == 0 && outcome.in_hand == 0 && !dropped {
         let missing = filter.names_some();
         say(args, &outcome, if missing { "no such entry waits\n" } else { "nothing to flush: no entry waits\n" })?;
         return Ok(if missing { Exit::Attention } else { Exit::Ok });
@@ -113,8 +120,10 @@ fn make_due(queue: &SpoolQueue, filter: &Filter, outcome: &mut Outcome) -> anyho
     let now = clock::now();
     let mut flushed = Flushed { count: 0, tracked: Vec::new() };
     filter.each_spot(queue, &[State::Ready], &mut |spot| {
-        // A renamed entry may be listed once more, under the name that we gave it.
-        if spot.name.due != now {
+        // A renamed entry may be listed once more, under the name that we gave it. Mail for a time waits for it, unless it is
+        // chosen: a network that comes up flushes everything.
+        let waits = spot.name.at && spot.name.due > now && filter.is_open();
+        if spot.name.due != now && !waits {
             flushed.one(queue, spot, filter, now, outcome)?;
         }
         Ok(true)
@@ -141,14 +150,16 @@ impl Flushed {
             self.add(id);
             return Ok(());
         }
-        match queue.take(&spot)? {
-            Taken::Claim(claim) => {
+        match queue.take(&spot) {
+            Ok(Taken::Claim(claim)) => {
                 claim.reschedule(now)?;
                 self.add(id);
             }
-            Taken::Contended => outcome.in_hand += 1,
-            Taken::Gone => {}
-            Taken::Corrupt { why } => warning!("{}: entry {id} was set aside: {why}", queue.name()),
+            Ok(Taken::Contended) => outcome.in_hand += 1,
+            Ok(Taken::Gone) => {}
+            // One that cannot be opened keeps nobody from the others.
+            Err(error) => warning!("{error}"),
+            Ok(Taken::Corrupt { why }) => warning!("{}: entry {id} was set aside: {why}", queue.name()),
         }
         Ok(())
     }

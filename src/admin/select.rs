@@ -130,6 +130,11 @@ impl Filter {
         !self.names.is_empty()
     }
 
+    /// Whether everything is meant.
+    pub fn is_open(&self) -> bool {
+        !self.names_some() && self.job.is_none() && !self.needs_look()
+    }
+
     /// Passes over what is queued from now on.
     pub fn stop_at(&mut self, now: Micros) {
         self.until = Some(self.until.map_or(now, |until| until.min(now)));
@@ -187,7 +192,11 @@ impl Filter {
                 warning!("{error}; see 'bulkmailer check'");
                 return Ok(None);
             }
-            Err(error) => return Err(error),
+            // One that cannot be opened keeps nobody from the others.
+            Err(error) => {
+                warning!("{error}");
+                return Ok(None);
+            }
         };
         let matches = self.matches(&seen.envelope) && self.matches_reason(queue, &seen.envelope)?;
         Ok(matches.then_some(seen))

@@ -40,7 +40,7 @@ enum Command {
     Run(runner::Args),
     /// Queue a message, read from the standard input
     Submit(intake::submit::Args),
-    /// Retry now: make waiting entries due, and deliver them
+    /// Retry now: make waiting entries due, and deliver them. Mail for a time (submit --at) only if it is chosen
     Flush(admin::flush::Args),
     /// List what is queued, as mailq does
     List(admin::list::Args),

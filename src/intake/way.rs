@@ -1,6 +1,7 @@
 //! Which way mail goes: its spool's owner writes into the queue, everybody else through `drop/`.
 
 use std::io::BufRead;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -35,6 +36,14 @@ impl<'s> Way<'s> {
                 Place::Drop(folder)
             }
             None => {
+                // Without a drop folder root hands in as the spool's owner, who could not read root's files.
+                if let Ok(meta) = site.spool.metadata() {
+                    process::become_user(meta.uid(), meta.gid()).map_err(|source| SpoolError::Io {
+                        doing: "become the owner of",
+                        path: site.spool.clone(),
+                        source,
+                    })?;
+                }
                 let spool = create(site)?;
                 accept::check_room(spool.free_space()?, &site.config.limits)?;
                 let queue = spool.queue(queue)?;

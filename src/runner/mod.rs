@@ -209,7 +209,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             policy,
             transport,
             notices: &site.config.notices,
-            online: site.config.online.as_ref(),
+            online: site.config.online.as_ref().filter(|_| !matches!(transport, config::Transport::Maildir { .. })),
             limits: &site.config.limits,
             syslog: site.config.events.syslog,
             workers,

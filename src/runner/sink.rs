@@ -69,7 +69,11 @@ pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration
     if !silent {
         (outage.said, outage.why) = (now, why.to_owned());
     }
-    let gap = outage.at.map_or(Duration::ZERO, |at| now.since(at)).min(GAP_MAX);
+    // A sink that could not be reached refused nobody: that ages none of them.
+    let gap = match outage.at {
+        Some(at) if !ids.is_empty() => now.since(at).min(GAP_MAX),
+        Some(_) | None => Duration::ZERO,
+    };
     for entry in &mut outage.refused {
         entry.time = entry.time.saturating_add(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
     }
@@ -85,6 +89,18 @@ pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration
     outage.refused.drain(..surplus);
     if let Ok(text) = serde_json::to_string(&outage) {
         // If it cannot be noted it is said again by the next run.
+        let _ = queue.write_note("sink", &(text + "\n"));
+    }
+}
+
+/// Forgets the entries that the workers held as overdue, so that whoever releases one begins anew.
+pub fn forget_held(queue: &SpoolQueue, expire: Duration) {
+    let Some(mut outage) = read(queue) else { return };
+    let before = outage.refused.len();
+    outage.refused.retain(|entry| !entry.is_overdue(expire) || is_ready(queue, &entry.id));
+    if outage.refused.len() < before
+        && let Ok(text) = serde_json::to_string(&outage)
+    {
         let _ = queue.write_note("sink", &(text + "\n"));
     }
 }

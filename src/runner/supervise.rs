@@ -141,6 +141,8 @@ struct Look {
     next: Option<Micros>,
     /// How many claims there had been.
     claims: u64,
+    /// The workers that lived when something was due: one that had just ended its last pass has not seen it.
+    alive: Vec<i32>,
     /// A worker ended since who had claimed something: what it deferred may be the next to be due, and one that died leaves
     /// what it had in hand. One that claimed nothing found what is due in other hands, and so would the next.
     stale: bool,
@@ -236,6 +238,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             self.reap()?;
             if self.signals.quit() {
                 self.workers.tell(Send::Quit);
+                self.adoption.end();
             } else if self.told() && !self.workers.was_told() {
                 self.workers.tell(Send::Term);
                 self.adoption.end();
@@ -338,8 +341,9 @@ impl<'p, 'a> Shift<'p, 'a> {
         let busy = self.workers.busy() + self.plan.board.listed(List::Stuck);
         let most = self.plan.workers.saturating_add(busy);
         let survey = self.queue.survey(clock::now(), most as u64)?;
-        self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, claims, stale: false });
         let due = usize::try_from(survey.due).unwrap_or(usize::MAX);
+        let alive = if due > 0 { self.workers.pids().collect() } else { Vec::new() };
+        self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, claims, alive, stale: false });
         if due <= busy {
             return Ok(());
         }
@@ -415,7 +419,8 @@ impl<'p, 'a> Shift<'p, 'a> {
             }
             let died = self.workers.ended(pid, how);
             if let Some(look) = &mut self.looked {
-                look.stale |= died || self.plan.board.count(Counter::Claims) != look.claims;
+                look.stale |=
+                    died || look.alive.contains(&pid) || self.plan.board.count(Counter::Claims) != look.claims;
             }
         }
         Ok(())
@@ -497,13 +502,17 @@ impl<'p, 'a> Shift<'p, 'a> {
         if self.unsafe_disk {
             exit = exit.worst(Exit::IoErr);
         }
+        if self.outage && !board.sink_is_down() {
+            sink::forget_held(self.queue, self.plan.policy.retry.expire);
+        }
         if board.sink_is_down() {
             if board.is_offline() && self.plan.verbose {
                 warning!("{}: {}; mail waits", self.plan.name, board.sink_why());
             }
             self.note_outage();
             exit = exit.worst(Exit::TempFail);
-        } else if self.outage && board.doubts().since().is_some() && board.count(Counter::Claims) > 0 {
+        } else if self.outage && board.doubts().since().is_some() && board.count(Counter::Claims) > 0 && self.must_end()
+        {
             // Told to end before anything was taken.
             exit = exit.worst(Exit::TempFail);
         } else if board.count(Counter::Delivered) > 0 {
@@ -512,7 +521,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         if board.count(Counter::Faults) > 0 {
             exit = exit.worst(Exit::IoErr);
         }
-        if self.queue.name() == notices::QUEUE && !self.told() {
+        if self.queue.name() == notices::QUEUE && !self.signals.quit() {
             notices::sum_up(&self.queue)?;
         }
         self.say_overdue()?;

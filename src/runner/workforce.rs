@@ -70,6 +70,11 @@ impl<'p, 'a> Workforce<'p, 'a> {
         slots.map(|slot| slot.kept() + usize::from(slot.in_hand().is_some())).sum()
     }
 
+    /// Those that live.
+    pub fn pids(&self) -> impl Iterator<Item = i32> {
+        self.pids.iter().copied().flatten()
+    }
+
     /// Whether each that lives finds nothing more to probe with, and waits.
     pub fn all_wait(&self, doubt: Since) -> bool {
         let mut living = self.pids.iter().enumerate().filter(|(_, pid)| pid.is_some());

@@ -12,11 +12,11 @@
 use std::io;
 
 use super::SpoolError;
-use super::claim::SpoolClaim;
+use super::claim::{SpoolClaim, UNTIDY_MAX, locked};
 use super::layout::{EntryName, Spot, State, journal_path};
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros};
-use crate::queue::Claim;
+use crate::queue::{Claim, Queue};
 use crate::sys::{dir, fault};
 
 /// How often a place in an ending job is made anew: each try fails only if somebody else ended the job in that moment.
@@ -31,16 +31,22 @@ pub struct Hand {
 }
 
 impl SpoolClaim<'_> {
-    /// The recipients that were not delivered to, as positions in the envelope.
+    /// The recipients that were not delivered to, as positions in the envelope. Who was in flight when a worker died is not
+    /// among them: the next claim decides by `on_crash`.
     pub fn undelivered(&self) -> Vec<usize> {
-        let last = &self.journal.history.last;
-        (0..last.len()).filter(|&i| last[i] != Some(Kind::Delivered)).collect()
+        self.all_but(&[Kind::Delivered])
     }
 
-    /// The recipients that were neither delivered to nor given up, those that were held among them.
+    /// Those of them that were not given up, those that were held among them.
     pub fn unsettled(&self) -> Vec<usize> {
-        let last = &self.journal.history.last;
-        (0..last.len()).filter(|&i| !matches!(last[i], Some(Kind::Delivered | Kind::Failed))).collect()
+        self.all_but(&[Kind::Delivered, Kind::Failed])
+    }
+
+    fn all_but(&self, kinds: &[Kind]) -> Vec<usize> {
+        let history = &self.journal.history;
+        let open =
+            |i: &usize| !history.last[*i].is_some_and(|kind| kinds.contains(&kind)) && !history.in_flight.contains(i);
+        (0..history.last.len()).filter(open).collect()
     }
 
     /// Sets the entry aside. Its name keeps its time.
@@ -78,7 +84,12 @@ impl SpoolClaim<'_> {
             }
         }
         fault::instant("amend.closed");
-        self.remove().map_err(self.queue.failed("remove", &self.spot.path()))
+        self.remove().map_err(self.queue.failed("remove", &self.spot.path()))?;
+        // Memory does not grow with how many are removed; what a failed sync leaves is the sweep's.
+        if locked(&self.queue.untidy).len() >= UNTIDY_MAX {
+            let _ = self.queue.tidy();
+        }
+        Ok(())
     }
 
     fn bring_back(&self, to: &Spot) -> io::Result<()> {

@@ -34,7 +34,7 @@ use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Storm,
 use crate::sys::{dir, fault, lock};
 
 /// So many journals may wait for a sync before a worker makes one.
-const UNTIDY_MAX: usize = 1_000;
+pub(super) const UNTIDY_MAX: usize = 1_000;
 
 /// So many delivered entries are closed together: their inodes are freed at the close, which costs half as much when many
 /// come one after another.

@@ -138,7 +138,9 @@ impl SpoolQueue {
             file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
             let mut journal = Journal::open(self, &id, envelope.recipients.len())?;
             if journal.exists() {
-                let open = (0..envelope.recipients.len()).filter(|&i| !journal.history.is_closed(i)).collect();
+                let history = &journal.history;
+                let open = |i: &usize| !history.is_closed(*i) && !history.in_flight.contains(i);
+                let open = (0..envelope.recipients.len()).filter(open).collect();
                 journal.reopen(self, &id, open, hand.at, hand.by)?;
             }
             let to = Spot { state: State::Ready, name: EntryName::new(hand.at, id.clone()) };

@@ -244,7 +244,9 @@ impl SpoolQueue {
             }
         }
         for id in ids {
-            if self.locate(&id)?.is_some() {
+            // A file in corrupt/ needs its journal when a person has mended it.
+            let corrupt = |name: String| name.contains(id.as_str());
+            if self.locate(&id)?.is_some() || self.names("corrupt").map_err(failed())?.flatten().any(corrupt) {
                 continue;
             }
             let closed = self.history(&id, 0, &mut |_| {})?.all_closed();

@@ -236,6 +236,10 @@ impl<Q: Queue> Worker<'_, Q> {
                     rest.splice(0..0, group);
                 }
                 Group::InDoubt { group, reason, took, since } => {
+                    // The doubt may last for days, and who failed has nothing to do with it.
+                    if let Err(error) = self.tell_of_failures(&mut claim) {
+                        return self.stick(claim.id(), &error);
+                    }
                     let hand = Hand { claim, attempt, rest };
                     return self.keep(Kept { hand, group, reason, took, since });
                 }

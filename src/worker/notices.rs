@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use super::{Try, Worker};
 use crate::config;
 use crate::model::envelope::Origin;
+use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Micros};
 use crate::policy::notice::{About, Notice, Outcome, Returned, Summary, summary_line};
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
@@ -101,8 +102,12 @@ impl<Q: Queue> Worker<'_, Q> {
         fault::instant("notice.published");
         match about {
             About::Failed | About::Delayed => claim.noticed(about, recipients, now)?,
-            // The entry ends with it.
-            About::Relayed | About::Delivered => {}
+            // The entry ends with it, unless somebody else failed or is held.
+            About::Relayed | About::Delivered => {
+                if claim.any(Kind::Failed) || claim.any(Kind::Held) {
+                    claim.noticed(about, recipients, now)?;
+                }
+            }
         }
         fault::instant("notice.recorded");
         Ok(())
