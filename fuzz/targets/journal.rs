@@ -1,7 +1,7 @@
 //! A journal: a torn last line tells nothing, whatever stands before it, and memory stays bounded.
 #![no_main]
 
-use bulkmailer::spool::journal::{History, read_history};
+use bulkmailer::spool::history::{History, read_history};
 use libfuzzer_sys::fuzz_target;
 
 /// As a worker killed while it writes leaves it.

@@ -11,7 +11,7 @@ use crate::policy::units::size_text;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::find::Seen;
-use crate::spool::journal::History;
+use crate::spool::history::History;
 use crate::spool::layout::{Spot, State};
 use crate::sys::clock;
 use crate::sys::output::Paper;

@@ -17,7 +17,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::entry::Extent;
 use crate::spool::find::Seen;
-use crate::spool::journal::{AttemptLine, History};
+use crate::spool::history::{AttemptLine, History};
 use crate::sys::output::print;
 
 /// So much of a header is shown.

@@ -23,7 +23,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::entry::Extent;
-use super::journal::{AttemptLine, Journal};
+use super::history::AttemptLine;
+use super::journal::Journal;
 use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
 use super::scan::Cursor;
 use super::{SpoolError, entry};

@@ -4,7 +4,7 @@ use std::io;
 
 use super::SpoolError;
 use super::entry::{self, Extent};
-use super::journal::{AttemptLine, History, read_history};
+use super::history::{AttemptLine, History, read_history};
 use super::layout::{EntryName, SpoolQueue, Spot, State, folder, journal_path};
 use crate::model::{EntryId, Envelope};
 use crate::sys::dir;

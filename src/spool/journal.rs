@@ -1,238 +1,18 @@
-//! An entry's journal: what happened to it so far, for the next who claims it and for `show`.
+//! An entry's journal, as the file that its claim's holder adds to; [`super::history`] has the lines and what they tell.
 //!
-//! JSON lines, added to by the claim's holder alone. A torn last line is ignored, and the next append begins with a
-//! newline. The lines:
-//!
-//! - `{"journal":1,"recipients":N}` comes first;
-//! - `{"begun":AT,"group":[…],"status":"???"}` is written before a group of several recipients' entry is handed over; its
-//!   status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a full
-//!   disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `-` none that
-//!   counts. With `on_crash = "hold"` it is written for every entry, and synced before the hand-over;
-//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody;
-//! - `{"reopened":AT,"by":UID,"group":[…]}`: a person gave the entry another chance. These recipients are open again, and
-//!   attempts and waiting time begin anew;
-//! - `{"removed":AT,"by":UID}`: a person removes the entry. Every recipient is closed, and none counts as failed;
-//! - `{"noticed":AT,"about":"failed","group":[…]}` says that the sender was told of these recipients, or that they will be
-//!   in a summary.
-//!
-//! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
-//! with the group in flight. One whose last word is held waits for a person.
+//! Nothing is ever changed in it but the status of a hand-over, which the answer overwrites in place. What a kill or a full
+//! disk has torn is left, and the next line begins with a newline.
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::history::{AttemptLine, History, Line, ResultLine, letter_of, read_history};
 use super::layout::{SpoolQueue, journal_path};
-use crate::model::verdict::Kind;
-use crate::model::{EntryId, Micros, Reason, Verdict};
+use crate::model::{EntryId, Micros, Verdict};
 use crate::policy::notice::About;
 use crate::queue::AttemptNote;
 use crate::sys::{dir, durable, fault};
-
-/// More than any line has: a group of ten thousand recipients with its reason. A longer one tells nothing.
-const LINE_MAX: u64 = 1 << 20;
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Begun { begun: Micros, group: Vec<usize>, status: String },
-    Attempt(AttemptLine),
-    Noticed { noticed: Micros, about: About, group: Vec<usize> },
-    Reopened { reopened: Micros, by: u32, group: Vec<usize> },
-    Removed { removed: Micros, by: u32 },
-    First { journal: u32, recipients: usize },
-}
-
-/// One finished attempt, as the journal has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AttemptLine {
-    /// Counted from 1.
-    pub attempt: u32,
-    pub at: Micros,
-    /// Microseconds that count towards expiry.
-    pub waited: u64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub next: Option<Micros>,
-    pub results: Vec<ResultLine>,
-}
-
-/// What came of an attempt for some recipients.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResultLine {
-    /// Positions in the envelope.
-    pub group: Vec<usize>,
-    pub verdict: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub reason: Option<Reason>,
-}
-
-/// What a journal tells, in memory that does not grow with the number of attempts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
-    /// The last word on each recipient; `None` where there is none yet.
-    pub last: Vec<Option<Kind>>,
-    /// The last line about an attempt.
-    pub attempt: Option<AttemptLine>,
-    /// Of whom the sender was told.
-    pub noticed: BTreeSet<(About, usize)>,
-    /// Why somebody was held, as it was noted last.
-    pub held: Option<Reason>,
-    /// The recipients that were in flight when their worker died.
-    pub in_flight: BTreeSet<usize>,
-    /// A person removed the entry.
-    pub removed: bool,
-    /// The first line is there, which says how many recipients there are.
-    pub headed: bool,
-}
-
-impl History {
-    /// Nothing happened yet to `recipients` recipients.
-    pub fn empty(recipients: usize) -> History {
-        History { last: vec![None; recipients], ..History::default() }
-    }
-
-    pub fn is_closed(&self, recipient: usize) -> bool {
-        self.removed || matches!(self.last.get(recipient), Some(Some(Kind::Delivered | Kind::Failed)))
-    }
-
-    pub fn all_closed(&self) -> bool {
-        self.removed || (!self.last.is_empty() && (0..self.last.len()).all(|i| self.is_closed(i)))
-    }
-
-    /// Neither closed nor held: to be handed over.
-    pub fn is_open(&self, recipient: usize) -> bool {
-        !self.is_closed(recipient) && self.last.get(recipient) != Some(&Some(Kind::Held))
-    }
-
-    pub fn any(&self, kind: Kind) -> bool {
-        !self.removed && self.last.contains(&Some(kind))
-    }
-
-    /// The number of the last attempt.
-    pub fn attempts(&self) -> u32 {
-        self.attempt.as_ref().map_or(0, |attempt| attempt.attempt)
-    }
-
-    /// The waiting time at `now`: what was counted, and the smaller of the real and the scheduled gap since then.
-    pub fn waited(&self, now: Micros) -> Duration {
-        let Some(last) = &self.attempt else { return Duration::ZERO };
-        let scheduled = last.next.map_or(Duration::ZERO, |next| next.since(last.at));
-        Duration::from_micros(last.waited) + now.since(last.at).min(scheduled)
-    }
-
-    fn set(&mut self, recipient: usize, kind: Kind) {
-        if let Some(last) = self.last.get_mut(recipient) {
-            *last = Some(kind);
-            // Who fails again, after a person had it tried again, is a new matter.
-            self.noticed.remove(&(About::Failed, recipient));
-        }
-        self.in_flight.remove(&recipient);
-    }
-
-    fn take(&mut self, line: Line) {
-        match line {
-            Line::First { recipients, .. } => {
-                self.headed = true;
-                if self.last.is_empty() {
-                    self.last = vec![None; recipients.min(1 << 20)];
-                }
-            }
-            Line::Begun { group, status, .. } => {
-                for (recipient, letter) in group.into_iter().zip(status.chars()) {
-                    match (kind_of(letter), letter) {
-                        (Some(kind), _) => self.set(recipient, kind),
-                        (None, '?') if recipient < self.last.len() => {
-                            self.in_flight.insert(recipient);
-                        }
-                        (None, _) => {
-                            self.in_flight.remove(&recipient);
-                        }
-                    }
-                }
-            }
-            Line::Attempt(attempt) => {
-                for result in &attempt.results {
-                    for &recipient in &result.group {
-                        if let Some(kind) = kind_named(&result.verdict) {
-                            self.set(recipient, kind);
-                        }
-                    }
-                    if result.verdict == Kind::Held.name() {
-                        self.held = result.reason.clone();
-                    }
-                }
-                self.attempt = Some(attempt);
-            }
-            Line::Noticed { about, group, .. } => self.noticed.extend(group.into_iter().map(|i| (about, i))),
-            Line::Reopened { group, .. } => {
-                for &recipient in &group {
-                    if let Some(last) = self.last.get_mut(recipient) {
-                        *last = None;
-                    }
-                    self.in_flight.remove(&recipient);
-                }
-                let again: BTreeSet<usize> = group.into_iter().collect();
-                self.noticed.retain(|(_, recipient)| !again.contains(recipient));
-                (self.attempt, self.held, self.removed) = (None, None, false);
-            }
-            Line::Removed { .. } => {
-                self.removed = true;
-                self.in_flight.clear();
-            }
-        }
-    }
-}
-
-fn letter_of(kind: Kind) -> char {
-    match kind {
-        Kind::Delivered => 'D',
-        Kind::Deferred => 'T',
-        Kind::Failed => 'F',
-        Kind::Unknown => 'U',
-        Kind::Held => 'H',
-    }
-}
-
-const KINDS: [Kind; 5] = [Kind::Delivered, Kind::Deferred, Kind::Failed, Kind::Unknown, Kind::Held];
-
-fn kind_of(letter: char) -> Option<Kind> {
-    KINDS.into_iter().find(|&kind| letter_of(kind) == letter)
-}
-
-fn kind_named(name: &str) -> Option<Kind> {
-    KINDS.into_iter().find(|kind| kind.name() == name)
-}
-
-/// Reads the history out of a journal; `recipients` may be 0 where it is not known. Each attempt is shown to `each`.
-/// Returns whether the last line is torn, too.
-pub fn read_history(
-    journal: impl Read,
-    recipients: usize,
-    each: &mut dyn FnMut(&AttemptLine),
-) -> io::Result<(History, bool)> {
-    let mut history = History::empty(recipients);
-    let mut reader = BufReader::new(journal);
-    let mut text = Vec::new();
-    let mut torn = false;
-    loop {
-        text.clear();
-        if reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut text)? == 0 {
-            return Ok((history, torn));
-        }
-        torn = text.last() != Some(&b'\n');
-        // A torn line, or one of a later version, tells nothing.
-        if let Ok(line) = serde_json::from_slice::<Line>(&text) {
-            if let Line::Attempt(attempt) = &line {
-                each(attempt);
-            }
-            history.take(line);
-        }
-    }
-}
 
 /// An entry's journal, open for its claim's holder or not yet there.
 #[derive(Debug)]
@@ -411,9 +191,14 @@ impl Journal {
 mod properties;
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Reason;
+    use crate::model::verdict::Kind;
 
     #[test]
     fn the_last_word_on_a_recipient_counts() {

@@ -1,8 +1,13 @@
 //! Properties of a journal: what was written is what is read, and what was torn off its end tells nothing.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Reason;
+use crate::model::verdict::Kind;
 
 /// One thing that a claim's holder does.
 #[derive(Clone, Debug)]
