@@ -1,6 +1,7 @@
 //! Pure functions: the clock is an argument, and nothing here does I/O.
 #![forbid(unsafe_code)]
 
+mod fold;
 pub mod notice;
 pub mod retry;
 pub mod units;

@@ -11,15 +11,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::fold::{clean, field, indented, paragraph};
 use crate::model::{Address, EntryId, Envelope, Micros, Reason};
 
 /// So many recipients are named to the person; the program's part has all of them.
 const NAMED_MAX: usize = 100;
 /// So many recipients come with the diagnostic text, which may be long.
 const DIAGNOSED_MAX: usize = 1_000;
-/// Where lines are folded, and where a word that has no blank is cut.
-const FOLD_AT: usize = 76;
-const WORD_MAX: usize = 900;
 
 /// What a notice is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -324,63 +322,6 @@ fn advice(status: &str) -> &'static str {
         }
         _ => "If the text above does not tell you what to change, show this message to your postmaster.",
     }
-}
-
-/// `text` without control characters.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// The words of `text` on lines of about [`FOLD_AT`] bytes, the first of which has `used` of them already.
-fn folded(text: &str, mut used: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in clean(text).split(' ').filter(|word| !word.is_empty()) {
-        for piece in pieces(word) {
-            let last = lines.len() - 1;
-            if !lines[last].is_empty() && used + 1 + piece.len() > FOLD_AT {
-                lines.push(piece.to_owned());
-                used = piece.len() + 1;
-                continue;
-            }
-            if !lines[last].is_empty() {
-                lines[last].push(' ');
-                used += 1;
-            }
-            lines[last].push_str(piece);
-            used += piece.len();
-        }
-    }
-    lines
-}
-
-/// A word in pieces that fit into a line.
-fn pieces(word: &str) -> Vec<&str> {
-    let mut rest = word;
-    let mut found = Vec::new();
-    while rest.len() > WORD_MAX {
-        let cut = (0..=WORD_MAX).rev().find(|&at| rest.is_char_boundary(at)).unwrap_or(WORD_MAX);
-        let (piece, after) = rest.split_at(cut);
-        found.push(piece);
-        rest = after;
-    }
-    found.push(rest);
-    found
-}
-
-/// `text` as a paragraph and the empty line behind it.
-fn paragraph(text: &str) -> String {
-    folded(text, 0).join("\n") + "\n\n"
-}
-
-fn indented(text: &str) -> String {
-    folded(text, 8).iter().map(|line| format!("        {line}\n")).collect()
-}
-
-/// One header field, folded. Where it may not be UTF-8, other characters become question marks.
-fn field(out: &mut String, name: &str, value: &str, global: bool) {
-    let value: String = value.chars().map(|c| if global || c.is_ascii() { c } else { '?' }).collect();
-    let lines = folded(&value, name.len() + 2);
-    out.push_str(&format!("{name}: {}\n", lines.join("\n ")));
 }
 
 /// An envelope id without its xtext encoding (RFC 3461 section 4); as it is, where that would not be printable.
