@@ -18,6 +18,7 @@ mod progress;
 mod sink;
 mod summary;
 mod supervise;
+mod syncer;
 mod workforce;
 
 pub use beat::{Beat, Hand, STALE, silence};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::adoption::Adoption;
 use super::lock::{self, QueueLock};
+use super::syncer::Syncer;
 use super::workforce::{CRASHES_MAX, Workforce};
 use super::{Beat, Plan, beat, online, overdue, sink};
 use crate::model::{Exit, Micros};
@@ -116,18 +117,13 @@ struct Shift<'p, 'a> {
     idle_since: Option<Instant>,
     last_beat: Instant,
     beaten: bool,
-    syncer: Option<i32>,
+    syncer: Syncer<'p, 'a>,
     /// The child that finds out whether this host is online.
     asking: Option<i32>,
     /// What it answered last.
     online: bool,
     /// The doubt that it was asked about last; the greatest number for a sink that is down.
     asked_about: Option<u64>,
-    /// What was done when the last sync began.
-    synced: u64,
-    last_sync: Instant,
-    /// A sync failed.
-    unsafe_disk: bool,
     /// The sink was down, as far as was known last.
     outage: bool,
     /// When a run that waits for a sink tries it again.
@@ -173,13 +169,10 @@ impl<'p, 'a> Shift<'p, 'a> {
             idle_since: None,
             last_beat: Instant::now(),
             beaten: false,
-            syncer: None,
+            syncer: Syncer::new(plan, queue),
             asking: None,
             online: true,
             asked_about: plan.board.doubts().since(),
-            synced: plan.board.recipients_done() + plan.board.count(Counter::Settled),
-            last_sync: Instant::now(),
-            unsafe_disk: false,
             outage,
             again_at: None,
         }
@@ -208,7 +201,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             // The workers finish what they have in hand, and nobody reports before them.
             self.workers.tell(Send::Term);
             self.adoption.end();
-            while self.workers.alive() > 0 || self.syncer.is_some() || self.adoption.is_at_work() {
+            while self.workers.alive() > 0 || self.syncer.is_at_work() || self.adoption.is_at_work() {
                 self.signals.wait(None, TICK).map_err(self.os("wait"))?;
                 self.reap()?;
                 self.workers.end_hung();
@@ -229,7 +222,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             self.end_doubt();
             self.look_for_the_net()?;
             // The children that sync and adopt have the lock, too, and their answers count.
-            let alone = self.workers.alive() == 0 && self.syncer.is_none() && !self.adoption.is_at_work();
+            let alone = self.workers.alive() == 0 && !self.syncer.is_at_work() && !self.adoption.is_at_work();
             let over = alone && (self.halted() || self.is_over());
             if over && !self.outlasts() {
                 return Ok(());
@@ -244,7 +237,7 @@ impl<'p, 'a> Shift<'p, 'a> {
                 self.adoption.end();
             }
             self.workers.end_hung();
-            self.keep_safe();
+            self.syncer.keep_safe();
             self.beat(false);
         }
     }
@@ -403,18 +396,7 @@ impl<'p, 'a> Shift<'p, 'a> {
                     how == Ended::Exited(Exit::Ok.code().into()) || how == Ended::Exited(Exit::Config.code().into());
                 continue;
             }
-            if self.syncer == Some(pid) {
-                self.syncer = None;
-                match how {
-                    Ended::Exited(0) => {}
-                    // The kernel tells of a failed write once, so the next sync would seem to succeed. It was said.
-                    Ended::Exited(_) => self.unsafe_disk = true,
-                    // It was killed: the next one makes up for it.
-                    Ended::Signalled(_) => self.synced = u64::MAX,
-                }
-                continue;
-            }
-            if self.adoption.ended(&self.plan.name, pid, how) {
+            if self.syncer.ended(pid, how) || self.adoption.ended(&self.plan.name, pid, how) {
                 continue;
             }
             let died = self.workers.ended(pid, how);
@@ -424,39 +406,6 @@ impl<'p, 'a> Shift<'p, 'a> {
             }
         }
         Ok(())
-    }
-
-    /// What was settled so far, entries and recipients together: if it changes there is something to sync.
-    fn done(&self) -> u64 {
-        self.plan.board.recipients_done() + self.plan.board.count(Counter::Settled)
-    }
-
-    /// Waits until what was settled is on disk; says once if that fails.
-    fn sync(&self) -> bool {
-        let synced = fault::point("syncer.sync").map_err(self.os("sync")).and_then(|()| self.queue.sync());
-        if let Err(error) = &synced
-            && !self.unsafe_disk
-        {
-            let what = "after a power cut, mail that was delivered may be delivered again: look after the disk";
-            warning!("{}: {error}; {what}", self.plan.name);
-        }
-        synced.is_ok()
-    }
-
-    /// Once a second while anything was settled: a child syncs, so that a slow disk stops neither us nor the workers.
-    fn keep_safe(&mut self) {
-        let done = self.done();
-        if self.syncer.is_some() || done == self.synced || self.last_sync.elapsed() < SECOND {
-            return;
-        }
-        self.synced = done;
-        self.last_sync = Instant::now();
-        let syncer = process::fork(|| {
-            fault::instant("syncer.forked");
-            if self.sync() { Exit::Ok.code() } else { Exit::IoErr.code() }
-        });
-        // Without room for a process it is tried again; the last sync needs none.
-        self.syncer = syncer.ok();
     }
 
     /// Writes the heartbeat: when the first worker works, once a second, and at the end of a run that had one. A run that
@@ -491,7 +440,7 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// The end of the shift: what was settled is synced, the sink's state is said, leftovers are swept.
     fn close(&mut self) -> Result<Exit, QueueError> {
         fault::instant("supervisor.closing");
-        self.unsafe_disk |= self.done() != self.synced && !self.sync();
+        let safe = self.syncer.close();
         self.beat(true);
         fault::instant("supervisor.synced");
         let board = &self.plan.board;
@@ -499,7 +448,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         if self.workers.is_hopeless() {
             warning!("{}: {CRASHES_MAX} workers died, so this run ends; mail waits", self.plan.name);
         }
-        if self.unsafe_disk {
+        if !safe {
             exit = exit.worst(Exit::IoErr);
         }
         if self.outage && !board.sink_is_down() {
