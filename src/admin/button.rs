@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::queues;
+use super::{QueueArgs, queues};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::runner::{self, Beat};
@@ -25,16 +25,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// After so long it is said what is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Args {
-    /// This queue only; else every queue there is
-    #[arg(long, short = 'Q', value_name = "QUEUE")]
-    pub queue: Option<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// What became of one queue.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -47,7 +37,7 @@ struct Row {
 }
 
 /// `bulkmailer stop`, pressed by the real user `by`: 75 if it was interrupted while something was still in hand.
-pub fn stop(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
+pub fn stop(site: &Site, args: &QueueArgs, by: u32) -> anyhow::Result<Exit> {
     let signals = Signals::install(false)?;
     let who = Stopped { at: clock::now(), by };
     let (mut stopped, mut rows, mut failed) = (Vec::new(), Vec::new(), None);
@@ -76,7 +66,7 @@ pub fn stop(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
 }
 
 /// `bulkmailer start`.
-pub fn start(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+pub fn start(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
     for queue in queues(site, args.queue.as_deref())? {
         let already = !queue.start()?;
@@ -87,7 +77,7 @@ pub fn start(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 }
 
 /// The queues to stop; one that is named and configured is made, so that it is stopped before anything is queued in it.
-fn stoppable(site: &Site, args: &Args) -> anyhow::Result<Vec<SpoolQueue>> {
+fn stoppable(site: &Site, args: &QueueArgs) -> anyhow::Result<Vec<SpoolQueue>> {
     let existing = queues(site, args.queue.as_deref())?;
     match &args.queue {
         Some(name) if existing.is_empty() => Ok(vec![Spool::create(&site.spool)?.queue(name)?]),
@@ -96,7 +86,7 @@ fn stoppable(site: &Site, args: &Args) -> anyhow::Result<Vec<SpoolQueue>> {
 }
 
 /// Waits until nobody holds a queue's lock; `false` if a signal ended the wait.
-fn wait(queues: &[SpoolQueue], args: &Args, signals: &Signals) -> anyhow::Result<bool> {
+fn wait(queues: &[SpoolQueue], args: &QueueArgs, signals: &Signals) -> anyhow::Result<bool> {
     let began = Instant::now();
     let mut silent = args.json;
     loop {
@@ -128,7 +118,7 @@ fn in_hand(queue: &SpoolQueue) -> Vec<String> {
     beat.map_or(Vec::new(), |beat| beat.in_hand.into_iter().map(|hand| hand.id).collect())
 }
 
-fn tell(site: &Site, args: &Args, rows: &[Row]) -> anyhow::Result<()> {
+fn tell(site: &Site, args: &QueueArgs, rows: &[Row]) -> anyhow::Result<()> {
     if args.json {
         print(&format!("{:#}\n", serde_json::json!({"spool": site.spool, "queues": rows})))?;
         return Ok(());

@@ -17,6 +17,17 @@ use crate::config::{ConfigError, Site};
 use crate::policy::retry;
 use crate::spool::{Spool, SpoolError, SpoolQueue};
 
+/// What commands about whole queues take.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct QueueArgs {
+    /// This queue only; else every queue there is
+    #[arg(long, short = 'Q', value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The queues that `asked` names, or all that exist, open. None where there is no spool yet.
 fn queues(site: &Site, asked: Option<&str>) -> anyhow::Result<Vec<SpoolQueue>> {
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };

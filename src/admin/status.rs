@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::queues;
+use super::{QueueArgs, queues};
 use crate::config::Site;
 use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
@@ -15,16 +15,6 @@ use crate::spool::layout::State;
 use crate::sys::clock;
 use crate::sys::output::print;
 use crate::sys::process;
-
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Args {
-    /// This queue only
-    #[arg(long, short = 'Q', value_name = "QUEUE")]
-    pub queue: Option<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
 
 /// One queue's state.
 #[derive(Debug, Serialize)]
@@ -72,7 +62,7 @@ struct RunStatus {
 }
 
 /// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped, or mail is due for too long.
-pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let now = clock::now();
     let mut all = Vec::new();
     for queue in queues(site, args.queue.as_deref())? {

@@ -47,7 +47,7 @@ enum Command {
     /// Show one entry: its envelope, attempts with their reasons, header; or its message
     Show(admin::show::Args),
     /// Say who runs, what is done and left, how fast, how old the oldest entry is
-    Status(admin::status::Args),
+    Status(admin::QueueArgs),
     /// Set waiting entries aside, until they are released
     Hold(admin::act::Args),
     /// Let held entries go on: they are due now, as if they were new
@@ -57,9 +57,9 @@ enum Command {
     /// Remove entries for good; no notice is sent
     Remove(admin::act::RemoveArgs),
     /// The red button: hand nothing more over, and return when nothing is in hand any more
-    Stop(admin::button::Args),
+    Stop(admin::QueueArgs),
     /// Let what was stopped go on with the next run
-    Start(admin::button::Args),
+    Start(admin::QueueArgs),
     /// Verify the spool, and mend it
     Check(admin::check::Args),
     /// Check or show the configuration
