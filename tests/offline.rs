@@ -36,14 +36,9 @@ fn go_online(site: &Site) {
 fn offline_is_quiet_and_touches_nothing() {
     let site = by_file("ok", "retry = { first = \"1s\", max = \"1s\", expire = \"1s\" }");
     let id = site.submit(1, &["r1@example.net"]);
-    let age = || {
-        let status: serde_json::Value =
-            serde_json::from_slice(&site.try_run(&["status", "--json"]).stdout).expect("JSON");
-        status["queues"][0]["oldest_age"].as_u64().expect("a number")
-    };
     wait_until("it is older than its expiry", || {
         assert_eq!(run(&site), (75, String::new()));
-        age() >= 2
+        site.oldest_age() >= 2
     });
     let row = &site.list()[0];
     assert_eq!((&row["id"], &row["attempts"], &row["state"]), (&id.into(), &0.into(), &"ready".into()));

@@ -163,14 +163,9 @@ fn a_shorter_schedule_counts_at_once() {
 fn a_sink_that_is_down_ages_nothing() {
     let site = Site::new("exit=127", "retry = { first = \"1s\", max = \"1s\", expire = \"1s\" }");
     let id = site.submit(1, &["r1@example.net"]);
-    let age = || {
-        let status: serde_json::Value =
-            serde_json::from_slice(&site.try_run(&["status", "--json"]).stdout).expect("JSON");
-        status["queues"][0]["oldest_age"].as_u64().expect("a number")
-    };
     wait_until("it is older than its expiry", || {
         assert_eq!(site.try_run(&["run"]).status.code(), Some(75));
-        age() >= 3
+        site.oldest_age() >= 3
     });
     assert_eq!((site.ids("ready"), site.ids("failed")), (vec![id], Vec::new()));
     assert_eq!(site.list()[0]["attempts"], 0);

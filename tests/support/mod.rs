@@ -180,6 +180,13 @@ impl Site {
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).collect()
     }
 
+    /// Since when the oldest entry of the first queue waits, in seconds.
+    pub fn oldest_age(&self) -> u64 {
+        let status: serde_json::Value =
+            serde_json::from_slice(&self.try_run(&["status", "--json"]).stdout).expect("JSON");
+        status["queues"][0]["oldest_age"].as_u64().expect("a number")
+    }
+
     pub fn busy(&self) -> usize {
         self.sinks().len()
     }
