@@ -416,6 +416,54 @@ fn corrupt_files_are_listed_shown_removed_and_requeued_when_mended() {
 }
 
 #[test]
+fn the_journal_of_a_corrupt_entry_outlives_the_sweep() {
+    let site = Site::new("digits", "max_recipients = 1");
+    let id = site.submit(1, &["a0@x.org", "b67@x.org"]);
+    site.ok(&["run"]);
+    let file = file_of(&site, &id, "failed");
+    let whole = std::fs::read(&file).expect("read");
+    std::fs::write(&file, [&whole[..], b"junk"].concat()).expect("damaged");
+    assert_ne!(code(&site, &["requeue", &id]), Some(0));
+    std::fs::remove_file(site.path("spool/outbound/swept")).expect("it was swept before");
+    site.ok(&["run"]);
+    std::fs::write(file_of(&site, &id, "corrupt"), &whole).expect("mended");
+    site.set_sink("ok", "", "30s");
+    site.ok(&["requeue", &id]);
+    site.ok(&["run"]);
+    assert_eq!(site.deliveries()[&(1, "a0@x.org".to_owned())], 1, "who has it gets it no more");
+    site.assert_clean();
+}
+
+/// What was in flight when everything died is neither forgotten nor decided by a hold and a release of everything.
+#[test]
+fn a_release_of_everything_decides_no_doubt() {
+    let site = Site::new("never", "on_crash = \"hold\"\nworkers = 1");
+    let id = site.submit(1, &["a0@x.org"]);
+    for command in [&["release"][..], &["requeue", "--state", "hold"]] {
+        let mut main = site.start(&["run"]);
+        wait_until("it is in hand", || site.busy() == 1);
+        let supervisors = support::children(main.id());
+        let workers: Vec<u32> = supervisors.iter().flat_map(|&pid| support::children(pid)).collect();
+        let sinks = site.sinks();
+        let all = [vec![main.id()], supervisors, workers, sinks].concat();
+        all.into_iter().for_each(|pid| signal("KILL", pid));
+        main.wait().expect("killed");
+        wait_until("the sink has ended", || site.busy() == 0);
+        support::crash::wait_for_the_lock(&site);
+        site.ok(&["hold", "--queue", "outbound", "--yes"]);
+        site.ok(&[command, &["--queue", "outbound", "--yes"]].concat());
+        let output = site.try_run(&["run"]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("hold/"), "{output:?}");
+        assert_eq!(site.ids("hold"), [id.as_str()], "{command:?}");
+        // Now a person says it.
+        site.ok(&["release", &id]);
+    }
+    site.set_sink("ok", "on_crash = \"hold\"", "30s");
+    site.ok(&["run"]);
+    assert_eq!(site.deliveries().into_values().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
 fn what_is_in_a_workers_hand_is_left_alone_and_that_is_said() {
     let site = Site::new("never", "workers = 1");
     let id = site.submit(1, &["r1@example.net"]);

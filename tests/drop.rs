@@ -342,6 +342,14 @@ fn where_there_is_no_room_mail_stays_in_the_folder() {
 }
 
 #[test]
+fn a_flush_of_everything_has_it_too() {
+    let site = own("");
+    put(&site, "outbound.1", &text(FIELDS, &message(1)));
+    site.ok(&["flush", "-q"]);
+    assert_eq!((dropped(&site).len(), arrived(&site).len()), (0, 1));
+}
+
+#[test]
 fn a_key_is_its_users_own() {
     if skipped() {
         return;

@@ -176,6 +176,31 @@ fn success_is_told_where_nobody_else_would() {
     }
 }
 
+/// The sink's trouble with one recipient keeps no word of another from the sender.
+#[test]
+fn who_failed_is_told_of_while_another_is_in_doubt() {
+    let site = site("probe_every = 0");
+    sendmail(&site, SENDER, &[], &["b67@x.org", "mute75@y.org"]);
+    assert_eq!(site.try_run(&["run"]).status.code(), Some(75));
+    let text = the_notice(&site);
+    assert!(text.contains("b67@x.org") && !text.contains("mute75@y.org"), "{text}");
+}
+
+#[test]
+fn success_is_told_once_though_another_fails_again() {
+    let site = site("");
+    let text = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("a configuration");
+    site.configure(&text.replace("\"postfix\"", "\"generic\""));
+    sendmail(&site, SENDER, &["-N", "success,failure"], &["a0@x.org", "b67@x.org"]);
+    let relayed = || notices(&site).iter().filter(|(_, text)| text.contains("Action: relayed")).count();
+    site.ok(&["run"]);
+    assert_eq!(relayed(), 1);
+    let failed = site.ids("failed").remove(0);
+    site.ok(&["requeue", &failed]);
+    site.ok(&["run"]);
+    assert_eq!((relayed(), notices(&site).len()), (1, 3), "and of the failure twice");
+}
+
 #[test]
 fn there_is_no_notice_of_a_notice_but_to_the_postmaster() {
     let site = site("");

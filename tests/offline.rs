@@ -155,3 +155,17 @@ fn mail_that_is_due_for_too_long_is_said_once_also_while_offline() {
     assert_eq!(run(&site), (0, String::new()));
     assert!(site.try_run(&["status"]).status.success() && !site.path("spool/outbound/overdue").exists());
 }
+
+#[test]
+fn what_goes_into_a_maildir_needs_no_net() {
+    let site = asking("ok", "", "check = [\"false\"]");
+    let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
+    let path = site.path("Maildir").display().to_string();
+    site.configure(&format!(
+        "{config}[queue.inbound]\ntransport = \"box\"\n[transport.box]\nkind = \"maildir\"\npath = {path:?}\n"
+    ));
+    let output = site.feed(&["submit", "-Q", "inbound", "-f", "s@x.org", "r@x.org"], support::message(1).as_bytes());
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(std::fs::read_dir(site.path("Maildir/new")).expect("a Maildir").count(), 1);
+}

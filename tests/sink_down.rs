@@ -220,6 +220,38 @@ fn what_is_refused_for_too_long_while_nothing_is_taken_is_held_and_that_is_said(
 }
 
 #[test]
+fn what_was_held_for_it_and_is_released_is_tried_again() {
+    let site = tidal("retry = { first = \"1s\", max = \"1s\", expire = \"1s\" }");
+    let id = site.submit(1, &["r0@example.net"]);
+    set_down(&site, true);
+    wait_until("it is held", || {
+        run(&site);
+        site.ids("hold") == [id.as_str()]
+    });
+    set_down(&site, false);
+    site.ok(&["release", &id]);
+    assert_eq!((run(&site).0, site.deliveries().len()), (0, 1));
+}
+
+/// One that was refused once, before the command could not even be run, was refused once.
+#[test]
+fn a_command_that_cannot_be_run_refuses_nobody() {
+    let site = tidal("retry = { first = \"1s\", max = \"1s\", expire = \"2s\" }");
+    site.submit(1, &["r0@example.net"]);
+    set_down(&site, true);
+    assert_eq!(run(&site).0, 75);
+    let mode = |mode| std::fs::set_permissions(site.path("script"), PermissionsExt::from_mode(mode)).expect("set");
+    mode(0o644);
+    wait_until("more than its expiry has passed", || {
+        assert_eq!(run(&site).0, 75);
+        site.oldest_age() >= 4
+    });
+    mode(0o755);
+    set_down(&site, false);
+    assert_eq!((run(&site).0, site.deliveries().len()), (0, 1));
+}
+
+#[test]
 fn a_run_with_a_time_of_its_own_waits_for_the_sink() {
     let site = tidal("workers = 2");
     for n in 0..20 {
