@@ -213,6 +213,9 @@ pub trait Claim: Sized {
     /// Whether this is the last word on some recipient, in this attempt or before.
     fn any(&self, kind: Kind) -> bool;
 
+    /// Bytes of the message.
+    fn size(&self) -> u64;
+
     /// The message, for one hand-over.
     fn message(&self) -> Result<Message, QueueError>;
 

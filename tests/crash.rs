@@ -19,7 +19,7 @@ const REPEATS: [&str; 5] = ["worker.handed", "worker.answered", "worker.recorded
 /// `notice` and `drop`, and those below.
 const OTHERS: &[&str] = &[
     "adopt.", "amend.", "batch.", "drop.", "intent.", "key.", "maildir.", "notice.", "publish.", "queue.", "spool.",
-    "sweep.", "syncer.",
+    "smtp.", "sweep.", "syncer.",
 ];
 
 /// Message number, its recipients (the sink exits with the digits), and whether it is delivered in the end.

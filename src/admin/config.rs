@@ -9,7 +9,7 @@ mod check;
 use serde_json::json;
 use toml::Value;
 
-use crate::config::{ConfigError, Notices, Online, Queue, Site, Transport};
+use crate::config::{ConfigError, Connect, Login, Notices, Online, Queue, Secret, Site, Smtp, Transport};
 use crate::model::Exit;
 use crate::policy::notice::Returned;
 use crate::policy::units::{duration_text, size_text};
@@ -144,7 +144,34 @@ fn transport_keys(transport: &Transport) -> Vec<(&'static str, Value)> {
             ("kind", Value::String("maildir".to_owned())),
             ("path", Value::String(path.to_string_lossy().into_owned())),
         ],
+        Transport::Smtp(smtp) => smtp_keys(smtp),
     }
+}
+
+/// What is set, and what follows from nothing else. The secret is named by its place.
+fn smtp_keys(smtp: &Smtp) -> Vec<(&'static str, Value)> {
+    let text = |text: &str| Value::String(text.to_owned());
+    let list = |words: &[String]| Value::Array(words.iter().map(|word| text(word)).collect());
+    let connect: Vec<String> = smtp.connect.iter().map(Connect::to_string).collect();
+    let mut keys = vec![
+        ("kind", text(smtp.protocol.name())),
+        ("connect", list(&connect)),
+        ("timeout", time(smtp.timeout)),
+        ("session_messages", number(smtp.session_messages)),
+    ];
+    keys.extend(smtp.tls.map(|tls| ("tls", text(tls.name()))));
+    keys.extend(smtp.ca.as_ref().map(|path| ("ca", text(&path.to_string_lossy()))));
+    keys.extend(smtp.server_name.as_ref().map(|name| ("server_name", text(name))));
+    keys.extend(smtp.hello.as_ref().map(|name| ("hello", text(name))));
+    if let Some(Login { user, secret, mechanism }) = &smtp.login {
+        keys.push(("user", text(user)));
+        keys.push(match secret {
+            Secret::File(path) => ("password_file", text(&path.to_string_lossy())),
+            Secret::Command(command) => ("password_command", list(command)),
+        });
+        keys.extend(mechanism.map(|mechanism| ("auth", text(&mechanism.name().to_ascii_lowercase()))));
+    }
+    keys
 }
 
 fn size(bytes: u64) -> Value {

@@ -11,7 +11,10 @@ use toml::Spanned;
 
 use super::error::Problem;
 use super::values::{self, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar, Value};
-use super::{Config, ConfigError, Limits, Notices, Online, Profile, Queue, RESERVED, Retry, Transport};
+use super::{
+    Config, ConfigError, Connect, Limits, Login, Notices, Online, Profile, Protocol, Queue, RESERVED, Retry, Secret,
+    Smtp, Tls, Transport,
+};
 use crate::policy::units::{duration_text, size_text};
 
 /// Which line of the file set a value; values that are not here are the embedded ones.
@@ -226,16 +229,39 @@ impl Reader<'_> {
         let key = |inside: &str| format!("transport.{word}.{inside}");
         let at = name.span().start;
         let kind = self.value(&key("kind"), &raw.kind, String::new(), values::text);
-        match kind.as_str() {
-            "pipe" => {
-                self.foreign(&key("path"), raw.path.as_ref().map(|path| path.span().start), "pipe");
-                self.pipe(word, raw, at)
+        let place = |value: &Value| value.as_ref().map(|value| value.span().start);
+        let listed = |value: &Option<Spanned<Vec<String>>>| value.as_ref().map(|value| value.span().start);
+        let smtp = ["smtp", "lmtp"].as_slice();
+        // Which kinds have a key.
+        let owners = [
+            ("command", listed(&raw.command), ["pipe"].as_slice()),
+            ("profile", place(&raw.profile), &["pipe"]),
+            ("timeout", place(&raw.timeout), &["pipe", "smtp", "lmtp"]),
+            ("path", place(&raw.path), &["maildir"]),
+            ("connect", raw.connect.as_ref().map(|value| value.span().start), smtp),
+            ("tls", place(&raw.tls), smtp),
+            ("ca", place(&raw.ca), smtp),
+            ("server_name", place(&raw.server_name), smtp),
+            ("user", place(&raw.user), smtp),
+            ("password_file", place(&raw.password_file), smtp),
+            ("password_command", listed(&raw.password_command), smtp),
+            ("auth", place(&raw.auth), smtp),
+            ("hello", place(&raw.hello), smtp),
+            ("session_messages", place(&raw.session_messages), smtp),
+        ];
+        if ["pipe", "maildir", "smtp", "lmtp"].contains(&kind.as_str()) {
+            for (inside, at, kinds) in owners {
+                if at.is_some() && !kinds.contains(&kind.as_str()) {
+                    let key = key(inside);
+                    self.problem(at, format!("{key}: a transport of kind \"{kind}\" has no such key: remove it"));
+                }
             }
+        }
+        match kind.as_str() {
+            "pipe" => self.pipe(word, raw, at),
+            "smtp" => self.smtp(word, raw, at, Protocol::Smtp),
+            "lmtp" => self.smtp(word, raw, at, Protocol::Lmtp),
             "maildir" => {
-                let command = raw.command.as_ref().map(|command| command.span().start);
-                self.foreign(&key("command"), command, "maildir");
-                self.foreign(&key("profile"), raw.profile.as_ref().map(|profile| profile.span().start), "maildir");
-                self.foreign(&key("timeout"), raw.timeout.as_ref().map(|timeout| timeout.span().start), "maildir");
                 if raw.path.is_none() {
                     self.problem(Some(at), format!("{}: a maildir needs its path", key("path")));
                     return None;
@@ -249,7 +275,91 @@ impl Reader<'_> {
                     .kind
                     .as_ref()
                     .map_or_else(|| "it is missing".to_owned(), |kind| format!("{} is none", kind.get_ref()));
-                self.problem(Some(at), format!("{}: {said}: \"pipe\" or \"maildir\"", key("kind")));
+                let known = "\"pipe\", \"smtp\", \"lmtp\" or \"maildir\"";
+                self.problem(Some(at), format!("{}: {said}: {known}", key("kind")));
+                None
+            }
+        }
+    }
+
+    fn smtp(&mut self, word: &str, raw: &RawTransport, at: usize, protocol: Protocol) -> Option<Transport> {
+        let key = |inside: &str| format!("transport.{word}.{inside}");
+        let home = self.home;
+        let path = |path: &Scalar| values::path(path, home).map(Some);
+        let tls = self.value(&key("tls"), &raw.tls, None, values::tls);
+        let ca = self.value(&key("ca"), &raw.ca, None, path);
+        let server_name = self.value(&key("server_name"), &raw.server_name, None, values::word);
+        let hello = self.value(&key("hello"), &raw.hello, None, values::word);
+        let timeout = self.value(&key("timeout"), &raw.timeout, Transport::TIMEOUT, values::some_time);
+        let session_messages = self.value(
+            &key("session_messages"),
+            &raw.session_messages,
+            Smtp::SESSION_MESSAGES,
+            values::count(1..=1_000_000),
+        );
+        let login = self.login(word, raw);
+        let Some(connect) = &raw.connect else {
+            let text = format!("{}: it needs a server, as in \"tcp:localhost:25\"", key("connect"));
+            self.problem(Some(at), text);
+            return None;
+        };
+        let place = connect.span().start;
+        self.origins.0.insert(key("connect"), line_at(self.text, place));
+        let connect = match values::connects(connect.get_ref()) {
+            Ok(connect) => connect,
+            Err(why) => {
+                self.problem(Some(place), format!("{}: {why}", key("connect")));
+                return None;
+            }
+        };
+        let open = |connect: &&Connect| !connect.is_local() && tls.unwrap_or(connect.tls()) == Tls::None;
+        if let Some(open) = connect.iter().find(open).filter(|_| login.is_some()) {
+            let text = format!("{}: the password would go to {open} in the clear: set \"starttls\"", key("tls"));
+            self.problem(first_of(&[&raw.tls]).or(Some(at)), text);
+        }
+        Some(Transport::Smtp(Box::new(Smtp {
+            protocol,
+            connect,
+            tls,
+            ca,
+            server_name,
+            login,
+            hello,
+            timeout,
+            session_messages,
+        })))
+    }
+
+    fn login(&mut self, word: &str, raw: &RawTransport) -> Option<Login> {
+        let key = |inside: &str| format!("transport.{word}.{inside}");
+        let home = self.home;
+        let user = self.value(&key("user"), &raw.user, None, values::line);
+        let mechanism = self.value(&key("auth"), &raw.auth, None, values::mechanism);
+        let file =
+            self.value(&key("password_file"), &raw.password_file, None, |path| values::path(path, home).map(Some));
+        let command = raw.password_command.as_ref().and_then(|command| {
+            let place = command.span().start;
+            self.origins.0.insert(key("password_command"), line_at(self.text, place));
+            let read = values::plain_command(command.get_ref());
+            read.map_err(|why| self.problem(Some(place), format!("{}: {why}", key("password_command")))).ok()
+        });
+        let said = raw.password_command.as_ref().map(|command| command.span().start);
+        let said = said.or(first_of(&[&raw.password_file, &raw.auth]));
+        match (user, file, command) {
+            (Some(user), Some(file), None) => Some(Login { user, secret: Secret::File(file), mechanism }),
+            (Some(user), None, Some(command)) => Some(Login { user, secret: Secret::Command(command), mechanism }),
+            (None, None, None) if said.is_none() => None,
+            (None, ..) => {
+                self.problem(said, format!("{}: it is missing, and the rest of the login is there", key("user")));
+                None
+            }
+            (Some(_), Some(_), Some(_)) => {
+                self.problem(said, format!("{}: \"password_file\" is set, too: keep one", key("password_command")));
+                None
+            }
+            (Some(_), None, None) => {
+                let text = format!("{}: a user needs this, or password_command", key("password_file"));
+                self.problem(first_of(&[&raw.user]), text);
                 None
             }
         }
@@ -271,13 +381,6 @@ impl Reader<'_> {
                 self.problem(Some(place), format!("{}: {why}", key("command")));
                 None
             }
-        }
-    }
-
-    /// Notes a key that transports of this kind do not have.
-    fn foreign(&mut self, key: &str, at: Option<usize>, kind: &str) {
-        if at.is_some() {
-            self.problem(at, format!("{key}: a transport of kind \"{kind}\" has no such key: remove it"));
         }
     }
 

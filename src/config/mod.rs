@@ -11,6 +11,7 @@
 pub mod error;
 pub mod load;
 pub mod site;
+mod smtp;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use error::ConfigError;
 pub use site::Site;
+pub use smtp::{Connect, Login, Mechanism, Protocol, Secret, Smtp, Tls};
 
 use crate::model::Address;
 use crate::policy::notice::Returned;
@@ -202,6 +204,8 @@ pub enum Transport {
     },
     /// Delivery into a Maildir, which is made where it is missing.
     Maildir { path: PathBuf },
+    /// A dialogue with a server.
+    Smtp(Box<Smtp>),
 }
 
 /// Which MTA's sendmail a pipe leads to: how its exit status and its options are meant.

@@ -23,7 +23,7 @@ use nix::unistd::{AccessFlags, Uid, User, eaccess};
 
 use super::error::Problem;
 use super::load::{self, Origins};
-use super::{Config, ConfigError, Transport};
+use super::{Config, ConfigError, Connect, Transport};
 
 /// More than this is no configuration.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -318,13 +318,20 @@ fn refuse_ourselves(
 ) -> Result<(), ConfigError> {
     let mut problems = Vec::new();
     for (name, transport) in &config.transports {
-        let program = match transport {
-            Transport::Pipe { command, .. } => command.first(),
-            Transport::Maildir { .. } => None,
+        let (key, programs): (_, Vec<&String>) = match transport {
+            Transport::Pipe { command, .. } => ("command", command.first().into_iter().collect()),
+            Transport::Maildir { .. } => continue,
+            Transport::Smtp(smtp) => {
+                let exec = smtp.connect.iter().filter_map(|connect| match connect {
+                    Connect::Exec(command) => command.first(),
+                    Connect::Tcp(_) | Connect::Unix(_) => None,
+                });
+                ("connect", exec.collect())
+            }
         };
-        let Some(program) = program else { continue };
-        if Path::new(program).metadata().is_ok_and(|meta| same_file(&meta, own)) {
-            let key = format!("transport.{name}.command");
+        let ours = |program: &&&String| Path::new(program).metadata().is_ok_and(|meta| same_file(&meta, own));
+        if let Some(program) = programs.iter().find(ours) {
+            let key = format!("transport.{name}.{key}");
             let text =
                 format!("{key}: {program} is bulkmailer itself, which would feed itself: name the MTA's own sendmail");
             problems.push(Problem { file: file.map(Path::to_owned), line: origins.line(&key), text });

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::{Error, Visitor};
 use toml::Spanned;
 
+use super::smtp::{Connect, Mechanism, Tls};
 use super::{OnCrash, Profile};
 use crate::model::Address;
 use crate::policy::notice::Returned;
@@ -106,6 +107,24 @@ pub(super) struct RawTransport {
     pub profile: Value,
     pub timeout: Value,
     pub path: Value,
+    pub connect: Option<Spanned<OneOrMany>>,
+    pub tls: Value,
+    pub ca: Value,
+    pub server_name: Value,
+    pub user: Value,
+    pub password_file: Value,
+    pub password_command: Option<Spanned<Vec<String>>>,
+    pub auth: Value,
+    pub hello: Value,
+    pub session_messages: Value,
+}
+
+/// A text, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a text, or a list of texts")]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 impl<'de> Deserialize<'de> for Scalar {
@@ -281,6 +300,57 @@ pub(super) fn command(args: &[String]) -> Result<Vec<String>, String> {
     Ok(args.to_vec())
 }
 
+/// A command without places for anything.
+pub(super) fn plain_command(args: &[String]) -> Result<Vec<String>, String> {
+    let program = args.first().map_or("", String::as_str);
+    if !Path::new(program).is_absolute() {
+        return Err(format!("{program:?} is no absolute path, and no PATH is searched: write it in full"));
+    }
+    match args.iter().find(|arg| arg.contains('\0')) {
+        Some(arg) => Err(format!("{arg:?}: an argument cannot hold a NUL")),
+        None => Ok(args.to_vec()),
+    }
+}
+
+/// Where the servers of a transport are.
+pub(super) fn connects(value: &OneOrMany) -> Result<Vec<Connect>, String> {
+    let texts = match value {
+        OneOrMany::One(text) => std::slice::from_ref(text),
+        OneOrMany::Many(texts) => texts,
+    };
+    match texts.len() {
+        0 => Err("it is empty: name a server, as in \"tcp:localhost:25\"".to_owned()),
+        1..=64 => texts.iter().map(|text| Connect::parse(text)).collect(),
+        count => Err(format!("{count} are too many: at most 64")),
+    }
+}
+
+pub(super) fn tls(value: &Scalar) -> Result<Option<Tls>, String> {
+    let name = text(value)?;
+    let found = Tls::ALL.into_iter().find(|tls| tls.name() == name);
+    found.map(Some).ok_or_else(|| format!("{value} is not possible: \"none\", \"starttls\" or \"implicit\""))
+}
+
+pub(super) fn mechanism(value: &Scalar) -> Result<Option<Mechanism>, String> {
+    let name = text(value)?;
+    let found = Mechanism::ALL.into_iter().find(|mechanism| mechanism.name().eq_ignore_ascii_case(&name));
+    found.map(Some).ok_or_else(|| format!("{value} is not possible: \"plain\", \"login\" or \"xoauth2\""))
+}
+
+/// A word of an SMTP command: printable ASCII without a space.
+pub(super) fn word(value: &Scalar) -> Result<Option<String>, String> {
+    let text = text(value)?;
+    let good = !text.is_empty() && text.len() <= 255 && text.bytes().all(|b| b.is_ascii_graphic());
+    if good { Ok(Some(text)) } else { Err(format!("{value} is no name of a host")) }
+}
+
+/// A text without control characters.
+pub(super) fn line(value: &Scalar) -> Result<Option<String>, String> {
+    let text = text(value)?;
+    let good = !text.is_empty() && !text.chars().any(char::is_control);
+    if good { Ok(Some(text)) } else { Err(format!("{value} is empty, or has a control character")) }
+}
+
 /// A command whose status says whether the host is online.
 pub(super) fn online_check(args: &[String]) -> Result<Vec<String>, String> {
     let program = args.first().map_or("", String::as_str);
@@ -295,13 +365,21 @@ pub(super) fn online_check(args: &[String]) -> Result<Vec<String>, String> {
 
 /// `host:port`, where the host may be an address in brackets.
 pub(super) fn host_and_port(value: &Scalar) -> Result<String, String> {
-    let text = text(value)?;
+    host_and_port_text(&text(value)?)
+}
+
+/// The same of a text.
+pub(super) fn host_and_port_text(text: &str) -> Result<String, String> {
     let good = text.rsplit_once(':').is_some_and(|(host, port)| {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host_is_good = !host.is_empty() && (bare.is_some() || !host.contains(':'));
         host_is_good && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
-    if good { Ok(text) } else { Err(format!("{value} is no host and port, as in \"mail.example.org:587\"")) }
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is no host and port, as in \"mail.example.org:587\""))
+    }
 }
 
 /// A queue's or transport's name: it becomes a folder, an option's value, a word in messages.

@@ -356,7 +356,7 @@ impl<'p, 'a> Shift<'p, 'a> {
                 Err(error) if error.errno() == Some(nix::libc::ENOSPC) => {}
                 other => other?,
             }
-            if let Err(why) = transport::open(self.plan.transport).probe() {
+            if let Err(why) = transport::open(self.plan.transport, 0).probe() {
                 self.plan.board.sink_down(&why);
                 return Ok(false);
             }

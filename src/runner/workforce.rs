@@ -186,7 +186,6 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, ind
         queue,
         queue_name: &plan.name,
         policy: plan.policy,
-        transport: transport::open(plan.transport),
         events: events::Log::new(events, plan.syslog),
         notices: Notices { outlet: &outlet, policy: plan.notices, host: process::host_name() },
         board: &plan.board,
@@ -194,6 +193,9 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, ind
         signals: &signals,
         noted,
         kept: Vec::new(),
+        cursor: None,
+        ahead: None,
+        crowded: 0,
     };
-    work(&mut worker)
+    work(&mut worker, &mut *transport::open(plan.transport, index))
 }

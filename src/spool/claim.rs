@@ -339,6 +339,10 @@ impl Claim for SpoolClaim<'_> {
         self.journal.history.any(kind)
     }
 
+    fn size(&self) -> u64 {
+        self.extent.len
+    }
+
     fn message(&self) -> Result<Message, SpoolError> {
         let open = || -> io::Result<File> {
             // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a

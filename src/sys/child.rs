@@ -48,7 +48,7 @@ pub struct Run {
 
 /// Runs the program `args[0]` with `input` as its standard input, for at most `timeout`.
 pub fn run(spawner: &mut Spawner, args: &[CString], input: &File, timeout: Duration, signals: &Signals) -> Run {
-    let started = listen().and_then(|said| Ok((spawner.start(args, input, &said)?, said)));
+    let started = listen().and_then(|said| Ok((spawner.start(args, input, &said, &said)?, said)));
     let (pid, said) = match started {
         Ok(pair) => pair,
         Err(error) => return Run { finish: Finish::NotStarted(error), said: String::new() },

@@ -14,4 +14,5 @@ pub mod output;
 pub mod process;
 pub mod shared;
 pub mod signals;
+pub mod socket;
 pub mod spawn;

@@ -74,6 +74,11 @@ pub fn reap() -> io::Result<Option<(i32, Ended)>> {
     }
 }
 
+/// Whether the child `pid` has ended; it is waited for, if it has, and is nobody's child any more.
+pub fn has_ended(pid: i32) -> bool {
+    !matches!(waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+}
+
 /// What a child is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Send {

@@ -12,7 +12,6 @@
 //! installs before it unblocks them, so no handler of ours ever runs in it; it makes system calls only.
 
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -74,6 +73,7 @@ struct Order {
     environ: *const *const c_char,
     input: c_int,
     output: c_int,
+    errors: c_int,
     mask: libc::sigset_t,
     /// The processors that the command may use; null leaves ours.
     cpus: *const libc::cpu_set_t,
@@ -86,11 +86,17 @@ unsafe extern "C" {
 }
 
 impl Spawner {
-    /// Starts the program `args[0]` with these arguments, our environment, `input` as its standard input and `output` as
-    /// its standard output and error, as the leader of a process group of its own. Returns its pid.
+    /// Starts the program `args[0]` with these arguments, our environment, `input` as its standard input, `output` as its
+    /// standard output and `errors` as its standard error, as the leader of a process group of its own. Returns its pid.
     ///
     /// Errors: those of clone(2) and execve(2), and an argument with a NUL byte.
-    pub fn start(&mut self, args: &[CString], input: &File, output: &File) -> io::Result<i32> {
+    pub fn start(
+        &mut self,
+        args: &[CString],
+        input: &impl AsRawFd,
+        output: &impl AsRawFd,
+        errors: &impl AsRawFd,
+    ) -> io::Result<i32> {
         let mut argv: Vec<*const c_char> = args.iter().map(|arg| arg.as_ptr()).collect();
         if argv.is_empty() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -104,6 +110,7 @@ impl Spawner {
             environ: unsafe { environ },
             input: input.as_raw_fd(),
             output: output.as_raw_fd(),
+            errors: errors.as_raw_fd(),
             mask: *SigSet::empty().as_ref(),
             cpus: ALL_CPUS.get().map_or(ptr::null(), ptr::from_ref),
             error: 0,
@@ -149,7 +156,7 @@ extern "C" fn child(order: *mut c_void) -> c_int {
         }
         let ready = libc::dup2((*order).input, 0) >= 0
             && libc::dup2((*order).output, 1) >= 0
-            && libc::dup2((*order).output, 2) >= 0
+            && libc::dup2((*order).errors, 2) >= 0
             && libc::sigprocmask(libc::SIG_SETMASK, &(*order).mask, ptr::null_mut()) == 0;
         if ready {
             libc::execve(*(*order).argv, (*order).argv, (*order).environ);

@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Handover, Transport};
+use super::{Handover, Next, Transport};
 use crate::model::{Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::fault;
@@ -112,7 +112,7 @@ impl Transport for Maildir {
         LONGEST
     }
 
-    fn send(&mut self, handover: Handover<'_>, _signals: &Signals) -> Attempt {
+    fn send(&mut self, handover: Handover<'_>, _next: &mut Next<'_>, _signals: &Signals) -> Attempt {
         let Handover { envelope, group, message } = handover;
         let start = match io::Seek::stream_position(&mut &message.file) {
             Ok(start) => start,

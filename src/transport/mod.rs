@@ -9,6 +9,7 @@
 pub mod maildir;
 pub mod pipe;
 pub mod profiles;
+pub mod smtp;
 
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub struct Handover<'a> {
     pub group: &'a [usize],
     pub message: Message,
 }
+
+/// Shows what will probably be handed over after what is in hand, and how many bytes its message has.
+pub type Next<'n> = dyn FnMut(&mut dyn FnMut(&Envelope, &[usize], u64)) + 'n;
 
 /// An open way into a sink.
 pub trait Transport {
@@ -45,17 +49,24 @@ pub trait Transport {
     /// The longest that one [`Transport::send`] may take.
     fn longest(&self) -> Duration;
 
-    /// Hands the group over. An answer has one verdict a recipient of the group.
-    fn send(&mut self, handover: Handover<'_>, signals: &Signals) -> Attempt;
+    /// Hands the group over. An answer has one verdict a recipient of the group. While the sink considers it, the transport
+    /// may ask what comes `next`, at most once, and prepare that.
+    fn send(&mut self, handover: Handover<'_>, next: &mut Next<'_>, signals: &Signals) -> Attempt;
+
+    /// Whether a way into the sink stays open between two hand-overs.
+    fn is_open(&self) -> bool {
+        false
+    }
 }
 
-/// Opens the transport that `config` describes.
-pub fn open(config: &config::Transport) -> Box<dyn Transport> {
+/// Opens the transport that `config` describes, for the `number`-th worker.
+pub fn open(config: &config::Transport, number: usize) -> Box<dyn Transport> {
     match config {
         config::Transport::Pipe { command, profile, timeout } => {
             Box::new(pipe::Pipe::new(command.clone(), profiles::resolve(*profile, command).0, *timeout))
         }
         config::Transport::Maildir { path } => Box::new(maildir::Maildir::new(path.clone())),
+        config::Transport::Smtp(smtp) => Box::new(smtp::Smtp::new((**smtp).clone(), number)),
     }
 }
 

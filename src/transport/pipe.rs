@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::profiles::{Behaviour, with_said};
-use super::{Handover, Transport, all};
+use super::{Handover, Next, Transport, all};
 use crate::model::{Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::child::{self, Finish};
@@ -110,7 +110,7 @@ impl Transport for Pipe {
         self.timeout + 2 * child::GRACE
     }
 
-    fn send(&mut self, handover: Handover<'_>, signals: &Signals) -> Attempt {
+    fn send(&mut self, handover: Handover<'_>, _next: &mut Next<'_>, signals: &Signals) -> Attempt {
         let Handover { envelope, group, message } = handover;
         let dash = group.iter().any(|&i| envelope.recipients[i].as_str().starts_with('-'));
         if let Some(why) = self.unshielded().filter(|_| dash) {

@@ -47,11 +47,12 @@ impl Counter {
 const COUNTERS: usize = 10;
 pub(super) const ID_WORDS: usize = MAX_LEN / 8;
 /// A slot: since when it is busy (0: idle), its deadline on the steady clock, how many claims the worker keeps in doubt,
-/// the doubt in which it waits for the others' evidence, its entry's id.
+/// the doubt in which it waits for the others' evidence, whether its way into the sink is open, its entry's id.
 const SLOT_WORDS: usize = SLOT_ID + ID_WORDS;
 const KEEPS: usize = 2;
 const WAITS: usize = 3;
-const SLOT_ID: usize = 4;
+const OPEN: usize = 4;
+const SLOT_ID: usize = 5;
 pub(super) const WHY_WORDS: usize = 64;
 
 /// So many ids fit into a list; a queue's run ends before one is full.
@@ -205,6 +206,13 @@ impl Board {
     pub fn slot(&self, index: usize) -> Slot<'_> {
         Slot { words: &self.words[SLOTS + index * SLOT_WORDS..][..SLOT_WORDS] }
     }
+
+    /// Whether another worker than that of `slot` has an open way into the sink.
+    pub fn another_is_open(&self, slot: Slot<'_>) -> bool {
+        let mut others =
+            (0..self.slots).map(|index| self.slot(index)).filter(|other| !std::ptr::eq(other.words, slot.words));
+        others.any(|other| other.words[OPEN].load(Ordering::Acquire) != 0)
+    }
 }
 
 /// One worker's part of the board.
@@ -222,6 +230,11 @@ impl Slot<'_> {
         self.words[0].store(clock::now().0, Ordering::Release);
     }
 
+    /// Whether the worker's way into the sink is open.
+    pub fn keeps_open(&self, open: bool) {
+        self.words[OPEN].store(u64::from(open), Ordering::Release);
+    }
+
     /// The worker has nothing in hand.
     pub fn idle(&self) {
         self.words[0].store(0, Ordering::Release);
@@ -232,6 +245,7 @@ impl Slot<'_> {
         self.idle();
         self.keeps(0);
         self.waits(None);
+        self.keeps_open(false);
     }
 
     /// The worker keeps so many claims until a doubt is over.

@@ -21,6 +21,7 @@ use super::{Hand, Worker};
 use crate::model::{Address, EntryId, Reason, Verdict};
 use crate::queue::{Claim, Queue};
 use crate::sys::clock;
+use crate::transport::Transport;
 
 /// So many refusals one after another, and nothing delivered: the sink is down.
 pub const ENOUGH: usize = 10;
@@ -192,7 +193,7 @@ impl<Q: Queue> Worker<'_, Q> {
     }
 
     /// Goes on with what was kept in a doubt that is over: the refusal is a deferral.
-    pub(super) fn settle_kept(&mut self) {
+    pub(super) fn settle_kept(&mut self, transport: &mut dyn Transport) {
         let now = self.board.doubts().since();
         if self.kept.is_empty() || self.kept.iter().all(|kept| Some(kept.since) == now) {
             return;
@@ -206,7 +207,7 @@ impl<Q: Queue> Worker<'_, Q> {
                 .map(|_| hand.attempt.judge(Verdict::Deferred(reason.clone()), self.policy.on_crash))
                 .collect();
             match self.record(&mut hand.claim, &group, &verdicts, &mut hand.attempt, true, took) {
-                Ok(()) => self.go_on(hand),
+                Ok(()) => self.go_on(hand, transport),
                 Err(error) => self.stick(hand.claim.id(), &error),
             }
         }
@@ -238,12 +239,12 @@ impl<Q: Queue> Worker<'_, Q> {
     }
 
     /// The next entry to probe with: of those that are looked at, the one that has least in common with what was refused.
-    pub(super) fn candidate(&mut self, cursor: &mut Q::Cursor) -> Option<Q::Claim> {
+    pub(super) fn candidate(&mut self) -> Option<Q::Claim> {
         let doubts = self.board.doubts();
         let marks = doubts.since().map(|since| doubts.marks(since)).unwrap_or_default();
         let mut best: Option<(u8, Q::Claim)> = None;
         for _ in 0..LOOKED_AT {
-            let Some(claim) = self.next(cursor) else { break };
+            let Some(claim) = self.next() else { break };
             let mark = Mark::of(&claim, claim.open().first());
             let new = |same: fn(&Mark, &Mark) -> bool| u8::from(!marks.iter().any(|other| same(&mark, other)));
             let merit = match self.noted.get(claim.id().as_str()) {

@@ -22,7 +22,7 @@ use self::notices::Notices;
 use crate::config::{self, OnCrash};
 use crate::events::{self, Event};
 use crate::model::verdict::Kind;
-use crate::model::{Attempt, EntryId, Exit, Micros, Reason, Verdict};
+use crate::model::{Attempt, EntryId, Envelope, Exit, Micros, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
 use crate::sys::output::warning;
@@ -39,6 +39,12 @@ const MARGIN: Duration = Duration::from_secs(120);
 /// The same for what comes between two entries: on a slow disk, millions of names.
 const SEARCH: Duration = Duration::from_secs(3_600);
 
+/// How long a worker gives way to others the first time; each time in a row twice as long, up to half a minute.
+const CROWDED: Duration = Duration::from_millis(500);
+
+/// How often one who waits looks around.
+const TICK: Duration = Duration::from_millis(250);
+
 /// Why a person must look after an entry that is held.
 const IN_DOUBT: &str = "whether a hand-over succeeded is not known, and on_crash = \"hold\"";
 
@@ -47,7 +53,6 @@ pub struct Worker<'a, Q: Queue> {
     pub queue: Q,
     pub queue_name: &'a str,
     pub policy: &'a config::Queue,
-    pub transport: Box<dyn Transport>,
     pub events: events::Log,
     pub notices: Notices<'a, Q>,
     pub board: &'a Board,
@@ -57,15 +62,23 @@ pub struct Worker<'a, Q: Queue> {
     pub noted: &'a Noted,
     /// Claims that were refused while nobody knows who is to blame.
     pub kept: Vec<Kept<Q::Claim>>,
+    /// The way through the entries of this pass.
+    pub cursor: Option<Q::Cursor>,
+    /// What was claimed while something else was in flight, and is handed over next.
+    pub ahead: Option<Hand<Q::Claim>>,
+    /// How often in a row the sink had no place for this worker.
+    pub crowded: u32,
 }
 
-/// Works until a pass claims nothing, or until told to stop. The status is the worker's own; counts are on the board.
-pub fn work<Q: Queue>(worker: &mut Worker<'_, Q>) -> Exit {
+/// Works through `transport` until a pass claims nothing, or until told to stop. The status is the worker's own; counts are
+/// on the board.
+pub fn work<Q: Queue>(worker: &mut Worker<'_, Q>, transport: &mut dyn Transport) -> Exit {
     while !worker.must_stop() {
-        if !worker.pass() {
+        if !worker.pass(transport) {
             break;
         }
     }
+    worker.ahead = None;
     // Nobody knows who is to blame: they are let go as if they had not been tried.
     worker.kept.clear();
     worker.slot.clear();
@@ -90,7 +103,7 @@ struct Try {
 }
 
 /// An entry in hand, between two groups.
-struct Hand<C> {
+pub struct Hand<C> {
     claim: C,
     attempt: Try,
     /// Who is still to be handed over, in this order.
@@ -124,20 +137,33 @@ impl<Q: Queue> Worker<'_, Q> {
     }
 
     /// One way through everything that is due; `false` if it claimed nothing.
-    fn pass(&mut self) -> bool {
-        let mut cursor = self.queue.cursor();
+    fn pass(&mut self, transport: &mut dyn Transport) -> bool {
+        self.cursor = Some(self.queue.cursor());
         let mut claimed = false;
         while !self.must_stop() {
-            self.settle_kept();
-            let found = match self.board.doubts().since() {
-                None => self.next(&mut cursor),
-                Some(_) if self.may_probe() => self.candidate(&mut cursor),
-                Some(_) => continue,
+            self.settle_kept(transport);
+            let doubt = self.board.doubts().since().is_some();
+            // In doubt it is chosen with care who is next.
+            let ahead = self.ahead.take().filter(|_| !doubt);
+            let hand = match ahead {
+                Some(hand) => Some(hand),
+                None => {
+                    let found = match doubt {
+                        false => self.next(),
+                        true if self.may_probe() => self.candidate(),
+                        true => continue,
+                    };
+                    let Some(claim) = found else { break };
+                    self.prepare(claim, transport.shares_verdicts())
+                }
             };
-            let Some(claim) = found else { break };
             claimed = true;
-            self.board.add(Counter::Claims, 1);
-            self.deliver(claim);
+            if let Some(hand) = hand {
+                self.go_on(hand, transport);
+            }
+            if self.crowded > 0 {
+                self.give_way(transport);
+            }
         }
         if !claimed && !self.kept.is_empty() {
             self.wait_for_evidence();
@@ -148,9 +174,10 @@ impl<Q: Queue> Worker<'_, Q> {
     }
 
     /// Claims the next entry that is due.
-    fn next(&mut self, cursor: &mut Q::Cursor) -> Option<Q::Claim> {
+    fn next(&mut self) -> Option<Q::Claim> {
         while !self.must_stop() {
             let (board, slot) = (self.board, self.slot);
+            let cursor = self.cursor.as_mut()?;
             // Whoever dies from here on is known to have died of this entry.
             let mut reach = |id: &EntryId| {
                 slot.begin(id, SEARCH);
@@ -159,7 +186,10 @@ impl<Q: Queue> Worker<'_, Q> {
             match self.queue.claim(cursor, clock::now(), &mut reach) {
                 // It was listed while we locked it.
                 Ok(Found::Claim(claim)) if board.is_listed(List::Stuck, claim.id()) => {}
-                Ok(Found::Claim(claim)) => return Some(claim),
+                Ok(Found::Claim(claim)) => {
+                    self.board.add(Counter::Claims, 1);
+                    return Some(claim);
+                }
                 Ok(Found::Corrupt { name, why }) => {
                     self.board.add(Counter::Corrupt, 1);
                     self.say(&format!("{name}: {why}; moved to corrupt/, see 'bulkmailer check'"));
@@ -189,14 +219,17 @@ impl<Q: Queue> Worker<'_, Q> {
         self.slot.idle();
     }
 
-    fn deliver(&mut self, mut claim: Q::Claim) {
+    /// Takes a claim in hand, unless it ends before anything is handed over.
+    fn prepare(&mut self, mut claim: Q::Claim, shares_verdicts: bool) -> Option<Hand<Q::Claim>> {
         if self.board.is_listed(List::Poisoned, claim.id()) {
             let why = Reason::new("two workers of one run died with this entry in hand");
-            return self.hold(claim, Verdict::Unknown(why));
+            self.hold(claim, Verdict::Unknown(why));
+            return None;
         }
         // What a killed worker had not come to.
         if let Err(error) = self.tell_of_failures(&mut claim) {
-            return self.stick(claim.id(), &error);
+            self.stick(claim.id(), &error);
+            return None;
         }
         let waited = claim.waited(clock::now());
         let mut attempt = Try {
@@ -207,29 +240,72 @@ impl<Q: Queue> Worker<'_, Q> {
             open: claim.open(),
             alone: 0,
         };
-        if attempt.number > 1 && self.transport.shares_verdicts() {
+        if attempt.number > 1 && shares_verdicts {
             attempt.alone = attempt.open.len();
         }
         if let Err(error) = self.hold_in_flight(&mut claim, &mut attempt) {
-            return self.stick(claim.id(), &error);
+            self.stick(claim.id(), &error);
+            return None;
         }
         let rest = by_domain(&claim, attempt.open.clone());
-        self.go_on(Hand { claim, attempt, rest });
+        Some(Hand { claim, attempt, rest })
+    }
+
+    /// How many of `rest` are handed over together, where the transport takes `fits` of them.
+    fn together(&self, fits: usize, rest: &[usize]) -> usize {
+        fits.min(self.policy.max_recipients).clamp(1, rest.len().max(1))
+    }
+
+    /// Shows the transport what comes after the group of `current` that is in flight: `rest`, or an entry that is claimed
+    /// for that.
+    fn look_ahead(
+        &mut self,
+        current: &Q::Claim,
+        rest: &[usize],
+        limit: Duration,
+        visit: &mut dyn FnMut(&Envelope, &[usize], u64),
+    ) {
+        if self.must_stop() || self.board.doubts().since().is_some() {
+            return;
+        }
+        if !rest.is_empty() {
+            return visit(current.envelope(), &rest[..self.together(rest.len(), rest)], current.size());
+        }
+        if self.ahead.is_none() {
+            self.ahead = self.next().and_then(|claim| self.prepare(claim, false));
+            self.slot.begin(current.id(), limit);
+        }
+        if let Some(Hand { claim, rest, .. }) = self.ahead.as_ref().filter(|hand| !hand.rest.is_empty()) {
+            visit(claim.envelope(), &rest[..self.together(rest.len(), rest)], claim.size());
+        }
+    }
+
+    /// The sink has no place for this worker, and one for others: as parallel as it likes. Waits for longer each time, or
+    /// until there is nobody else.
+    fn give_way(&mut self, transport: &mut dyn Transport) {
+        self.ahead = None;
+        self.slot.idle();
+        let until = Instant::now() + CROWDED.saturating_mul(1 << self.crowded.min(5));
+        while Instant::now() < until && !self.must_stop() && self.board.another_is_open(self.slot) {
+            self.settle_kept(transport);
+            // Whatever ends the wait, we look again.
+            let _ = self.signals.wait(None, TICK);
+        }
     }
 
     /// Hands over who is left, group by group, and settles the entry.
-    fn go_on(&mut self, hand: Hand<Q::Claim>) {
+    fn go_on(&mut self, hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
         let Hand { mut claim, mut attempt, mut rest } = hand;
         while !rest.is_empty() {
             if self.must_stop() {
                 // Who was not reached is still due; the name says so.
                 return self.slot.idle();
             }
-            let fits = if attempt.alone > 0 { 1 } else { self.transport.fit(claim.envelope(), &rest) };
-            let later = rest.split_off(fits.min(self.policy.max_recipients).clamp(1, rest.len()));
+            let fits = if attempt.alone > 0 { 1 } else { transport.fit(claim.envelope(), &rest) };
+            let later = rest.split_off(self.together(fits, &rest));
             let group = std::mem::replace(&mut rest, later);
             attempt.alone = attempt.alone.saturating_sub(1);
-            match self.hand_over(&mut claim, group, &mut attempt) {
+            match self.hand_over(&mut claim, group, &rest, &mut attempt, transport) {
                 Group::Answered => {}
                 Group::Refused(group) => {
                     attempt.alone = group.len();
@@ -256,7 +332,7 @@ impl<Q: Queue> Worker<'_, Q> {
         if let Err(error) = self.tell_of_failures(&mut claim) {
             return self.stick(claim.id(), &error);
         }
-        self.tell_of_progress(&mut claim, &attempt);
+        self.tell_of_progress(&mut claim, &attempt, transport.success());
         let end = match attempt.next {
             Some(due) if !attempt.open.is_empty() => End::Deferred { due },
             Some(_) | None if claim.any(Kind::Held) => {
@@ -306,10 +382,19 @@ impl<Q: Queue> Worker<'_, Q> {
         self.settle(claim, End::Held);
     }
 
-    fn hand_over(&mut self, claim: &mut Q::Claim, group: Vec<usize>, attempt: &mut Try) -> Group {
+    /// Hands `group` over; `rest` of the same entry comes next.
+    fn hand_over(
+        &mut self,
+        claim: &mut Q::Claim,
+        group: Vec<usize>,
+        rest: &[usize],
+        attempt: &mut Try,
+        transport: &mut dyn Transport,
+    ) -> Group {
         let (started, began) = (Instant::now(), clock::steady());
         // The transport ends what hangs; only if that fails, the supervisor ends us.
-        self.slot.begin(claim.id(), self.transport.longest() + MARGIN);
+        let limit = transport.longest() + MARGIN;
+        self.slot.begin(claim.id(), limit);
         let message = match claim.message() {
             Ok(message) => message,
             Err(error) => return Group::Fault(error),
@@ -321,8 +406,14 @@ impl<Q: Queue> Worker<'_, Q> {
         let group = begun.group.clone();
         let handover = Handover { envelope: claim.envelope(), group: &group, message };
         fault::instant("worker.handing");
-        let answer = self.transport.send(handover, self.signals);
+        let signals = self.signals;
+        let mut next = |visit: &mut dyn FnMut(&Envelope, &[usize], u64)| self.look_ahead(claim, rest, limit, visit);
+        let answer = transport.send(handover, &mut next, signals);
         fault::instant("worker.handed");
+        self.slot.keeps_open(transport.is_open());
+        if !matches!(answer, Attempt::SinkDown(_)) {
+            self.crowded = 0;
+        }
         let verdicts = match answer {
             Attempt::Answered(verdicts) => verdicts,
             Attempt::Ambiguous(reason) => match self.refused(claim, &group, began, &reason) {
@@ -335,7 +426,11 @@ impl<Q: Queue> Worker<'_, Q> {
                 }
             },
             Attempt::SinkDown(why) => {
-                self.board.sink_down(&why);
+                if self.board.another_is_open(self.slot) {
+                    self.crowded = self.crowded.saturating_add(1);
+                } else {
+                    self.board.sink_down(&why);
+                }
                 return match claim.answer(begun, None) {
                     Ok(()) => Group::SinkDown,
                     Err(error) => Group::Fault(error),
@@ -345,7 +440,7 @@ impl<Q: Queue> Worker<'_, Q> {
         if verdicts.contains(&Verdict::Delivered) {
             self.board.doubts().delivered(began);
         }
-        let refused = self.transport.shares_verdicts() && matches!(verdicts.as_slice(), [Verdict::Failed(_), _, ..]);
+        let refused = transport.shares_verdicts() && matches!(verdicts.as_slice(), [Verdict::Failed(_), _, ..]);
         if refused {
             return match claim.answer(begun, None) {
                 Ok(()) => Group::Refused(group),
@@ -380,7 +475,7 @@ impl<Q: Queue> Worker<'_, Q> {
     ) -> Result<(), QueueError> {
         let now = clock::now();
         let mut noted = Ok(());
-        let results = together(group, verdicts, answered);
+        let results = alike(group, verdicts, answered);
         if !results.is_empty() {
             let (number, waited) = (attempt.number, attempt.waited);
             if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
@@ -460,7 +555,7 @@ fn by_domain<C: Claim>(claim: &C, mut open: Vec<usize>) -> Vec<usize> {
 }
 
 /// The same verdicts together; without the deliveries if those were `answered`.
-fn together(group: &[usize], verdicts: &[Verdict], answered: bool) -> Vec<(Vec<usize>, Verdict)> {
+fn alike(group: &[usize], verdicts: &[Verdict], answered: bool) -> Vec<(Vec<usize>, Verdict)> {
     let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
     for (&recipient, verdict) in group.iter().zip(verdicts) {
         if answered && *verdict == Verdict::Delivered {

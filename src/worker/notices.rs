@@ -50,7 +50,7 @@ impl<Q: Queue> Worker<'_, Q> {
 
     /// Tells the sender of what goes on otherwise: that it takes longer, or that everybody else has it. Where this fails
     /// the mail goes on without it.
-    pub(super) fn tell_of_progress(&self, claim: &mut Q::Claim, attempt: &Try) {
+    pub(super) fn tell_of_progress(&self, claim: &mut Q::Claim, attempt: &Try, success: Option<About>) {
         let policy = self.policy;
         if !policy.notices {
             return;
@@ -61,7 +61,7 @@ impl<Q: Queue> Worker<'_, Q> {
             let left = policy.retry.expire.saturating_sub(attempt.waited);
             self.tell(claim, About::Delayed, &delayed, Some(clock::now().plus(left)))
         } else {
-            match self.transport.success() {
+            match success {
                 Some(about) if about.is_wanted(claim.envelope().origin.notify.as_deref()) => {
                     let delivered = claim.unnoticed(about);
                     self.tell(claim, about, &delivered, None)

@@ -1,6 +1,7 @@
 //! Whether the configuration can work on this host: the commands, the Maildirs, the spool's file system.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::statfs::statfs;
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use super::{heading, places_json};
 use crate::config::error::Problem;
-use crate::config::{Online, Profile, Site, Transport};
+use crate::config::{Connect, Online, Profile, Secret, Site, Smtp, Transport};
 use crate::spool::{Spool, drop};
 use crate::sys::process::host_name;
 use crate::transport::profiles;
@@ -45,6 +46,7 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
         match transport {
             Transport::Pipe { command, profile, .. } => report.pipe(site, name, command, *profile),
             Transport::Maildir { path } => report.maildir(site, name, path),
+            Transport::Smtp(smtp) => report.smtp(site, name, smtp),
         }
     }
     report.online(site);
@@ -109,6 +111,40 @@ impl Report {
         if meant { &mut self.problems } else { &mut self.warnings }.push(about(site, &key, &fault));
     }
 
+    fn smtp(&mut self, site: &Site, name: &str, smtp: &Smtp) {
+        let key = |inside: &str| format!("transport.{name}.{inside}");
+        let not_run = |program: &str| match eaccess(program, AccessFlags::X_OK) {
+            Ok(()) => None,
+            Err(errno) => Some(format!("{program}: {}: name a program that may be run", errno.desc())),
+        };
+        for connect in &smtp.connect {
+            if let Connect::Exec(command) = connect
+                && let Some(fault) = command.first().and_then(|program| not_run(program))
+            {
+                self.problems.push(about(site, &key("connect"), &fault));
+            }
+        }
+        if let Some(Err(error)) = smtp.ca.as_ref().map(std::fs::File::open) {
+            self.problems.push(about(site, &key("ca"), &error.to_string()));
+        }
+        match smtp.login.as_ref().map(|login| &login.secret) {
+            Some(Secret::File(path)) => match path.metadata() {
+                Err(error) => self.problems.push(about(site, &key("password_file"), &error.to_string())),
+                Ok(meta) if meta.mode() & 0o077 != 0 => {
+                    let text = format!("others may read it: 'chmod 600 {}'", path.display());
+                    self.warnings.push(about(site, &key("password_file"), &text));
+                }
+                Ok(_) => {}
+            },
+            Some(Secret::Command(command)) => {
+                if let Some(fault) = command.first().and_then(|program| not_run(program)) {
+                    self.problems.push(about(site, &key("password_command"), &fault));
+                }
+            }
+            None => {}
+        }
+    }
+
     fn online(&mut self, site: &Site) {
         if let Some(Online::Check(command)) = &site.config.online
             && let Some(name) = command.first().filter(|name| Online::find(name).is_none())
@@ -131,7 +167,7 @@ impl Report {
                 );
                 self.warnings.push(about(site, "queue.outbound.transport", &text));
             }
-            Some(Transport::Maildir { .. } | Transport::Pipe { .. }) | None => {}
+            Some(Transport::Maildir { .. } | Transport::Pipe { .. } | Transport::Smtp(_)) | None => {}
         }
     }
 

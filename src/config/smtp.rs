@@ -1,0 +1,214 @@
+//! What a transport of kind "smtp" or "lmtp" can be set to.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server that mail is handed to, or several that take turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Smtp {
+    pub protocol: Protocol,
+    /// At least one.
+    pub connect: Vec<Connect>,
+    /// `None` follows from each `connect`, see [`Connect::tls`].
+    pub tls: Option<Tls>,
+    /// A PEM file of the certificate authorities to trust instead of this host's.
+    pub ca: Option<PathBuf>,
+    /// The name that a server's certificate must bear; by default the host in `connect`.
+    pub server_name: Option<String>,
+    pub login: Option<Login>,
+    /// How we call ourselves; by default this host's name.
+    pub hello: Option<String>,
+    /// How long one reply may take, and a time in which nothing moves; the reply to a message may take twice as long
+    /// (RFC 5321 section 4.5.3.2 asks for 5 and 10 minutes, the default).
+    pub timeout: Duration,
+    /// The most messages of one session; default 1,000.
+    pub session_messages: usize,
+}
+
+impl Smtp {
+    /// The most messages of one session where nothing else is said.
+    pub const SESSION_MESSAGES: usize = 1_000;
+
+    /// How a session with the server at `connect` is encrypted.
+    pub fn tls_of(&self, connect: &Connect) -> Tls {
+        self.tls.unwrap_or_else(|| connect.tls())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Smtp,
+    /// RFC 2033: an answer for each recipient.
+    Lmtp,
+}
+
+impl Protocol {
+    /// As the file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Lmtp => "lmtp",
+        }
+    }
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connect {
+    /// `host:port`.
+    Tcp(String),
+    /// A socket's path.
+    Unix(PathBuf),
+    /// A command that speaks on its standard input and output: a program's absolute path and its arguments.
+    Exec(Vec<String>),
+}
+
+impl Connect {
+    /// Reads `tcp:host:port`, `unix:/path` or `exec:/program argument…`.
+    pub fn parse(text: &str) -> Result<Connect, String> {
+        let form = "\"tcp:host:port\", \"unix:/path\" or \"exec:/program argument\"";
+        if text.contains('\0') {
+            return Err(format!("{text:?} cannot hold a NUL"));
+        }
+        match text.split_once(':') {
+            Some(("tcp", to)) => super::values::host_and_port_text(to).map(Connect::Tcp),
+            Some(("unix", path)) if Path::new(path).is_absolute() => Ok(Connect::Unix(path.into())),
+            Some(("exec", command)) => {
+                let words: Vec<String> = command.split_ascii_whitespace().map(str::to_owned).collect();
+                match words.first() {
+                    Some(program) if Path::new(program).is_absolute() => Ok(Connect::Exec(words)),
+                    Some(_) | None => {
+                        Err(format!("{text:?}: no absolute path, and no PATH is searched: write the program's in full"))
+                    }
+                }
+            }
+            Some(_) | None => Err(format!("{text:?} is not possible: {form}")),
+        }
+    }
+
+    /// The host, without its port and brackets.
+    pub fn host(&self) -> Option<&str> {
+        let Connect::Tcp(to) = self else { return None };
+        let host = to.rsplit_once(':').map_or(to.as_str(), |(host, _)| host);
+        Some(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host))
+    }
+
+    /// Whether nothing that is said leaves this host.
+    pub fn is_local(&self) -> bool {
+        let loopback = |host: &str| {
+            host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        };
+        self.host().is_none_or(loopback)
+    }
+
+    /// What is done about TLS where nothing is said: nothing within this host; port 465 begins with it (RFC 8314); and
+    /// every other server must offer STARTTLS.
+    pub fn tls(&self) -> Tls {
+        match self {
+            Connect::Tcp(to) if to.ends_with(":465") => Tls::Implicit,
+            connect if connect.is_local() => Tls::None,
+            Connect::Tcp(_) | Connect::Unix(_) | Connect::Exec(_) => Tls::Starttls,
+        }
+    }
+}
+
+impl std::fmt::Display for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Connect::Tcp(to) => write!(f, "tcp:{to}"),
+            Connect::Unix(path) => write!(f, "unix:{}", path.display()),
+            Connect::Exec(command) => write!(f, "exec:{}", command.join(" ")),
+        }
+    }
+}
+
+/// How a session is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    None,
+    /// By STARTTLS (RFC 3207), without which nothing is handed over.
+    Starttls,
+    /// From its first byte.
+    Implicit,
+}
+
+impl Tls {
+    pub const ALL: [Tls; 3] = [Tls::None, Tls::Starttls, Tls::Implicit];
+
+    /// As the file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tls::None => "none",
+            Tls::Starttls => "starttls",
+            Tls::Implicit => "implicit",
+        }
+    }
+}
+
+/// Who we are to a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub user: String,
+    pub secret: Secret,
+    /// `None` takes what the server offers.
+    pub mechanism: Option<Mechanism>,
+}
+
+/// Where the password or token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The first line of a file.
+    File(PathBuf),
+    /// The first line of what a command prints.
+    Command(Vec<String>),
+}
+
+/// How the login is told (RFC 4954).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    Plain,
+    Login,
+    Xoauth2,
+}
+
+impl Mechanism {
+    pub const ALL: [Mechanism; 3] = [Mechanism::Plain, Mechanism::Login, Mechanism::Xoauth2];
+
+    /// As servers offer it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mechanism::Plain => "PLAIN",
+            Mechanism::Login => "LOGIN",
+            Mechanism::Xoauth2 => "XOAUTH2",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_is_and_whether_it_is_here() {
+        let parse = |text: &str| Connect::parse(text).expect(text);
+        for (text, local, tls) in [
+            ("tcp:localhost:25", true, Tls::None),
+            ("tcp:127.0.0.2:25", true, Tls::None),
+            ("tcp:[::1]:587", true, Tls::None),
+            ("tcp:127.0.0.1:465", true, Tls::Implicit),
+            ("tcp:mail.example.org:587", false, Tls::Starttls),
+            ("tcp:mail.example.org:465", false, Tls::Implicit),
+            ("unix:/run/lmtp", true, Tls::None),
+            ("exec:/usr/sbin/sendmail -bs", true, Tls::None),
+        ] {
+            let connect = parse(text);
+            assert_eq!((connect.is_local(), connect.tls(), connect.to_string().as_str()), (local, tls, text));
+        }
+        assert_eq!(parse("tcp:[::1]:25").host(), Some("::1"));
+        for bad in
+            ["", "mail:25", "tcp:mail", "tcp::25", "tcp:a:0", "unix:run", "exec:", "exec:sendmail -bs", "exec:/a\0"]
+        {
+            assert!(Connect::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A message on its way to the wire: every line ends with CRLF, and nothing in it can end the message or begin another.
+//!
+//! What is stored is kept byte for byte but for this:
+//! - a line feed becomes CRLF, which is a line's only end on the wire; one that has its carriage return already stays;
+//! - a carriage return elsewhere is no line's end to RFC 5321 and is one to some servers, so that a message could be cut
+//!   there: it becomes a space in the header, where a line's end would make a new field, and CRLF in the body;
+//! - a NUL, which some servers drop, becomes a space;
+//! - with DATA, a dot that begins a line is doubled (RFC 5321 section 4.5.2);
+//! - a message that ends within a line gets its end.
+//!
+//! Lines of any length and bytes of eight bits go out as they are, whatever the server offers: whoever would change them
+//! would break a signature.
+
+/// The state between two pieces of one message.
+#[derive(Debug)]
+pub struct Wire {
+    /// Whether dots are doubled.
+    stuff: bool,
+    header: bool,
+    /// A line begins.
+    fresh: bool,
+    /// The last byte was a carriage return, which is not written yet.
+    cr: bool,
+}
+
+impl Wire {
+    /// `stuff` is whether a dot that begins a line is doubled.
+    pub fn new(stuff: bool) -> Wire {
+        Wire { stuff, header: true, fresh: true, cr: false }
+    }
+
+    /// Appends the next piece of the message to `out`.
+    pub fn push(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
+        while let Some(&first) = piece.first() {
+            if self.cr && first != b'\n' {
+                self.lone_cr(out);
+            }
+            // Up to a byte that is no plain one.
+            let plain = piece.iter().position(|b| matches!(b, b'\r' | b'\n' | b'\0')).unwrap_or(piece.len());
+            if plain > 0 {
+                self.begin(first, out);
+                out.extend_from_slice(&piece[..plain]);
+            }
+            match piece.get(plain) {
+                Some(b'\n') => self.end(out),
+                Some(b'\r') => self.cr = true,
+                Some(_) => {
+                    self.begin(b' ', out);
+                    out.push(b' ');
+                }
+                None => return,
+            }
+            piece = &piece[plain + 1..];
+        }
+    }
+
+    /// Ends the last line, if that has no end.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.cr || !self.fresh {
+            self.end(out);
+        }
+    }
+
+    fn begin(&mut self, first: u8, out: &mut Vec<u8>) {
+        if self.fresh && self.stuff && first == b'.' {
+            out.push(b'.');
+        }
+        self.fresh = false;
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        // The empty line ends the header.
+        self.header &= !self.fresh;
+        out.extend_from_slice(b"\r\n");
+        (self.fresh, self.cr) = (true, false);
+    }
+
+    fn lone_cr(&mut self, out: &mut Vec<u8>) {
+        if self.header {
+            self.begin(b' ', out);
+            out.push(b' ');
+            self.cr = false;
+        } else {
+            self.end(out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wire(stuff: bool, text: &[u8], size: usize) -> Vec<u8> {
+        let (mut wire, mut out) = (Wire::new(stuff), Vec::new());
+        for piece in text.chunks(size) {
+            wire.push(piece, &mut out);
+        }
+        wire.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn lines_end_as_the_wire_wants_it() {
+        for size in 1..9 {
+            let out = wire(true, b"A: b\r\nC: d\n\n.x\n..\n.\nend", size);
+            assert_eq!(out, b"A: b\r\nC: d\r\n\r\n..x\r\n...\r\n..\r\nend\r\n", "{size}");
+            assert_eq!(wire(false, b"A: b\n\n.\n", size), b"A: b\r\n\r\n.\r\n");
+            assert_eq!(wire(true, b"", size), b"");
+        }
+    }
+
+    #[test]
+    fn what_some_servers_take_for_an_end_is_none() {
+        for size in 1..9 {
+            assert_eq!(
+                wire(true, b"A: b\rTo: c\n\na\r.\rb\0.\n\0.\r", size),
+                b"A: b To: c\r\n\r\na\r\n..\r\nb .\r\n .\r\n"
+            );
+            assert_eq!(wire(true, b"A: b\n\nx\r\r\n.\r\n", size), b"A: b\r\n\r\nx\r\n\r\n..\r\n");
+            assert_eq!(wire(true, b"A: b\r", size), b"A: b\r\n");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_ends_early(text in proptest::collection::vec(proptest::sample::select(b"\r\n.\0ab:".to_vec()), 0..60), size in 1_usize..7) {
+            let out = wire(true, &text, size);
+            prop_assert_eq!(&out, &wire(true, &text, text.len().max(1)));
+            prop_assert!(out.is_empty() || out.ends_with(b"\r\n"));
+            prop_assert!(!out.contains(&0));
+            // Each CR and each LF is half of a CRLF, and no line is a lone dot.
+            let lines = String::from_utf8(out).expect("ASCII");
+            for line in lines.split("\r\n") {
+                prop_assert!(!line.contains(['\r', '\n']) && line != ".");
+            }
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The smtp and lmtp transports: a dialogue with a server, kept from one message to the next (RFC 5321, RFC 2033).
+//!
+//! What holds:
+//! - a recipient is delivered to by a positive reply to the message's end, and by nothing else; each is answered by itself;
+//! - whatever is lost before a message's last byte left concerns the session: it is tried once more on a fresh one where
+//!   the session was not fresh, since many servers end one when they please, and else nobody knows who is to blame;
+//! - what is lost afterwards is unknown;
+//! - a server that cannot be reached, or does not let us in, is no message's fault. Of several servers the next one has its
+//!   turn, and one that failed is left out for a while.
+//!
+//! `session` is the dialogue, `channel` the bytes, [`reply`] and `content` what goes either way.
+#![forbid(unsafe_code)]
+
+mod auth;
+mod channel;
+mod content;
+pub mod reply;
+mod session;
+mod tls;
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use self::channel::{Lost, Socket};
+use self::reply::Reply;
+use self::session::{Answer, Letter, Opening, Session, Times, Unsent};
+use self::tls::Tls;
+use super::{Handover, Next, Transport, all};
+use crate::config::{self, Connect, Protocol};
+use crate::model::{Address, Attempt, Reason, Verdict};
+use crate::policy::notice::About;
+use crate::sys::process::{self, host_name};
+use crate::sys::signals::Signals;
+use crate::sys::socket;
+use crate::sys::spawn::Spawner;
+
+/// How long one address of a server may take to be connected to, at most; less where the transport's timeout is less.
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+/// For so long a server that failed is left out, while another one works.
+const LEFT_OUT: Duration = Duration::from_secs(60);
+/// The longest that a message may be under way, whatever moves.
+const CONTENT_MAX: Duration = Duration::from_secs(3_600);
+
+/// The name for a server without one, as a certificate would bear it.
+const NAMELESS: &str = "localhost";
+
+/// A configured server, or several.
+#[derive(Debug)]
+pub struct Smtp {
+    config: config::Smtp,
+    hello: String,
+    /// Made for the first session that needs it.
+    trust: Option<Tls>,
+    /// Until when each server is left out.
+    left_out: Vec<Option<Instant>>,
+    /// Whose turn the next session is.
+    turn: usize,
+    session: Option<Session>,
+    /// The server of the session, or of the last.
+    at: usize,
+    /// Whether that took over to tell the sender of success.
+    dsn: bool,
+    spawner: Spawner,
+    /// Commands that were at the other end.
+    ended: HashSet<i32>,
+}
+
+/// Why a hand-over came to nothing before its content was in the server's hand.
+enum Trouble {
+    /// The session is gone, by what was said or by its silence.
+    Session(String),
+    /// MAIL was refused for now.
+    NotNow(Reply),
+}
+
+/// How an attempt on one session went.
+enum Gone {
+    /// A verdict for each of those who were tried.
+    Verdicts(Vec<Verdict>),
+    Trouble(Trouble),
+}
+
+impl Smtp {
+    /// For the `number`-th worker, so that workers begin with different servers.
+    pub fn new(config: config::Smtp, number: usize) -> Smtp {
+        let hello = config.hello.clone().unwrap_or_else(host_name);
+        let left_out = vec![None; config.connect.len()];
+        let turn = number % config.connect.len().max(1);
+        Smtp {
+            config,
+            hello,
+            trust: None,
+            left_out,
+            turn,
+            session: None,
+            at: turn,
+            dsn: false,
+            spawner: Spawner::default(),
+            ended: HashSet::new(),
+        }
+    }
+
+    /// What a session takes at most before its first transaction, and a transaction.
+    fn times(&self) -> Times {
+        Times { still: self.config.timeout, until: Instant::now() + self.longest() }
+    }
+
+    /// A session with the server whose turn it is, or the next that lets us in. Errors say why none does.
+    fn open(&mut self, times: Times, signals: &Signals) -> Result<Session, String> {
+        let count = self.config.connect.len();
+        let now = Instant::now();
+        let mut order: Vec<usize> = (0..count).map(|i| (self.turn + i) % count).collect();
+        // Those that failed lately come last.
+        order.sort_by_key(|&i| self.left_out[i].is_some_and(|until| now < until));
+        self.turn = (self.turn + 1) % count;
+        let mut why = Vec::new();
+        for at in order {
+            match self.open_at(at, times, signals) {
+                Ok(session) => {
+                    (self.left_out[at], self.at, self.dsn) = (None, at, session.offers().dsn);
+                    return Ok(session);
+                }
+                Err(lost) => {
+                    self.left_out[at] = Some(now + LEFT_OUT);
+                    why.push(format!("{}: {lost}", self.config.connect[at]));
+                }
+            }
+            if signals.quit() {
+                break;
+            }
+        }
+        Err(Reason::new(&why.join("; ")).text)
+    }
+
+    fn open_at(&mut self, at: usize, times: Times, signals: &Signals) -> Result<Session, Lost> {
+        let connect = &self.config.connect[at];
+        let tls = self.config.tls_of(connect);
+        if tls != config::Tls::None && self.trust.is_none() {
+            self.trust = Some(Tls::new(self.config.ca.as_deref()).map_err(Lost)?);
+        }
+        let wait = self.config.timeout.min(CONNECT_MAX);
+        let socket = match connect {
+            Connect::Tcp(to) => Socket::Tcp(dial(to, wait)?),
+            Connect::Unix(path) => Socket::Unix(socket::connect_unix(path, wait)?),
+            Connect::Exec(command) => {
+                let (ours, pid) = start(&mut self.spawner, command)?;
+                self.ended.insert(pid);
+                Socket::Unix(ours)
+            }
+        };
+        let connect = &self.config.connect[at];
+        let opening = Opening {
+            protocol: self.config.protocol,
+            hello: &self.hello,
+            tls,
+            trust: self.trust.as_ref(),
+            server_name: self.config.server_name.as_deref().or(connect.host()).unwrap_or(NAMELESS),
+            login: self.config.login.as_ref(),
+            most: self.config.session_messages,
+        };
+        Session::open(socket, &opening, times, signals)
+    }
+
+    /// What the server said or did, as a reason.
+    fn said(&self, reply: &Reply, to: &str) -> Reason {
+        reply.reason(&format!("{} said to {to}", self.config.connect[self.at]))
+    }
+
+    /// The verdict that a reply to `to` is.
+    fn verdict(&self, reply: &Reply, to: &str) -> Verdict {
+        let reason = self.said(reply, to);
+        match reply.code / 100 {
+            2 => Verdict::Delivered,
+            4 => Verdict::Deferred(reason),
+            5 => Verdict::Failed(reason),
+            // To a whole message this is no answer.
+            _ => Verdict::Unknown(reason),
+        }
+    }
+
+    /// One attempt on an open session, which is kept if it can be.
+    fn attempt(
+        &mut self,
+        mut session: Session,
+        letter: Letter<'_>,
+        handover: &Handover<'_>,
+        next: &mut Next<'_>,
+        times: Times,
+        signals: &Signals,
+    ) -> Gone {
+        let answer = match session.envelope(letter, times, signals) {
+            Ok(answer) => answer,
+            Err(lost) => return Gone::Trouble(Trouble::Session(lost.to_string())),
+        };
+        let (replies, no_data) = match answer {
+            Answer::Refused(reply) if reply.code == 421 => {
+                return Gone::Trouble(Trouble::Session(format!("it said to MAIL {reply}")));
+            }
+            Answer::Refused(reply) if reply.is_permanent() && reply.code != 503 => {
+                self.session = Some(session);
+                return Gone::Verdicts(vec![Verdict::Failed(self.said(&reply, "MAIL")); letter.group.len()]);
+            }
+            Answer::Refused(reply) => {
+                session.part();
+                return Gone::Trouble(Trouble::NotNow(reply));
+            }
+            Answer::Recipients(replies) => (replies, None),
+            Answer::NoData(replies, reply) => (replies, Some(reply)),
+        };
+        if let Some(reply) = replies.iter().chain(&no_data).find(|reply| reply.code == 421) {
+            return Gone::Trouble(Trouble::Session(format!("it said {reply}")));
+        }
+        let taken = replies.iter().filter(|reply| reply.is_good()).count();
+        let full = |reply: &Reply| reply.code == 552 && taken > 0;
+        let recipient = |reply: &Reply| match reply {
+            // Too many of them, which is no fault of this one (RFC 5321 section 4.5.3.1.10).
+            reply if full(reply) => Verdict::Deferred(self.said(reply, "RCPT")),
+            reply if reply.code / 100 == 3 => Verdict::Deferred(self.said(reply, "RCPT")),
+            reply => self.verdict(reply, "RCPT"),
+        };
+        let mut verdicts: Vec<Verdict> = replies.iter().map(recipient).collect();
+        let taken_ones = verdicts.iter_mut().filter(|verdict| **verdict == Verdict::Delivered);
+        if let Some(reply) = no_data {
+            let verdict = match self.verdict(&reply, "DATA") {
+                Verdict::Failed(reason) => Verdict::Failed(reason),
+                Verdict::Delivered | Verdict::Deferred(_) | Verdict::Unknown(_) | Verdict::Held(_) => {
+                    Verdict::Deferred(self.said(&reply, "DATA"))
+                }
+            };
+            taken_ones.for_each(|taken| *taken = verdict.clone());
+            self.session = Some(session);
+            return Gone::Verdicts(verdicts);
+        }
+        if taken == 0 {
+            self.session = Some(session);
+            return Gone::Verdicts(verdicts);
+        }
+        match session.content(&handover.message, taken, next, times, signals) {
+            Ok(answers) => {
+                let closed = answers.iter().any(|reply| reply.code == 421);
+                let last = answers.last().cloned();
+                let answers = answers.into_iter().map(Some).chain(std::iter::repeat(last)).flatten();
+                for (verdict, reply) in taken_ones.zip(answers) {
+                    *verdict = self.verdict(&reply, "the message");
+                }
+                self.session = (!closed).then_some(session);
+            }
+            Err(Unsent::Unreadable(error)) => {
+                let reason = Reason::new(&format!("the entry cannot be read: {error}"));
+                taken_ones.for_each(|verdict| *verdict = Verdict::Deferred(reason.clone()));
+            }
+            Err(Unsent::Cut(lost)) => return Gone::Trouble(Trouble::Session(lost.to_string())),
+            Err(Unsent::Unanswered(lost)) => {
+                let at = &self.config.connect[self.at];
+                let reason = Reason::new(&format!("{at} has the message and did not answer: {lost}"));
+                taken_ones.for_each(|verdict| *verdict = Verdict::Unknown(reason.clone()));
+            }
+        }
+        Gone::Verdicts(verdicts)
+    }
+
+    fn reap(&mut self) {
+        self.ended.retain(|&pid| !process::has_ended(pid));
+    }
+}
+
+impl Transport for Smtp {
+    fn probe(&self) -> Result<(), String> {
+        // Whether servers answer is for the workers to find out; a command can be looked at.
+        let program = |connect: &Connect| match connect {
+            Connect::Exec(command) => command.first().cloned(),
+            Connect::Tcp(_) | Connect::Unix(_) => None,
+        };
+        let programs: Option<Vec<String>> = self.config.connect.iter().map(program).collect();
+        let runs = |program: &String| nix::unistd::access(program.as_str(), nix::unistd::AccessFlags::X_OK);
+        match programs.as_deref() {
+            Some([first, ..]) if !programs.iter().flatten().any(|program| runs(program).is_ok()) => {
+                let why = runs(first).err().map_or("", |errno| errno.desc());
+                Err(format!("{first}: {why}; see transport in 'bulkmailer config show'"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn fit(&self, _envelope: &crate::model::Envelope, group: &[usize]) -> usize {
+        group.len().max(1)
+    }
+
+    fn shares_verdicts(&self) -> bool {
+        false
+    }
+
+    fn success(&self) -> Option<About> {
+        match self.config.protocol {
+            Protocol::Lmtp => Some(About::Delivered),
+            Protocol::Smtp => (!self.dsn).then_some(About::Relayed),
+        }
+    }
+
+    fn longest(&self) -> Duration {
+        // Two openings with each server, and the transactions on both.
+        let each = u32::try_from(self.config.connect.len()).unwrap_or(u32::MAX).saturating_mul(16);
+        self.config.timeout.saturating_mul(each).saturating_add(CONTENT_MAX)
+    }
+
+    fn send(&mut self, handover: Handover<'_>, next: &mut Next<'_>, signals: &Signals) -> Attempt {
+        let times = self.times();
+        let Handover { envelope, group, .. } = handover;
+        self.reap();
+        let whole = Letter { envelope, group, size: handover.message.len };
+        let mut kept = self.session.take().filter(|session| session.is_ready_for(whole));
+        loop {
+            let reused = kept.is_some();
+            let session = match kept.take() {
+                Some(session) => session,
+                None => match self.open(times, signals) {
+                    Ok(session) => session,
+                    Err(why) => return Attempt::SinkDown(why),
+                },
+            };
+            // Who cannot be named to this server.
+            let unnamed = |address: &Address| !session.can_name(address);
+            let nameless = envelope.sender.as_ref().is_some_and(unnamed);
+            let (out, tried): (Vec<usize>, Vec<usize>) =
+                group.iter().partition(|&&i| nameless || unnamed(&envelope.recipients[i]));
+            // RFC 6531 section 3.7.4.2.
+            let reason = Reason::new("the server takes no addresses beyond ASCII (SMTPUTF8)");
+            let failed = Verdict::Failed(reason.with_status(Some("5.6.7".to_owned())));
+            if tried.is_empty() {
+                self.session = Some(session);
+                return all(failed, group.len());
+            }
+            let letter = Letter { group: &tried, ..whole };
+            let trouble = match self.attempt(session, letter, &handover, next, times, signals) {
+                Gone::Verdicts(verdicts) => {
+                    let mut verdicts = verdicts.into_iter();
+                    let of = |i: &usize| if out.contains(i) { Some(failed.clone()) } else { verdicts.next() };
+                    return Attempt::Answered(group.iter().filter_map(of).collect());
+                }
+                Gone::Trouble(trouble) => trouble,
+            };
+            if reused && !signals.quit() {
+                continue;
+            }
+            return Attempt::Ambiguous(match trouble {
+                Trouble::Session(why) => Reason::new(&format!("{}: {why}", self.config.connect[self.at])),
+                Trouble::NotNow(reply) => self.said(&reply, "MAIL"),
+            });
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.part();
+        }
+        self.reap();
+    }
+}
+
+fn dial(to: &str, wait: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the host has no address");
+    for address in to.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, wait) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Starts a command that speaks on its standard input and output; returns our end, and its pid.
+fn start(spawner: &mut Spawner, command: &[String]) -> io::Result<(UnixStream, i32)> {
+    let args: Result<Vec<CString>, _> = command.iter().map(|arg| CString::new(arg.as_bytes())).collect();
+    let (ours, theirs) = UnixStream::pair()?;
+    let nowhere = File::options().write(true).open("/dev/null")?;
+    let pid = spawner.start(&args?, &theirs, &theirs, &nowhere)?;
+    Ok((ours, pid))
+}

@@ -1,0 +1,482 @@
+//! One session: greeting, EHLO, TLS, AUTH; then transactions, each of them an envelope and its content.
+//!
+//! Where the server offers PIPELINING (RFC 2920), the commands of an envelope are one group, and the envelope of the
+//! *next* message follows the end of a content before that is answered. What holds all the same: **only one content is
+//! ever unanswered**, and no content begins before the replies to its own envelope were read. So a connection that is lost
+//! leaves one message in doubt at most, and only if its last byte had left.
+//!
+//! Where it offers CHUNKING (RFC 3030), content goes by BDAT, whose end is counted and cannot be feigned.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use super::auth;
+use super::channel::{Channel, Lost, Patience, Socket};
+use super::content::Wire;
+use super::reply::Reply;
+use super::tls::Tls;
+use crate::config::{self, Login, Protocol};
+use crate::model::envelope::Body;
+use crate::model::{Address, EntryId, Envelope};
+use crate::queue::Message;
+use crate::sys::fault;
+use crate::sys::signals::Signals;
+use crate::transport::Next;
+
+/// Bytes of content that are read at once.
+const PIECE: usize = 64 << 10;
+/// Bytes of one BDAT.
+const CHUNK: usize = 256 << 10;
+
+/// What a server offers in its reply to EHLO.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    pub pipelining: bool,
+    pub chunking: bool,
+    pub size: bool,
+    pub eight_bit: bool,
+    pub utf8: bool,
+    pub dsn: bool,
+    pub starttls: bool,
+    /// The mechanisms of AUTH.
+    pub auth: Vec<String>,
+}
+
+impl Offers {
+    fn read(reply: &Reply) -> Offers {
+        let mut offers = Offers::default();
+        // The first line is the server's name.
+        for line in reply.lines.iter().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
+                "PIPELINING" => offers.pipelining = true,
+                "CHUNKING" => offers.chunking = true,
+                "SIZE" => offers.size = true,
+                "8BITMIME" => offers.eight_bit = true,
+                "SMTPUTF8" => offers.utf8 = true,
+                "DSN" => offers.dsn = true,
+                "STARTTLS" => offers.starttls = true,
+                "AUTH" => offers.auth.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        offers
+    }
+}
+
+/// How a session is opened.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    pub protocol: Protocol,
+    /// How we call ourselves.
+    pub hello: &'a str,
+    pub tls: config::Tls,
+    /// There where `tls` asks for it.
+    pub trust: Option<&'a Tls>,
+    /// The name that the server's certificate must bear.
+    pub server_name: &'a str,
+    pub login: Option<&'a Login>,
+    /// The most transactions of the session.
+    pub most: usize,
+}
+
+/// How long the waits of one hand-over may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    pub still: Duration,
+    pub until: Instant,
+}
+
+impl Times {
+    fn reply(self) -> Patience {
+        Patience { still: self.still, until: self.until }
+    }
+
+    /// The reply to a message (RFC 5321 section 4.5.3.2.6).
+    fn end(self) -> Patience {
+        Patience { still: self.still.saturating_mul(2), until: self.until }
+    }
+}
+
+/// The envelope of one hand-over.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    pub envelope: &'a Envelope,
+    /// Positions in its recipients; at least one.
+    pub group: &'a [usize],
+    /// Bytes of the message as it is stored.
+    pub size: u64,
+}
+
+impl<'a> Letter<'a> {
+    fn addresses(self) -> impl Iterator<Item = &'a Address> {
+        self.envelope.sender.iter().chain(self.group.iter().map(move |&i| &self.envelope.recipients[i]))
+    }
+}
+
+/// What was answered to an envelope.
+#[derive(Debug)]
+pub enum Answer {
+    /// Nobody gets anything, by the reply to MAIL.
+    Refused(Reply),
+    /// One reply for each of the group.
+    Recipients(Vec<Reply>),
+    /// The same, and nobody of those who were taken gets anything, by the reply to DATA.
+    NoData(Vec<Reply>, Reply),
+}
+
+/// Why a content was not answered.
+#[derive(Debug)]
+pub enum Unsent {
+    /// It could not be read to its end, so that nobody has it.
+    Unreadable(io::Error),
+    /// The connection was lost before its end left, so that nobody has it.
+    Cut(Lost),
+    /// The server has all of it, and its answer never came.
+    Unanswered(Lost),
+}
+
+/// A session that takes messages.
+#[derive(Debug)]
+pub struct Session {
+    channel: Channel,
+    offers: Offers,
+    protocol: Protocol,
+    /// Transactions that may still be begun.
+    left: usize,
+    /// A transaction was begun and not ended.
+    unfinished: bool,
+    /// The envelope that was sent behind a content, and is not answered yet.
+    ahead: Option<(EntryId, Vec<usize>)>,
+}
+
+impl Session {
+    /// Opens one through `socket`. Errors say why the server is of no use, for a person.
+    pub fn open(socket: Socket, opening: &Opening<'_>, times: Times, signals: &Signals) -> Result<Session, Lost> {
+        let mut channel = Channel::new(socket)?;
+        let implicit = opening.tls == config::Tls::Implicit;
+        if implicit {
+            encrypt(&mut channel, opening, times, signals)?;
+        }
+        let greeting = channel.reply(times.reply(), signals)?;
+        expect(&greeting, greeting.code == 220, "it greets with")?;
+        let mut offers = hello(&mut channel, opening, times, signals)?;
+        if opening.tls == config::Tls::Starttls {
+            if !offers.starttls {
+                return Err(Lost("it offers no STARTTLS".to_owned()));
+            }
+            let reply = ask(&mut channel, "STARTTLS", times, signals)?;
+            expect(&reply, reply.code == 220, "it says to STARTTLS")?;
+            encrypt(&mut channel, opening, times, signals)?;
+            offers = hello(&mut channel, opening, times, signals)?;
+        }
+        if let Some(login) = opening.login {
+            log_in(&mut channel, login, &offers, times, signals)?;
+        }
+        let protocol = opening.protocol;
+        Ok(Session { channel, offers, protocol, left: opening.most, unfinished: false, ahead: None })
+    }
+
+    /// Whether this address can be told to this server (RFC 6531).
+    pub fn can_name(&self, address: &Address) -> bool {
+        self.offers.utf8 || !address.is_utf8()
+    }
+
+    pub fn offers(&self) -> &Offers {
+        &self.offers
+    }
+
+    /// Whether it can take this one next: its envelope is under way, or none and one more may be.
+    pub fn is_ready_for(&self, letter: Letter<'_>) -> bool {
+        match &self.ahead {
+            Some((id, group)) => *id == letter.envelope.id && group == letter.group,
+            None => self.left > 0,
+        }
+    }
+
+    /// Sends an envelope, if it is not under way already, and reads what is answered.
+    pub fn envelope(&mut self, letter: Letter<'_>, times: Times, signals: &Signals) -> Result<Answer, Lost> {
+        if self.offers.pipelining {
+            if self.ahead.take().is_none() {
+                self.send_ahead(letter);
+                self.ahead = None;
+            }
+            return self.answers(letter.group.len(), times, signals);
+        }
+        self.left = self.left.saturating_sub(1);
+        if std::mem::replace(&mut self.unfinished, true) {
+            ask(&mut self.channel, "RSET", times, signals)?;
+        }
+        let mail = self.mail(letter);
+        let reply = ask(&mut self.channel, &mail, times, signals)?;
+        if !reply.is_good() {
+            self.unfinished = false;
+            return Ok(Answer::Refused(reply));
+        }
+        let mut replies = Vec::with_capacity(letter.group.len());
+        for &i in letter.group {
+            let command = self.rcpt(letter.envelope, &letter.envelope.recipients[i]);
+            replies.push(ask(&mut self.channel, &command, times, signals)?);
+        }
+        if self.offers.chunking || !replies.iter().any(Reply::is_good) {
+            return Ok(Answer::Recipients(replies));
+        }
+        let data = ask(&mut self.channel, "DATA", times, signals)?;
+        Ok(if data.code == 354 { Answer::Recipients(replies) } else { Answer::NoData(replies, data) })
+    }
+
+    /// Lets an envelope follow what was said last, without waiting for anything.
+    fn send_ahead(&mut self, letter: Letter<'_>) {
+        self.left = self.left.saturating_sub(1);
+        if self.unfinished {
+            self.channel.say(b"RSET\r\n");
+        }
+        self.channel.say(format!("{}\r\n", self.mail(letter)).as_bytes());
+        for &i in letter.group {
+            let command = self.rcpt(letter.envelope, &letter.envelope.recipients[i]);
+            self.channel.say(format!("{command}\r\n").as_bytes());
+        }
+        if !self.offers.chunking {
+            self.channel.say(b"DATA\r\n");
+        }
+        self.ahead = Some((letter.envelope.id.clone(), letter.group.to_vec()));
+    }
+
+    /// Reads what a pipelined envelope for `count` recipients is answered with.
+    fn answers(&mut self, count: usize, times: Times, signals: &Signals) -> Result<Answer, Lost> {
+        let mut reply = || self.channel.reply(times.reply(), signals);
+        if self.unfinished {
+            reply()?;
+        }
+        let mail = reply()?;
+        let replies = (0..count).map(|_| reply()).collect::<Result<Vec<Reply>, Lost>>()?;
+        let data = if self.offers.chunking { None } else { Some(reply()?) };
+        self.unfinished = mail.is_good();
+        let taken = mail.is_good() && replies.iter().any(Reply::is_good);
+        if data.as_ref().is_some_and(|data| data.code == 354) && !taken {
+            // It waits for a content that nobody would get; an empty one ends that (RFC 2920 section 3.1).
+            if self.protocol == Protocol::Lmtp {
+                return Err(Lost(format!("it refused everybody ({mail}) and wants the message")));
+            }
+            self.channel.say(b".\r\n");
+            self.channel.reply(times.reply(), signals)?;
+            self.unfinished = false;
+        }
+        Ok(match data {
+            _ if !mail.is_good() => Answer::Refused(mail),
+            Some(data) if data.code != 354 && taken => Answer::NoData(replies, data),
+            Some(_) | None => Answer::Recipients(replies),
+        })
+    }
+
+    /// Sends the content of the transaction that [`Session::envelope`] opened for `taken` recipients, at least one, and
+    /// reads what is answered: one reply, or with LMTP one for each of them.
+    ///
+    /// While that is awaited, `next` may tell of the envelope that comes next.
+    pub fn content(
+        &mut self,
+        message: &Message,
+        taken: usize,
+        next: &mut Next<'_>,
+        times: Times,
+        signals: &Signals,
+    ) -> Result<Vec<Reply>, Unsent> {
+        // An answer to what was not asked would be taken for that to the message.
+        if self.channel.reply_at_hand().map_err(Unsent::Cut)?.is_some() {
+            return Err(Unsent::Cut(Lost("it answers what was not asked".to_owned())));
+        }
+        let chunks = match self.send_content(message, times, signals) {
+            Ok(chunks) => chunks,
+            Err(Unsent::Cut(lost)) => {
+                // What it said before it went is an answer, if it is a refusal.
+                let refusal = self.channel.reply_at_hand().ok().flatten().filter(|reply| reply.code / 100 > 3);
+                return refusal.map(|reply| vec![reply; taken]).ok_or(Unsent::Cut(lost));
+            }
+            Err(unsent) => return Err(unsent),
+        };
+        fault::instant("smtp.sent");
+        self.unfinished = false;
+        if self.offers.pipelining && self.left > 0 {
+            next(&mut |envelope, group, size| {
+                let letter = Letter { envelope, group, size };
+                if letter.addresses().all(|address| self.can_name(address)) {
+                    self.send_ahead(letter);
+                }
+            });
+        }
+        let count = if self.protocol == Protocol::Lmtp { taken } else { 1 };
+        let mut reply = || self.channel.reply(times.end(), signals).map_err(Unsent::Unanswered);
+        // A chunk that was refused refuses the message, whatever is answered to the others.
+        let mut refused = None;
+        for _ in 1..chunks {
+            refused = refused.or(Some(reply()?).filter(|reply| !reply.is_good()));
+        }
+        let replies = (0..count).map(|_| reply()).collect::<Result<Vec<Reply>, Unsent>>()?;
+        Ok(match refused {
+            Some(refused) => vec![refused; count],
+            None => replies,
+        })
+    }
+
+    /// Writes the content, and returns how many replies announce it but for LMTP's: the number of chunks, or 1.
+    fn send_content(&mut self, message: &Message, times: Times, signals: &Signals) -> Result<usize, Unsent> {
+        let chunking = self.offers.chunking;
+        let mut wire = Wire::new(!chunking);
+        let mut piece = vec![0; PIECE.min(usize::try_from(message.len).unwrap_or(PIECE)).max(1)];
+        let (mut left, mut chunk, mut chunks) = (message.len, Vec::new(), 1);
+        while left > 0 {
+            let len = read(&message.file, &mut piece, left).map_err(Unsent::Unreadable)?;
+            left -= len as u64;
+            let out = if chunking { &mut chunk } else { self.channel.outgoing() };
+            wire.push(&piece[..len], out);
+            if chunk.len() >= CHUNK && left > 0 {
+                self.channel.say(format!("BDAT {}\r\n", chunk.len()).as_bytes());
+                self.channel.say(&chunk);
+                chunk.clear();
+                chunks += 1;
+            }
+            if left > 0 {
+                self.channel.make_room(times.reply(), signals).map_err(Unsent::Cut)?;
+            }
+        }
+        if chunking {
+            wire.finish(&mut chunk);
+            self.channel.say(format!("BDAT {} LAST\r\n", chunk.len()).as_bytes());
+            self.channel.say(&chunk);
+        } else {
+            wire.finish(self.channel.outgoing());
+            self.channel.say(b".\r\n");
+        }
+        self.channel.flush(times.reply(), signals).map_err(Unsent::Cut)?;
+        Ok(chunks)
+    }
+
+    /// Ends it: QUIT, whose answer nobody waits for.
+    pub fn part(mut self) {
+        // Behind DATA it would be content.
+        if self.ahead.is_none() {
+            self.channel.part(b"QUIT\r\n");
+        }
+    }
+
+    fn mail(&self, letter: Letter<'_>) -> String {
+        let Letter { envelope, size, .. } = letter;
+        let (offers, origin) = (&self.offers, &envelope.origin);
+        let mut command = format!("MAIL FROM:<{}>", envelope.sender_text());
+        if offers.size {
+            command.push_str(&format!(" SIZE={size}"));
+        }
+        if offers.eight_bit && origin.body != Some(Body::SevenBit) {
+            command.push_str(" BODY=8BITMIME");
+        }
+        if offers.utf8 && letter.addresses().any(Address::is_utf8) {
+            command.push_str(" SMTPUTF8");
+        }
+        if offers.dsn {
+            command.extend(origin.ret.as_ref().map(|ret| format!(" RET={}", ret.to_ascii_uppercase())));
+            command.extend(origin.envid.as_ref().map(|id| format!(" ENVID={}", xtext(id))));
+        }
+        command
+    }
+
+    fn rcpt(&self, envelope: &Envelope, to: &Address) -> String {
+        let mut command = format!("RCPT TO:<{to}>");
+        if self.offers.dsn {
+            let notify = envelope.origin.notify.as_ref();
+            command.extend(notify.map(|notify| format!(" NOTIFY={}", notify.to_ascii_uppercase())));
+        }
+        command
+    }
+}
+
+/// Reads a piece of at most `left` bytes; a file that ends before is an error.
+fn read(mut file: &File, piece: &mut [u8], left: u64) -> io::Result<usize> {
+    let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+    loop {
+        match file.read(&mut piece[..most]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// RFC 3461 section 4: what is no printable ASCII, `+` and `=` are written in hexadecimal.
+fn xtext(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'+' | b'=' => out.push_str(&format!("+{byte:02X}")),
+            byte if byte.is_ascii_graphic() => out.push(char::from(byte)),
+            byte => out.push_str(&format!("+{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn ask(channel: &mut Channel, command: &str, times: Times, signals: &Signals) -> Result<Reply, Lost> {
+    channel.say(format!("{command}\r\n").as_bytes());
+    channel.reply(times.reply(), signals)
+}
+
+fn expect(reply: &Reply, good: bool, what: &str) -> Result<(), Lost> {
+    if good { Ok(()) } else { Err(Lost(format!("{what} {reply}"))) }
+}
+
+fn hello(channel: &mut Channel, opening: &Opening<'_>, times: Times, signals: &Signals) -> Result<Offers, Lost> {
+    let (verb, hello) = match opening.protocol {
+        Protocol::Smtp => ("EHLO", opening.hello),
+        Protocol::Lmtp => ("LHLO", opening.hello),
+    };
+    let reply = ask(channel, &format!("{verb} {hello}"), times, signals)?;
+    if reply.is_good() {
+        return Ok(Offers::read(&reply));
+    }
+    // A server of RFC 821.
+    if reply.is_permanent() && opening.protocol == Protocol::Smtp {
+        let reply = ask(channel, &format!("HELO {hello}"), times, signals)?;
+        expect(&reply, reply.is_good(), "it says to HELO")?;
+        return Ok(Offers::default());
+    }
+    Err(Lost(format!("it says to {verb} {reply}")))
+}
+
+fn encrypt(channel: &mut Channel, opening: &Opening<'_>, times: Times, signals: &Signals) -> Result<(), Lost> {
+    let trust = opening.trust.ok_or_else(|| Lost("internal fault: nobody is trusted".to_owned()))?;
+    let tls = trust.connection(opening.server_name).map_err(Lost)?;
+    channel.start_tls(tls, times.reply(), signals)
+}
+
+fn log_in(channel: &mut Channel, login: &Login, offers: &Offers, times: Times, signals: &Signals) -> Result<(), Lost> {
+    let mechanism = auth::choose(login, &offers.auth).map_err(Lost)?;
+    let secret = auth::secret(login, signals).map_err(|why| Lost(format!("no password: {why}")))?;
+    let (first, answers) = auth::script(mechanism, &login.user, &secret);
+    let mut reply = ask(channel, &first, times, signals)?;
+    for answer in answers {
+        if reply.code != 334 {
+            break;
+        }
+        reply = ask(channel, &answer, times, signals)?;
+    }
+    expect(&reply, reply.code == 235, &format!("it says to AUTH {} for {:?}", mechanism.name(), login.user))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_are_read_whatever_their_case() {
+        let lines = ["mx.example PIPELINING", "pipelining", "SIZE 100", "AUTH PLAIN login", "X-ODD", "chunking", ""];
+        let reply = Reply { code: 250, lines: lines.map(str::to_owned).to_vec() };
+        let auth = vec!["PLAIN".to_owned(), "login".to_owned()];
+        let expected = Offers { pipelining: true, size: true, chunking: true, auth, ..Offers::default() };
+        assert_eq!(Offers::read(&reply), expected);
+    }
+
+    #[test]
+    fn xtext_is_that_of_its_standard() {
+        assert_eq!(xtext("a+b=c d\u{e9}\r\n"), "a+2Bb+3Dc+20d+C3+A9+0D+0A");
+    }
+}
