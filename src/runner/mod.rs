@@ -81,8 +81,14 @@ fn parse_workers(text: &str) -> Result<Workers, String> {
 }
 
 /// What "auto" stands for: twice the processors, at least 2, at most 16.
-pub fn auto_workers() -> usize {
-    std::thread::available_parallelism().map_or(2, |n| n.get() * 2).clamp(2, 16)
+pub fn auto_workers(transport: &config::Transport) -> usize {
+    match transport {
+        // A session waits for its server most of the time, and MTAs like several.
+        config::Transport::Smtp(_) => 8,
+        config::Transport::Pipe { .. } | config::Transport::Maildir { .. } => {
+            std::thread::available_parallelism().map_or(2, |n| n.get() * 2).clamp(2, 16)
+        }
+    }
 }
 
 /// One queue's part of a run, before it is forked.
@@ -202,8 +208,8 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
         let Some(transport) = site.config.transports.get(&policy.transport) else { continue };
         let workers = match args.workers {
             Some(Workers::Number(n)) => n,
-            Some(Workers::Auto) => auto_workers(),
-            None => policy.workers.unwrap_or_else(auto_workers),
+            Some(Workers::Auto) => auto_workers(transport),
+            None => policy.workers.unwrap_or_else(|| auto_workers(transport)),
         };
         plans.push(Plan {
             name: name.clone(),

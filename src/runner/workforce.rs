@@ -5,7 +5,6 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Plan, sink};
-use crate::events;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
@@ -18,6 +17,7 @@ use crate::worker::board::{Counter, LISTED_MAX, List};
 use crate::worker::doubt::{Noted, Since};
 use crate::worker::notices::{self, Notices};
 use crate::worker::{Worker, work};
+use crate::{config, events};
 
 /// How long workers that were told to stop now may take before they are killed: what a sendmail gets, twice, and a bit.
 const STOP_GRACE: Duration = Duration::from_secs(2 * child::GRACE.as_secs() + 5);
@@ -169,8 +169,10 @@ impl<'p, 'a> Workforce<'p, 'a> {
 /// A worker's whole life, in its own process.
 fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, index: usize) -> Exit {
     fault::instant("worker.forked");
-    // It is faster so; without it nothing else changes.
-    let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
+    // For one who starts a command for each message it is faster so; without it nothing else changes.
+    if matches!(plan.transport, config::Transport::Pipe { .. }) {
+        let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
+    }
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());
     let open = |signals| Ok((signals, spool.events()?, spool.queue(notices::QUEUE)?));

@@ -265,7 +265,7 @@ impl<Q: Queue> Worker<'_, Q> {
         limit: Duration,
         visit: &mut dyn FnMut(&Envelope, &[usize], u64),
     ) {
-        if self.must_stop() || self.board.doubts().since().is_some() {
+        if self.board.doubts().since().is_some() {
             return;
         }
         if !rest.is_empty() {

@@ -4,10 +4,12 @@
 //! the limit. The limits are C programs: limits.c beside this file, or the sources in the folder that `LIMITS` names.
 //!
 //!     make bench                       # everything
-//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million overlap start
+//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million overlap start smtp-sink
+//!                                           # postfix
 //!     make bench QUICK=1               # a tenth of the work, one round: shows that it runs, and no more
 
 mod rows;
+mod smtp;
 mod tools;
 
 use tools::Tools;

@@ -10,12 +10,13 @@ use bulkmailer::model::{EntryId, Envelope, Micros};
 use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
+use super::smtp;
 use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 7] = [
+pub const ALL: [Row; 9] = [
     ("drain-memory", |tools| drain(tools, true)),
     ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
@@ -23,22 +24,28 @@ pub const ALL: [Row; 7] = [
     ("million", million),
     ("overlap", overlap),
     ("start", start),
+    ("smtp-sink", smtp::sink),
+    ("postfix", smtp::postfix),
 ];
 
 /// Bytes of a message with its header.
-const BYTES: usize = 4_096;
+pub const BYTES: usize = 4_096;
 
 /// A spool with its configuration.
-struct Site<'d> {
+pub struct Site<'d> {
     dir: &'d Path,
 }
 
 impl Site<'_> {
     /// Mail goes through `command`; `queue` are more lines of the queue's table.
     fn new<'d>(dir: &'d Path, command: &[&str], queue: &str) -> Site<'d> {
+        Site::through(dir, &format!("kind = \"pipe\"\nprofile = \"generic\"\ncommand = {command:?}\n"), queue)
+    }
+
+    /// `transport` are the lines of the transport's table.
+    pub fn through<'d>(dir: &'d Path, transport: &str, queue: &str) -> Site<'d> {
         let text = format!(
-            "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"t\"\n{queue}\n\
-             [transport.t]\nkind = \"pipe\"\nprofile = \"generic\"\ncommand = {command:?}\n"
+            "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"t\"\n{queue}\n[transport.t]\n{transport}"
         );
         std::fs::write(dir.join("bulkmailer.toml"), text).expect("a configuration");
         Site { dir }
@@ -53,7 +60,7 @@ impl Site<'_> {
         self.dir.join("spool")
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bulkmailer"));
         command.arg("--spool").arg(self.spool()).arg("--config").arg(self.dir.join("bulkmailer.toml")).args(args);
         command.stdin(Stdio::null());
@@ -61,7 +68,7 @@ impl Site<'_> {
     }
 
     /// An mbox of `count` messages.
-    fn mbox(&self, count: u32) -> PathBuf {
+    pub fn mbox(&self, count: u32) -> PathBuf {
         let path = self.dir.join("box");
         let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
         for n in 0..count {
@@ -71,7 +78,7 @@ impl Site<'_> {
         path
     }
 
-    fn submit(&self, mbox: &Path) -> Command {
+    pub fn submit(&self, mbox: &Path) -> Command {
         self.command(&["submit", "-q", "--mbox", mbox.to_str().expect("a path")])
     }
 }
@@ -85,7 +92,7 @@ fn message(n: u32) -> String {
     format!("{head}{}\n", &body[..BYTES - head.len() - 1])
 }
 
-fn rate(count: u32, took: Duration) -> f64 {
+pub fn rate(count: u32, took: Duration) -> f64 {
     f64::from(count) / took.as_secs_f64()
 }
 

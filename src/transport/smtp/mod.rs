@@ -43,6 +43,11 @@ use crate::sys::spawn::Spawner;
 const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// For so long a server that failed is left out, while another one works.
 const LEFT_OUT: Duration = Duration::from_secs(60);
+/// So many hand-overs in a row of which nobody was taken for now, and the next ones wait: something ails the server, and
+/// haste would not help it.
+const STORM: u32 = 10;
+/// The longest wait then; it begins with a sixteenth.
+const STORM_WAIT: Duration = Duration::from_secs(1);
 /// The longest that a message may be under way, whatever moves.
 const CONTENT_MAX: Duration = Duration::from_secs(3_600);
 
@@ -65,6 +70,8 @@ pub struct Smtp {
     at: usize,
     /// Whether that took over to tell the sender of success.
     dsn: bool,
+    /// How many hand-overs in a row were refused for now, to everybody.
+    refused: u32,
     spawner: Spawner,
     /// Commands that were at the other end.
     ended: HashSet<i32>,
@@ -100,6 +107,7 @@ impl Smtp {
             session: None,
             at: turn,
             dsn: false,
+            refused: 0,
             spawner: Spawner::default(),
             ended: HashSet::new(),
         }
@@ -264,6 +272,19 @@ impl Smtp {
         Gone::Verdicts(verdicts)
     }
 
+    /// Waits where many were refused, the longer the more.
+    fn take_breath(&self, signals: &Signals) {
+        let Some(over) = self.refused.checked_sub(STORM) else { return };
+        let until = Instant::now() + STORM_WAIT / (1 << 4_u32.saturating_sub(over / STORM));
+        while signals.terms() == 0 && !signals.quit() {
+            let left = until.saturating_duration_since(Instant::now());
+            // Whatever ends the wait, we look again.
+            if left.is_zero() || signals.wait(None, left).is_err() {
+                return;
+            }
+        }
+    }
+
     fn reap(&mut self) {
         self.ended.retain(|&pid| !process::has_ended(pid));
     }
@@ -309,6 +330,7 @@ impl Transport for Smtp {
     }
 
     fn send(&mut self, handover: Handover<'_>, next: &mut Next<'_>, signals: &Signals) -> Attempt {
+        self.take_breath(signals);
         let times = self.times();
         let Handover { envelope, group, .. } = handover;
         self.reap();
@@ -338,6 +360,8 @@ impl Transport for Smtp {
             let letter = Letter { group: &tried, ..whole };
             let trouble = match self.attempt(session, letter, &handover, next, times, signals) {
                 Gone::Verdicts(verdicts) => {
+                    let not_now = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Deferred(_)));
+                    self.refused = if not_now { self.refused.saturating_add(1) } else { 0 };
                     let mut verdicts = verdicts.into_iter();
                     let of = |i: &usize| if out.contains(i) { Some(failed.clone()) } else { verdicts.next() };
                     return Attempt::Answered(group.iter().filter_map(of).collect());

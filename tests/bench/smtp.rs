@@ -1,0 +1,206 @@
+//! Feeding servers over SMTP, against the fastest client that there is beside them.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use super::rows::{BYTES, Site, rate};
+use super::tools::{Tools, time_of, wait_until};
+
+const SINK: &str = "/usr/sbin/smtp-sink";
+const SOURCE: &str = "/usr/sbin/smtp-source";
+const POSTFIX: &str = "/usr/sbin/postfix";
+
+/// Whether a row can be measured here; says so if not.
+fn is_missing(row: &str, program: &str, needs_root: bool) -> bool {
+    let missing = !Path::new(program).exists() || (needs_root && !nix::unistd::geteuid().is_root());
+    if missing {
+        let root = if needs_root { ", as root" } else { "" };
+        println!("{row:<44} not measured: it needs {program}{root}");
+    }
+    missing
+}
+
+/// A port of the loopback that is free now.
+fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    socket.local_addr().expect("bound").port()
+}
+
+fn wait_for(port: u16) {
+    wait_until("the server listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+}
+
+/// A server that takes everything and forgets it.
+struct Sink {
+    child: Child,
+    port: u16,
+}
+
+impl Sink {
+    fn start() -> Sink {
+        let port = free_port();
+        let mut command = Command::new(SINK);
+        if nix::unistd::geteuid().is_root() {
+            command.args(["-u", "nobody"]);
+        }
+        let child = command.arg(format!("127.0.0.1:{port}")).arg("1024").stdin(Stdio::null()).spawn();
+        let sink = Sink { child: child.expect("it starts"), port };
+        wait_for(port);
+        sink
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// Messages a second of smtp-source, over `sessions` that it keeps.
+fn source(port: u16, sessions: u32, count: u32) -> f64 {
+    let mut command = Command::new(SOURCE);
+    command.args(["-d", "-s", &sessions.to_string(), "-m", &count.to_string(), "-l", &BYTES.to_string()]);
+    command.args(["-f", "s@example.org", "-t", "r@example.net"]).arg(format!("127.0.0.1:{port}"));
+    rate(count, time_of(&mut command))
+}
+
+/// Messages a second of ours, out of a spool on the disk.
+fn ours(tools: &Tools, transport: &str, workers: u32, count: u32) -> f64 {
+    let dir = tools.place(false);
+    let site = Site::through(dir.path(), transport, "");
+    time_of(&mut site.submit(&site.mbox(count)));
+    let begun = Instant::now();
+    let output = site.command(&["run", "--json", "--workers", &workers.to_string()]).output().expect("it starts");
+    let took = begun.elapsed();
+    let sum: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+    assert_eq!(sum["queues"][0]["delivered"], count, "{sum}");
+    rate(count, took)
+}
+
+fn smtp_to(port: u16) -> String {
+    format!("kind = \"smtp\"\nconnect = \"tcp:127.0.0.1:{port}\"\n")
+}
+
+/// Into a server that costs almost nothing.
+pub fn sink(tools: &Tools) {
+    if is_missing("smtp-sink", SOURCE, false) {
+        return;
+    }
+    let sink = Sink::start();
+    let count = tools.scale(20_000);
+    for sessions in [1, 2, 4, 8] {
+        let ours = || ours(tools, &smtp_to(sink.port), sessions, count);
+        let theirs = || source(sink.port, sessions, count);
+        tools.compare(&format!("smtp-sink, {sessions} sessions / smtp-source"), "messages/s", ours, theirs);
+    }
+}
+
+/// A Postfix of its own that throws away what it takes.
+struct Postfix<'t> {
+    folder: PathBuf,
+    port: u16,
+    _tools: &'t Tools,
+}
+
+impl Postfix<'_> {
+    fn start<'t>(tools: &'t Tools) -> Postfix<'t> {
+        let folder = tools.place(false).path().to_owned();
+        let (port, config) = (free_port(), folder.join("etc"));
+        for name in ["etc", "spool", "data"] {
+            std::fs::create_dir(folder.join(name)).expect("a folder");
+        }
+        let owner = nix::unistd::User::from_name("postfix").expect("users").expect("Postfix's own");
+        nix::unistd::chown(&folder.join("data"), Some(owner.uid), None).expect("as root");
+        // Postfix's own processes pass through.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&folder, open).expect("ours");
+        let at = folder.display();
+        let main = format!(
+            "compatibility_level = 3.6\nqueue_directory = {at}/spool\ndata_directory = {at}/data\n\
+             myhostname = bench.example.org\nmydestination =\nmynetworks = 127.0.0.0/8\ninet_protocols = ipv4\n\
+             inet_interfaces = loopback-only\ndefault_transport = discard:\nalias_maps =\nlocal_recipient_maps =\n\
+             maillog_file = {at}/log\nmaillog_file_prefixes = {at}\nsmtpd_client_connection_count_limit = 0\n"
+        );
+        std::fs::write(config.join("main.cf"), main).expect("written");
+        let services = [
+            &format!("127.0.0.1:{port} inet n - n - 100 smtpd"),
+            "pickup unix n - n 1 1 pickup",
+            "cleanup unix n - n - 0 cleanup",
+            "qmgr unix n - n 300 1 qmgr",
+            "rewrite unix - - n - - trivial-rewrite",
+            "bounce unix - - n - 0 bounce",
+            "defer unix - - n - 0 bounce",
+            "trace unix - - n - 0 bounce",
+            "discard unix - - n - - discard",
+            "error unix - - n - - error",
+            "retry unix - - n - - error",
+            "proxymap unix - - n - - proxymap",
+            "anvil unix - - n - 1 anvil",
+            "scache unix - - n - 1 scache",
+            "showq unix n - n - - showq",
+            "flush unix n - n 1000? 0 flush",
+            "postlog unix-dgram n - n - 1 postlogd",
+        ];
+        std::fs::write(config.join("master.cf"), services.map(|line| format!("{line}\n")).concat()).expect("written");
+        Postfix::tell(&config, "start");
+        wait_for(port);
+        Postfix { folder, port, _tools: tools }
+    }
+
+    fn tell(config: &Path, what: &str) {
+        let output = Command::new(POSTFIX).arg("-c").arg(config).arg(what).output().expect("it starts");
+        assert!(output.status.success() || what == "stop", "{output:?}");
+    }
+
+    fn pipe(&self) -> String {
+        let config = self.folder.join("etc").display().to_string();
+        let command = ["/usr/sbin/sendmail", "-C", &config, "-oi", "-f", "{sender}", "--", "{recipients}"];
+        format!("kind = \"pipe\"\nprofile = \"postfix\"\ncommand = {command:?}\n")
+    }
+
+    /// Waits until nothing is in its queue, so that what is measured next is alone.
+    fn rest(&self) {
+        let waits = |name: &str| {
+            let folders = std::fs::read_dir(self.folder.join("spool").join(name)).into_iter().flatten().flatten();
+            folders.count() > 0
+        };
+        wait_until("Postfix has thrown all away", || {
+            !["maildrop", "incoming", "active"].iter().any(|name| waits(name))
+        });
+    }
+}
+
+impl Drop for Postfix<'_> {
+    fn drop(&mut self) {
+        Postfix::tell(&self.folder.join("etc"), "stop");
+    }
+}
+
+/// Into a real Postfix, over SMTP and through its sendmail command.
+pub fn postfix(tools: &Tools) {
+    if is_missing("postfix", POSTFIX, true) {
+        return;
+    }
+    let postfix = Postfix::start(tools);
+    let count = tools.scale(5_000);
+    // What suits it best is found first.
+    let best = [4, 8, 16].map(|sessions| {
+        postfix.rest();
+        (source(postfix.port, sessions, count), sessions)
+    });
+    let (_, best) = best.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).expect("three");
+    let theirs = || {
+        postfix.rest();
+        source(postfix.port, best, count)
+    };
+    let through = |transport: String, workers| {
+        postfix.rest();
+        ours(tools, &transport, workers, count)
+    };
+    let smtp = || through(smtp_to(postfix.port), best);
+    tools.compare(&format!("Postfix, {best} sessions / smtp-source"), "messages/s", smtp, theirs);
+    let pipe = || through(postfix.pipe(), 2);
+    tools.compare(&format!("Postfix, {best} sessions / its sendmail command"), "messages/s", smtp, pipe);
+}
