@@ -3,5 +3,6 @@
 
 mod fold;
 pub mod notice;
+pub mod rate;
 pub mod retry;
 pub mod units;

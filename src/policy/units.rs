@@ -1,7 +1,8 @@
-//! Durations and sizes as a person writes them: `90s`, `1h30m`, `64M`.
+//! Durations, sizes and rates as a person writes them: `90s`, `1h30m`, `64M`, `2000/min`.
 //!
-//! Kept true: text that is taken has one exact meaning (no fractions, no unit twice), and what [`duration_text`] and
-//! [`size_text`] print reads back as the same value. Anything else is a [`BadUnit`] that says what is accepted.
+//! Kept true: text that is taken has one exact meaning (no fractions, no unit twice), and what [`duration_text`],
+//! [`size_text`] and [`rate_text`] print reads back as the same value. Anything else is a [`BadUnit`] that says what is
+//! accepted.
 
 use std::time::Duration;
 
@@ -18,7 +19,13 @@ const DURATIONS: [(u64, char); 5] = [(7 * DAY, 'w'), (DAY, 'd'), (3600, 'h'), (6
 /// Bytes by unit, the largest first.
 const SIZES: [(u64, char); 4] = [(1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
 
-/// Text that is no duration or no size, with what would be one.
+/// Seconds by a rate's unit, with its names; the first is the one that is printed.
+const RATES: [(u64, &[&str]); 4] = [(1, &["s", "sec"]), (60, &["min"]), (3600, &["h", "hour"]), (DAY, &["d"])];
+
+/// The highest rate that is taken, a second: nothing is handed over faster.
+pub const FASTEST: u64 = 1_000_000;
+
+/// Text that is no duration, size or rate, with what would be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadUnit {
     #[error(
@@ -37,6 +44,12 @@ pub enum BadUnit {
     Size(String),
     #[error("{0:?} is too large a size: at most 8388607T")]
     TooLarge(String),
+    #[error("{0:?} is no rate: write a whole number, a slash and s, min, h or d, such as \"20/s\" or \"2000/min\"")]
+    Rate(String),
+    #[error("{0:?} would let nothing leave: 'bulkmailer stop' does that")]
+    TooSlow(String),
+    #[error("{0:?} is too high a rate: at most {FASTEST}/s; leave it out for no limit")]
+    TooFast(String),
 }
 
 /// Reads a duration such as `90s`, `5d` or `1h30m`; a bare `0` is none at all.
@@ -93,6 +106,27 @@ pub fn parse_size(text: &str) -> Result<u64, BadUnit> {
     };
     let bytes = number.and_then(|number| number.checked_mul(factor)).filter(|bytes| i64::try_from(*bytes).is_ok());
     bytes.ok_or_else(|| BadUnit::TooLarge(shown(text)))
+}
+
+/// Reads a rate such as `20/s`, `2000/min` or `500/h`: how many in which time.
+///
+/// Errors: anything else, also 0, and more than [`FASTEST`] a second.
+pub fn parse_rate(text: &str) -> Result<(u64, Duration), BadUnit> {
+    let no_rate = || BadUnit::Rate(shown(text));
+    let (number, after) = leading_number(text.trim()).ok_or_else(no_rate)?;
+    let unit = after.strip_prefix('/').ok_or_else(no_rate)?;
+    let (seconds, _) = RATES.into_iter().find(|(_, names)| names.contains(&unit)).ok_or_else(no_rate)?;
+    match number {
+        Some(0) => Err(BadUnit::TooSlow(shown(text))),
+        Some(count) if count <= FASTEST * seconds => Ok((count, Duration::from_secs(seconds))),
+        Some(_) | None => Err(BadUnit::TooFast(shown(text))),
+    }
+}
+
+/// The text of a rate that [`parse_rate`] has read.
+pub fn rate_text(count: u64, per: Duration) -> String {
+    let unit = RATES.iter().find(|(seconds, _)| *seconds == per.as_secs()).map_or("s", |(_, names)| names[0]);
+    format!("{count}/{unit}")
 }
 
 /// The shortest text that is exactly `duration` in whole seconds; a fraction of a second is cut off.
@@ -191,7 +225,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rates_are_read_and_printed() {
+        let cases = [
+            ("20/s", 20, 1),
+            ("20/sec", 20, 1),
+            (" 2000/min ", 2_000, 60),
+            ("1/h", 1, 3_600),
+            ("7/hour", 7, 3_600),
+            ("1000000/s", 1_000_000, 1),
+            ("50000/d", 50_000, 86_400),
+        ];
+        for (text, count, seconds) in cases {
+            assert_eq!(parse_rate(text), Ok((count, Duration::from_secs(seconds))), "{text}");
+        }
+        assert_eq!(rate_text(7, Duration::from_secs(3_600)), "7/h");
+        for bad in ["", "5", "/s", "5/", "5/m", "5 /s", "5/ s", "1.5/s", "-1/s", "5/S", "5s", "5/s/s", "5/é"] {
+            assert!(matches!(parse_rate(bad), Err(BadUnit::Rate(_))), "{bad:?}");
+        }
+        assert!(matches!(parse_rate("0/d"), Err(BadUnit::TooSlow(_))));
+        for fast in ["1000001/s", "60000001/min", "99999999999999999999/d"] {
+            assert!(matches!(parse_rate(fast), Err(BadUnit::TooFast(_))), "{fast}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_rate_survives_its_text(count in 1..=FASTEST, unit in 0..RATES.len()) {
+            let per = Duration::from_secs(RATES[unit].0);
+            prop_assert_eq!(parse_rate(&rate_text(count, per)), Ok((count, per)));
+        }
+
         #[test]
         fn a_duration_survives_its_text(value in 0..=LONGEST.as_secs()) {
             let duration = Duration::from_secs(value);
@@ -205,13 +269,16 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,12}", mixed in "[0-9wdhmskMGT ]{0,12}") {
+        fn any_text_is_read_or_refused(text in "\\PC{0,12}", mixed in "[0-9wdhmsinkMGT/ ]{0,12}") {
             for text in [text, mixed] {
                 if let Ok(duration) = parse_duration(&text) {
                     prop_assert!(duration <= LONGEST);
                 }
                 if let Ok(bytes) = parse_size(&text) {
                     prop_assert!(i64::try_from(bytes).is_ok());
+                }
+                if let Ok((count, per)) = parse_rate(&text) {
+                    prop_assert!(count > 0 && count <= FASTEST * per.as_secs());
                 }
             }
         }
