@@ -15,6 +15,15 @@ pub fn exclusive(file: &File) -> io::Result<()> {
     }
 }
 
+/// Waits for the exclusive lock; `false` if a signal came first. With [`super::signals::Signals::tick`] one soon does.
+pub fn await_exclusive(file: &File) -> io::Result<bool> {
+    match fs2::FileExt::lock_exclusive(file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Takes a shared lock if nobody holds the exclusive one; `false` if somebody does.
 pub fn try_shared(file: &File) -> io::Result<bool> {
     taken(fs2::FileExt::try_lock_shared(file))

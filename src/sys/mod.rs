@@ -15,4 +15,5 @@ pub mod process;
 pub mod shared;
 pub mod signals;
 pub mod socket;
+pub mod slots;
 pub mod spawn;
