@@ -5,7 +5,7 @@
 //! | layer | module | role |
 //! |---|---|---|
 //! | 0 | [`model`], [`sys`] | the words of the program; the system calls, the only `unsafe` |
-//! | 1 | [`policy`] | pure functions: when to try again, how text becomes a duration or a size |
+//! | 1 | [`policy`] | pure functions: when to try again, how fast at most, how text becomes a duration or a size |
 //! | 2 | [`queue`], [`spool`], [`transport`], [`config`], [`events`] | storage and delivery, which never import each other |
 //! | 3 | [`worker`], [`intake`] | claim → send → settle; the ways in |
 //! | 4 | [`runner`], [`admin`] | the commands |

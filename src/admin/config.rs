@@ -12,6 +12,7 @@ use toml::Value;
 use crate::config::{ConfigError, Connect, Login, Notices, Online, Queue, Secret, Site, Smtp, Transport};
 use crate::model::Exit;
 use crate::policy::notice::Returned;
+use crate::policy::rate::Rate;
 use crate::policy::units::{duration_text, size_text};
 use crate::sys::output::print;
 
@@ -87,8 +88,20 @@ fn tables(site: &Site) -> Vec<Table> {
     ];
     tables.extend(config.online.as_ref().map(|online| ("online".to_owned(), vec![online_key(online)])));
     tables.extend(config.queues.iter().map(|(name, queue)| (format!("queue.{name}"), queue_keys(queue))));
-    tables.extend(config.transports.iter().map(|(name, way)| (format!("transport.{name}"), transport_keys(way))));
+    tables.extend(config.transports.iter().map(|(name, way)| {
+        let pace = config.paces.get(name).cloned().unwrap_or_default();
+        let mut keys = transport_keys(way);
+        keys.extend(rate_keys(pace.rate));
+        keys.extend(pace.sessions.map(|count| ("sessions", number(count))));
+        (format!("transport.{name}"), keys)
+    }));
     tables
+}
+
+/// Only where there is a limit: no text says that there is none.
+fn rate_keys(rate: Option<Rate>) -> Vec<(&'static str, Value)> {
+    let burst = |rate: Rate| number(usize::try_from(rate.burst()).unwrap_or(usize::MAX));
+    rate.map_or_else(Vec::new, |rate| vec![("rate", Value::String(rate.text())), ("burst", burst(rate))])
 }
 
 fn notice_keys(notices: &Notices) -> Vec<(&'static str, Value)> {
@@ -106,7 +119,7 @@ fn notice_keys(notices: &Notices) -> Vec<(&'static str, Value)> {
 }
 
 fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
-    vec![
+    let mut keys = vec![
         ("transport", Value::String(queue.transport.clone())),
         ("workers", queue.workers.map_or_else(|| Value::String("auto".to_owned()), number)),
         ("retry.first", time(queue.retry.first)),
@@ -122,7 +135,9 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("on_crash", Value::String(queue.on_crash.name().to_owned())),
         ("probe_every", time(queue.probe_every)),
         ("warn_after", time(queue.warn_after)),
-    ]
+    ];
+    keys.extend(rate_keys(queue.rate));
+    keys
 }
 
 fn online_key(online: &Online) -> (&'static str, Value) {
@@ -260,7 +275,8 @@ mod tests {
     #[test]
     fn what_is_shown_reads_back_as_the_same_configuration() {
         let temp = tempfile::tempdir().expect("a temporary folder");
-        let text = "[online]\ncheck = [\"nm-online\", \"-q\"]\n[queue.news]\nlinger = \"1h30m\"\n[transport.x]\nkind = \"pipe\"\n\
+        let text = "[online]\ncheck = [\"nm-online\", \"-q\"]\n[queue.news]\nlinger = \"1h30m\"\nrate = \"90/hour\"\nburst = 7\n\
+                    [transport.x]\nkind = \"pipe\"\nrate = \"2000/min\"\nsessions = 3\n\
                     command = [\"/x\", 'a \"b\" \\ ', \"{recipients}\"]\n";
         let site = site(temp.path(), Some(text));
         let shown = show_text(&site);

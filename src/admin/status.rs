@@ -188,7 +188,9 @@ fn run_text(run: &RunStatus, now: Micros) -> String {
         ));
     }
     for hand in &beat.in_hand {
-        text.push_str(&format!("           {} in hand for {}\n", hand.id, rough(now.since(hand.since).as_secs())));
+        let paced = if hand.paced { ", waits for its turn (rate or sessions)" } else { "" };
+        let (id, since) = (&hand.id, rough(now.since(hand.since).as_secs()));
+        text.push_str(&format!("           {id} in hand for {since}{paced}\n"));
     }
     text
 }

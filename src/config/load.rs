@@ -12,9 +12,10 @@ use toml::Spanned;
 use super::error::Problem;
 use super::values::{self, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar, Value};
 use super::{
-    Config, ConfigError, Connect, Limits, Login, Notices, Online, Profile, Protocol, Queue, RESERVED, Retry, Secret,
+    Config, ConfigError, Connect, Limits, Login, Notices, Online, Pace, Profile, Protocol, Queue, RESERVED, Retry, Secret,
     Smtp, Tls, Transport,
 };
+use crate::policy::rate::{BURST_MAX, Rate};
 use crate::policy::units::{duration_text, size_text};
 
 /// Which line of the file set a value; values that are not here are the embedded ones.
@@ -49,6 +50,10 @@ pub fn parse(
     for (name, raw) in &raw.transport {
         if let Some(transport) = reader.transport(name, raw) {
             config.transports.insert(name.get_ref().clone(), transport);
+        }
+        let pace = reader.pace(name.get_ref(), raw);
+        if pace != Pace::default() {
+            config.paces.insert(name.get_ref().clone(), pace);
         }
     }
     // A transport that is there and faulty is not a missing one.
@@ -194,7 +199,26 @@ impl Reader<'_> {
             on_crash: self.value(&key("on_crash"), &raw.on_crash, base.on_crash, values::on_crash),
             probe_every: self.value(&key("probe_every"), &raw.probe_every, base.probe_every, values::duration),
             warn_after: self.value(&key("warn_after"), &raw.warn_after, base.warn_after, values::some_time),
+            rate: self.rate(&key, &raw.rate, &raw.burst),
         }
+    }
+
+    fn rate(&mut self, key: &dyn Fn(&str) -> String, rate: &Value, burst: &Value) -> Option<Rate> {
+        let most = usize::try_from(BURST_MAX).unwrap_or(usize::MAX);
+        let at_once = self.value(&key("burst"), burst, None, |value| values::count(1..=most)(value).map(Some));
+        if rate.is_none() && burst.is_some() {
+            let why = "there is no rate that it could belong to: set rate, too, or remove it";
+            self.problem(first_of(&[burst]), format!("{}: {why}", key("burst")));
+        }
+        let (count, per) = self.value(&key("rate"), rate, None, |value| values::rate(value).map(Some))?;
+        Some(Rate::new(count, per, at_once.map(|burst| burst as u64)))
+    }
+
+    fn pace(&mut self, word: &str, raw: &RawTransport) -> Pace {
+        let key = |inside: &str| format!("transport.{word}.{inside}");
+        let count = |value: &Scalar| values::count(1..=256)(value).map(Some);
+        let sessions = self.value(&key("sessions"), &raw.sessions, None, count);
+        Pace { rate: self.rate(&key, &raw.rate, &raw.burst), sessions }
     }
 
     fn retry(&mut self, key: &str, raw: &RawRetry, base: Retry) -> Retry {
@@ -248,6 +272,7 @@ impl Reader<'_> {
             ("auth", place(&raw.auth), smtp),
             ("hello", place(&raw.hello), smtp),
             ("session_messages", place(&raw.session_messages), smtp),
+            ("sessions", place(&raw.sessions), &["pipe", "smtp", "lmtp"]),
         ];
         if ["pipe", "maildir", "smtp", "lmtp"].contains(&kind.as_str()) {
             for (inside, at, kinds) in owners {

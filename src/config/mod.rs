@@ -26,9 +26,10 @@ pub use smtp::{Connect, Login, Mechanism, Protocol, Secret, Smtp, Tls};
 
 use crate::model::Address;
 use crate::policy::notice::Returned;
+use crate::policy::rate::Rate;
 
 /// Names that the spool has for itself or may come to have, and that no queue can take.
-pub const RESERVED: [&str; 7] = ["all", "drop", "events", "jobs", "state", "tmp", "version"];
+pub const RESERVED: [&str; 8] = ["all", "drop", "events", "jobs", "pace", "state", "tmp", "version"];
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,17 @@ pub struct Config {
     pub queues: BTreeMap<String, Queue>,
     /// By name; the `transport` of every queue is among them.
     pub transports: BTreeMap<String, Transport>,
+    /// By the name of a transport; one that is not here has no limits.
+    pub paces: BTreeMap<String, Pace>,
+}
+
+/// How fast a transport is fed, by all queues, runs and workers together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// The most hand-overs in a time.
+    pub rate: Option<Rate>,
+    /// The most of them at once, at least 1.
+    pub sessions: Option<usize>,
 }
 
 /// What is refused before anything is queued.
@@ -104,6 +116,7 @@ impl Config {
             online: None,
             queues: BTreeMap::from(queues),
             transports,
+            paces: BTreeMap::new(),
         }
     }
 }
@@ -136,6 +149,8 @@ pub struct Queue {
     pub probe_every: Duration,
     /// Mail that is due for longer is said; default one day.
     pub warn_after: Duration,
+    /// The most hand-overs in a time, by all its workers and runs together; default no limit.
+    pub rate: Option<Rate>,
 }
 
 /// How it is found out whether this host is online.
@@ -305,6 +320,7 @@ impl Queue {
             on_crash: OnCrash::Resend,
             probe_every: Duration::from_secs(1),
             warn_after: Duration::from_secs(24 * 3600),
+            rate: None,
         }
     }
 }

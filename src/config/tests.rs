@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::load::{self, Origins};
 use super::site::{Environment, Host};
-use super::{Config, ConfigError, OnCrash, Online, Profile, RESERVED, Site, Transport};
+use super::{Config, ConfigError, OnCrash, Online, Pace, Profile, RESERVED, Site, Transport};
 use crate::policy::notice::Returned;
+use crate::policy::rate::Rate;
 
 fn embedded() -> Config {
     Config::embedded(Some(Path::new("/usr/sbin/sendmail")), "/var/lib/bulkmailer/Maildir".into())
@@ -68,6 +69,7 @@ delay_warning = "4h"
 on_crash = "hold"
 probe_every = 0
 warn_after = "2d"
+rate = "2000/min"
 [queue.news]
 workers = "auto"
 [transport.relay]
@@ -75,6 +77,9 @@ kind = "pipe"
 command = ["/opt/mta/sendmail", "-f", "{sender}", "--", "{recipients}"]
 profile = "postfix"
 timeout = "30s"
+rate = "20/sec"
+burst = 5
+sessions = 3
 [transport.box]
 kind = "maildir"
 path = "~/Mail/in"
@@ -91,6 +96,10 @@ path = "~/Mail/in"
     assert_eq!(outbound.retry.first, Duration::from_secs(60));
     assert_eq!((outbound.on_crash, outbound.probe_every), (OnCrash::Hold, Duration::ZERO));
     assert_eq!(outbound.warn_after, Duration::from_secs(2 * 86_400));
+    let minute = Duration::from_secs(60);
+    assert_eq!((outbound.rate, config.queues["news"].rate), (Some(Rate::new(2_000, minute, Some(33))), None));
+    let pace = Pace { rate: Some(Rate::new(20, Duration::from_secs(1), Some(5))), sessions: Some(3) };
+    assert_eq!(config.paces, [("relay".to_owned(), pace)].into());
     assert_eq!(config.online, Some(Online::Check(vec!["nm-online".to_owned(), "-q".to_owned()])));
     assert_eq!(config.queues["news"].transport, "relay", "a queue goes where outbound goes unless it says otherwise");
     assert_eq!(config.queues["bounce"].transport, "maildir");
@@ -117,6 +126,28 @@ fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
         ("[queue]\noutbound = 1", "/etc/b.toml:2: invalid type: integer `1`, expected a table, as in [queue.outbound]"),
         ("[limits]\nmessage = 1.5", "/etc/b.toml:2: invalid type: floating point `1.5`, expected a text"),
         ("[limits]\nmessage = \"64 MB\"", "/etc/b.toml:2: limits.message: \"64 MB\" is no size"),
+        (
+            "[queue.outbound]\nrate = 20",
+            "/etc/b.toml:2: queue.outbound.rate: \"20\" is no rate: write a whole number, a",
+        ),
+        ("[queue.outbound]\nrate = \"0/s\"", "/etc/b.toml:2: queue.outbound.rate: \"0/s\" would let nothing leave"),
+        ("[queue.outbound]\nrate = \"9999999/s\"", "/etc/b.toml:2: queue.outbound.rate: \"9999999/s\" is too high"),
+        (
+            "[queue.outbound]\nburst = 2",
+            "/etc/b.toml:2: queue.outbound.burst: there is no rate that it could belong to",
+        ),
+        (
+            "[queue.outbound]\nrate = \"9/s\"\nburst = 100001",
+            "/etc/b.toml:3: queue.outbound.burst: 100001 is not possible: a whole number from 1 to 100000",
+        ),
+        (
+            "[transport.x]\nkind = \"maildir\"\npath = \"/x\"\nsessions = 2",
+            "/etc/b.toml:4: transport.x.sessions: a transport of kind \"maildir\" has no such key",
+        ),
+        (
+            "[transport.x]\nkind = \"maildir\"\npath = \"/x\"\nrate = \"1/x\"",
+            "/etc/b.toml:4: transport.x.rate: \"1/x\" is no rate",
+        ),
         ("[limits]\nmessage = 0", "/etc/b.toml:2: limits.message: 0 is too small"),
         ("[limits]\nmessage = -1", "/etc/b.toml:2: limits.message: \"-1\" is no size"),
         ("[limits]\nmessage = \"1K\"\nheader = \"2K\"", "/etc/b.toml:3: limits.header: a header of 2K never fits"),

@@ -18,7 +18,7 @@ use super::smtp::{Connect, Mechanism, Tls};
 use super::{OnCrash, Profile};
 use crate::model::Address;
 use crate::policy::notice::Returned;
-use crate::policy::units::{parse_duration, parse_size, size_text};
+use crate::policy::units::{parse_duration, parse_rate, parse_size, size_text};
 
 /// A value with its place.
 pub(super) type Value = Option<Spanned<Scalar>>;
@@ -89,6 +89,8 @@ pub(super) struct RawQueue {
     pub on_crash: Value,
     pub probe_every: Value,
     pub warn_after: Value,
+    pub rate: Value,
+    pub burst: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -117,6 +119,9 @@ pub(super) struct RawTransport {
     pub auth: Value,
     pub hello: Value,
     pub session_messages: Value,
+    pub rate: Value,
+    pub burst: Value,
+    pub sessions: Value,
 }
 
 /// A text, or a list of them.
@@ -209,6 +214,11 @@ pub(super) fn size_of(least: u64) -> impl Fn(&Scalar) -> Result<u64, String> {
         bytes if bytes < least => Err(format!("{value} is too small: at least \"{}\"", size_text(least))),
         bytes => Ok(bytes),
     }
+}
+
+/// How many, in which time.
+pub(super) fn rate(value: &Scalar) -> Result<(u64, Duration), String> {
+    parse_rate(&value.to_text()).map_err(|error| error.to_string())
 }
 
 pub(super) fn count(range: RangeInclusive<usize>) -> impl Fn(&Scalar) -> Result<usize, String> {

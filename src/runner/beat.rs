@@ -47,6 +47,9 @@ pub struct Beat {
 pub struct Hand {
     pub id: String,
     pub since: Micros,
+    /// It waits for its turn, because of a rate or of sessions.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub paced: bool,
 }
 
 impl Beat {
@@ -65,7 +68,7 @@ impl Beat {
             unknown: board.count(Counter::Unknown),
             settled: board.count(Counter::Settled),
             workers,
-            in_hand: in_hand.map(|hand| Hand { id: hand.id, since: hand.since }).collect(),
+            in_hand: in_hand.map(|hand| Hand { id: hand.id, since: hand.since, paced: hand.paced }).collect(),
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct QueueSummary {
     pub claims: u64,
     /// Locks that somebody else held.
     pub contended: u64,
+    /// Hand-overs that had to wait for a token of a rate.
+    pub paced: u64,
     /// Its exit status.
     pub status: u8,
 }
@@ -69,6 +71,7 @@ impl QueueSummary {
             crashes: board.count(Counter::Crashes),
             claims: board.count(Counter::Claims),
             contended: board.count(Counter::Contended),
+            paced: board.count(Counter::Paced),
             status: exit.code(),
         }
     }

@@ -24,6 +24,7 @@ use crate::transport;
 use crate::worker::FAULTS_MAX;
 use crate::worker::board::{Counter, List, Phase};
 use crate::worker::notices;
+use crate::worker::pace::Pace;
 
 /// How often a supervisor looks at `wake` while a worker lives, and while it lingers.
 const TICK: Duration = Duration::from_millis(100);
@@ -356,6 +357,8 @@ impl<'p, 'a> Shift<'p, 'a> {
                 Err(error) if error.errno() == Some(nix::libc::ENOSPC) => {}
                 other => other?,
             }
+            let (name, policy, way) = (&self.plan.name, self.plan.policy, self.plan.pace);
+            self.workers.pace = Pace::open(name, policy, way, || self.spool.pace())?;
             if let Err(why) = transport::open(self.plan.transport, 0).probe() {
                 self.plan.board.sink_down(&why);
                 return Ok(false);

@@ -16,6 +16,7 @@ use crate::transport;
 use crate::worker::board::{Counter, LISTED_MAX, List};
 use crate::worker::doubt::{Noted, Since};
 use crate::worker::notices::{self, Notices};
+use crate::worker::pace::Pace;
 use crate::worker::{Worker, work};
 use crate::{config, events};
 
@@ -41,12 +42,15 @@ pub(super) struct Workforce<'p, 'a> {
     told: Option<(Send, Instant)>,
     /// The worst status that a worker ended with.
     pub worst: Exit,
+    /// What their hand-overs wait for.
+    pub pace: Pace,
 }
 
 impl<'p, 'a> Workforce<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
         let pids = vec![None; plan.workers];
-        Workforce { plan, spool, queue, pids, noted: Noted::new(), deaths: HashMap::new(), told: None, worst: Exit::Ok }
+        let (noted, deaths, pace) = (Noted::new(), HashMap::new(), Pace::default());
+        Workforce { plan, spool, queue, pids, noted, deaths, told: None, worst: Exit::Ok, pace }
     }
 
     pub fn alive(&self) -> usize {
@@ -87,7 +91,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
         let free: Vec<usize> = (0..self.pids.len()).filter(|&i| self.pids[i].is_none()).take(count).collect();
         for index in free {
             self.plan.board.slot(index).clear();
-            match process::fork(|| labour(self.plan, self.spool, self.queue, &self.noted, index).code()) {
+            match process::fork(|| labour(self, index).code()) {
                 Ok(pid) => self.pids[index] = Some(pid),
                 Err(_) if self.alive() > 0 => return Ok(()),
                 Err(error) => return Err(error),
@@ -167,7 +171,8 @@ impl<'p, 'a> Workforce<'p, 'a> {
 }
 
 /// A worker's whole life, in its own process.
-fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, index: usize) -> Exit {
+fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
+    let Workforce { plan, spool, queue, noted, pace, .. } = workforce;
     fault::instant("worker.forked");
     // For one who starts a command for each message it is faster so; without it nothing else changes.
     if matches!(plan.transport, config::Transport::Pipe { .. }) {
@@ -185,7 +190,7 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, ind
         }
     };
     let mut worker = Worker {
-        queue,
+        queue: *queue,
         queue_name: &plan.name,
         policy: plan.policy,
         events: events::Log::new(events, plan.syslog),
@@ -193,6 +198,7 @@ fn labour(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, noted: &Noted, ind
         board: &plan.board,
         slot: plan.board.slot(index),
         signals: &signals,
+        pace,
         noted,
         kept: Vec::new(),
         cursor: None,

@@ -19,7 +19,7 @@ use crate::sys::{dir, durable, fault};
 pub const FORMAT: u32 = 1;
 
 /// The spool's own names, which no queue can have.
-pub const RESERVED: [&str; 5] = ["events", "version", "drop", "tmp", "state.db"];
+pub const RESERVED: [&str; 6] = ["events", "version", "drop", "pace", "tmp", "state.db"];
 
 /// An open spool.
 #[derive(Debug)]
@@ -145,6 +145,13 @@ impl Spool {
         let path = self.root.join("events");
         dir::make(&self.dir, "events").map_err(io_at("make", path.clone()))?;
         dir::open_at(&self.dir, "events").map_err(io_at("open", path))
+    }
+
+    /// The folder of what rates and sessions have left, for all queues.
+    pub fn pace(&self) -> Result<File, SpoolError> {
+        let path = self.root.join("pace");
+        dir::make(&self.dir, "pace").map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, "pace").map_err(io_at("open", path))
     }
 
     /// The names of the queues that exist here.

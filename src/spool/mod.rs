@@ -4,6 +4,8 @@
 //! SPOOL/version                        the layout's version, "1"
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
+//! SPOOL/pace/queue.<queue>             how far its rate is used up, a word that workers map; likewise transport.<name>
+//! SPOOL/pace/transport.<name>.<n>      locked by whoever has one of its sessions; .turn by who is the next
 //! SPOOL/<queue>/lock                   the run's lock: flock held, never unlinked
 //! SPOOL/<queue>/run.json               the heartbeat of the run at work
 //! SPOOL/<queue>/sink                   since when the sink is down, and what it refused

@@ -31,6 +31,8 @@ pub enum Counter {
     Contended,
     /// Workers that died.
     Crashes,
+    /// Hand-overs that had to wait for a token of a rate.
+    Paced,
 }
 
 impl Counter {
@@ -44,15 +46,17 @@ impl Counter {
     }
 }
 
-const COUNTERS: usize = 10;
+const COUNTERS: usize = 11;
 pub(super) const ID_WORDS: usize = MAX_LEN / 8;
 /// A slot: since when it is busy (0: idle), its deadline on the steady clock, how many claims the worker keeps in doubt,
-/// the doubt in which it waits for the others' evidence, whether its way into the sink is open, its entry's id.
+/// the doubt in which it waits for the others' evidence, whether its way into the sink is open, whether it waits for its
+/// turn to hand over, its entry's id.
 const SLOT_WORDS: usize = SLOT_ID + ID_WORDS;
 const KEEPS: usize = 2;
 const WAITS: usize = 3;
 const OPEN: usize = 4;
-const SLOT_ID: usize = 5;
+const PACED: usize = 5;
+const SLOT_ID: usize = 6;
 pub(super) const WHY_WORDS: usize = 64;
 
 /// So many ids fit into a list; a queue's run ends before one is full.
@@ -105,6 +109,8 @@ pub struct InHand {
     pub since: Micros,
     /// On the steady clock, in microseconds.
     pub deadline: u64,
+    /// It waits for its turn.
+    pub paced: bool,
 }
 
 impl Board {
@@ -226,6 +232,7 @@ impl Slot<'_> {
     pub fn begin(&self, id: &EntryId, limit: Duration) {
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         put_text(&self.words[SLOT_ID..], id.as_str());
+        self.words[PACED].store(0, Ordering::Relaxed);
         self.words[1].store(clock::steady().saturating_add(limit), Ordering::Relaxed);
         self.words[0].store(clock::now().0, Ordering::Release);
     }
@@ -233,6 +240,13 @@ impl Slot<'_> {
     /// Whether the worker's way into the sink is open.
     pub fn keeps_open(&self, open: bool) {
         self.words[OPEN].store(u64::from(open), Ordering::Release);
+    }
+
+    /// The worker waits for its turn with what it has in hand, and will have looked again when `limit` has passed.
+    pub fn paced(&self, limit: Duration) {
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        self.words[1].store(clock::steady().saturating_add(limit), Ordering::Relaxed);
+        self.words[PACED].store(1, Ordering::Relaxed);
     }
 
     /// The worker has nothing in hand.
@@ -273,6 +287,7 @@ impl Slot<'_> {
                 id: get_text(&self.words[SLOT_ID..]),
                 since: Micros(since),
                 deadline: self.words[1].load(Ordering::Relaxed),
+                paced: self.words[PACED].load(Ordering::Relaxed) != 0,
             }),
         }
     }
@@ -305,7 +320,12 @@ mod tests {
         board.slot(1).begin(&id, Duration::from_secs(5));
         let seen = board.slot(1).in_hand().expect("busy");
         assert_eq!(seen.id, id.as_str());
-        assert!(seen.deadline > clock::steady());
+        assert!(seen.deadline > clock::steady() && !seen.paced);
+        board.slot(1).paced(Duration::from_secs(9));
+        let waits = board.slot(1).in_hand().expect("busy");
+        assert!(waits.deadline > seen.deadline && waits.paced && waits.id == seen.id);
+        board.slot(1).begin(&id, Duration::from_secs(5));
+        assert!(board.slot(1).in_hand().is_some_and(|hand| !hand.paced));
         assert_eq!(board.slot(0).in_hand(), None);
         board.put(List::Stuck, id.as_str());
         assert!(board.is_listed(List::Stuck, &id) && !board.is_listed(List::Stuck, &EntryId::new(Micros(9))));

@@ -28,7 +28,7 @@ pub const ENOUGH: usize = 10;
 /// So many entries are looked at for a sender and a domain that were not tried yet.
 const LOOKED_AT: usize = 1_000;
 /// How late a worker may notice that a doubt is over, or that it is its turn.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 /// The refusals that are remembered; later ones take the place of the first.
 const REFUSED_MAX: usize = 64;
@@ -154,7 +154,7 @@ impl Doubts<'_> {
     }
 
     /// Takes the turn of the next probe, if its time has come; the one after it has its turn `every` later.
-    fn take_turn(&self, every: Duration) -> bool {
+    pub(super) fn take_turn(&self, every: Duration) -> bool {
         let (now, next) = (clock::steady(), self.words[NEXT].load(Ordering::Acquire));
         let later = now.saturating_add(u64::try_from(every.as_micros()).unwrap_or(u64::MAX));
         now >= next && self.words[NEXT].compare_exchange(next, later, Ordering::AcqRel, Ordering::Relaxed).is_ok()

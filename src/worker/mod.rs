@@ -1,6 +1,6 @@
 //! A worker: claims entries of one queue until none is due, and brings each to its verdict.
 //!
-//! The order of steps for one group of recipients: *begun* is journaled (several recipients) → the transport has it → its
+//! The order of steps for one group of recipients: its turn has come ([`pace`]) → *begun* is journaled (several recipients) → the transport has it → its
 //! verdict is journaled → the event line → and after the last group its sender is told of failures ([`notices`]) and the
 //! entry is settled. What cannot be journaled
 //! beforehand is not handed over; what cannot be settled afterwards is passed over to the end of the run.
@@ -13,12 +13,14 @@
 pub mod board;
 pub mod doubt;
 pub mod notices;
+pub mod pace;
 
 use std::time::{Duration, Instant};
 
 use self::board::{Board, Counter, List, Slot};
 use self::doubt::{Kept, Noted};
 use self::notices::Notices;
+use self::pace::Pace;
 use crate::config::{self, OnCrash};
 use crate::events::{self, Event};
 use crate::model::verdict::Kind;
@@ -58,6 +60,7 @@ pub struct Worker<'a, Q: Queue> {
     pub board: &'a Board,
     pub slot: Slot<'a>,
     pub signals: &'a Signals,
+    pub pace: &'a Pace,
     /// What earlier runs were refused.
     pub noted: &'a Noted,
     /// Claims that were refused while nobody knows who is to blame.
@@ -297,10 +300,12 @@ impl<Q: Queue> Worker<'_, Q> {
     fn go_on(&mut self, hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
         let Hand { mut claim, mut attempt, mut rest } = hand;
         while !rest.is_empty() {
-            if self.must_stop() {
+            let _pass = match self.admit() {
+                Ok(Some(pass)) => pass,
                 // Who was not reached is still due; the name says so.
-                return self.slot.idle();
-            }
+                Ok(None) => return self.slot.idle(),
+                Err(error) => return self.stick(claim.id(), &error),
+            };
             let fits = if attempt.alone > 0 { 1 } else { transport.fit(claim.envelope(), &rest) };
             let later = rest.split_off(self.together(fits, &rest));
             let group = std::mem::replace(&mut rest, later);
