@@ -12,8 +12,8 @@ use toml::Spanned;
 use super::error::Problem;
 use super::values::{self, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar, Value};
 use super::{
-    Config, ConfigError, Connect, Limits, Login, Notices, Online, Pace, Profile, Protocol, Queue, RESERVED, Retry, Secret,
-    Smtp, Tls, Transport,
+    Config, ConfigError, Connect, Limits, Login, Notices, Online, Pace, Profile, Protocol, Queue, RESERVED, Retry,
+    Secret, Smtp, Tls, Transport,
 };
 use crate::policy::rate::{BURST_MAX, Rate};
 use crate::policy::units::{duration_text, size_text};

@@ -212,11 +212,15 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             Some(Workers::Auto) => auto_workers(transport),
             None => policy.workers.unwrap_or_else(|| auto_workers(transport)),
         };
+        let pace = site.config.paces.get(&policy.transport);
+        // Who keeps a session shares it with nobody of its own queue.
+        let sessions = pace.filter(|_| matches!(transport, config::Transport::Smtp(_))).and_then(|pace| pace.sessions);
+        let workers = sessions.map_or(workers, |most| workers.min(most));
         plans.push(Plan {
             name: name.clone(),
             policy,
             transport,
-            pace: site.config.paces.get(&policy.transport),
+            pace,
             notices: &site.config.notices,
             online: site.config.online.as_ref().filter(|_| !matches!(transport, config::Transport::Maildir { .. })),
             limits: &site.config.limits,

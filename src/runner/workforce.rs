@@ -199,6 +199,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
         slot: plan.board.slot(index),
         signals: &signals,
         pace,
+        session: None,
         noted,
         kept: Vec::new(),
         cursor: None,

@@ -14,6 +14,6 @@ pub mod output;
 pub mod process;
 pub mod shared;
 pub mod signals;
-pub mod socket;
 pub mod slots;
+pub mod socket;
 pub mod spawn;

@@ -64,6 +64,11 @@ impl Slots {
         }
     }
 
+    /// Whether somebody waits for one; on a fault it is supposed so.
+    pub fn are_wanted(&self) -> bool {
+        !self.file("turn").and_then(|turn| lock::try_exclusive(&turn)).unwrap_or(false)
+    }
+
     /// A slot that nobody holds.
     fn free(&self) -> io::Result<Option<Slot>> {
         for number in 1..=self.count {

@@ -57,6 +57,9 @@ pub trait Transport {
     fn is_open(&self) -> bool {
         false
     }
+
+    /// Closes it.
+    fn close(&mut self) {}
 }
 
 /// Opens the transport that `config` describes, for the `number`-th worker.

@@ -29,6 +29,7 @@ use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
+use crate::sys::slots::Slot as Session;
 use crate::sys::{clock, fault};
 use crate::transport::{Handover, Transport};
 
@@ -61,6 +62,8 @@ pub struct Worker<'a, Q: Queue> {
     pub slot: Slot<'a>,
     pub signals: &'a Signals,
     pub pace: &'a Pace,
+    /// The transport's session that this worker holds, where their number is limited.
+    pub session: Option<Session>,
     /// What earlier runs were refused.
     pub noted: &'a Noted,
     /// Claims that were refused while nobody knows who is to blame.
@@ -82,6 +85,8 @@ pub fn work<Q: Queue>(worker: &mut Worker<'_, Q>, transport: &mut dyn Transport)
         }
     }
     worker.ahead = None;
+    transport.close();
+    worker.session = None;
     // Nobody knows who is to blame: they are let go as if they had not been tried.
     worker.kept.clear();
     worker.slot.clear();
@@ -287,6 +292,7 @@ impl<Q: Queue> Worker<'_, Q> {
     /// until there is nobody else.
     fn give_way(&mut self, transport: &mut dyn Transport) {
         self.ahead = None;
+        self.session = None;
         self.slot.idle();
         let until = Instant::now() + CROWDED.saturating_mul(1 << self.crowded.min(5));
         while Instant::now() < until && !self.must_stop() && self.board.another_is_open(self.slot) {
@@ -300,17 +306,19 @@ impl<Q: Queue> Worker<'_, Q> {
     fn go_on(&mut self, hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
         let Hand { mut claim, mut attempt, mut rest } = hand;
         while !rest.is_empty() {
-            let _pass = match self.admit() {
-                Ok(Some(pass)) => pass,
+            match self.admit() {
+                Ok(true) => {}
                 // Who was not reached is still due; the name says so.
-                Ok(None) => return self.slot.idle(),
+                Ok(false) => return self.slot.idle(),
                 Err(error) => return self.stick(claim.id(), &error),
-            };
+            }
             let fits = if attempt.alone > 0 { 1 } else { transport.fit(claim.envelope(), &rest) };
             let later = rest.split_off(self.together(fits, &rest));
             let group = std::mem::replace(&mut rest, later);
             attempt.alone = attempt.alone.saturating_sub(1);
-            match self.hand_over(&mut claim, group, &rest, &mut attempt, transport) {
+            let group = self.hand_over(&mut claim, group, &rest, &mut attempt, transport);
+            self.end_session(transport);
+            match group {
                 Group::Answered => {}
                 Group::Refused(group) => {
                     attempt.alone = group.len();

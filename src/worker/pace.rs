@@ -20,8 +20,9 @@ use crate::config;
 use crate::model::Micros;
 use crate::policy::rate::Rate;
 use crate::queue::{Queue, QueueError};
-use crate::sys::slots::{Slot, Slots};
+use crate::sys::slots::Slots;
 use crate::sys::{clock, dir, shared};
+use crate::transport::Transport;
 
 /// How late a waiting worker may notice that its queue was stopped, or that the clock was set.
 const LOOK: Duration = Duration::from_millis(250);
@@ -59,13 +60,6 @@ impl Bucket {
 pub struct Pace {
     buckets: Vec<Bucket>,
     sessions: Option<Slots>,
-}
-
-/// The right to one hand-over; the session is held until this is dropped.
-#[must_use = "the session is free again as soon as this is dropped"]
-#[derive(Debug)]
-pub(super) struct Pass {
-    _session: Option<Slot>,
 }
 
 impl Pace {
@@ -114,14 +108,11 @@ fn failed(doing: &'static str, name: String) -> impl FnOnce(io::Error) -> QueueE
 }
 
 impl<Q: Queue> Worker<'_, Q> {
-    /// Waits for the turn of the claim in hand; `None` if told to stop meanwhile.
-    pub(super) fn admit(&self) -> Result<Option<Pass>, QueueError> {
+    /// Waits for the turn of the claim in hand, and for a session, which is held from then on; `false` if told to stop
+    /// meanwhile.
+    pub(super) fn admit(&mut self) -> Result<bool, QueueError> {
         let doubts = self.board.doubts();
         let (mut taken, mut waited) = (0, false);
-        let go_on = || {
-            self.slot.paced(MARGIN);
-            !self.must_stop()
-        };
         while !self.must_stop() {
             let in_doubt = doubts.since().is_some();
             // Whoever has not waited has had its turn before it claimed.
@@ -137,23 +128,33 @@ impl<Q: Queue> Worker<'_, Q> {
                 let _ = self.signals.wait(None, if in_doubt { doubt::PAUSE } else { wait.min(LOOK) });
                 continue;
             }
-            let session = match &self.pace.sessions {
-                None => None,
-                Some(slots) => {
-                    match slots.take(self.signals, &go_on).map_err(failed("take a session", String::new()))? {
-                        None => return Ok(None),
-                        some => some,
-                    }
+            if let (Some(slots), None) = (&self.pace.sessions, &self.session) {
+                let go_on = || {
+                    self.slot.paced(MARGIN);
+                    !self.must_stop()
+                };
+                let session = slots.take(self.signals, &go_on).map_err(failed("take a session", String::new()))?;
+                // It may have been waited for.
+                if session.is_none() || self.must_stop() {
+                    break;
                 }
-            };
-            // It may have been waited for.
-            if session.is_some() && self.must_stop() {
-                break;
+                self.session = session;
             }
             if self.pace.take(&mut taken) || probe {
-                return Ok(Some(Pass { _session: session }));
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
+    }
+
+    /// Lets the session go after a hand-over, unless the way into the sink stays open and nobody waits for one.
+    pub(super) fn end_session(&mut self, transport: &mut dyn Transport) {
+        let Some(slots) = self.pace.sessions.as_ref().filter(|_| self.session.is_some()) else { return };
+        if transport.is_open() && slots.are_wanted() {
+            transport.close();
+        }
+        if !transport.is_open() {
+            self.session = None;
+        }
     }
 }

@@ -1,5 +1,6 @@
 /* What the machine itself can do, for the benchmarks to compare with. Called by the name of what is measured:
      sink                                       the cheapest command that takes a message: reads it all, exits 0
+     arrival FILE                               the same, and adds the time, in microseconds, as a line to FILE
      spawn_limit WORKERS N file BYTES COMMAND   N starts of COMMAND with a file of BYTES as its input
      fs_limit DIR WORKERS N create|fsync_dir    N files of 4 KiB put into 256 folders: unsynced, or file and folder synced
      remove_limit DIR WORKERS N                 N such files, on disk already, opened, locked, unlinked and closed
@@ -95,6 +96,15 @@ int main(int argc, char **argv) {
     if (!strcmp(name, "sink")) {
         while (read(0, buffer, sizeof buffer) > 0) {}
         return 0;
+    }
+    if (!strcmp(name, "arrival") && argc > 1) {
+        struct timespec at;
+        char line[32];
+        int file = open(argv[1], O_WRONLY | O_CREAT | O_APPEND, 0600), len;
+        clock_gettime(CLOCK_MONOTONIC, &at);
+        len = snprintf(line, sizeof line, "%lld\n", at.tv_sec * 1000000LL + at.tv_nsec / 1000);
+        while (read(0, buffer, sizeof buffer) > 0) {}
+        return write(file, line, len) != len;
     }
     if (!strcmp(name, "one_write") && argc == 2) {
         int file = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0600);

@@ -4,8 +4,8 @@
 //! the limit. The limits are C programs: limits.c beside this file, or the sources in the folder that `LIMITS` names.
 //!
 //!     make bench                       # everything
-//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million overlap start smtp-sink
-//!                                           # postfix
+//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million overlap start rate
+//!                                           # smtp-in smtp-sink postfix
 //!     make bench QUICK=1               # a tenth of the work, one round: shows that it runs, and no more
 
 mod rows;

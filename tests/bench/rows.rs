@@ -16,7 +16,7 @@ use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 9] = [
+pub const ALL: [Row; 10] = [
     ("drain-memory", |tools| drain(tools, true)),
     ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
@@ -24,6 +24,7 @@ pub const ALL: [Row; 9] = [
     ("million", million),
     ("overlap", overlap),
     ("start", start),
+    ("rate", rates),
     ("smtp-sink", smtp::sink),
     ("postfix", smtp::postfix),
 ];
@@ -297,5 +298,40 @@ fn start(tools: &Tools) {
             })
         };
         tools.compare(&format!("sendmail, one message / {limit}"), "ms", ours, limits);
+    }
+}
+
+/// What a rate lets through in a minute with eight workers, by the times at which the command began, and by how much any
+/// stretch of time has more than a burst and the rate.
+fn rates(tools: &Tools) {
+    let seconds = tools.scale(60);
+    for (text, a_second, burst) in [("200/s", 200.0, 200), ("2000/min", 2000.0 / 60.0, 33), ("50/s", 50.0, 1)] {
+        let dir = tools.place(true);
+        let (arrival, log) = (tools.program("arrival").display().to_string(), dir.path().join("log"));
+        let queue = format!("workers = 8\nrate = \"{text}\"\nburst = {burst}");
+        let site = Site::new(dir.path(), &[&arrival, &log.display().to_string(), "{recipients}"], &queue);
+        let allowed = f64::from(burst) + a_second * f64::from(seconds);
+        time_of(&mut site.submit(&site.mbox((allowed * 1.2) as u32 + 100)));
+        time_of(&mut site.command(&["run", "--max-runtime", &format!("{seconds}s")]));
+        let text_of = std::fs::read_to_string(&log).expect("a log");
+        let mut times: Vec<f64> = text_of.lines().map(|line| line.parse::<f64>().expect("a time") / 1e6).collect();
+        times.sort_by(f64::total_cmp);
+        let span = times.last().expect("arrivals") - times[0];
+        // The most that a stretch has more than the rate: how far the count rises above a line of that slope.
+        let (mut least, mut most) = (f64::MAX, f64::MIN);
+        for (n, at) in times.iter().enumerate() {
+            let above = n as f64 - a_second * at;
+            least = least.min(above);
+            most = most.max(above + 1.0 - least);
+        }
+        let name = format!("rate = {text}, burst = {burst}, 8 workers");
+        let (got, steady) = (times.len() as f64, (times.len() as f64 - f64::from(burst)) / (a_second * span));
+        println!(
+            "{name:<44} {got:.0} in {span:.2} s: {:.4} of the rate, {steady:.4} without the first burst; \
+             the most at once {:.1} bursts ({:+.1} messages)",
+            got / (a_second * f64::from(seconds)),
+            most / f64::from(burst),
+            most - f64::from(burst)
+        );
     }
 }

@@ -381,13 +381,17 @@ impl Transport for Smtp {
     fn is_open(&self) -> bool {
         self.session.is_some()
     }
+
+    fn close(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.part();
+        }
+    }
 }
 
 impl Drop for Smtp {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            session.part();
-        }
+        self.close();
         self.reap();
     }
 }
