@@ -8,7 +8,8 @@
 //! Where it offers CHUNKING (RFC 3030), content goes by BDAT, whose end is counted and cannot be feigned.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Seek};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::auth;
@@ -324,9 +325,12 @@ impl Session {
         let chunking = self.offers.chunking;
         let mut wire = Wire::new(!chunking);
         let mut piece = vec![0; PIECE.min(usize::try_from(message.len).unwrap_or(PIECE)).max(1)];
+        // It stays there, for a second attempt on another session.
+        let start = (&message.file).stream_position().map_err(Unsent::Unreadable)?;
         let (mut left, mut chunk, mut chunks) = (message.len, Vec::new(), 1);
         while left > 0 {
-            let len = read(&message.file, &mut piece, left).map_err(Unsent::Unreadable)?;
+            let from = start + (message.len - left);
+            let len = read(&message.file, &mut piece, from, left).map_err(Unsent::Unreadable)?;
             left -= len as u64;
             let out = if chunking { &mut chunk } else { self.channel.outgoing() };
             wire.push(&piece[..len], out);
@@ -390,11 +394,11 @@ impl Session {
     }
 }
 
-/// Reads a piece of at most `left` bytes; a file that ends before is an error.
-fn read(mut file: &File, piece: &mut [u8], left: u64) -> io::Result<usize> {
+/// Reads a piece of at most `left` bytes `from` there; a file that ends before is an error.
+fn read(file: &File, piece: &mut [u8], from: u64, left: u64) -> io::Result<usize> {
     let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
     loop {
-        match file.read(&mut piece[..most]) {
+        match file.read_at(&mut piece[..most], from) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             read => return read,
