@@ -184,7 +184,10 @@ impl Channel {
             if let Some(reply) = self.reply_at_hand()? {
                 return Ok(reply);
             }
-            self.step(true, &mut moved, patience, signals)?;
+            if let Err(lost) = self.step(true, &mut moved, patience, signals) {
+                // What it said before it went is an answer all the same.
+                return self.reply_at_hand()?.ok_or(lost);
+            }
         }
     }
 
