@@ -263,10 +263,14 @@ impl Smtp {
                 taken_ones.for_each(|verdict| *verdict = Verdict::Deferred(reason.clone()));
             }
             Err(Unsent::Cut(lost)) => return Gone::Trouble(Trouble::Session(lost.to_string())),
-            Err(Unsent::Unanswered(lost)) => {
+            Err(Unsent::Unanswered(answers, lost)) => {
                 let at = &self.config.connect[self.at];
                 let reason = Reason::new(&format!("{at} has the message and did not answer: {lost}"));
-                taken_ones.for_each(|verdict| *verdict = Verdict::Unknown(reason.clone()));
+                let mut answers = answers.iter();
+                for verdict in taken_ones {
+                    let unknown = || Verdict::Unknown(reason.clone());
+                    *verdict = answers.next().map_or_else(unknown, |reply| self.verdict(reply, "the message"));
+                }
             }
         }
         Gone::Verdicts(verdicts)

@@ -134,8 +134,8 @@ pub enum Unsent {
     Unreadable(io::Error),
     /// The connection was lost before its end left, so that nobody has it.
     Cut(Lost),
-    /// The server has all of it, and its answer never came.
-    Unanswered(Lost),
+    /// The server has all of it, and its answer never came, or with LMTP those to the first recipients alone.
+    Unanswered(Vec<Reply>, Lost),
 }
 
 /// A session that takes messages.
@@ -307,13 +307,16 @@ impl Session {
             });
         }
         let count = if self.protocol == Protocol::Lmtp { taken } else { 1 };
-        let mut reply = || self.channel.reply(times.end(), signals).map_err(Unsent::Unanswered);
         // A chunk that was refused refuses the message, whatever is answered to the others.
-        let mut refused = None;
-        for _ in 1..chunks {
-            refused = refused.or(Some(reply()?).filter(|reply| !reply.is_good()));
+        let (mut refused, mut replies) = (None, Vec::new());
+        for i in 1..chunks + count {
+            match self.channel.reply(times.end(), signals) {
+                Ok(reply) if i < chunks => refused = refused.or(Some(reply).filter(|reply| !reply.is_good())),
+                Ok(reply) => replies.push(reply),
+                Err(_) if refused.is_some() => break,
+                Err(lost) => return Err(Unsent::Unanswered(replies, lost)),
+            }
         }
-        let replies = (0..count).map(|_| reply()).collect::<Result<Vec<Reply>, Unsent>>()?;
         Ok(match refused {
             Some(refused) => vec![refused; count],
             None => replies,
