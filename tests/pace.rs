@@ -103,6 +103,13 @@ fn submit(site: &Site, numbers: std::ops::Range<u32>) {
     }
 }
 
+fn submit_to_news(site: &Site, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        let args = ["submit", "-Q", "news", "-f", "s@example.org", "--", &format!("r{n}@example.net")];
+        assert!(site.feed(&args, support::message(n).as_bytes()).status.success());
+    }
+}
+
 /// How many of a queue's workers wait for their turn.
 fn waiting(site: &Site, queue: &str) -> usize {
     let beat = std::fs::read(site.path(&format!("spool/{queue}/run.json"))).unwrap_or_default();
@@ -153,11 +160,7 @@ fn stop_ends_who_waits_for_a_token_and_nothing_is_lost() {
 fn a_transports_rate_is_one_for_all_queues() {
     let site = site("log", "rate = \"100/s\"\n[queue.news]", "rate = \"1/h\"\nburst = 2");
     submit(&site, 0..2);
-    for n in 2..4 {
-        let input = support::message(n);
-        let args = ["submit", "-Q", "news", "-f", "s@example.org", "--", &format!("r{n}@example.net")];
-        assert!(site.feed(&args, input.as_bytes()).status.success());
-    }
+    submit_to_news(&site, 2..4);
     let run = site.start(&["run"]);
     let all = || waiting(&site, "outbound") + waiting(&site, "news");
     wait_until("two wait for a token", || all() == 2 && site.deliveries().len() == 2);
@@ -174,7 +177,9 @@ fn a_transports_rate_is_one_for_all_queues() {
 fn probes_wait_for_no_token() {
     let site = site("mute=75", "workers = 2\nprobe_every = 0\nrate = \"1/d\"", "");
     submit(&site, 0..12);
-    let output = site.try_run(&["run"]);
+    let run = site.start(&["run"]);
+    wait_until("the sink is down", || site.path("spool/outbound/sink").exists());
+    let output = run.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(75), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("it takes nothing"), "{output:?}");
 }
@@ -202,6 +207,30 @@ fn there_are_no_more_sessions_than_a_transport_may_have() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("a worker died"), "{output:?}");
     assert_eq!(site.list().len(), 5);
     site.assert_clean();
+}
+
+#[test]
+fn whoever_waits_for_a_session_has_it_before_one_that_had_it() {
+    let site = site("never", "workers = 1\nretry = { first = \"1h\" }\n[queue.news]\nworkers = 1", "sessions = 1");
+    submit(&site, 0..2);
+    submit_to_news(&site, 2..4);
+    let run = site.start(&["run"]);
+    // The queue whose command is at work, by its recipient.
+    let at_work = || {
+        let line = std::fs::read_to_string(format!("/proc/{}/cmdline", site.sinks().first()?)).ok()?;
+        let number: u32 = line.rsplit_once("\0r")?.1.split_once('@')?.0.parse().ok()?;
+        Some(if number < 2 { "outbound" } else { "news" })
+    };
+    wait_until("one is at work and the other waits", || {
+        at_work().is_some() && waiting(&site, "outbound") + waiting(&site, "news") == 1
+    });
+    let (first, pid) = (at_work().expect("a command"), site.sinks()[0]);
+    signal("KILL", pid);
+    wait_until("the next is at work", || site.sinks().first().is_some_and(|next| *next != pid) && at_work().is_some());
+    assert_ne!(at_work(), Some(first));
+    term_twice(run.id());
+    run.wait_with_output().expect("it ends");
+    assert_eq!(site.list().len(), 4);
 }
 
 #[test]
