@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!recipients.is_empty());
             let _ = addresses(&recipients);
         }
-        Ok(Action::Mail(_) | Action::ListQueue | Action::Flush { .. } | Action::Done(_)) => {}
+        Ok(Action::Mail(_) | Action::ListQueue | Action::Serve | Action::Flush { .. } | Action::Done(_)) => {}
         Err(refused) => assert!(!refused.to_string().is_empty()),
     }
 });

@@ -42,6 +42,18 @@ pub struct Request {
     pub at: Option<Micros>,
     /// Who submits, where it is not the running user.
     pub user: Option<u32>,
+    /// What a missing Message-ID is made of, where it is not the entry's own id.
+    pub message_id: Option<EntryId>,
+    /// Who brought it, if it came over SMTP.
+    pub via: Option<Via>,
+}
+
+/// An SMTP client, for the Received field (RFC 5321 section 4.4).
+#[derive(Clone, Debug)]
+pub struct Via {
+    /// What it calls itself; made of characters that a host's name or an address literal may have.
+    pub client: String,
+    pub protocol: &'static str,
 }
 
 /// A message that was queued.
@@ -156,12 +168,14 @@ struct Letter {
     header: Header,
     rest: super::header::Rest,
     dot: bool,
+    via: Option<Via>,
 }
 
 impl Letter {
     fn read(id: EntryId, limits: &Limits, request: Request, input: &mut impl BufRead) -> Result<Letter, Refused> {
         let (mut header, rest) = Header::read(input, limits.header, request.dot)?;
-        if header.is_empty() && rest.ended {
+        // Over SMTP an empty message is one.
+        if header.is_empty() && rest.ended && request.via.is_none() {
             return Err(Refused::Empty);
         }
         let found = header.count("Received");
@@ -195,16 +209,23 @@ impl Letter {
             envid: request.envid,
         };
         let envelope = Envelope { id, sender, recipients, origin };
-        complete(&mut header, &envelope, request.full_name.as_deref());
-        Ok(Letter { envelope, header, rest, dot: request.dot })
+        // The running user did not write what comes over SMTP.
+        let running = || if request.via.is_none() { process::full_name(envelope.origin.uid) } else { None };
+        let message_id = request.message_id.as_ref().unwrap_or(&envelope.id);
+        complete(&mut header, &envelope, message_id, || request.full_name.or_else(running));
+        Ok(Letter { envelope, header, rest, dot: request.dot, via: request.via })
     }
 
     /// Adds our Received field.
     fn trace(&mut self) {
         let Envelope { id, origin, .. } = &self.envelope;
         let (host, date) = (process::host_name(), origin.submitted.rfc5322());
-        self.header
-            .prepend("Received", &format!("by {host} (bulkmailer, from userid {})\n\tid {id}; {date}", origin.uid));
+        let (from, with) = match &self.via {
+            Some(via) => (format!("from {}\n\t", via.client), format!("with {} ", via.protocol)),
+            None => Default::default(),
+        };
+        let field = format!("{from}by {host} (bulkmailer, from userid {})\n\t{with}id {id}; {date}", origin.uid);
+        self.header.prepend("Received", &field);
     }
 
     /// Writes header and body to `out`, whose errors `failed` makes ours; the message's bytes are returned.
@@ -262,13 +283,13 @@ pub fn user() -> Result<Address, Refused> {
 }
 
 /// Removes Bcc, and adds what is missing as sendmail does.
-fn complete(header: &mut Header, envelope: &Envelope, full_name: Option<&str>) {
+fn complete(header: &mut Header, envelope: &Envelope, id: &EntryId, full_name: impl FnOnce() -> Option<String>) {
     header.remove("Bcc");
     header.remove("Resent-Bcc");
-    let (host, id) = (process::host_name(), &envelope.id);
+    let host = process::host_name();
     let date = envelope.origin.submitted.rfc5322();
     if !header.has("From") {
-        header.append("From", &from(envelope, full_name, &host));
+        header.append("From", &from(envelope, full_name(), &host));
     }
     if !header.has("Date") {
         header.append("Date", &date);
@@ -278,11 +299,11 @@ fn complete(header: &mut Header, envelope: &Envelope, full_name: Option<&str>) {
     }
 }
 
-fn from(envelope: &Envelope, full_name: Option<&str>, host: &str) -> String {
+fn from(envelope: &Envelope, full_name: Option<String>, host: &str) -> String {
     let Some(sender) = &envelope.sender else {
         return format!("Mail Delivery System <MAILER-DAEMON@{host}>");
     };
-    match full_name.map(str::to_owned).or_else(|| process::full_name(envelope.origin.uid)) {
+    match full_name {
         None => sender.to_string(),
         Some(name) if name.is_ascii() => {
             let name = name.replace(['\\', '"'], " ");

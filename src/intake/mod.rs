@@ -1,12 +1,12 @@
-//! The ways in: `submit`, and the sendmail command's face.
+//! The ways in: `submit`, the sendmail command's face, and SMTP.
 //!
 //! What holds: everything about the input is checked before the spool sees a byte of it, as far as it can be known before
 //! the body was read; what turns out wrong while the body is read leaves nothing behind. The message's bytes stay as they
 //! are, but for the fields that are added and Bcc, which is removed. No field that is added can hold a line break, because
 //! each value is made by us or is an [`Address`](crate::model::Address).
 //!
-//! The parsers ([`header`], [`recipients`], [`mbox`], [`sendmail::parse`]) do no I/O of their own and are public for the
-//! fuzz targets.
+//! The parsers ([`header`], [`recipients`], [`mbox`], [`sendmail::parse`], [`smtpd`]) do no I/O of their own and are
+//! public for the fuzz targets.
 #![forbid(unsafe_code)]
 
 mod accept;
@@ -17,6 +17,7 @@ mod maildir;
 pub mod mbox;
 pub mod recipients;
 pub mod sendmail;
+pub mod smtpd;
 pub mod submit;
 mod way;
 

@@ -21,6 +21,8 @@ pub enum Action {
     ListQueue,
     /// `-q`: flush the queue, one entry of it (`-qI`), or what waits for one site (`-qR`).
     Flush { id: Option<String>, site: Option<String> },
+    /// `-bs`: SMTP on the standard input and output.
+    Serve,
     /// `-bv`: say which addresses could be queued.
     Verify { recipients: Vec<String> },
     /// Nothing is left to do.
@@ -54,6 +56,7 @@ enum Mode {
     List,
     Verify,
     Flush,
+    Smtp,
     Aliases,
     Daemon,
     /// `-bh`, `-bH`: the host status of other programs, of which there is none.
@@ -112,7 +115,8 @@ pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
 
 /// `part` is what stands behind `-q`.
 fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
-    let takes_none = matches!(mode, Mode::List | Mode::Flush | Mode::Aliases | Mode::Daemon | Mode::Nothing);
+    let takes_none =
+        matches!(mode, Mode::List | Mode::Flush | Mode::Smtp | Mode::Aliases | Mode::Daemon | Mode::Nothing);
     if takes_none && !options.recipients.is_empty() {
         // A message that comes with it would be lost without a word.
         return Err(usage("with -q and with -b (but -bm and -bv) it takes no recipients and queues nothing"));
@@ -125,6 +129,7 @@ fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
             // An interval asks for a daemon, and -qS for a sender's mail: all of it is flushed.
             Some(_) | None => Ok(Action::Flush { id: None, site: None }),
         },
+        Mode::Smtp => Ok(Action::Serve),
         Mode::Verify if options.from_header => Err(usage("-t cannot be used with -bv")),
         Mode::Verify if options.recipients.is_empty() => Err(Refused::NoRecipients),
         Mode::Verify => Ok(Action::Verify { recipients: options.recipients }),
@@ -186,7 +191,7 @@ fn of_b(value: &str) -> Result<Mode, Refused> {
         "i" | "I" => Ok(Mode::Aliases),
         "d" | "l" | "D" => Ok(Mode::Daemon),
         "h" | "H" => Ok(Mode::Nothing),
-        "s" => Err(usage("-bs (SMTP on the standard input) is not there yet; submit with -t or with recipients")),
+        "s" => Ok(Mode::Smtp),
         other => Err(usage(&format!("unknown mode -b{other}"))),
     }
 }
@@ -344,6 +349,7 @@ mod tests {
             assert!(matches!(read(args), Ok(Action::Done(Exit::Ok))), "{args}");
         }
         assert!(matches!(read("-bv x"), Ok(Action::Verify { .. })));
+        assert!(matches!(read("-bs -odb -oem"), Ok(Action::Serve)));
     }
 
     #[test]
@@ -359,6 +365,7 @@ mod tests {
             "-i",
             "-q x",
             "-bp x",
+            "-bs x",
             "-bv -t x",
             "-I x",
         ] {

@@ -1,9 +1,10 @@
 //! Which way mail goes: its spool's owner writes into the queue, everybody else through `drop/`.
 
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{self, BufRead};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::accept::{self, Accepted, Failure, Request};
 use crate::config::Site;
@@ -66,30 +67,46 @@ impl<'s> Way<'s> {
         }
     }
 
+    /// Refuses where the disk is nearly full.
+    pub fn check_room(&self) -> Result<(), Failure> {
+        let free = match &self.place {
+            Place::Queue(spool, _) => spool.free_space()?,
+            Place::Drop(folder) => folder.free_space()?,
+        };
+        accept::check_room(free, &self.site.config.limits)
+    }
+
     /// Begins a group of messages, and refuses where the disk is nearly full.
     pub fn group(&self) -> Result<Group<'_>, Failure> {
-        let limits = &self.site.config.limits;
+        self.check_room()?;
         match &self.place {
-            Place::Queue(spool, queue) => {
-                accept::check_room(spool.free_space()?, limits)?;
-                Ok(Group::Batch(queue, queue.batch()?))
-            }
-            Place::Drop(folder) => {
-                accept::check_room(folder.free_space()?, limits)?;
-                Ok(Group::Drop(folder, self.queue, None))
-            }
+            Place::Queue(_, queue) => Ok(Group::Batch(queue, queue.batch()?)),
+            Place::Drop(folder) => Ok(Group::Drop(folder, self.queue, None)),
         }
+    }
+
+    /// A file without a name on the spool's disk, for what is read more than once.
+    pub fn scratch(&self) -> Result<File, SpoolError> {
+        match &self.place {
+            Place::Queue(_, queue) => queue.scratch(),
+            Place::Drop(folder) => folder.scratch(),
+        }
+    }
+
+    /// What a failure to write there is.
+    pub fn failed(&self, source: io::Error) -> SpoolError {
+        SpoolError::Io { doing: "write a new entry", path: self.site.spool.clone(), source }
     }
 
     /// Starts a run of the queue that nobody waits for, if its configuration asks for one. What it says is said by the next
     /// launch. Without it the mail waits for that launch, so what fails here is not said at all.
-    pub fn kick(&self) {
+    pub fn kick(&self) -> Option<Child> {
         let wanted = self.site.config.queues.get(self.queue).is_some_and(|queue| queue.kick);
-        let Place::Queue(_, queue) = &self.place else { return };
+        let Place::Queue(_, queue) = &self.place else { return None };
         if !wanted {
-            return;
+            return None;
         }
-        let Ok(words) = queue.unheard() else { return };
+        let words = queue.unheard().ok()?;
         let mut run = Command::new("/proc/self/exe");
         run.arg("--spool").arg(&self.site.spool);
         if let Some(file) = &self.site.file {
@@ -97,7 +114,7 @@ impl<'s> Way<'s> {
         }
         run.args(["run", "--queue", self.queue]).current_dir("/");
         run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).process_group(0);
-        let _ = run.spawn();
+        run.spawn().ok()
     }
 }
 

@@ -81,6 +81,13 @@ impl DropFolder {
         Ok(DropDraft { folder: self, name, id: envelope.id.clone(), content })
     }
 
+    /// A file without a name, for what does not become a drop file as it is.
+    pub fn scratch(&self) -> Result<File, SpoolError> {
+        let name = format!(".{}", EntryId::new(clock::now()));
+        let make = || Unnamed::create(&self.dir, DROP, &name)?.keep(&self.dir);
+        make().map_err(self.failed("write a new entry"))
+    }
+
     pub fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SpoolError + use<> {
         io_at(doing, self.root.join(DROP))
     }

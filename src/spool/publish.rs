@@ -23,7 +23,7 @@ use super::layout::{EntryName, SpoolQueue, Spot, State};
 use super::{SpoolError, entry};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::durable::Unnamed;
-use crate::sys::{dir, durable, fault, lock};
+use crate::sys::{clock, dir, durable, fault, lock};
 
 /// A message is written to the file in pieces of about this size; a smaller one in a single write.
 const PIECE: usize = 64 << 10;
@@ -106,6 +106,15 @@ impl SpoolQueue {
         };
         let content = start().map_err(self.failed("write a new entry", "tmp"))?;
         Ok(Draft { queue: self, id: envelope.id.clone(), content })
+    }
+}
+
+impl SpoolQueue {
+    /// A file without a name, for what does not become an entry as it is.
+    pub fn scratch(&self) -> Result<File, SpoolError> {
+        let name = EntryId::new(clock::now());
+        let make = || Unnamed::create(&self.dir, "tmp", name.as_str())?.keep(&self.dir);
+        make().map_err(self.failed("write a new entry", "tmp"))
     }
 }
 

@@ -53,6 +53,14 @@ impl Unnamed {
         Ok(self.file)
     }
 
+    /// Keeps it without a name, as long as its descriptor lives.
+    pub fn keep(self, dir_fd: impl AsFd) -> io::Result<File> {
+        if let Some(name) = &self.fallback {
+            dir::unlink(dir_fd, name)?;
+        }
+        Ok(self.file)
+    }
+
     /// Throws the file away.
     pub fn discard(self, dir_fd: impl AsFd) {
         if let Some(name) = &self.fallback {

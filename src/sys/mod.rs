@@ -17,3 +17,4 @@ pub mod signals;
 pub mod slots;
 pub mod socket;
 pub mod spawn;
+pub mod stdio;
