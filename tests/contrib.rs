@@ -42,6 +42,21 @@ fn the_units_are_in_order() {
     }
 }
 
+/// The line's words are those that work, for somebody who has them in another place.
+#[test]
+fn the_line_for_inetd_is_in_order() {
+    let text = std::fs::read_to_string(contrib("inetd/bulkmailer")).expect("text");
+    let lines: Vec<Vec<&str>> =
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect()).collect();
+    assert_eq!(lines.len(), 1);
+    let (head, command) = lines[0].split_at(5);
+    assert_eq!((&head[1..4], command[0]), (&["stream", "tcp", "nowait"][..], "/usr/local/bin/bulkmailer"));
+    let unit = std::fs::read_to_string(contrib("systemd/bulkmailer-smtp@.service")).expect("a unit");
+    assert!(unit.contains(&format!("\nExecStart={} {}\n", command[0], command[2..].join(" "))), "{unit}");
+    let socket = std::fs::read_to_string(contrib("systemd/bulkmailer-smtp.socket")).expect("a unit");
+    assert!(socket.contains(&format!("\nListenStream={}\n", head[0])), "{socket}");
+}
+
 #[test]
 fn a_stop_gives_the_messages_in_hand_their_time() {
     for unit in ["systemd/bulkmailer.service", "laptop/systemd/bulkmailer.service"] {
