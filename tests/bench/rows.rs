@@ -1,6 +1,6 @@
 //! What is measured.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,10 +16,11 @@ use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 10] = [
+pub const ALL: [Row; 11] = [
     ("drain-memory", |tools| drain(tools, true)),
     ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
+    ("smtp-in", smtp_in),
     ("mbox", mbox),
     ("million", million),
     ("overlap", overlap),
@@ -174,6 +175,42 @@ pub fn publish_some(spool: &Path, count: u32) {
         draft.write_all(text.as_bytes()).expect("written");
         draft.publish(now).expect("published");
     }
+}
+
+/// Messages that come in over SMTP in one session, a client that waits for each, against the limit of publishing.
+fn smtp_in(tools: &Tools) {
+    let count = tools.scale(2_000);
+    let text = message(0);
+    let (head, body) = text.split_once("\n\n").expect("a header");
+    let content = format!("{head}\n\n{body}.\n").replace('\n', "\r\n");
+    let ours = || {
+        let dir = tools.place(false);
+        let site = Site::into_sink(dir.path(), tools, "");
+        let begun = Instant::now();
+        let mut server = site.command(&["sendmail", "-bs"]);
+        let mut server = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut input = server.stdin.take().expect("piped");
+        let mut replies = BufReader::new(server.stdout.take().expect("piped")).lines();
+        let mut wait_for = |code: &str| assert!(replies.any(|line| line.expect("text").starts_with(code)), "no {code}");
+        input.write_all(b"EHLO bench\r\n").expect("it reads");
+        for n in 0..count {
+            let group = format!("MAIL FROM:<s@example.org>\r\nRCPT TO:<r{n}@example.net>\r\nDATA\r\n");
+            input.write_all(group.as_bytes()).expect("it reads");
+            wait_for("354 ");
+            input.write_all(content.as_bytes()).expect("it reads");
+            wait_for("250 2.0.0 queued");
+        }
+        let took = begun.elapsed();
+        drop(input);
+        assert!(server.wait().expect("it ends").success());
+        rate(count, took)
+    };
+    let limit = || {
+        let dir = tools.place(false);
+        let mut command = Command::new(tools.program("fs_limit"));
+        number_of(command.arg(dir.path().join("x")).args(["1", &count.to_string(), "fsync_dir"]))
+    };
+    tools.compare("smtp-in, one session / fs_limit fsync_dir", "entries/s", ours, limit);
 }
 
 fn envelope(now: Micros) -> Envelope {
