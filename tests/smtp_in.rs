@@ -294,6 +294,17 @@ fn a_plain_users_mail_goes_through_drop() {
     assert!(output.status.success() && output.stderr.is_empty() && done == 2, "{output:?}");
     let dropped = std::fs::read_dir(site.path("spool/drop")).expect("drop/").count();
     assert_eq!(dropped, 3);
+    #[cfg(feature = "faults")]
+    for fault in ["drop.create:2=eio", "drop.written:2=enospc", "drop.sync=eio"] {
+        let mut command = plain.command("0", &SERVE);
+        command.env("BULKMAILER_SPOOL", site.path("spool")).env("BULKMAILER_CONFIG", site.path("bulkmailer.toml"));
+        command.env("BULKMAILER_FAULT", fault);
+        let output = support::feed(command, format!("EHLO c\r\n{differing}").as_bytes());
+        let reply = if fault.contains("eio") { "451 4.3.0" } else { "452 4.3.1" };
+        assert_eq!(replies(&output).last().map(String::as_str), Some(reply), "{fault}: {output:?}");
+        let dropped = std::fs::read_dir(site.path("spool/drop")).expect("drop/").count();
+        assert_eq!(dropped, 3, "{fault}: all of a message or none of it");
+    }
     site.ok(&["run"]);
     let found = site.deliveries();
     assert_eq!(found.len(), 3);

@@ -158,6 +158,14 @@ impl Group<'_> {
         Ok(())
     }
 
+    /// Takes all of it back.
+    pub fn abandon(self) {
+        match self {
+            Group::Batch(_, batch) => drop(batch),
+            Group::Drop(_, _, handed) => handed.into_iter().for_each(Handed::take_back),
+        }
+    }
+
     /// Makes it visible and safe. The id of a batch is returned.
     pub fn commit(self) -> Result<Option<EntryId>, SpoolError> {
         match self {

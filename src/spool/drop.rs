@@ -164,10 +164,16 @@ impl Handed<'_> {
     pub fn sync(self) -> Result<EntryId, SpoolError> {
         let synced = fault::point("drop.sync").and_then(|()| durable::sync_file_system(&self.file));
         if let Err(error) = synced {
-            self.names.iter().for_each(|name| self.folder.unlink(name));
-            return Err(self.folder.failed("sync")(error));
+            let failed = self.folder.failed("sync")(error);
+            self.take_back();
+            return Err(failed);
         }
         Ok(self.id)
+    }
+
+    /// Removes them again, but for files that were adopted already.
+    pub fn take_back(self) {
+        self.names.iter().for_each(|name| self.folder.unlink(name));
     }
 }
 

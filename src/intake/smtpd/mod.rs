@@ -139,9 +139,13 @@ fn take(way: &Way<'_>, limits: &Limits, letter: Letter, mut content: &mut dyn Bu
     let count = requests.len();
     // It is one message all the same.
     let message_id = Some(EntryId::new(clock::now()));
-    for request in requests {
+    let added = requests.into_iter().try_for_each(|request| {
         let request = Request { message_id: message_id.clone(), ..request };
-        group.add(limits, request, &mut again(&mut scratch)?)?;
+        group.add(limits, request, &mut again(&mut scratch)?)
+    });
+    if let Err(failure) = added {
+        group.abandon();
+        return Err(failure);
     }
     group.commit()?;
     Ok(format!("queued as {count} entries, for the recipients differ in NOTIFY"))
