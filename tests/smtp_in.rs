@@ -5,9 +5,11 @@ mod hosts;
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hosts::Plain;
 use support::{Site, message, wait_until};
@@ -346,15 +348,16 @@ fn client(args: &[&str]) -> Option<Output> {
 /// As inetd does it: a process for each connection, the socket is its standard input, output and error.
 #[test]
 fn another_ones_client_over_tcp() {
-    use std::os::fd::OwnedFd;
     let site = limited();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port().to_string();
-    let (site, listener) = (&site, &listener);
+    let (site, listener, done) = (&site, &listener, &AtomicBool::new(false));
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
-            // The client connects twice; a third connection is ours, and ends the loop.
-            for socket in listener.incoming().map(|socket| socket.expect("a client")).take(2) {
+            for socket in listener.incoming().map(|socket| socket.expect("a client")) {
+                if done.load(Ordering::SeqCst) {
+                    return;
+                }
                 scope.spawn(move || {
                     let side = || Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor")));
                     let mut command = site.command(&SERVE);
@@ -364,9 +367,9 @@ fn another_ones_client_over_tcp() {
             }
         });
         let output = client(&["127.0.0.1", &port]);
-        for _ in output.is_none().then_some(0..2).into_iter().flatten() {
-            let _ = std::net::TcpStream::connect(("127.0.0.1", port.parse().expect("a number")));
-        }
+        // One more connection ends the loop.
+        done.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(listener.local_addr().expect("an address"));
         output
     });
     let Some(output) = output else { return };
