@@ -18,8 +18,8 @@ const REPEATS: [&str; 5] = ["worker.handed", "worker.answered", "worker.recorded
 /// Met in other tests: submit's in `crash_submit`, a person's in `crash_admin`, those of keys, notices and drop/ in `keys`,
 /// `notice` and `drop`, and those below.
 const OTHERS: &[&str] = &[
-    "adopt.", "amend.", "batch.", "drop.", "intent.", "key.", "maildir.", "notice.", "publish.", "queue.", "spool.",
-    "smtp.", "sweep.", "syncer.",
+    "adopt.", "amend.", "batch.", "drop.", "intent.", "key.", "maildir.", "notice.", "post.", "publish.", "queue.",
+    "smtp.", "spool.", "sweep.", "syncer.",
 ];
 
 /// Message number, its recipients (the sink exits with the digits), and whether it is delivered in the end.

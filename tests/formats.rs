@@ -3,9 +3,10 @@
 use std::io::{Read, Write};
 
 use bulkmailer::intake::recipients;
-use bulkmailer::model::envelope::Origin;
+use bulkmailer::model::envelope::{Origin, VERP};
 use bulkmailer::model::{Address, Body, EntryId, Envelope, Micros};
 use bulkmailer::queue::{Claim, Found, Queue};
+use bulkmailer::spool::job::{JobFile, Kind};
 use bulkmailer::spool::{Spool, entry};
 use proptest::prelude::*;
 
@@ -38,7 +39,7 @@ fn envelope(most: usize) -> impl Strategy<Value = Envelope> {
         id: id.parse().expect("an id"),
         sender,
         recipients,
-        origin: Origin { submitted: Micros(submitted), uid, body, notify, ret, envid },
+        origin: Origin { submitted: Micros(submitted), uid, body, notify, ret, envid, verp: None },
     })
 }
 
@@ -96,13 +97,49 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn an_entry_of_a_post_has_its_envelope_alone(envelope in envelope(60), len in 0..=u64::MAX, verp in any::<bool>()) {
+        let mut envelope = envelope;
+        envelope.origin.verp = verp.then(|| VERP.to_owned());
+        let bytes = entry::head_apart(&envelope, len).expect("JSON");
+        let (read, extent) = entry::read(&bytes[..]).expect("our own head");
+        prop_assert_eq!((read, extent.start, extent.len, extent.apart), (envelope, bytes.len() as u64, len, true));
+        prop_assert_eq!(extent.wrong_size(bytes.len() as u64), None);
+        prop_assert!(extent.wrong_size(bytes.len() as u64 + 1).is_some());
+    }
+}
+
+/// The files of a post as they were first written: what is in a spool must be readable by later versions.
+#[test]
+fn the_files_of_a_post_are_as_they_were() {
+    let head = concat!(
+        r#"{"size":                 247,"v":1,"id":"1k12979t62hyye1nyrykv.0.1","sender":"list@example.org","#,
+        r#""recipients":2,"apart":true,"submitted":1795581116487955,"uid":0,"verp":"{local}+{rlocal}={rdomain}@{domain}"}"#,
+        "\n\"q@mail.x.org\"\n\"u@y.org\"\n\n"
+    );
+    let (envelope, extent) = entry::read(head.as_bytes()).expect("an entry");
+    assert_eq!((extent.len, extent.apart, extent.start), (247, true, head.len() as u64));
+    assert_eq!(entry::head_apart(&envelope, 247).expect("JSON"), head.as_bytes());
+    let sender = envelope.sender_for(1).expect("an address").map(String::from);
+    assert_eq!(sender.as_deref(), Some("list+u=y.org@example.org"));
+    for text in [
+        r#"{"v":1,"kind":"batch","entries":3,"at":5}"#,
+        r#"{"v":1,"kind":"post","entries":2,"at":5,"name":"news","sender":"l@x.org","uid":0,"recipients":5,"per_entry":3,"duplicates":1,"suppressed":0,"bytes":247,"not_before":9}"#,
+    ] {
+        let file: JobFile = serde_json::from_str(text).expect("a job");
+        assert_eq!(file.post.is_some(), file.kind == Kind::Post);
+        assert_eq!(serde_json::to_string(&file).expect("JSON"), text);
+    }
+}
+
 #[test]
 fn an_entry_with_as_many_recipients_as_the_limits_allow_comes_back() {
     let envelope = Envelope {
         id: EntryId::new(Micros(1)),
         sender: None,
         recipients: (0..100_000).map(|n| format!("\"r {n}\"@example.net").parse().expect("an address")).collect(),
-        origin: Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None },
+        origin: Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None, verp: None },
     };
     let (read, message) = through_the_spool(&envelope, b"To: x@y\n\nbody\n");
     assert!(read == envelope);

@@ -87,6 +87,8 @@ fn tables(site: &Site) -> Vec<Table> {
         ("notices".to_owned(), notice_keys(&config.notices)),
     ];
     tables.extend(config.online.as_ref().map(|online| ("online".to_owned(), vec![online_key(online)])));
+    let file = |path: &std::path::PathBuf| ("file", Value::String(path.to_string_lossy().into_owned()));
+    tables.extend(config.suppress.as_ref().map(|path| ("suppress".to_owned(), vec![file(path)])));
     tables.extend(config.queues.iter().map(|(name, queue)| (format!("queue.{name}"), queue_keys(queue))));
     tables.extend(config.transports.iter().map(|(name, way)| {
         let pace = config.paces.get(name).cloned().unwrap_or_default();
@@ -126,6 +128,8 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("retry.max", time(queue.retry.max)),
         ("retry.expire", time(queue.retry.expire)),
         ("max_recipients", number(queue.max_recipients)),
+        ("job_recipients", number(queue.job_recipients)),
+        ("verp", Value::String(queue.verp.clone())),
         ("linger", time(queue.linger)),
         ("kick", Value::Boolean(queue.kick)),
         ("failed_keep", time(queue.failed_keep)),

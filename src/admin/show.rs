@@ -15,7 +15,6 @@ use crate::model::verdict::Kind;
 use crate::model::{EntryId, Exit};
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::{Corrupt, label};
-use crate::spool::entry::Extent;
 use crate::spool::find::Seen;
 use crate::spool::history::{AttemptLine, History};
 use crate::sys::output::print;
@@ -69,14 +68,15 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn show(queue: &SpoolQueue, seen: Seen, args: &Args) -> anyhow::Result<Exit> {
+    let message = queue.message_of(&seen.envelope.id, seen.file.try_clone()?, seen.extent)?;
     if args.message {
-        copy_message(seen.file, seen.extent)?;
+        copy_message(message, seen.extent.len)?;
         return Ok(Exit::Ok);
     }
     let mut attempts = Vec::new();
     let mut each = |attempt: &AttemptLine| attempts.push(attempt.clone());
     let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut each)?;
-    let header = header(&seen.file, seen.extent)?;
+    let header = header(message, seen.extent.len)?;
     if args.json {
         print(&format!("{:#}\n", as_json(queue, &seen, &history, &attempts, &header)))?;
     } else {
@@ -92,8 +92,16 @@ fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Resul
     let mut bytes = Vec::new();
     let start = file.envelope.as_ref().map_or(0, |(_, extent)| extent.start);
     match file.file {
-        Some(content) if args.message => {
-            copy_message(content, Extent { start, len: file.bytes.saturating_sub(start) })?;
+        Some(mut content) if args.message => {
+            match &file.envelope {
+                Some((envelope, extent)) if extent.apart => {
+                    copy_message(queue.message_of(&envelope.id, content, *extent)?, extent.len)?;
+                }
+                Some(_) | None => {
+                    content.seek(SeekFrom::Start(start))?;
+                    copy_message(content, file.bytes.saturating_sub(start))?;
+                }
+            }
             return Ok(Exit::Ok);
         }
         Some(mut content) => {
@@ -137,20 +145,18 @@ fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Resul
     Ok(Exit::Ok)
 }
 
-fn copy_message(mut file: File, extent: Extent) -> io::Result<()> {
-    file.seek(SeekFrom::Start(extent.start))?;
+/// Prints `len` bytes from where the file is.
+fn copy_message(file: File, len: u64) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match io::copy(&mut file, &mut out).and_then(|_| out.flush()) {
+    match io::copy(&mut file.take(len), &mut out).and_then(|_| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
 }
 
-/// The message's header section, odd bytes replaced.
-fn header(file: &File, extent: Extent) -> io::Result<String> {
-    let mut file = file;
-    file.seek(SeekFrom::Start(extent.start))?;
-    let mut reader = BufReader::new(file.take(HEADER_MAX));
+/// The header section of a message of `len` bytes, odd bytes replaced.
+fn header(message: File, len: u64) -> io::Result<String> {
+    let mut reader = BufReader::new(message.take(len.min(HEADER_MAX)));
     let mut bytes = Vec::new();
     loop {
         let before = bytes.len();

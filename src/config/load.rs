@@ -47,6 +47,8 @@ pub fn parse(
     config.events.syslog = reader.value("events.syslog", &raw.events.syslog, false, values::flag);
     config.notices = reader.notices(&raw.notices);
     config.online = reader.online(&raw.online);
+    config.suppress =
+        reader.value("suppress.file", &raw.suppress.file, None, |path| values::path(path, home).map(Some));
     for (name, raw) in &raw.transport {
         if let Some(transport) = reader.transport(name, raw) {
             config.transports.insert(name.get_ref().clone(), transport);
@@ -190,6 +192,13 @@ impl Reader<'_> {
                 base.max_recipients,
                 values::count(1..=10_000),
             ),
+            job_recipients: self.value(
+                &key("job_recipients"),
+                &raw.job_recipients,
+                base.job_recipients,
+                values::count(1..=10_000),
+            ),
+            verp: self.value(&key("verp"), &raw.verp, base.verp, values::verp),
             linger: self.value(&key("linger"), &raw.linger, base.linger, values::duration),
             kick: self.value(&key("kick"), &raw.kick, base.kick, values::flag),
             failed_keep: self.value(&key("failed_keep"), &raw.failed_keep, base.failed_keep, values::duration),

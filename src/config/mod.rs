@@ -25,6 +25,7 @@ pub use site::Site;
 pub use smtp::{Connect, Login, Mechanism, Protocol, Secret, Smtp, Tls};
 
 use crate::model::Address;
+use crate::model::envelope::VERP;
 use crate::policy::notice::Returned;
 use crate::policy::rate::Rate;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub notices: Notices,
     /// How to find out whether this host is online; `None` is not to ask.
     pub online: Option<Online>,
+    /// A file of addresses that list posts do not go to, one a line; default none.
+    pub suppress: Option<PathBuf>,
     /// By name; `outbound`, `inbound` and `bounce` always exist.
     pub queues: BTreeMap<String, Queue>,
     /// By name; the `transport` of every queue is among them.
@@ -114,6 +117,7 @@ impl Config {
             events: Events::default(),
             notices: Notices::default(),
             online: None,
+            suppress: None,
             queues: BTreeMap::from(queues),
             transports,
             paces: BTreeMap::new(),
@@ -131,6 +135,10 @@ pub struct Queue {
     pub retry: Retry,
     /// The most recipients that are handed over together; default 50.
     pub max_recipients: usize,
+    /// So many recipients has an entry of a list post; default 100.
+    pub job_recipients: usize,
+    /// The pattern of the senders that `submit --verp` makes; default [`VERP`].
+    pub verp: String,
     /// How long a run waits for more mail before it exits; default zero.
     pub linger: Duration,
     /// Whether `submit` starts a run of its own, for hosts that have no cron; default no.
@@ -311,6 +319,8 @@ impl Queue {
             workers: None,
             retry: Retry::default(),
             max_recipients: 50,
+            job_recipients: 100,
+            verp: VERP.to_owned(),
             linger: Duration::ZERO,
             kick: false,
             failed_keep: Duration::from_secs(7 * 24 * 3600),

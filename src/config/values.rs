@@ -17,6 +17,7 @@ use toml::Spanned;
 use super::smtp::{Connect, Mechanism, Tls};
 use super::{OnCrash, Profile};
 use crate::model::Address;
+use crate::model::envelope::verp_fault;
 use crate::policy::notice::Returned;
 use crate::policy::units::{parse_duration, parse_rate, parse_size, size_text};
 
@@ -38,6 +39,7 @@ pub(super) struct RawFile {
     pub events: RawEvents,
     pub notices: RawNotices,
     pub online: RawOnline,
+    pub suppress: RawSuppress,
     pub queue: BTreeMap<Spanned<String>, RawQueue>,
     pub transport: BTreeMap<Spanned<String>, RawTransport>,
 }
@@ -74,12 +76,20 @@ pub(super) struct RawOnline {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [suppress]")]
+pub(super) struct RawSuppress {
+    pub file: Value,
+}
+
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [queue.outbound]")]
 pub(super) struct RawQueue {
     pub transport: Value,
     pub workers: Value,
     pub retry: RawRetry,
     pub max_recipients: Value,
+    pub job_recipients: Value,
+    pub verp: Value,
     pub linger: Value,
     pub kick: Value,
     pub failed_keep: Value,
@@ -283,6 +293,12 @@ pub(super) fn path(value: &Scalar, home: impl FnOnce() -> Option<PathBuf>) -> Re
         return Err(format!("{value} is no absolute path: begin it with '/' or '~/'"));
     }
     Ok(PathBuf::from(text))
+}
+
+/// A pattern of VERP senders.
+pub(super) fn verp(value: &Scalar) -> Result<String, String> {
+    let pattern = text(value)?;
+    verp_fault(&pattern).map_or(Ok(pattern), |why| Err(why.to_owned()))
 }
 
 /// A transport's command: an absolute program, and `{recipients}` as one argument of its own.

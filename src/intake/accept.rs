@@ -3,12 +3,14 @@
 use std::io::{BufRead, Write};
 
 use super::body::{self, Fault};
-use super::header::Header;
+use super::header::{Header, Rest};
 use super::{Refused, recipients};
 use crate::config::Limits;
-use crate::model::envelope::Origin;
+use crate::model::envelope::{Origin, verp};
 use crate::model::{Address, Body, EntryId, Envelope, Exit, Micros};
 use crate::spool::drop::{DropFolder, Handed};
+use crate::spool::job::{JobFile, PostFile};
+use crate::spool::sorter::Sorted;
 use crate::spool::{Batch, Published, SpoolError, SpoolQueue};
 use crate::sys::{clock, process};
 
@@ -36,6 +38,8 @@ pub struct Request {
     pub notify: Option<String>,
     pub ret: Option<String>,
     pub envid: Option<String>,
+    /// The VERP pattern.
+    pub verp: Option<String>,
     /// Of several messages with this key, one is queued.
     pub key: Option<String>,
     /// It is not handed over before; at once, where none is given.
@@ -139,6 +143,31 @@ pub fn to_batch(
     Ok(Accepted { id: letter.envelope.id.clone(), recipients: letter.envelope.recipients.len(), bytes, new: true })
 }
 
+/// Queues one message to the addresses that the first of `lists` has and the second has not, as a job of its own. When this
+/// returns, it would survive a power cut. `about` is completed.
+pub fn post(
+    queue: &SpoolQueue,
+    limits: &Limits,
+    request: Request,
+    input: &mut impl BufRead,
+    (mut wanted, mut but): (Sorted, Sorted),
+    about: PostFile,
+) -> Result<(EntryId, JobFile), Failure> {
+    let mut post = queue.post()?;
+    let mut letter = Letter::of_post(post.id().clone(), limits, request, input)?;
+    letter.trace();
+    letter.write(limits, input, &mut post, tmp_of(queue))?;
+    let envelope = letter.envelope;
+    let (id, sender, uid) = (envelope.id.clone(), envelope.sender_text().to_owned(), envelope.origin.uid);
+    let mut entries = post.entries(envelope, PostFile { sender, uid, ..about });
+    let suppressed = wanted.each_but(&mut but, &mut |recipient| entries.add(recipient))?;
+    let job = entries.commit((wanted.duplicates, suppressed))?;
+    if job.entries == 0 {
+        return Err(Refused::AllSuppressed(suppressed).into());
+    }
+    Ok((id, job))
+}
+
 /// Writes one message into the drop folder, for the queue that is called `queue`. It is accepted once it is synced; no
 /// Received field is added, which the adopter does, who knows the user.
 pub fn to_drop<'d>(
@@ -166,23 +195,29 @@ fn tmp_of(queue: &SpoolQueue) -> impl Fn(std::io::Error) -> SpoolError {
 struct Letter {
     envelope: Envelope,
     header: Header,
-    rest: super::header::Rest,
+    rest: Rest,
     dot: bool,
     via: Option<Via>,
 }
 
+/// Reads a message's header, and refuses what cannot be mail.
+fn head(limits: &Limits, request: &Request, input: &mut impl BufRead) -> Result<(Header, Rest), Refused> {
+    let (header, rest) = Header::read(input, limits.header, request.dot)?;
+    // Over SMTP an empty message is one.
+    if header.is_empty() && rest.ended && request.via.is_none() {
+        return Err(Refused::Empty);
+    }
+    let found = header.count("Received");
+    if found > RECEIVED_MAX {
+        return Err(Refused::Loop { found });
+    }
+    Ok((header, rest))
+}
+
 impl Letter {
-    fn read(id: EntryId, limits: &Limits, request: Request, input: &mut impl BufRead) -> Result<Letter, Refused> {
-        let (mut header, rest) = Header::read(input, limits.header, request.dot)?;
-        // Over SMTP an empty message is one.
-        if header.is_empty() && rest.ended && request.via.is_none() {
-            return Err(Refused::Empty);
-        }
-        let found = header.count("Received");
-        if found > RECEIVED_MAX {
-            return Err(Refused::Loop { found });
-        }
-        let mut recipients = request.recipients;
+    fn read(id: EntryId, limits: &Limits, mut request: Request, input: &mut impl BufRead) -> Result<Letter, Refused> {
+        let (header, rest) = head(limits, &request, input)?;
+        let mut recipients = std::mem::take(&mut request.recipients);
         if request.from_header {
             recipients.extend(named_in(&header)?);
         }
@@ -195,6 +230,29 @@ impl Letter {
             }
             _ => {}
         }
+        Letter::new(id, request, recipients, header, rest)
+    }
+
+    /// The message of a post, whose recipients are not known yet.
+    fn of_post(id: EntryId, limits: &Limits, request: Request, input: &mut impl BufRead) -> Result<Letter, Refused> {
+        let (header, rest) = head(limits, &request, input)?;
+        let letter = Letter::new(id, request, Vec::new(), header, rest)?;
+        let Some(pattern) = &letter.envelope.origin.verp else { return Ok(letter) };
+        let Some(sender) = &letter.envelope.sender else {
+            return Err(Refused::Verp("the sender is the null sender".to_owned()));
+        };
+        let somebody = "user@example.org".parse()?;
+        verp(pattern, sender, &somebody).map_err(|why| Refused::Verp(why.to_string()))?;
+        Ok(letter)
+    }
+
+    fn new(
+        id: EntryId,
+        request: Request,
+        recipients: Vec<Address>,
+        mut header: Header,
+        rest: Rest,
+    ) -> Result<Letter, Refused> {
         let sender = match request.sender {
             Some(sender) => sender,
             None if request.sender_from_header => own_sender(&header, request.sender_hint)?,
@@ -207,6 +265,7 @@ impl Letter {
             notify: request.notify,
             ret: request.ret,
             envid: request.envid,
+            verp: request.verp,
         };
         let envelope = Envelope { id, sender, recipients, origin };
         // The running user did not write what comes over SMTP.

@@ -13,8 +13,10 @@ mod accept;
 pub mod adopt;
 mod body;
 pub mod header;
+pub mod list;
 mod maildir;
 pub mod mbox;
+mod post;
 pub mod recipients;
 pub mod sendmail;
 pub mod smtpd;
@@ -62,11 +64,28 @@ pub enum Refused {
     Unreadable { what: String, source: io::Error },
     #[error("{what}: cannot open: {source}")]
     NoInput { what: String, source: io::Error },
+    #[error("{what}:{number}: {why}; correct it, or have such lines passed over with --skip-bad; nothing was queued")]
+    BadLine { what: String, number: u64, why: BadAddress },
+    #[error("{what}: it names no recipient")]
+    EmptyList { what: String },
+    #[error("the suppression list has every one of the {0} recipients; nothing was queued")]
+    AllSuppressed(u64),
+    #[error("a sender for each recipient needs one with a domain, and a pattern that makes addresses: {0}")]
+    Verp(String),
+    #[error("suppress.file: {0}; nothing was queued")]
+    Suppress(Box<Refused>),
+    #[error("a list post goes into the spool itself, which is not yours: have its owner or root submit it")]
+    NotByDrop,
     #[error("only {} are free on the spool's disk, and {} must be; make room, and submit again", size_text(*free), size_text(*needed))]
     Full { free: u64, needed: u64 },
 }
 
 impl Refused {
+    /// What is wrong with the suppression list.
+    fn suppress(why: Refused) -> Refused {
+        Refused::Suppress(Box::new(why))
+    }
+
     /// The status that tells an MTA or a program what to do: 65 and 64 not to try again, 75 to.
     pub fn exit(&self) -> Exit {
         match self {
@@ -80,10 +99,16 @@ impl Refused {
             | Refused::Loop { .. }
             | Refused::NoMbox { .. }
             | Refused::NoMessages { .. }
+            | Refused::BadLine { .. }
+            | Refused::EmptyList { .. }
+            | Refused::AllSuppressed(_)
+            | Refused::Verp(_)
             | Refused::Empty => Exit::DataErr,
             Refused::Unreadable { .. } => Exit::IoErr,
             Refused::NoInput { .. } => Exit::NoInput,
             Refused::Full { .. } => Exit::TempFail,
+            Refused::Suppress(_) => Exit::Config,
+            Refused::NotByDrop => Exit::NoPerm,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `bulkmailer submit`: one message from the standard input, or the many of an mbox or a Maildir.
+//! `bulkmailer submit`: one message from the standard input, to its recipients or those of a list ([`post`](super::post)), or
+//! the many of an mbox or a Maildir.
 //!
 //! Many messages are committed in groups of up to 1,000: all of a group is visible or none of it. A message that cannot be
 //! taken is named on the standard error and passed over; the others are queued, and the status says that one was not.
@@ -14,8 +15,9 @@ use serde_json::json;
 use super::accept::{Failure, Request};
 use super::mbox::Mbox;
 use super::way::{Group, Way};
-use super::{Refused, maildir, sendmail};
+use super::{Refused, maildir, post, sendmail};
 use crate::config::{ConfigError, Limits, Site};
+use crate::model::envelope::verp_fault;
 use crate::model::{Address, EntryId, Exit, Micros};
 use crate::policy::units;
 use crate::spool::SpoolError;
@@ -58,6 +60,25 @@ pub struct Args {
     #[arg(long, value_name = "TIME", conflicts_with_all = ["mbox", "maildir"])]
     #[arg(value_parser = |text: &str| units::parse_instant(text, clock::now()))]
     pub at: Option<Micros>,
+    /// Make it a list post, to the recipients that this file names ("-" is the standard input), one a line; lines that
+    /// begin with # are passed over. A line that is no address refuses all of it
+    #[arg(id = "list", long = "recipients", value_name = "FILE")]
+    #[arg(conflicts_with_all = ["mbox", "maildir", "key", "read_recipients", "recipients"])]
+    pub recipients_file: Option<PathBuf>,
+    /// Of a list post: the message's file, by default the standard input
+    #[arg(long, value_name = "FILE", requires = "list")]
+    pub message: Option<PathBuf>,
+    /// Of a list post: pass over lines that are no address, and say them
+    #[arg(long, requires = "list")]
+    pub skip_bad: bool,
+    /// Of a list post: what its job is called in 'bulkmailer jobs'
+    #[arg(long, value_name = "NAME", requires = "list")]
+    pub job_name: Option<String>,
+    /// Of a list post: give each recipient an envelope sender of his own, so that a bounce tells whose it is; by default
+    /// with the queue's pattern, list+user=domain@host
+    #[arg(long, value_name = "PATTERN", requires = "list", num_args = 0..=1, require_equals = true)]
+    #[arg(value_parser = verp_pattern)]
+    pub verp: Option<Option<String>>,
     /// Print what was queued as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -67,6 +88,10 @@ pub struct Args {
     /// The recipients; of an mbox or a Maildir: of every message, instead of its own To, Cc and Bcc
     #[arg(value_name = "RECIPIENT")]
     pub recipients: Vec<String>,
+}
+
+fn verp_pattern(text: &str) -> Result<String, String> {
+    verp_fault(text).map_or_else(|| Ok(text.to_owned()), |why| Err(why.to_owned()))
 }
 
 /// `bulkmailer submit`.
@@ -84,6 +109,9 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         at: args.at,
         ..Request::default()
     };
+    if let Some(list) = &args.recipients_file {
+        return post::run(site, args, list, request);
+    }
     let many = args.mbox.is_some() || args.maildir.is_some();
     if !many && request.recipients.is_empty() && !request.from_header {
         return Err(Refused::NoRecipients.into());

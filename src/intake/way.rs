@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use super::Refused;
 use super::accept::{self, Accepted, Failure, Request};
 use crate::config::Site;
 use crate::model::EntryId;
@@ -31,7 +32,19 @@ impl<'s> Way<'s> {
     /// Finds the way into `queue`, one of the configuration's, makes what is missing on it, and refuses where the disk is
     /// nearly full.
     pub fn open(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
-        let place = match DropFolder::open(&site.spool)? {
+        Way::through(site, queue, DropFolder::open(&site.spool)?)
+    }
+
+    /// The same for what cannot go through `drop/`: root hands it in as the spool's owner.
+    pub fn into_spool(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
+        match DropFolder::open(&site.spool)? {
+            Some(_) if !process::is_root() => Err(Refused::NotByDrop.into()),
+            Some(_) | None => Way::through(site, queue, None),
+        }
+    }
+
+    fn through(site: &'s Site, queue: &'s str, folder: Option<DropFolder>) -> Result<Way<'s>, Failure> {
+        let place = match folder {
             Some(folder) => {
                 accept::check_room(folder.free_space()?, &site.config.limits)?;
                 Place::Drop(folder)
@@ -52,6 +65,14 @@ impl<'s> Way<'s> {
             }
         };
         Ok(Way { site, queue, place })
+    }
+
+    /// The queue that it leads into, where it does not lead through `drop/`.
+    pub fn queue(&self) -> Result<&SpoolQueue, Failure> {
+        match &self.place {
+            Place::Queue(_, queue) => Ok(queue),
+            Place::Drop(_) => Err(Refused::NotByDrop.into()),
+        }
     }
 
     /// Hands one message in. When this returns, it would survive a power cut.

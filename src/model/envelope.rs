@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::BadAddress;
 use super::{Address, EntryId, Micros};
 
 /// What the message's body may contain (RFC 6152).
@@ -41,6 +42,48 @@ pub struct Origin {
     /// RFC 3461 ENVID, as `-V` gave it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub envid: Option<String>,
+    /// Each recipient gets it from a sender of his own, made by this pattern (VERP).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verp: Option<String>,
+}
+
+/// The VERP pattern of Postfix and others: `list+user=domain@host`.
+pub const VERP: &str = "{local}+{rlocal}={rdomain}@{domain}";
+
+/// What is wrong with a VERP pattern, if anything.
+pub fn verp_fault(pattern: &str) -> Option<&'static str> {
+    if !pattern.contains("{rlocal}") || !pattern.contains("{rdomain}") {
+        return Some("a VERP pattern needs {rlocal} and {rdomain}, which tell the recipients apart");
+    }
+    let rest = VERP_PARTS.iter().fold(pattern.to_owned(), |rest, part| rest.replace(part, ""));
+    rest.contains(['{', '}']).then_some("the parts of a VERP pattern are {local}, {domain}, {rlocal} and {rdomain}")
+}
+
+/// What a VERP pattern may have in braces.
+const VERP_PARTS: [&str; 4] = ["{local}", "{domain}", "{rlocal}", "{rdomain}"];
+
+/// The sender that `pattern` makes of `sender` for `recipient`: `{local}` and `{domain}` stand for the parts of the
+/// sender's address, `{rlocal}` and `{rdomain}` for the recipient's.
+///
+/// Errors: the result is no address; a quoted local part does not fit into another, for example.
+pub fn verp(pattern: &str, sender: &Address, recipient: &Address) -> Result<Address, BadAddress> {
+    let values = [sender.local(), sender.domain(), recipient.local(), recipient.domain()];
+    let mut made = String::new();
+    let mut rest = pattern;
+    // One part after another: what an address brings in is not looked through for more.
+    while let Some(c) = rest.chars().next() {
+        match VERP_PARTS.iter().zip(values).find(|(name, _)| rest.starts_with(**name)) {
+            Some((name, value)) => {
+                made.push_str(value);
+                rest = &rest[name.len()..];
+            }
+            None => {
+                made.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    made.parse()
 }
 
 impl Envelope {
@@ -49,8 +92,42 @@ impl Envelope {
         self.sender.iter().chain(&self.recipients).any(Address::is_utf8)
     }
 
+    /// The sender for this recipient, which is a position in the envelope. The null sender is the same for all.
+    ///
+    /// Errors: the VERP pattern makes no address of it.
+    pub fn sender_for(&self, recipient: usize) -> Result<Option<Address>, BadAddress> {
+        match (&self.origin.verp, &self.sender, self.recipients.get(recipient)) {
+            (Some(pattern), Some(sender), Some(recipient)) => verp(pattern, sender, recipient).map(Some),
+            _ => Ok(self.sender.clone()),
+        }
+    }
+
     /// The sender as text; the null sender is "".
     pub fn sender_text(&self) -> &str {
         self.sender.as_ref().map_or("", Address::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_recipient_has_a_sender_of_his_own() {
+        let address = |text: &str| text.parse::<Address>().expect(text);
+        let made = |pattern: &str, sender: &str, recipient: &str| {
+            verp(pattern, &address(sender), &address(recipient)).map(String::from).ok()
+        };
+        let postfix = made(VERP, "owner-list@example.org", "user@example.net");
+        assert_eq!(postfix.as_deref(), Some("owner-list+user=example.net@example.org"));
+        let other = made("b-{rdomain}-{rlocal}@bounce.{domain}", "l@x.org", "u@y.org");
+        assert_eq!(other.as_deref(), Some("b-y.org-u@bounce.x.org"));
+        // What a recipient brings in stands for itself.
+        assert_eq!(made(VERP, "l@x.org", "{domain}@y.org").as_deref(), Some("l+{domain}=y.org@x.org"));
+        for (sender, recipient) in [("l", "u@y.org"), ("l@x.org", "\"a b\"@y.org")] {
+            assert_eq!(made(VERP, sender, recipient), None, "{sender} {recipient}");
+        }
+        let long = format!("{}@y.org", "a".repeat(240));
+        assert_eq!(made(VERP, "list@x.org", &long), None);
     }
 }

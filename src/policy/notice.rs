@@ -360,6 +360,7 @@ mod tests {
                 notify: None,
                 ret: None,
                 envid: Some("a+2Bb".to_owned()),
+                verp: None,
             },
         }
     }

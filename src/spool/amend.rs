@@ -61,7 +61,7 @@ impl SpoolClaim<'_> {
     pub fn reopen(mut self, group: Vec<usize>, hand: Hand) -> Result<(), SpoolError> {
         let id = self.id().clone();
         if self.journal.exists() {
-            let noted = self.journal.reopen(self.queue, &id, group, hand.at, hand.by);
+            let noted = self.journal.reopen(&self.home, &id, group, hand.at, hand.by);
             noted.map_err(self.queue.failed("write", &journal_path(&id).1))?;
         }
         fault::instant("amend.noted");
@@ -74,7 +74,7 @@ impl SpoolClaim<'_> {
     pub fn discard(mut self, hand: Hand) -> Result<(), SpoolError> {
         let id = self.id().clone();
         if self.journal.exists() {
-            let noted = self.journal.remove(self.queue, &id, hand.at, hand.by);
+            let noted = self.journal.remove(&self.home, &id, hand.at, hand.by);
             // A full disk may refuse the line, and no unlink.
             match noted {
                 Err(error) if error.kind() != io::ErrorKind::StorageFull => {
@@ -104,7 +104,7 @@ impl SpoolClaim<'_> {
         moved?;
         let Some(job) = job(self.id()) else { return Ok(()) };
         for _ in 0..TRIES {
-            if dir::stat(&self.queue.dir, &to.path())?.is_some() {
+            if !self.home.is_left() || self.home.lies_at(&format!("paused/{job}")) {
                 return Ok(());
             }
             // If this fails, whoever moved it away has brought it back.

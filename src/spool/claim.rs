@@ -24,8 +24,9 @@ use nix::errno::Errno;
 
 use super::entry::Extent;
 use super::history::AttemptLine;
+use super::home::Home;
 use super::journal::Journal;
-use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
+use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path, message_path};
 use super::scan::Cursor;
 use super::{SpoolError, entry};
 use crate::model::verdict::Kind;
@@ -48,6 +49,7 @@ const GONE_BYTES_MAX: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct SpoolClaim<'q> {
     pub(super) queue: &'q SpoolQueue,
+    pub(super) home: Home<'q>,
     pub(super) spot: Spot,
     /// Its lock is the claim.
     file: File,
@@ -74,7 +76,12 @@ impl SpoolQueue {
     /// Claims the entry at `spot`, if it is there and free.
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, SpoolError> {
         let path = spot.path();
-        let Some(file) = self.lock_entry(&path)? else { return Ok(Taken::Gone) };
+        let home = match Home::of(self, &spot.name.id) {
+            Ok(home) => home,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Taken::Gone),
+            Err(error) => return Err(self.failed("open", &path)(error)),
+        };
+        let Some(file) = home.lock_entry(&path)? else { return Ok(Taken::Gone) };
         let (file, size) = match file {
             Locked::Ours(file, size) => (file, size),
             Locked::NoFile => return self.set_aside(spot, "it is no regular file".to_owned()),
@@ -87,15 +94,28 @@ impl SpoolQueue {
             Ok(pair) => pair,
             Err(why) => return self.set_aside(spot, why),
         };
-        let journal = Journal::open(self, &envelope.id, envelope.recipients.len())
+        let journal = Journal::open(&home, &envelope.id, envelope.recipients.len())
             .map_err(self.failed("read", &journal_path(&envelope.id).1))?;
         fault::point("claim.taken").map_err(self.failed("claim", &path))?;
-        Ok(Taken::Claim(Box::new(SpoolClaim { queue: self, spot: spot.clone(), file, envelope, extent, journal })))
+        Ok(Taken::Claim(Box::new(SpoolClaim {
+            queue: self,
+            home,
+            spot: spot.clone(),
+            file,
+            envelope,
+            extent,
+            journal,
+        })))
     }
 
     /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.
     pub(super) fn lock_entry(&self, path: &str) -> Result<Option<Locked>, SpoolError> {
-        let file = match dir::open_file(&self.dir, path, dir::Open::ReadWrite) {
+        self.lock_at(&self.dir, path, path)
+    }
+
+    /// The same for the file `inner` in `dir_fd`, which lies at `path`.
+    pub(super) fn lock_at(&self, dir_fd: &File, inner: &str, path: &str) -> Result<Option<Locked>, SpoolError> {
+        let file = match dir::open_file(dir_fd, inner, dir::Open::ReadWrite) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             // A link, a folder, a socket.
@@ -114,7 +134,7 @@ impl SpoolQueue {
             return Ok(Some(Locked::Contended));
         }
         let ours = file.metadata().map_err(self.failed("look at", path))?;
-        let named = dir::stat(&self.dir, path).map_err(self.failed("look at", path))?;
+        let named = dir::stat(dir_fd, inner).map_err(self.failed("look at", path))?;
         let same = named.is_some_and(|named| named.st_ino == ours.ino() && named.st_dev == ours.dev());
         Ok(if same && ours.nlink() > 0 { Some(Locked::Ours(file, ours.size())) } else { None })
     }
@@ -163,11 +183,10 @@ pub(super) fn read_entry(file: &File, size: u64, name: &EntryName) -> Result<(En
     if envelope.id != name.id {
         return Err(format!("its envelope belongs to entry {}", envelope.id));
     }
-    let expected = extent.start.saturating_add(extent.len);
-    if size != expected {
-        return Err(format!("it has {size} bytes, and {expected} were written"));
+    match extent.wrong_size(size) {
+        Some(why) => Err(why),
+        None => Ok((envelope, extent)),
     }
-    Ok((envelope, extent))
 }
 
 impl<'q> Queue for &'q SpoolQueue {
@@ -273,8 +292,8 @@ impl SpoolClaim<'_> {
             return Ok(());
         }
         fault::point("settle.rename")?;
-        self.queue.ensure_folder(&to.folder())?;
-        dir::rename_new(&self.queue.dir, &self.spot.path(), &to.path())?;
+        self.home.ensure_folder(&to.folder())?;
+        dir::rename_new(self.home.dir(), self.home.inner(&self.spot.path()), self.home.inner(&to.path()))?;
         fault::instant("settle.renamed");
         Ok(())
     }
@@ -287,7 +306,7 @@ impl SpoolClaim<'_> {
         }
         self.queue.mark_key(&self.envelope.id)?;
         fault::point("settle.unlink")?;
-        dir::unlink(&self.queue.dir, &self.spot.path())?;
+        dir::unlink(self.home.dir(), self.home.inner(&self.spot.path()))?;
         fault::instant("settle.unlinked");
         if self.journal.exists() {
             locked(&self.queue.untidy).push(journal_path(&self.envelope.id).1);
@@ -306,7 +325,7 @@ impl SpoolClaim<'_> {
             results: vec![(all, Verdict::Delivered)],
         };
         // If this fails, what comes is an unlink; if that fails too, the run still passes the entry over.
-        let _ = self.journal.note(self.queue, &self.envelope.id, &note);
+        let _ = self.journal.note(&self.home, &self.envelope.id, &note);
     }
 }
 
@@ -344,15 +363,16 @@ impl Claim for SpoolClaim<'_> {
     }
 
     fn message(&self) -> Result<Message, SpoolError> {
-        let open = || -> io::Result<File> {
-            // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a
-            // sendmail that backgrounds itself.
-            let mut file = dir::open_file(&self.queue.dir, &self.spot.path(), dir::Open::Read)?;
-            io::Seek::seek(&mut file, io::SeekFrom::Start(self.extent.start))?;
-            Ok(file)
-        };
-        let file = open().map_err(self.queue.failed("open", &self.spot.path()))?;
+        let path = if self.extent.apart { message_path(&self.envelope.id) } else { self.spot.path() };
+        // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a sendmail
+        // that backgrounds itself.
+        let file = dir::open_file(self.home.dir(), self.home.inner(&path), dir::Open::Read);
+        let file = file.and_then(|file| self.extent.of_message(file)).map_err(self.queue.failed("open", &path))?;
         Ok(Message { file, len: self.extent.len })
+    }
+
+    fn is_left(&self) -> bool {
+        self.home.is_left()
     }
 
     fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, SpoolError> {
@@ -362,10 +382,10 @@ impl Claim for SpoolClaim<'_> {
         }
         let id = self.envelope.id.clone();
         let failed = |doing| self.queue.failed(doing, &journal_path(&id).1);
-        let mark = self.journal.begin(self.queue, &id, &group, now).map_err(failed("write"))?;
+        let mark = self.journal.begin(&self.home, &id, &group, now).map_err(failed("write"))?;
         let begun = Begun { group, mark: Some(mark) };
         if self.queue.announces
-            && let Err(error) = self.journal.sync(self.queue, &id)
+            && let Err(error) = self.journal.sync(&self.home, &id)
         {
             let error = failed("sync")(error);
             // If not even this can be written, it is held in vain.
@@ -382,7 +402,7 @@ impl Claim for SpoolClaim<'_> {
     }
 
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), SpoolError> {
-        let noted = self.journal.note(self.queue, &self.envelope.id, attempt);
+        let noted = self.journal.note(&self.home, &self.envelope.id, attempt);
         noted.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
     }
 
@@ -420,7 +440,7 @@ impl Claim for SpoolClaim<'_> {
     }
 
     fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), SpoolError> {
-        let noted = self.journal.noticed(self.queue, &self.envelope.id, about, recipients, now);
+        let noted = self.journal.noticed(&self.home, &self.envelope.id, about, recipients, now);
         noted.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
     }
 

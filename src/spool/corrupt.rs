@@ -9,6 +9,7 @@ use super::SpoolError;
 use super::amend::Hand;
 use super::claim::{Locked, locked};
 use super::entry::{self, Extent};
+use super::home::Home;
 use super::journal::Journal;
 use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
 use crate::model::{EntryId, Envelope, Micros};
@@ -78,7 +79,7 @@ impl SpoolQueue {
             Some(file) => match entry::read(file) {
                 Err(why) => (None, Some(why)),
                 Ok((envelope, extent)) => {
-                    let why = wrong_size(bytes, extent);
+                    let why = extent.wrong_size(bytes);
                     (Some((envelope, extent)), why)
                 }
             },
@@ -99,9 +100,14 @@ impl SpoolQueue {
             dir::unlink(&self.dir, &path)?;
             let Some(id) = &id else { return Ok(()) };
             if self.locate(id).map_err(io::Error::other)?.is_none() {
-                let mut journal = Journal::open(self, id, 0)?;
+                let home = match Home::of(self, id) {
+                    // What its job had has gone with it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                    other => other?,
+                };
+                let mut journal = Journal::open(&home, id, 0)?;
                 if journal.exists() {
-                    journal.remove(self, id, hand.at, hand.by)?;
+                    journal.remove(&home, id, hand.at, hand.by)?;
                     locked(&self.untidy).push(journal_path(id).1);
                 }
             }
@@ -122,7 +128,7 @@ impl SpoolQueue {
             Ok(read) => read,
             Err(why) => return Ok(Mended::No(why)),
         };
-        if let Some(why) = wrong_size(size, extent) {
+        if let Some(why) = extent.wrong_size(size) {
             return Ok(Mended::No(why));
         }
         let id = envelope.id;
@@ -130,20 +136,23 @@ impl SpoolQueue {
             return Ok(Mended::No(format!("its twin lies in {}", twin.folder())));
         }
         let steps = || -> io::Result<Option<String>> {
-            if let Some((job, _)) = id.job()
-                && dir::stat(&self.dir, &format!("jobs/{job}"))?.is_none()
-            {
-                return Ok(Some("its job has ended; submit its message anew".to_owned()));
-            }
+            let home = match Home::of(self, &id) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let why = "its job is paused, was cancelled or has ended; let it go on, or submit its message anew";
+                    return Ok(Some(why.to_owned()));
+                }
+                other => other?,
+            };
             file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-            let mut journal = Journal::open(self, &id, envelope.recipients.len())?;
+            let mut journal = Journal::open(&home, &id, envelope.recipients.len())?;
             if journal.exists() {
                 let history = &journal.history;
                 let open = |i: &usize| !history.is_closed(*i) && !history.in_flight.contains(i);
                 let open = (0..envelope.recipients.len()).filter(open).collect();
-                journal.reopen(self, &id, open, hand.at, hand.by)?;
+                journal.reopen(&home, &id, open, hand.at, hand.by)?;
             }
             let to = Spot { state: State::Ready, name: EntryName::new(hand.at, id.clone()) };
+            // By the job's name, as it comes from elsewhere: see `amend`.
             self.ensure_folder(&to.folder())?;
             dir::rename_new(&self.dir, &path, &to.path())?;
             Ok(None)
@@ -153,9 +162,4 @@ impl SpoolQueue {
             None => Ok(Mended::Queued(id)),
         }
     }
-}
-
-fn wrong_size(bytes: u64, extent: Extent) -> Option<String> {
-    let expected = extent.start.saturating_add(extent.len);
-    (bytes != expected).then(|| format!("it has {bytes} bytes, and {expected} were written"))
 }

@@ -84,7 +84,7 @@ impl DropFolder {
     /// A file without a name, for what does not become a drop file as it is.
     pub fn scratch(&self) -> Result<File, SpoolError> {
         let name = format!(".{}", EntryId::new(clock::now()));
-        let make = || Unnamed::create(&self.dir, DROP, &name)?.keep(&self.dir);
+        let make = || Unnamed::create(&self.dir, DROP, &name)?.nameless(&self.dir);
         make().map_err(self.failed("write a new entry"))
     }
 

@@ -4,7 +4,8 @@
 //! The head's first field is `size`, the number of the message's bytes, in twenty columns: it is filled in when the
 //! message is complete, so that a truncated file is known by its length.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ struct Head {
     /// How many recipient lines follow.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     recipients: Option<usize>,
+    /// The message lies beside, for all entries of the job.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    apart: bool,
     #[serde(flatten)]
     origin: Origin,
 }
@@ -40,10 +44,30 @@ struct Head {
 /// What the head says of the message behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Where the message begins in the file.
+    /// Where the message begins in the file; where the head ends, if it is `apart`.
     pub start: u64,
     /// How many bytes it has.
     pub len: u64,
+    /// It lies in the job's folder, and this file has the envelope alone.
+    pub apart: bool,
+}
+
+impl Extent {
+    /// What is wrong with an entry file of `bytes` bytes, if anything.
+    pub fn wrong_size(&self, bytes: u64) -> Option<String> {
+        let expected = if self.apart { self.start } else { self.start.saturating_add(self.len) };
+        (bytes != expected).then(|| format!("it has {bytes} bytes, and {expected} were written"))
+    }
+
+    /// Positions the file that has the message at its first byte. One that lies apart must have its whole length.
+    pub fn of_message(&self, mut file: File) -> io::Result<File> {
+        if !self.apart {
+            file.seek(SeekFrom::Start(self.start))?;
+        } else if file.metadata()?.len() != self.len {
+            return Err(io::Error::other(format!("it has not the {} bytes that were written", self.len)));
+        }
+        Ok(file)
+    }
 }
 
 /// The longest head that an envelope with so many recipients can have: each byte of an address may
@@ -54,6 +78,15 @@ pub fn longest_head(recipients: usize) -> u64 {
 
 /// The head's bytes for `envelope`, with the size still zero.
 pub fn head(envelope: &Envelope) -> io::Result<Vec<u8>> {
+    head_of(envelope, None)
+}
+
+/// The whole file of an entry whose message of `len` bytes lies in its job's folder.
+pub fn head_apart(envelope: &Envelope, len: u64) -> io::Result<Vec<u8>> {
+    head_of(envelope, Some(len))
+}
+
+fn head_of(envelope: &Envelope, apart: Option<u64>) -> io::Result<Vec<u8>> {
     let several = envelope.recipients.len() != 1;
     let head = Head {
         size: 0,
@@ -62,12 +95,13 @@ pub fn head(envelope: &Envelope) -> io::Result<Vec<u8>> {
         sender: envelope.sender_text().to_owned(),
         recipient: if several { None } else { envelope.recipients.first().cloned() },
         recipients: several.then_some(envelope.recipients.len()),
+        apart: apart.is_some(),
         origin: envelope.origin.clone(),
     };
     let json = serde_json::to_string(&head)?;
     let mut bytes = Vec::with_capacity(json.len() + 64 + if several { envelope.recipients.len() * 40 } else { 0 });
     // `json` is an object, so its text begins with a brace.
-    bytes.extend_from_slice(format!("{{\"size\":{:>SIZE_WIDTH$},{}\n", 0, &json[1..]).as_bytes());
+    bytes.extend_from_slice(format!("{{\"size\":{:>SIZE_WIDTH$},{}\n", apart.unwrap_or(0), &json[1..]).as_bytes());
     if several {
         for recipient in &envelope.recipients {
             serde_json::to_writer(&mut bytes, recipient)?;
@@ -111,7 +145,10 @@ pub fn read(file: impl Read) -> Result<(Envelope, Extent), String> {
     if !line.is_empty() {
         return Err("no empty line follows its envelope".to_owned());
     }
-    Ok((Envelope { id: head.id, sender, recipients, origin: head.origin }, Extent { start, len: head.size }))
+    Ok((
+        Envelope { id: head.id, sender, recipients, origin: head.origin },
+        Extent { start, len: head.size, apart: head.apart },
+    ))
 }
 
 /// One line without its newline; counts its bytes.
@@ -144,6 +181,7 @@ mod tests {
                 notify: Some("never".into()),
                 ret: None,
                 envid: None,
+                verp: None,
             },
         }
     }

@@ -1,11 +1,12 @@
 //! Finding entries: every name of a state, and one entry by its id.
 
+use std::fs::File;
 use std::io;
 
 use super::SpoolError;
 use super::entry::{self, Extent};
 use super::history::{AttemptLine, History, read_history};
-use super::layout::{EntryName, SpoolQueue, Spot, State, folder, journal_path};
+use super::layout::{EntryName, SpoolQueue, Spot, State, folder, journal_path, message_path};
 use crate::model::{EntryId, Envelope};
 use crate::sys::dir;
 
@@ -15,7 +16,7 @@ pub struct Seen {
     pub spot: Spot,
     pub envelope: Envelope,
     pub extent: Extent,
-    pub file: std::fs::File,
+    pub file: File,
 }
 
 impl SpoolQueue {
@@ -99,6 +100,16 @@ impl SpoolQueue {
         let (envelope, extent) =
             entry::read(&file).map_err(|why| SpoolError::Corrupt { path: self.path(&path), why })?;
         Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
+    }
+
+    /// The message of entry `id`, whose own file and extent these are, positioned at its first byte.
+    pub fn message_of(&self, id: &EntryId, file: File, extent: Extent) -> Result<File, SpoolError> {
+        let path = message_path(id);
+        let open = || match extent.apart {
+            true => dir::open_file(&self.dir, &path, dir::Open::Read),
+            false => Ok(file),
+        };
+        open().and_then(|file| extent.of_message(file)).map_err(self.failed("open the message", &path))
     }
 
     /// What the journal of entry `id` tells; the empty history if it has none. Each attempt is shown to `each`.

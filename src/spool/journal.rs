@@ -8,7 +8,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::history::{AttemptLine, History, Line, ResultLine, letter_of, read_history};
-use super::layout::{SpoolQueue, journal_path};
+use super::home::Home;
+use super::layout::journal_path;
 use crate::model::{EntryId, Micros, Verdict};
 use crate::policy::notice::About;
 use crate::queue::AttemptNote;
@@ -28,9 +29,9 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the journal of entry `id` with `recipients` recipients, if there is one.
-    pub fn open(queue: &SpoolQueue, id: &EntryId, recipients: usize) -> io::Result<Journal> {
+    pub fn open(home: &Home<'_>, id: &EntryId, recipients: usize) -> io::Result<Journal> {
         let (_, path) = journal_path(id);
-        let file = match dir::open_file(&queue.dir, &path, dir::Open::ReadWrite) {
+        let file = match dir::open_file(home.dir(), home.inner(&path), dir::Open::ReadWrite) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Journal {
@@ -53,23 +54,23 @@ impl Journal {
     }
 
     /// Announces a group. Returns where its status stands.
-    pub fn begin(&mut self, queue: &SpoolQueue, id: &EntryId, group: &[usize], now: Micros) -> io::Result<u64> {
+    pub fn begin(&mut self, home: &Home<'_>, id: &EntryId, group: &[usize], now: Micros) -> io::Result<u64> {
         fault::point("journal.begin")?;
         let line = Line::Begun { begun: now, group: group.to_vec(), status: "?".repeat(group.len()) };
-        let end = self.append(queue, id, &line)?;
+        let end = self.append(home, id, &line)?;
         fault::instant("journal.begun");
         // The line ends in `status"}` and a newline, so the status ends three bytes before the end.
         Ok(end - 3 - group.len() as u64)
     }
 
     /// Waits until what was announced is on disk. Workers that wait at the same time share a commit of the file system.
-    pub fn sync(&mut self, queue: &SpoolQueue, id: &EntryId) -> io::Result<()> {
+    pub fn sync(&mut self, home: &Home<'_>, id: &EntryId) -> io::Result<()> {
         fault::point("intent.sync")?;
         if let Some(file) = &self.file {
             file.sync_data()?;
         }
         if self.fresh {
-            durable::sync_dir(&queue.dir, &journal_path(id).0)?;
+            durable::sync_dir(home.dir(), home.inner(&journal_path(id).0))?;
             self.fresh = false;
         }
         fault::instant("intent.synced");
@@ -93,7 +94,7 @@ impl Journal {
     }
 
     /// Records a finished attempt.
-    pub fn note(&mut self, queue: &SpoolQueue, id: &EntryId, note: &AttemptNote) -> io::Result<()> {
+    pub fn note(&mut self, home: &Home<'_>, id: &EntryId, note: &AttemptNote) -> io::Result<()> {
         fault::point("journal.note")?;
         let result = |(group, verdict): &(Vec<usize>, Verdict)| ResultLine {
             group: group.clone(),
@@ -107,7 +108,7 @@ impl Journal {
             next: note.next,
             results: note.results.iter().map(result).collect(),
         };
-        self.append(queue, id, &Line::Attempt(line.clone()))?;
+        self.append(home, id, &Line::Attempt(line.clone()))?;
         self.history.take(Line::Attempt(line));
         fault::instant("journal.noted");
         Ok(())
@@ -116,7 +117,7 @@ impl Journal {
     /// Records that the sender was told.
     pub fn noticed(
         &mut self,
-        queue: &SpoolQueue,
+        home: &Home<'_>,
         id: &EntryId,
         about: About,
         recipients: &[usize],
@@ -124,42 +125,35 @@ impl Journal {
     ) -> io::Result<()> {
         fault::point("notice.record")?;
         let line = Line::Noticed { noticed: now, about, group: recipients.to_vec() };
-        self.append(queue, id, &line)?;
+        self.append(home, id, &line)?;
         self.history.take(line);
         Ok(())
     }
 
     /// Opens `group` again, with no attempt made and no time waited.
-    pub fn reopen(
-        &mut self,
-        queue: &SpoolQueue,
-        id: &EntryId,
-        group: Vec<usize>,
-        at: Micros,
-        by: u32,
-    ) -> io::Result<()> {
+    pub fn reopen(&mut self, home: &Home<'_>, id: &EntryId, group: Vec<usize>, at: Micros, by: u32) -> io::Result<()> {
         let line = Line::Reopened { reopened: at, by, group };
-        self.append(queue, id, &line)?;
+        self.append(home, id, &line)?;
         self.history.take(line);
         Ok(())
     }
 
     /// Closes every recipient of an entry that a person removes.
-    pub fn remove(&mut self, queue: &SpoolQueue, id: &EntryId, at: Micros, by: u32) -> io::Result<()> {
+    pub fn remove(&mut self, home: &Home<'_>, id: &EntryId, at: Micros, by: u32) -> io::Result<()> {
         let line = Line::Removed { removed: at, by };
-        self.append(queue, id, &line)?;
+        self.append(home, id, &line)?;
         self.history.take(line);
         Ok(())
     }
 
     /// Adds a line, and makes the journal first if it is missing. Returns where the file ends then.
-    fn append(&mut self, queue: &SpoolQueue, id: &EntryId, line: &Line) -> io::Result<u64> {
+    fn append(&mut self, home: &Home<'_>, id: &EntryId, line: &Line) -> io::Result<u64> {
         let file = match &mut self.file {
             Some(file) => file,
             empty => {
                 let (folder, path) = journal_path(id);
-                queue.ensure_folder(&folder)?;
-                let file = dir::open_file(&queue.dir, &path, dir::Open::Create)?;
+                home.ensure_folder(&folder)?;
+                let file = dir::open_file(home.dir(), home.inner(&path), dir::Open::Create)?;
                 fault::instant("journal.made");
                 self.fresh = true;
                 empty.insert(file)
@@ -244,8 +238,8 @@ mod tests {
             let (folder, path) = journal_path(&id);
             queue.ensure_folder(&folder).expect("a folder");
             std::fs::write(queue.path(&path), left).expect("written");
-            let mut journal = Journal::open(&queue, &id, 2).expect("opened");
-            let mark = journal.begin(&queue, &id, &[0, 1], Micros(1)).expect("begun");
+            let mut journal = Journal::open(&Home::top(&queue), &id, 2).expect("opened");
+            let mark = journal.begin(&Home::top(&queue), &id, &[0, 1], Micros(1)).expect("begun");
             journal.answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Delivered])).expect("answered");
             assert!(queue.history(&id, 0, &mut |_| {}).expect("read").all_closed(), "{left:?}");
         }
@@ -257,9 +251,9 @@ mod tests {
         let spool = super::super::Spool::create(temp.path()).expect("a spool");
         let queue = spool.queue("outbound").expect("a queue");
         let id = EntryId::new(Micros(1));
-        let open = || Journal::open(&queue, &id, 2).expect("opened");
+        let open = || Journal::open(&Home::top(&queue), &id, 2).expect("opened");
         let mut journal = open();
-        let mark = journal.begin(&queue, &id, &[0, 1], Micros(1)).expect("begun");
+        let mark = journal.begin(&Home::top(&queue), &id, &[0, 1], Micros(1)).expect("begun");
         assert_eq!(open().history.in_flight, BTreeSet::from([0, 1]));
         journal
             .answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Unknown(Reason::new("x"))]))
@@ -275,7 +269,7 @@ mod tests {
             next: None,
             results: vec![(vec![1], Verdict::Failed(Reason::new("no")))],
         };
-        again.note(&queue, &id, &note).expect("noted");
+        again.note(&Home::top(&queue), &id, &note).expect("noted");
         let history = open().history;
         assert!(history.all_closed() && history.any(Kind::Failed) && history.in_flight.is_empty(), "{history:?}");
     }

@@ -351,26 +351,36 @@ pub fn journal_path(id: &EntryId) -> (String, String) {
     (folder, file)
 }
 
+/// The message that the entries of `id`'s job have in common, relative to the queue's folder.
+pub fn message_path(id: &EntryId) -> String {
+    id.job().map_or(String::new(), |(job, _)| format!("jobs/{job}/message"))
+}
+
 impl SpoolQueue {
     /// Makes a folder that is made on demand, durably.
     pub(super) fn ensure_folder(&self, folder: &str) -> io::Result<()> {
-        if dir::stat(&self.dir, folder)?.is_some() {
-            return Ok(());
-        }
-        let parent = folder.rsplit_once('/').map_or(".", |(parent, _)| parent);
-        let made = match dir::make(&self.dir, folder) {
-            // The last entry of a job has left its ready/, and comes back.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && parent.ends_with("/ready") => {
-                dir::make(&self.dir, parent)?;
-                dir::make(&self.dir, folder)?
-            }
-            other => other?,
-        };
-        if made {
-            durable::sync_dir(&self.dir, parent)?;
-        }
-        Ok(())
+        make_folder(&self.dir, folder)
     }
+}
+
+/// Makes the folder `folder` in `dir_fd`, durably, if it is missing.
+pub(super) fn make_folder(dir_fd: &File, folder: &str) -> io::Result<()> {
+    if dir::stat(dir_fd, folder)?.is_some() {
+        return Ok(());
+    }
+    let parent = folder.rsplit_once('/').map_or(".", |(parent, _)| parent);
+    let made = match dir::make(dir_fd, folder) {
+        // The last entry of a job has left its ready/, and comes back.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && (parent == "ready" || parent.ends_with("/ready")) => {
+            dir::make(dir_fd, parent)?;
+            dir::make(dir_fd, folder)?
+        }
+        other => other?,
+    };
+    if made {
+        durable::sync_dir(dir_fd, parent)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

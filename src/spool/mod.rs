@@ -41,7 +41,7 @@
 //!
 //! - **An entry file never changes after it is published.** It is the envelope as one JSON line, the recipients as JSON
 //!   lines where there are several, an empty line, and the message's bytes.
-//! - **Publish** is one function for single entries ([`publish`]) and one for batches ([`batch`]); each documents its
+//! - **Publish** is one function for single entries ([`publish`]) and one for jobs ([`job`]); each documents its
 //!   steps. The publisher holds the entry's lock until it is durable, so nothing is handed over that a power cut could
 //!   still take back from the submitter.
 //! - **Claimed is a lock, not a place** ([`claim`]): a killed worker's claim is free at once, with nothing to recover.
@@ -60,12 +60,16 @@ pub mod drop;
 pub mod entry;
 pub mod find;
 pub mod history;
+mod home;
+pub mod job;
 mod journal;
 pub mod keys;
 pub mod layout;
 pub mod notes;
+pub mod post;
 pub mod publish;
 pub mod scan;
+pub mod sorter;
 mod storm;
 pub mod sweep;
 

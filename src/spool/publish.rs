@@ -113,7 +113,7 @@ impl SpoolQueue {
     /// A file without a name, for what does not become an entry as it is.
     pub fn scratch(&self) -> Result<File, SpoolError> {
         let name = EntryId::new(clock::now());
-        let make = || Unnamed::create(&self.dir, "tmp", name.as_str())?.keep(&self.dir);
+        let make = || Unnamed::create(&self.dir, "tmp", name.as_str())?.nameless(&self.dir);
         make().map_err(self.failed("write a new entry", "tmp"))
     }
 }

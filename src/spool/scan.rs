@@ -178,8 +178,8 @@ impl Lane {
                 return Ok(Some(name));
             }
             if !walk.fill(queue, now, random)? {
-                if let (true, Some(job)) = (walk.empty, job_of(&walk.folder)) {
-                    queue.finish_job(job, &walk.folder);
+                if let (true, Some((job, folder))) = (walk.empty, job_of(&walk.folder)) {
+                    queue.finish_job(job, folder);
                 }
                 self.walk = None;
             }
@@ -228,9 +228,9 @@ impl Walk {
     }
 }
 
-/// The job of a folder `jobs/<job>/ready/<n>`.
-fn job_of(folder: &str) -> Option<&str> {
-    folder.strip_prefix("jobs/").and_then(|rest| rest.split('/').next())
+/// The job of a folder `jobs/<job>/ready/<n>`, and the rest of its path.
+fn job_of(folder: &str) -> Option<(&str, &str)> {
+    folder.strip_prefix("jobs/")?.split_once('/')
 }
 
 /// Whether a job's publisher has let go of its folder.
@@ -243,8 +243,8 @@ fn is_published(queue: &SpoolQueue, job: &str) -> bool {
 fn parts(queue: &SpoolQueue, ready: &str, random: &mut Random) -> Vec<String> {
     let names = queue.names(ready).into_iter().flatten().flatten();
     let mut folders: Vec<String> = names.map(|n| format!("{ready}/{n}")).collect();
-    if let (true, Some(job)) = (folders.is_empty(), job_of(ready)) {
-        queue.finish_job(job, ready);
+    if let (true, Some((job, folder))) = (folders.is_empty(), job_of(ready)) {
+        queue.finish_job(job, folder);
     }
     let by = random.below(folders.len().max(1));
     folders.rotate_left(by);

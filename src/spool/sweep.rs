@@ -4,7 +4,7 @@
 //! - journals that close every recipient and whose entry is in no state, looked for twice;
 //! - `failed/`: entries kept longer than `failed_keep`, with their journals;
 //! - keys that were marked or made longer than `key_keep` ago;
-//! - jobs that have ended.
+//! - jobs that have ended; those of a post and those that were cancelled after `failed_keep`.
 //!
 //! Nothing here ever adopts a half-written file, and nothing here touches mail that somebody still waits for.
 
@@ -60,16 +60,16 @@ impl Lone {
 }
 
 impl SpoolQueue {
-    /// Removes an ended job's folder: nothing in ready/ and hold/ (the kernel tells, by rmdir), nothing in failed/. One
-    /// with failed entries stays until they are gone. `folder` is the part of it that was seen empty.
+    /// Moves an ended job to done/: nothing in ready/ and hold/ (the kernel tells, by rmdir), nothing in failed/. One with
+    /// failed entries stays until they are gone. `folder` is the part of it that was seen empty, as `ready/<n>`.
     pub(super) fn finish_job(&self, job: &str, folder: &str) {
         // Each step may fail because somebody else is at it or something is in there; then the job has not ended.
         let end = || -> io::Result<bool> {
-            let (ready, hold) = (format!("jobs/{job}/ready"), format!("jobs/{job}/hold"));
-            let ended =
-                dir::remove(&self.dir, folder)? && dir::remove(&self.dir, &ready)? && dir::remove(&self.dir, &hold)?;
+            // By its descriptor: of a job that was paused meanwhile nothing would be there by its name, as if it had ended.
+            let top = dir::open_at(&self.dir, &format!("jobs/{job}"))?;
+            let ended = dir::remove(&top, folder)? && dir::remove(&top, "ready")? && dir::remove(&top, "hold")?;
             fault::instant("job.empty");
-            if !ended || !dir::remove(&self.dir, &format!("jobs/{job}/failed"))? {
+            if !ended || !dir::remove(&top, "failed")? {
                 return Ok(false);
             }
             // Its journals go with it, so the unlinks of its entries must be durable first.
@@ -78,22 +78,35 @@ impl SpoolQueue {
             self.ensure_folder("done")?;
             dir::rename_new(&self.dir, &format!("jobs/{job}"), &format!("done/{job}"))?;
             fault::instant("job.renamed");
-            self.clear(job);
+            self.clear(job, Duration::MAX);
             Ok(true)
         };
         let _ = end();
     }
 
-    /// Removes an ended job's folder in `done/`; or brings it back, where somebody has made a place for an entry in it just
-    /// before it was renamed. Nobody makes one afterwards: all go by the name in `jobs/`.
-    fn clear(&self, job: &str) {
+    /// Removes an ended job's folder in `done/`, that of a post when it is older than `keep`; or brings it back, where
+    /// somebody has made a place for an entry in it just before it was renamed. Nobody makes one afterwards: who came from
+    /// elsewhere goes by the name in `jobs/`, and whoever held an entry in it kept it from ending.
+    fn clear(&self, job: &str, keep: Duration) {
         let (done, jobs) = (format!("done/{job}"), format!("jobs/{job}"));
-        let gone = |place| dir::stat(&self.dir, &format!("{done}/{place}")).is_ok_and(|stat| stat.is_none());
+        let gone = |place: &&str| dir::stat(&self.dir, &format!("{done}/{place}")).is_ok_and(|stat| stat.is_none());
         if State::ALL.map(State::name).iter().all(gone) {
-            remove_tree(&self.dir, &done);
+            if gone(&"message") || self.age(&done).is_some_and(|age| age >= keep) {
+                remove_tree(&self.dir, &done);
+            } else {
+                // What a post's journals told is over.
+                remove_tree(&self.dir, &format!("{done}/journal"));
+            }
         } else if dir::rename_new(&self.dir, &done, &jobs).is_ok() {
             let _ = self.wake();
         }
+    }
+
+    /// How long ago the folder or file `path` was moved to where it is.
+    fn age(&self, path: &str) -> Option<Duration> {
+        let changed = dir::stat(&self.dir, path).ok().flatten()?.st_ctime;
+        let changed = UNIX_EPOCH + Duration::from_secs(u64::try_from(changed).unwrap_or(0));
+        Some(SystemTime::now().duration_since(changed).unwrap_or_default())
     }
 
     /// What lies in `tmp/` and belongs to nobody.
@@ -157,6 +170,8 @@ impl SpoolQueue {
             removed += u64::from(dir::unlink(&self.dir, &path).is_ok());
         }
         self.finish_jobs();
+        self.clear_done(failed_keep);
+        self.drop_cancelled(failed_keep);
         Ok(removed)
     }
 
@@ -189,8 +204,23 @@ impl SpoolQueue {
 
     /// Finishes what a process began that was killed while it ended a job.
     pub fn clear_ended(&self) {
+        self.clear_done(Duration::MAX);
+    }
+
+    fn clear_done(&self, keep: Duration) {
         for job in self.names("done").into_iter().flatten().flatten() {
-            self.clear(&job);
+            self.clear(&job, keep);
+        }
+    }
+
+    /// Removes the folders of jobs that were cancelled longer than `keep` ago. A worker may have one's entry in hand for a
+    /// while, so none goes at once.
+    fn drop_cancelled(&self, keep: Duration) {
+        for job in self.names("cancelled").into_iter().flatten().flatten() {
+            let path = format!("cancelled/{job}");
+            if self.age(&path).is_some_and(|age| age >= keep.max(ORPHAN_AGE)) {
+                remove_tree(&self.dir, &path);
+            }
         }
     }
 
@@ -203,7 +233,7 @@ impl SpoolQueue {
                 let _ = dir::remove(&self.dir, &format!("{ready}/{n}"));
             }
             if self.names(&ready).is_ok_and(|mut names| names.next().is_none()) {
-                self.finish_job(&job, &ready);
+                self.finish_job(&job, "ready");
             }
         }
     }

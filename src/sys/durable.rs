@@ -53,8 +53,8 @@ impl Unnamed {
         Ok(self.file)
     }
 
-    /// Keeps it without a name, as long as its descriptor lives.
-    pub fn keep(self, dir_fd: impl AsFd) -> io::Result<File> {
+    /// Lets the file stay without a name: it vanishes with its last descriptor, also where it had one so far.
+    pub fn nameless(self, dir_fd: impl AsFd) -> io::Result<File> {
         if let Some(name) = &self.fallback {
             dir::unlink(dir_fd, name)?;
         }

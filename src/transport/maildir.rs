@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Handover, Next, Transport};
-use crate::model::{Attempt, Envelope, Reason, Verdict};
+use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::fault;
 use crate::sys::process::host_name;
@@ -42,7 +42,8 @@ impl Maildir {
         Ok(())
     }
 
-    fn deliver(&self, envelope: &Envelope, recipient: usize, message: &File) -> io::Result<()> {
+    fn deliver(&self, handover: (&Envelope, Option<&Address>), recipient: usize, message: &File) -> io::Result<()> {
+        let (envelope, sender) = handover;
         let (id, born) = (&envelope.id, envelope.origin.submitted.0);
         let name = format!("{}.M{:06}R{id}N{recipient}.{}", born / 1_000_000, born % 1_000_000, self.host);
         let (tmp, new) = (self.path.join("tmp").join(&name), self.path.join("new").join(&name));
@@ -57,7 +58,8 @@ impl Maildir {
         let written = (|| {
             fault::point("maildir.made")?;
             let to = &envelope.recipients[recipient];
-            file.write_all(format!("Return-Path: <{}>\nDelivered-To: {to}\n", envelope.sender_text()).as_bytes())?;
+            let sender = sender.map_or("", Address::as_str);
+            file.write_all(format!("Return-Path: <{sender}>\nDelivered-To: {to}\n").as_bytes())?;
             copy(message, &mut file)?;
             file.sync_data()?;
             fault::point("maildir.synced")?;
@@ -113,7 +115,7 @@ impl Transport for Maildir {
     }
 
     fn send(&mut self, handover: Handover<'_>, _next: &mut Next<'_>, _signals: &Signals) -> Attempt {
-        let Handover { envelope, group, message } = handover;
+        let Handover { envelope, sender, group, message } = handover;
         let start = match io::Seek::stream_position(&mut &message.file) {
             Ok(start) => start,
             Err(error) => return Attempt::SinkDown(error.to_string()),
@@ -121,7 +123,7 @@ impl Transport for Maildir {
         let mut verdicts = Vec::with_capacity(group.len());
         for &recipient in group {
             let delivered = io::Seek::seek(&mut &message.file, io::SeekFrom::Start(start))
-                .and_then(|_| self.deliver(envelope, recipient, &message.file));
+                .and_then(|_| self.deliver((envelope, sender), recipient, &message.file));
             match delivered {
                 Ok(()) => verdicts.push(Verdict::Delivered),
                 Err(error) => {

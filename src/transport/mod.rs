@@ -14,7 +14,7 @@ pub mod smtp;
 use std::time::Duration;
 
 use crate::config;
-use crate::model::{Attempt, Envelope, Verdict};
+use crate::model::{Address, Attempt, Envelope, Verdict};
 use crate::policy::notice::About;
 use crate::queue::Message;
 use crate::sys::signals::Signals;
@@ -23,13 +23,27 @@ use crate::sys::signals::Signals;
 #[derive(Debug)]
 pub struct Handover<'a> {
     pub envelope: &'a Envelope,
+    /// The envelope sender for this group: the envelope's own, or with VERP its one recipient's.
+    pub sender: Option<&'a Address>,
     /// Positions in `envelope.recipients`; at least one.
     pub group: &'a [usize],
     pub message: Message,
 }
 
-/// Shows what will probably be handed over after what is in hand, and how many bytes its message has.
-pub type Next<'n> = dyn FnMut(&mut dyn FnMut(&Envelope, &[usize], u64)) + 'n;
+/// What a hand-over is before its message is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    pub envelope: &'a Envelope,
+    /// As in [`Handover`].
+    pub sender: Option<&'a Address>,
+    /// As in [`Handover`].
+    pub group: &'a [usize],
+    /// Bytes of the message.
+    pub size: u64,
+}
+
+/// Shows what will probably be handed over after what is in hand.
+pub type Next<'n> = dyn FnMut(&mut dyn FnMut(Letter<'_>)) + 'n;
 
 /// An open way into a sink.
 pub trait Transport {
@@ -41,6 +55,11 @@ pub trait Transport {
 
     /// Whether a group gets one verdict for all, as from an exit status, so that one bad recipient refuses the others.
     fn shares_verdicts(&self) -> bool;
+
+    /// Whether the sink makes the senders of VERP itself, so that groups stay together and get the envelope's own.
+    fn verp(&self) -> bool {
+        false
+    }
 
     /// What a delivery is to a sender who asked to be told of success; `None` where the sink is told that he asked
     /// (RFC 3461).

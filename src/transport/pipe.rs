@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::profiles::{Behaviour, with_said};
 use super::{Handover, Next, Transport, all};
-use crate::model::{Attempt, Envelope, Reason, Verdict};
+use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::child::{self, Finish};
 use crate::sys::signals::Signals;
@@ -46,8 +46,8 @@ impl Pipe {
     }
 
     /// The command line for `group`, program first.
-    fn build(&self, envelope: &Envelope, group: &[usize]) -> Vec<String> {
-        let sender = envelope.sender.as_ref().map_or(self.behaviour.null_sender, |sender| sender.as_str());
+    fn build(&self, envelope: &Envelope, sender: Option<&Address>, group: &[usize]) -> Vec<String> {
+        let sender = sender.map_or(self.behaviour.null_sender, Address::as_str);
         let mut args = vec![self.program().to_owned()];
         args.extend(self.behaviour.always.iter().map(|&option| option.to_owned()));
         if let Some(dsn) = self.behaviour.dsn {
@@ -111,14 +111,14 @@ impl Transport for Pipe {
     }
 
     fn send(&mut self, handover: Handover<'_>, _next: &mut Next<'_>, signals: &Signals) -> Attempt {
-        let Handover { envelope, group, message } = handover;
+        let Handover { envelope, sender, group, message } = handover;
         let dash = group.iter().any(|&i| envelope.recipients[i].as_str().starts_with('-'));
         if let Some(why) = self.unshielded().filter(|_| dash) {
             let text = format!("an address begins with '-', and {why}");
             return all(Verdict::Failed(Reason::new(&text)), group.len());
         }
         // Addresses have no NUL byte, by their type; an option that has one is this entry's fault.
-        let args: Result<Vec<CString>, _> = self.build(envelope, group).into_iter().map(CString::new).collect();
+        let args: Result<Vec<CString>, _> = self.build(envelope, sender, group).into_iter().map(CString::new).collect();
         let Ok(args) = args else {
             return all(Verdict::Failed(Reason::new("an option of its envelope contains a NUL byte")), group.len());
         };
@@ -159,13 +159,14 @@ mod tests {
                 notify: Some("never".to_owned()),
                 ret: None,
                 envid: None,
+                verp: None,
             },
         }
     }
 
     fn args(pipe: &Pipe, envelope: &Envelope) -> Vec<String> {
         let group: Vec<usize> = (0..envelope.recipients.len()).collect();
-        pipe.build(envelope, &group).split_off(1)
+        pipe.build(envelope, envelope.sender.as_ref(), &group).split_off(1)
     }
 
     fn pipe(profile: Profile) -> Pipe {

@@ -23,15 +23,16 @@ use self::notices::Notices;
 use self::pace::Pace;
 use crate::config::{self, OnCrash};
 use crate::events::{self, Event};
+use crate::model::address::BadAddress;
 use crate::model::verdict::Kind;
-use crate::model::{Attempt, EntryId, Envelope, Exit, Micros, Reason, Verdict};
+use crate::model::{Address, Attempt, EntryId, Exit, Micros, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::sys::slots::Slot as Session;
 use crate::sys::{clock, fault};
-use crate::transport::{Handover, Transport};
+use crate::transport::{Handover, Letter, Transport};
 
 /// So many entries of a queue that cannot be settled or claimed end its run; the board's lists have room for them.
 pub const FAULTS_MAX: u64 = board::LISTED_MAX as u64;
@@ -264,27 +265,36 @@ impl<Q: Queue> Worker<'_, Q> {
         fits.min(self.policy.max_recipients).clamp(1, rest.len().max(1))
     }
 
-    /// Shows the transport what comes after the group of `current` that is in flight: `rest`, or an entry that is claimed
-    /// for that.
+    /// Shows the transport what comes after the group of `current` that is in flight: of `rest`, or of an entry that is
+    /// claimed for that.
     fn look_ahead(
         &mut self,
         current: &Q::Claim,
         rest: &[usize],
-        limit: Duration,
-        visit: &mut dyn FnMut(&Envelope, &[usize], u64),
+        (limit, verp): (Duration, bool),
+        visit: &mut dyn FnMut(Letter<'_>),
     ) {
         if self.board.doubts().since().is_some() {
             return;
         }
         if !rest.is_empty() {
-            return visit(current.envelope(), &rest[..self.together(rest.len(), rest)], current.size());
+            return self.show(current, rest, verp, visit);
         }
         if self.ahead.is_none() {
             self.ahead = self.next().and_then(|claim| self.prepare(claim, false));
             self.slot.begin(current.id(), limit);
         }
         if let Some(Hand { claim, rest, .. }) = self.ahead.as_ref().filter(|hand| !hand.rest.is_empty()) {
-            visit(claim.envelope(), &rest[..self.together(rest.len(), rest)], claim.size());
+            self.show(claim, rest, verp, visit);
+        }
+    }
+
+    /// Shows the first group of `rest`.
+    fn show(&self, claim: &Q::Claim, rest: &[usize], verp: bool, visit: &mut dyn FnMut(Letter<'_>)) {
+        let fits = if has_senders(claim, verp) { 1 } else { rest.len() };
+        let group = &rest[..self.together(fits, rest)];
+        if let Ok(sender) = sender_of(claim, group, verp) {
+            visit(Letter { envelope: claim.envelope(), sender: sender.as_ref(), group, size: claim.size() });
         }
     }
 
@@ -306,13 +316,17 @@ impl<Q: Queue> Worker<'_, Q> {
     fn go_on(&mut self, hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
         let Hand { mut claim, mut attempt, mut rest } = hand;
         while !rest.is_empty() {
+            if claim.is_left() {
+                return self.slot.idle();
+            }
             match self.admit() {
                 Ok(true) => {}
                 // Who was not reached is still due; the name says so.
                 Ok(false) => return self.slot.idle(),
                 Err(error) => return self.stick(claim.id(), &error),
             }
-            let fits = if attempt.alone > 0 { 1 } else { transport.fit(claim.envelope(), &rest) };
+            let alone = attempt.alone > 0 || has_senders(&claim, transport.verp());
+            let fits = if alone { 1 } else { transport.fit(claim.envelope(), &rest) };
             let later = rest.split_off(self.together(fits, &rest));
             let group = std::mem::replace(&mut rest, later);
             attempt.alone = attempt.alone.saturating_sub(1);
@@ -408,6 +422,17 @@ impl<Q: Queue> Worker<'_, Q> {
         // The transport ends what hangs; only if that fails, the supervisor ends us.
         let limit = transport.longest() + MARGIN;
         self.slot.begin(claim.id(), limit);
+        let sender = match sender_of(claim, &group, transport.verp()) {
+            Ok(sender) => sender,
+            Err(why) => {
+                let verdict =
+                    Verdict::Failed(Reason::new(&format!("no VERP sender can be made for this recipient: {why}")));
+                return match self.record(claim, &group, &[verdict], attempt, false, Duration::ZERO) {
+                    Ok(()) => Group::Answered,
+                    Err(error) => Group::Fault(error),
+                };
+            }
+        };
         let message = match claim.message() {
             Ok(message) => message,
             Err(error) => return Group::Fault(error),
@@ -417,10 +442,11 @@ impl<Q: Queue> Worker<'_, Q> {
             Err(error) => return Group::Fault(error),
         };
         let group = begun.group.clone();
-        let handover = Handover { envelope: claim.envelope(), group: &group, message };
+        let handover = Handover { envelope: claim.envelope(), sender: sender.as_ref(), group: &group, message };
         fault::instant("worker.handing");
         let signals = self.signals;
-        let mut next = |visit: &mut dyn FnMut(&Envelope, &[usize], u64)| self.look_ahead(claim, rest, limit, visit);
+        let facts = (limit, transport.verp());
+        let mut next = |visit: &mut dyn FnMut(Letter<'_>)| self.look_ahead(claim, rest, facts, visit);
         let answer = transport.send(handover, &mut next, signals);
         fault::instant("worker.handed");
         self.slot.keeps_open(transport.is_open());
@@ -555,6 +581,19 @@ impl Try {
                 verdict
             }
         }
+    }
+}
+
+/// Whether each recipient has a sender of his own, which the sink does not make.
+fn has_senders<C: Claim>(claim: &C, sink_makes_them: bool) -> bool {
+    claim.envelope().origin.verp.is_some() && !sink_makes_them
+}
+
+/// The envelope sender for `group`: the envelope's own, or with VERP its one recipient's.
+fn sender_of<C: Claim>(claim: &C, group: &[usize], sink_makes_them: bool) -> Result<Option<Address>, BadAddress> {
+    match (has_senders(claim, sink_makes_them), group) {
+        (true, [recipient]) => claim.envelope().sender_for(*recipient),
+        (true | false, _) => Ok(claim.envelope().sender.clone()),
     }
 }
 

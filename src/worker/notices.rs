@@ -187,6 +187,7 @@ fn envelope(id: &EntryId, to: &Address, now: Micros) -> Envelope {
         notify: Some("never".to_owned()),
         ret: None,
         envid: None,
+        verp: None,
     };
     Envelope { id: id.clone(), sender: None, recipients: vec![to.clone()], origin }
 }

@@ -214,7 +214,7 @@ fn smtp_in(tools: &Tools) {
 }
 
 fn envelope(now: Micros) -> Envelope {
-    let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None };
+    let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
     let address = |text: &str| text.parse().expect("an address");
     let recipients = vec![address("r@example.net")];
     Envelope { id: EntryId::new(now), sender: Some(address("s@example.org")), recipients, origin }

@@ -266,7 +266,14 @@ fn reply_to(failure: &Failure) -> String {
             | Refused::NulInHeader
             | Refused::Empty
             | Refused::NoMbox { .. }
-            | Refused::NoMessages { .. } => "554 5.6.0",
+            | Refused::NoMessages { .. }
+            // Those of list posts, which do not come in here.
+            | Refused::BadLine { .. }
+            | Refused::EmptyList { .. }
+            | Refused::AllSuppressed(_)
+            | Refused::Verp(_)
+            | Refused::Suppress(_)
+            | Refused::NotByDrop => "554 5.6.0",
         },
     };
     format!("{status} {failure}")

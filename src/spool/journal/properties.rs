@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::Reason;
 use crate::model::verdict::Kind;
+use crate::spool::SpoolQueue;
 
 /// One thing that a claim's holder does.
 #[derive(Clone, Debug)]
@@ -68,6 +69,7 @@ impl Known {
     }
 
     fn step(&mut self, queue: &SpoolQueue, id: &EntryId, step: &Step) {
+        let home = &Home::top(queue);
         let (recipients, now) = (self.last.len(), Micros(1_000));
         match step {
             Step::HandOver(bits, answer) => {
@@ -76,7 +78,7 @@ impl Known {
                 if group.is_empty() {
                     return;
                 }
-                let mark = self.journal.begin(queue, id, &group, now).expect("begun");
+                let mark = self.journal.begin(home, id, &group, now).expect("begun");
                 self.in_flight.extend(&group);
                 let Some(answer) = answer else { return self.die(queue, id) };
                 let verdicts: Option<Vec<Verdict>> =
@@ -97,11 +99,11 @@ impl Known {
                 let (waited, next) = (Duration::from_micros(7), Some(Micros(2_000)));
                 let results = vec![(group, verdict)];
                 let note = AttemptNote { number: self.attempts, at: now, waited, next, results };
-                self.journal.note(queue, id, &note).expect("noted");
+                self.journal.note(home, id, &note).expect("noted");
             }
             Step::Notice(bits) => {
                 let group = members(*bits, recipients);
-                self.journal.noticed(queue, id, About::Failed, &group, now).expect("noted");
+                self.journal.noticed(home, id, About::Failed, &group, now).expect("noted");
             }
             Step::Reopen(bits) => {
                 let group = members(*bits, recipients);
@@ -110,7 +112,7 @@ impl Known {
                     self.in_flight.remove(&recipient);
                 }
                 self.attempts = 0;
-                self.journal.reopen(queue, id, group, now, 0).expect("noted");
+                self.journal.reopen(home, id, group, now, 0).expect("noted");
             }
             Step::Tear(bytes) => {
                 let Some(file) = &self.journal.file else { return };
@@ -126,7 +128,7 @@ impl Known {
 
     /// The next holder knows what the file says.
     fn die(&mut self, queue: &SpoolQueue, id: &EntryId) {
-        self.journal = Journal::open(queue, id, self.last.len()).expect("opened");
+        self.journal = Journal::open(&Home::top(queue), id, self.last.len()).expect("opened");
     }
 }
 
@@ -139,12 +141,12 @@ proptest! {
         let spool = crate::spool::Spool::create(temp.path()).expect("a spool");
         let queue = spool.queue("outbound").expect("a queue");
         let id = EntryId::new(Micros(1));
-        let journal = Journal::open(&queue, &id, recipients).expect("opened");
+        let journal = Journal::open(&Home::top(&queue), &id, recipients).expect("opened");
         let last = vec![None; recipients];
         let mut known = Known { journal, last, in_flight: BTreeSet::new(), attempts: 0 };
         for step in &steps {
             known.step(&queue, &id, step);
-            let read = Journal::open(&queue, &id, recipients).expect("opened").history;
+            let read = Journal::open(&Home::top(&queue), &id, recipients).expect("opened").history;
             prop_assert_eq!((&read.last, &read.in_flight), (&known.last, &known.in_flight), "{:?}", step);
             prop_assert_eq!(read.attempts(), known.attempts);
             // Its holder has all of it, but for who was in flight: that is for the next one.
@@ -173,21 +175,21 @@ fn as_many_recipients_as_the_limits_allow_are_told_in_a_line() {
     let spool = crate::spool::Spool::create(temp.path()).expect("a spool");
     let queue = spool.queue("outbound").expect("a queue");
     let id = EntryId::new(Micros(1));
-    let open = || Journal::open(&queue, &id, recipients).expect("opened");
+    let open = || Journal::open(&Home::top(&queue), &id, recipients).expect("opened");
     let all: Vec<usize> = (0..recipients).collect();
     let results = vec![(all.clone(), Verdict::Failed(Reason::new(&"\u{1F4E7}".repeat(250))))];
     let note = AttemptNote { number: 1, at: Micros(1), waited: Duration::ZERO, next: None, results };
-    open().note(&queue, &id, &note).expect("noted");
+    open().note(&Home::top(&queue), &id, &note).expect("noted");
     assert!(open().history.all_closed());
-    open().noticed(&queue, &id, About::Failed, &all, Micros(2)).expect("noted");
+    open().noticed(&Home::top(&queue), &id, About::Failed, &all, Micros(2)).expect("noted");
     assert_eq!(open().history.noticed.len(), recipients);
-    open().reopen(&queue, &id, all.clone(), Micros(3), 0).expect("noted");
+    open().reopen(&Home::top(&queue), &id, all.clone(), Micros(3), 0).expect("noted");
     let history = open().history;
     assert!(all.iter().all(|&i| history.is_open(i)));
     // So many go in one hand-over.
     let group = &all[..10_000];
     let mut journal = open();
-    let mark = journal.begin(&queue, &id, group, Micros(4)).expect("begun");
+    let mark = journal.begin(&Home::top(&queue), &id, group, Micros(4)).expect("begun");
     journal.answer(mark, group, Some(&vec![Verdict::Delivered; group.len()])).expect("answered");
     let history = open().history;
     assert!(group.iter().all(|&i| history.is_closed(i)));

@@ -28,9 +28,9 @@ use std::time::{Duration, Instant};
 
 use self::channel::{Lost, Socket};
 use self::reply::Reply;
-use self::session::{Answer, Letter, Opening, Session, Times, Unsent};
+use self::session::{Answer, Opening, Session, Times, Unsent};
 use self::tls::Tls;
-use super::{Handover, Next, Transport, all};
+use super::{Handover, Letter, Next, Transport, all};
 use crate::config::{self, Connect, Protocol};
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::notice::About;
@@ -336,9 +336,9 @@ impl Transport for Smtp {
     fn send(&mut self, handover: Handover<'_>, next: &mut Next<'_>, signals: &Signals) -> Attempt {
         self.take_breath(signals);
         let times = self.times();
-        let Handover { envelope, group, .. } = handover;
+        let Handover { envelope, sender, group, .. } = handover;
         self.reap();
-        let whole = Letter { envelope, group, size: handover.message.len };
+        let whole = Letter { envelope, sender, group, size: handover.message.len };
         let mut kept = self.session.take().filter(|session| session.is_ready_for(whole));
         loop {
             let reused = kept.is_some();
@@ -351,7 +351,7 @@ impl Transport for Smtp {
             };
             // Who cannot be named to this server.
             let unnamed = |address: &Address| !session.can_name(address);
-            let nameless = envelope.sender.as_ref().is_some_and(unnamed);
+            let nameless = sender.is_some_and(unnamed);
             let (out, tried): (Vec<usize>, Vec<usize>) =
                 group.iter().partition(|&&i| nameless || unnamed(&envelope.recipients[i]));
             // RFC 6531 section 3.7.4.2.

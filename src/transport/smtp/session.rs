@@ -23,7 +23,7 @@ use crate::model::{Address, EntryId, Envelope};
 use crate::queue::Message;
 use crate::sys::fault;
 use crate::sys::signals::Signals;
-use crate::transport::Next;
+use crate::transport::{Letter, Next};
 
 /// Bytes of content that are read at once.
 const PIECE: usize = 64 << 10;
@@ -100,20 +100,9 @@ impl Times {
     }
 }
 
-/// The envelope of one hand-over.
-#[derive(Clone, Copy, Debug)]
-pub struct Letter<'a> {
-    pub envelope: &'a Envelope,
-    /// Positions in its recipients; at least one.
-    pub group: &'a [usize],
-    /// Bytes of the message as it is stored.
-    pub size: u64,
-}
-
-impl<'a> Letter<'a> {
-    fn addresses(self) -> impl Iterator<Item = &'a Address> {
-        self.envelope.sender.iter().chain(self.group.iter().map(move |&i| &self.envelope.recipients[i]))
-    }
+/// Whom it is from and to.
+fn addresses<'a>(letter: Letter<'a>) -> impl Iterator<Item = &'a Address> {
+    letter.sender.into_iter().chain(letter.group.iter().map(move |&i| &letter.envelope.recipients[i]))
 }
 
 /// What was answered to an envelope.
@@ -299,9 +288,8 @@ impl Session {
         fault::instant("smtp.sent");
         self.unfinished = false;
         if self.offers.pipelining && self.left > 0 {
-            next(&mut |envelope, group, size| {
-                let letter = Letter { envelope, group, size };
-                if letter.addresses().all(|address| self.can_name(address)) {
+            next(&mut |letter| {
+                if addresses(letter).all(|address| self.can_name(address)) {
                     self.send_ahead(letter);
                 }
             });
@@ -368,16 +356,16 @@ impl Session {
     }
 
     fn mail(&self, letter: Letter<'_>) -> String {
-        let Letter { envelope, size, .. } = letter;
+        let Letter { envelope, sender, size, .. } = letter;
         let (offers, origin) = (&self.offers, &envelope.origin);
-        let mut command = format!("MAIL FROM:<{}>", envelope.sender_text());
+        let mut command = format!("MAIL FROM:<{}>", sender.map_or("", Address::as_str));
         if offers.size {
             command.push_str(&format!(" SIZE={size}"));
         }
         if offers.eight_bit && origin.body != Some(Body::SevenBit) {
             command.push_str(" BODY=8BITMIME");
         }
-        if offers.utf8 && letter.addresses().any(Address::is_utf8) {
+        if offers.utf8 && addresses(letter).any(Address::is_utf8) {
             command.push_str(" SMTPUTF8");
         }
         if offers.dsn {

@@ -1,0 +1,76 @@
+//! Where an entry's files are reached from: its queue's folder, or its job's, which is held open.
+//!
+//! Kept true: what a claim's holder does goes through the folder that he opened, so it finds its files wherever the job
+//! was moved to meanwhile. A held folder does not tell that it was moved: [`Home::is_left`] does.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use super::SpoolError;
+use super::claim::Locked;
+use super::layout::{SpoolQueue, make_folder};
+use crate::model::EntryId;
+use crate::sys::dir;
+
+#[derive(Debug)]
+pub(super) struct Home<'q> {
+    pub queue: &'q SpoolQueue,
+    job: Option<Job>,
+}
+
+#[derive(Debug)]
+struct Job {
+    dir: File,
+    /// Its folder, relative to the queue's.
+    path: String,
+}
+
+impl<'q> Home<'q> {
+    /// The queue's own folder.
+    pub fn top(queue: &'q SpoolQueue) -> Home<'q> {
+        Home { queue, job: None }
+    }
+
+    /// The home of entry `id`.
+    ///
+    /// Errors: `NotFound` if its job is not among the jobs at work.
+    pub fn of(queue: &'q SpoolQueue, id: &EntryId) -> io::Result<Home<'q>> {
+        let Some((job, _)) = id.job() else { return Ok(Home::top(queue)) };
+        let path = format!("jobs/{job}");
+        let dir = dir::open_at(&queue.dir, &path)?;
+        Ok(Home { queue, job: Some(Job { dir, path }) })
+    }
+
+    pub fn dir(&self) -> &File {
+        self.job.as_ref().map_or(&self.queue.dir, |job| &job.dir)
+    }
+
+    /// `path`, which is relative to the queue's folder, as one that is relative to this.
+    pub fn inner<'p>(&self, path: &'p str) -> &'p str {
+        let inner = |job: &Job| path.strip_prefix(job.path.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        self.job.as_ref().and_then(inner).unwrap_or(path)
+    }
+
+    /// Whether the job was paused or cancelled since this was opened.
+    pub fn is_left(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| !self.lies_at(&job.path))
+    }
+
+    /// Whether the folder `path` of the queue is this one.
+    pub fn lies_at(&self, path: &str) -> bool {
+        let named = dir::stat(&self.queue.dir, path).ok().flatten();
+        let ours = self.dir().metadata().ok();
+        named.zip(ours).is_some_and(|(named, ours)| named.st_ino == ours.ino() && named.st_dev == ours.dev())
+    }
+
+    /// Makes a folder that is made on demand, durably.
+    pub fn ensure_folder(&self, folder: &str) -> io::Result<()> {
+        make_folder(self.dir(), self.inner(folder))
+    }
+
+    /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.
+    pub fn lock_entry(&self, path: &str) -> Result<Option<Locked>, SpoolError> {
+        self.queue.lock_at(self.dir(), self.inner(path), path)
+    }
+}
