@@ -186,7 +186,7 @@ fn run(site: &Site, verb: Verb, args: &Args, places: &[Place], by: u32) -> anyho
             return Ok(Exit::Usage);
         }
         if found > 1 {
-            if !confirmed(verb, found)? {
+            if !confirmed(&format!("{} {found} entries?", verb.name()))? {
                 warning!("nothing was done");
                 return Ok(Exit::Attention);
             }
@@ -238,8 +238,9 @@ fn count(queues: &[SpoolQueue], filter: &Filter, places: &[Place], enough: u64) 
     Ok(found)
 }
 
-fn confirmed(verb: Verb, found: u64) -> anyhow::Result<bool> {
-    std::io::stderr().lock().write_all(format!("bulkmailer: {} {found} entries? [y/N] ", verb.name()).as_bytes())?;
+/// Asks on the terminal.
+pub(super) fn confirmed(question: &str) -> anyhow::Result<bool> {
+    std::io::stderr().lock().write_all(format!("bulkmailer: {question} [y/N] ").as_bytes())?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -12,6 +12,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::find::Seen;
 use crate::spool::history::History;
+use crate::spool::jobs::Standing;
 use crate::spool::layout::{Spot, State};
 use crate::sys::clock;
 use crate::sys::output::Paper;
@@ -76,6 +77,15 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         let corrupt = if selective { 0 } else { count_corrupt(&queues)? };
         if corrupt > 0 {
             paper.write(&format!("-- {corrupt} more could not be read: see 'bulkmailer list --state corrupt'\n"))?;
+        }
+    }
+    if !args.json && !selective {
+        let paused = queues.iter().map(|queue| queue.jobs(Standing::Paused).map(|jobs| jobs.len()));
+        let paused = paused.sum::<Result<usize, _>>()?;
+        if paused > 0 {
+            paper.write(&format!(
+                "-- {paused} jobs are paused, and their entries are not listed: see 'bulkmailer jobs list'\n"
+            ))?;
         }
     }
     paper.finish()?;

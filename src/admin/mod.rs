@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod flush;
 pub mod generate;
+pub mod jobs;
 pub mod list;
 pub mod select;
 pub mod show;

@@ -17,6 +17,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::find::Seen;
 use crate::spool::history::{AttemptLine, History};
+use crate::spool::jobs::Standing;
 use crate::sys::output::print;
 
 /// So much of a header is shown.
@@ -64,6 +65,14 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         }
     }
     let id = id?;
+    if let Some((job, _)) = id.job() {
+        let job: EntryId = job.parse()?;
+        for queue in &queues {
+            if let Some(standing) = queue.standing(&job)?.filter(|standing| *standing != Standing::AtWork) {
+                bail!("{id}: its job is {}; see 'bulkmailer jobs show {job}'", standing.name());
+            }
+        }
+    }
     bail!("{id}: no entry with this id is in the queue; what became of it is in {}/events", site.spool.display())
 }
 

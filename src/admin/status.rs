@@ -11,6 +11,7 @@ use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
 use crate::runner::{self, Beat};
 use crate::spool::SpoolQueue;
+use crate::spool::jobs::Standing;
 use crate::spool::layout::State;
 use crate::sys::clock;
 use crate::sys::output::print;
@@ -25,6 +26,9 @@ struct QueueStatus {
     held: u64,
     failed: u64,
     corrupt: u64,
+    /// Jobs that are at work or wait for their time, and those that are paused.
+    jobs: usize,
+    paused_jobs: usize,
     /// When the next waiting entry is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_due: Option<String>,
@@ -49,14 +53,14 @@ struct QueueStatus {
 
 /// The run at work.
 #[derive(Debug, Serialize)]
-struct RunStatus {
+pub(super) struct RunStatus {
     #[serde(flatten)]
     beat: Beat,
     /// Recipients brought to a verdict, a second, since it began.
-    rate: f64,
+    pub rate: f64,
     /// Seconds to the end of what is due, at this rate.
     #[serde(skip_serializing_if = "Option::is_none")]
-    left: Option<u64>,
+    pub left: Option<u64>,
     /// Its heartbeat has stopped.
     hangs: bool,
 }
@@ -100,6 +104,8 @@ impl QueueStatus {
             held: count(State::Hold)?,
             failed: count(State::Failed)?,
             corrupt: queue.count_corrupt()?,
+            jobs: queue.jobs(Standing::AtWork)?.len(),
+            paused_jobs: queue.jobs(Standing::Paused)?.len(),
             next_due: survey.next.map(Micros::rfc3339),
             due_for: survey.due_for(now).as_secs(),
             overdue: survey.due_for(now) > warn_after,
@@ -113,7 +119,8 @@ impl QueueStatus {
 }
 
 impl RunStatus {
-    fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
+    /// The run of this queue, and how long it needs for so much, if one is at work.
+    pub(super) fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
         let Some((text, _)) = queue.read_note("run.json")? else { return Ok(None) };
         let Ok(beat) = serde_json::from_str::<Beat>(&text) else { return Ok(None) };
         let alive = beat.host != process::host_name() || process::exists(beat.pid);
@@ -143,6 +150,10 @@ fn text(site: &Site, all: &[QueueStatus], now: Micros) -> String {
             text.push_str(&format!("; the oldest is {} old", rough(status.oldest_age)));
         }
         text.push('\n');
+        if status.jobs + status.paused_jobs > 0 {
+            let (jobs, paused) = (status.jobs, status.paused_jobs);
+            text.push_str(&format!("           jobs: {jobs}, and {paused} paused; see 'bulkmailer jobs list'\n"));
+        }
         if let Some(since) = &status.stopped {
             let by = status.stopped_by.map_or(String::new(), |by| format!(" by {}", process::user_name(by)));
             let (since, name) = (since.local(), &status.queue);
@@ -196,7 +207,7 @@ fn run_text(run: &RunStatus, now: Micros) -> String {
 }
 
 /// Seconds for a person: the two largest units.
-fn rough(seconds: u64) -> String {
+pub(super) fn rough(seconds: u64) -> String {
     let unit = match seconds {
         0..=119 => 1,
         120..=7_199 => 60,

@@ -56,6 +56,8 @@ enum Command {
     Requeue(admin::act::RequeueArgs),
     /// Remove entries for good; no notice is sent
     Remove(admin::act::RemoveArgs),
+    /// List posts and batches: how far they are; pause one, let it go on, cancel it
+    Jobs(admin::jobs::Args),
     /// The red button: hand nothing more over, and return when nothing is in hand any more
     Stop(admin::QueueArgs),
     /// Let what was stopped go on with the next run
@@ -154,6 +156,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Release(args) => admin::act::release(&resolve()?, args, user),
         Command::Requeue(args) => admin::act::requeue(&resolve()?, args, user),
         Command::Remove(args) => admin::act::remove(&resolve()?, args, user),
+        Command::Jobs(args) => admin::jobs::run(&resolve()?, args, user),
         Command::Stop(args) => match resolve() {
             Ok(site) => admin::button::stop(&site, args, user),
             Err(error) => {

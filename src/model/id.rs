@@ -83,6 +83,12 @@ impl EntryId {
         Some((job, n))
     }
 
+    /// For an entry of a job: the numbers of its folder and of itself in there.
+    pub fn number_in_job(&self) -> Option<(u32, u32)> {
+        let mut parts = self.0.splitn(3, '.').skip(1).map(str::parse);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    }
+
     /// Which of the 256 hash buckets a single entry lies in (FNV-1a of the id, folded to a byte).
     pub fn bucket(&self) -> u8 {
         let hash = self.0.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
@@ -164,6 +170,7 @@ mod tests {
         assert!(!EntryId::new(Micros::MAX).counts_once());
         assert_eq!(new.job(), None);
         assert_eq!(new.of_job(2, 7).job(), Some((new.as_str(), "2")));
+        assert_eq!((new.of_job(2, 7).number_in_job(), new.number_in_job()), (Some((2, 7)), None));
     }
 
     #[test]

@@ -70,6 +70,18 @@ pub struct PostFile {
     pub not_before: Option<Micros>,
 }
 
+impl JobFile {
+    /// How many recipients entry `id` of this job has; 1 of a batch, which does not note it.
+    pub fn recipients_of(&self, id: &EntryId) -> u64 {
+        let Some(post) = &self.post else { return 1 };
+        let last = post.recipients.saturating_sub(self.entries.saturating_sub(1).saturating_mul(post.per_entry));
+        match id.number_in_job() {
+            Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= self.entries => last,
+            Some(_) | None => post.per_entry,
+        }
+    }
+}
+
 /// A job's folder in `tmp/`, locked. Dropped without [`JobDraft::commit`], nothing has happened.
 #[derive(Debug)]
 pub(super) struct JobDraft<'q> {

@@ -62,6 +62,7 @@ pub mod find;
 pub mod history;
 mod home;
 pub mod job;
+pub mod jobs;
 mod journal;
 pub mod keys;
 pub mod layout;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::SpoolError;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use crate::model::Micros;
-use crate::sys::{dir, lock};
+use crate::sys::dir;
 
 const CHUNK: usize = 1_024;
 
@@ -33,7 +33,7 @@ pub struct Cursor {
     lanes: [Lane; 3],
     /// Whose turn it is; after [`Cursor::next`], whose it was.
     turn: usize,
-    /// The jobs that are in a lane or were, by a hash of their names.
+    /// The jobs that are in a lane or were, and are still there, by a hash of their names.
     seen: HashSet<u64>,
     /// `wake` as it was when the singles began, and before the last look at the jobs.
     singles_woken: (i64, i64),
@@ -119,16 +119,21 @@ impl Cursor {
     /// The ready folders of the jobs that were in no lane yet, from a random one on.
     fn new_jobs(&mut self, queue: &SpoolQueue) -> Vec<String> {
         let began = Instant::now();
-        let mut folders = Vec::new();
+        let (mut folders, mut there) = (Vec::new(), HashSet::new());
         // What cannot be listed now is met in the next pass.
         for job in queue.names("jobs").into_iter().flatten().flatten() {
             let mut hasher = DefaultHasher::new();
             job.hash(&mut hasher);
-            if !self.seen.contains(&hasher.finish()) && is_published(queue, &job) {
-                self.seen.insert(hasher.finish());
+            let hash = hasher.finish();
+            if self.seen.contains(&hash) {
+                there.insert(hash);
+            } else if queue.is_published(&job) {
+                there.insert(hash);
                 folders.push(format!("jobs/{job}/ready"));
             }
         }
+        // One that is paused and goes on later is new then.
+        self.seen = there;
         self.rest_until = Instant::now() + began.elapsed() * 20;
         let by = self.random.below(folders.len().max(1));
         folders.rotate_left(by);
@@ -231,12 +236,6 @@ impl Walk {
 /// The job of a folder `jobs/<job>/ready/<n>`, and the rest of its path.
 fn job_of(folder: &str) -> Option<(&str, &str)> {
     folder.strip_prefix("jobs/")?.split_once('/')
-}
-
-/// Whether a job's publisher has let go of its folder.
-fn is_published(queue: &SpoolQueue, job: &str) -> bool {
-    let top = dir::open_at(&queue.dir, &format!("jobs/{job}"));
-    top.and_then(|top| lock::try_shared(&top)).unwrap_or(false)
 }
 
 /// The folders in the `ready` folder of a job, from a random one on.

@@ -1,0 +1,332 @@
+//! `bulkmailer jobs`: list posts and batches as wholes.
+//!
+//! `pause`, `resume` and `cancel` are one rename each. A worker that has an entry of the job in hand finishes the group that
+//! it hands over, journals it, and lets the entry go.
+
+use std::io::IsTerminal;
+
+use serde::Serialize;
+
+use super::act::confirmed;
+use super::status::{RunStatus, rough};
+use super::{QueueArgs, queues};
+use crate::config::Site;
+use crate::events;
+use crate::model::{EntryId, Exit, Micros};
+use crate::spool::job::{JobFile, Kind};
+use crate::spool::jobs::{Progress, Standing};
+use crate::spool::{Spool, SpoolQueue};
+use crate::sys::output::{Paper, print, warning};
+use crate::sys::{clock, process};
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// List the jobs that are at work, wait, are paused, or were done or cancelled lately
+    List(QueueArgs),
+    /// Show one job: how far it is, how fast, how long it takes
+    Show {
+        /// The job's id, as 'bulkmailer jobs list' prints it
+        job: EntryId,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hand nothing more of a job over, until it is resumed
+    Pause(Jobs),
+    /// Let paused jobs go on
+    Resume(Jobs),
+    /// End jobs: who has not got the message does not get it
+    Cancel {
+        #[command(flatten)]
+        jobs: Jobs,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Jobs {
+    /// The jobs' ids, as 'bulkmailer jobs list' prints them
+    #[arg(value_name = "JOB", required = true)]
+    jobs: Vec<EntryId>,
+    /// Print a JSON object a line, a job each
+    #[arg(long)]
+    json: bool,
+}
+
+/// One job as `--json` has it. Numbers are recipients; of a batch, entries.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    queue: &'a str,
+    job: &'a EntryId,
+    kind: Kind,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<&'a str>,
+    submitted: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
+    recipients: u64,
+    done: u64,
+    failed: u64,
+    held: u64,
+    left: u64,
+    /// Some entries that were tried were counted as wholes.
+    rough: bool,
+    entries: u64,
+    duplicates: u64,
+    suppressed: u64,
+    /// Recipients brought to a verdict a second by the run at work, whatever job they belong to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<f64>,
+    /// Seconds to the end at this rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<u64>,
+}
+
+/// `bulkmailer jobs`. `by` is the real user.
+pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
+    match &args.command {
+        Command::List(args) => list(site, args),
+        Command::Show { job, json } => show(site, job, *json),
+        Command::Pause(jobs) => shift(site, jobs, Verb::Pause, by),
+        Command::Resume(jobs) => shift(site, jobs, Verb::Resume, by),
+        Command::Cancel { jobs, yes } => {
+            if !*yes {
+                if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+                    warning!("cancel: add --yes, or look first with 'bulkmailer jobs show'");
+                    return Ok(Exit::Usage);
+                }
+                let all: Vec<&str> = jobs.jobs.iter().map(EntryId::as_str).collect();
+                if !confirmed(&format!("cancel {}?", all.join(", ")))? {
+                    warning!("nothing was done");
+                    return Ok(Exit::Attention);
+                }
+            }
+            shift(site, jobs, Verb::Cancel, by)
+        }
+    }
+}
+
+fn list(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
+    let mut paper = Paper::default();
+    let mut count = 0;
+    for queue in queues(site, args.queue.as_deref())? {
+        for standing in Standing::ALL {
+            for id in queue.jobs(standing)? {
+                // It may have been moved meanwhile, or its file be none of ours.
+                let file = match queue.job_file(&id, standing) {
+                    Ok(Some(file)) => file,
+                    Ok(None) => continue,
+                    Err(error) => {
+                        warning!("{error}");
+                        continue;
+                    }
+                };
+                count += 1;
+                let progress = queue.progress(&id, standing, &file)?;
+                let row = Row::of(&queue, &id, standing, &file, &progress)?;
+                paper.write(&if args.json { serde_json::to_string(&row)? + "\n" } else { row.line() })?;
+            }
+        }
+    }
+    if count == 0 && !args.json {
+        paper.write("There is no job.\n")?;
+    }
+    paper.finish()?;
+    Ok(Exit::Ok)
+}
+
+fn show(site: &Site, job: &EntryId, json: bool) -> anyhow::Result<Exit> {
+    for queue in queues(site, None)? {
+        // Between two looks it may be moved; then it is looked for once more.
+        for _ in 0..3 {
+            let Some(standing) = queue.standing(job)? else { break };
+            let Some(file) = queue.job_file(job, standing)? else { continue };
+            let progress = queue.progress(job, standing, &file)?;
+            if queue.standing(job)? != Some(standing) {
+                continue;
+            }
+            let row = Row::of(&queue, job, standing, &file, &progress)?;
+            print(&if json { format!("{:#}\n", serde_json::to_value(&row)?) } else { row.text() })?;
+            return Ok(Exit::Ok);
+        }
+    }
+    warning!("{job}: no such job is there; see 'bulkmailer jobs list'");
+    Ok(Exit::Attention)
+}
+
+impl<'a> Row<'a> {
+    fn of(
+        queue: &'a SpoolQueue,
+        job: &'a EntryId,
+        standing: Standing,
+        file: &'a JobFile,
+        progress: &Progress,
+    ) -> anyhow::Result<Row<'a>> {
+        let post = file.post.as_ref();
+        let not_before = post.and_then(|post| post.not_before).filter(|&time| time > clock::now());
+        let state = match standing {
+            Standing::AtWork if progress.left + progress.held == 0 => "ended",
+            Standing::AtWork if not_before.is_some() => "waiting",
+            other => other.name(),
+        };
+        let at_work = standing == Standing::AtWork && progress.left > 0;
+        let run = if at_work { RunStatus::of(queue, progress.left)? } else { None };
+        Ok(Row {
+            queue: queue.name(),
+            job,
+            kind: file.kind,
+            state,
+            name: post.and_then(|post| post.name.as_deref()),
+            sender: post.map(|post| post.sender.as_str()),
+            submitted: file.at.rfc3339(),
+            not_before: not_before.map(Micros::rfc3339),
+            recipients: progress.all,
+            done: progress.done(),
+            failed: progress.failed,
+            held: progress.held,
+            left: progress.left,
+            rough: progress.rough,
+            entries: file.entries,
+            duplicates: post.map_or(0, |post| post.duplicates),
+            suppressed: post.map_or(0, |post| post.suppressed),
+            rate: run.as_ref().map(|run| run.rate),
+            seconds_left: run.and_then(|run| run.left),
+        })
+    }
+
+    fn what(&self) -> &'static str {
+        match self.kind {
+            Kind::Post => "recipients",
+            Kind::Batch => "entries",
+        }
+    }
+
+    fn progress(&self) -> String {
+        let Row { done, recipients, failed, held, left, .. } = self;
+        let mut text =
+            format!("{done} of {recipients} {} done, {failed} failed, {held} held, {left} left", self.what());
+        if let Some(rate) = self.rate {
+            text.push_str(&format!("; {rate:.0}/s"));
+        }
+        if let Some(seconds) = self.seconds_left {
+            text.push_str(&format!(", {} to go", rough(seconds)));
+        }
+        text
+    }
+
+    fn line(&self) -> String {
+        let name = self.name.map_or(String::new(), |name| format!("  {name}"));
+        format!("{} {:<9} {:<9}{name}\n    {}\n", self.job, self.queue, self.state, self.progress())
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("job        {}\nqueue      {}, {}\n", self.job, self.queue, self.state);
+        let mut field = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
+        if let Some(name) = self.name {
+            field("name", name);
+        }
+        if let Some(sender) = self.sender {
+            field("sender", if sender.is_empty() { "<>" } else { sender });
+        }
+        field("submitted", &self.submitted);
+        if let Some(time) = &self.not_before {
+            field("waits for", time);
+        }
+        field("entries", &self.entries.to_string());
+        if self.kind == Kind::Post {
+            field("left out", &format!("{} duplicates, {} suppressed", self.duplicates, self.suppressed));
+        }
+        field("progress", &self.progress());
+        text
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Pause,
+    Resume,
+    Cancel,
+}
+
+impl Verb {
+    fn to(self) -> Standing {
+        match self {
+            Verb::Pause => Standing::Paused,
+            Verb::Resume => Standing::AtWork,
+            Verb::Cancel => Standing::Cancelled,
+        }
+    }
+
+    fn from(self) -> &'static [Standing] {
+        match self {
+            Verb::Pause => &[Standing::AtWork],
+            Verb::Resume => &[Standing::Paused],
+            Verb::Cancel => &[Standing::AtWork, Standing::Paused],
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Verb::Pause => "paused",
+            Verb::Resume => "resumed",
+            Verb::Cancel => "cancelled",
+        }
+    }
+}
+
+/// What was done to one job: the line of `--json`, and of the events.
+#[derive(Debug, Serialize)]
+struct Done<'a> {
+    at: String,
+    queue: &'a str,
+    job: &'a EntryId,
+    verdict: &'static str,
+    /// Recipients that were not settled.
+    left: u64,
+    reason: String,
+}
+
+fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> {
+    let queues = queues(site, None)?;
+    let Some(spool) = Spool::open(&site.spool)? else {
+        warning!("{}: nothing was queued here yet", site.spool.display());
+        return Ok(Exit::Attention);
+    };
+    let mut events = events::Log::new(spool.events()?, site.config.events.syslog);
+    let mut exit = Exit::Ok;
+    for job in &jobs.jobs {
+        let mut found = None;
+        for queue in &queues {
+            found = found.or(queue.standing(job)?.map(|standing| (queue, standing)));
+        }
+        let moved = match found {
+            Some((queue, from)) if verb.from().contains(&from) && queue.move_job(job, from, verb.to())? => Some(queue),
+            _ => None,
+        };
+        let Some(queue) = moved else {
+            let why = found.map_or("no such job is there", |(_, standing)| standing.name());
+            warning!("{job}: it cannot be {}: {why}; see 'bulkmailer jobs list'", verb.done());
+            exit = exit.worst(Exit::Attention);
+            continue;
+        };
+        let file = queue.job_file(job, verb.to()).ok().flatten();
+        let left = file.and_then(|file| queue.progress(job, verb.to(), &file).ok()).map_or(0, |progress| progress.left);
+        let (at, reason) = (clock::now(), format!("{} by {}", verb.done(), process::user_name(by)));
+        let done = Done { at: at.rfc3339(), queue: queue.name(), job, verdict: verb.done(), left, reason };
+        events.note(at, &done);
+        let text = format!("{job} {}; {left} are left of it\n", verb.done());
+        print(&if jobs.json { serde_json::to_string(&done)? + "\n" } else { text })?;
+    }
+    Ok(exit)
+}
