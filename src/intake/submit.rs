@@ -1,4 +1,4 @@
-//! `bulkmailer submit`: one message from the standard input, to its recipients or those of a list ([`post`](super::post)), or
+//! `bulkmailer submit`: one message from the standard input, to its recipients or those of a list (`post`), or
 //! the many of an mbox or a Maildir.
 //!
 //! Many messages are committed in groups of up to 1,000: all of a group is visible or none of it. A message that cannot be

@@ -1,7 +1,7 @@
 //! Publishing many entries that appear together: a folder is built and becomes visible by one rename. What is in it is a
 //! [`batch`](super::batch)'s or a [`post`](super::post)'s.
 //!
-//! The order of steps, in [`JobDraft::commit`]:
+//! The order of steps, in `JobDraft::commit`:
 //! 1. `tmp/<job>/`, locked, has `ready/<n>/` with the entry files, and gets `job.json`;
 //! 2. one `syncfs` for all of them; if that fails the folder is thrown away;
 //! 3. `renameat2(NOREPLACE)` to `jobs/<job>`;
@@ -82,7 +82,7 @@ impl JobFile {
     }
 }
 
-/// A job's folder in `tmp/`, locked. Dropped without [`JobDraft::commit`], nothing has happened.
+/// A job's folder in `tmp/`, locked. Dropped without `JobDraft::commit`, nothing has happened.
 #[derive(Debug)]
 pub(super) struct JobDraft<'q> {
     pub queue: &'q SpoolQueue,

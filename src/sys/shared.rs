@@ -25,7 +25,7 @@ pub fn words(count: usize) -> io::Result<&'static [AtomicU64]> {
 }
 
 /// The word in the file `name` in the directory `folder`, which is kept on disk as any file is; 0 where it is made anew,
-/// because it is missing or no file that [`is_whole`].
+/// because it is missing or no file that is whole.
 ///
 /// A word lies within one page and its file is only ever this long, so it takes whoever may write in the folder to cut it
 /// short under our hands.

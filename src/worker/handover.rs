@@ -1,0 +1,275 @@
+//! One group of an entry's recipients: handed over, and what came of it journaled, told and counted.
+//!
+//! While it is in flight, what comes next is claimed and shown to the transport, which may prepare it.
+
+use std::time::{Duration, Instant};
+
+use super::board::Counter;
+use super::{Hand, MARGIN, Try, Worker, doubt};
+use crate::config::OnCrash;
+use crate::events::{self, Event};
+use crate::model::address::BadAddress;
+use crate::model::{Address, Attempt, Reason, Verdict};
+use crate::policy::retry;
+use crate::queue::{AttemptNote, Claim, Queue, QueueError};
+use crate::sys::{clock, fault};
+use crate::transport::{Handover, Letter, Transport};
+
+/// How the attempt on an entry went on after one group.
+pub(super) enum Group {
+    Answered,
+    /// Refused for now, and who is to blame is in doubt.
+    InDoubt {
+        group: Vec<usize>,
+        reason: Reason,
+        took: Duration,
+        since: doubt::Since,
+    },
+    /// All of them were refused by one status, which tells nothing of each.
+    Refused(Vec<usize>),
+    SinkDown,
+    /// The journal cannot be written.
+    Fault(QueueError),
+}
+
+impl<Q: Queue> Worker<'_, Q> {
+    /// How many of `rest` are handed over together, where the transport takes `fits` of them.
+    pub(super) fn together(&self, fits: usize, rest: &[usize]) -> usize {
+        fits.min(self.policy.max_recipients).clamp(1, rest.len().max(1))
+    }
+
+    /// Shows the transport what comes after the group of `current` that is in flight: of `rest`, or of an entry that is
+    /// claimed for that.
+    fn look_ahead(
+        &mut self,
+        current: &Q::Claim,
+        rest: &[usize],
+        (limit, verp): (Duration, bool),
+        visit: &mut dyn FnMut(Letter<'_>),
+    ) {
+        if self.board.doubts().since().is_some() {
+            return;
+        }
+        if !rest.is_empty() {
+            return self.show(current, rest, verp, visit);
+        }
+        if self.ahead.is_none() {
+            self.ahead = self.next().and_then(|claim| self.prepare(claim, false));
+            self.slot.begin(current.id(), limit);
+        }
+        if let Some(Hand { claim, rest, .. }) = self.ahead.as_ref().filter(|hand| !hand.rest.is_empty()) {
+            self.show(claim, rest, verp, visit);
+        }
+    }
+
+    /// Shows the first group of `rest`.
+    fn show(&self, claim: &Q::Claim, rest: &[usize], verp: bool, visit: &mut dyn FnMut(Letter<'_>)) {
+        let fits = if has_senders(claim, verp) { 1 } else { rest.len() };
+        let group = &rest[..self.together(fits, rest)];
+        if let Ok(sender) = sender_of(claim, group, verp) {
+            visit(Letter { envelope: claim.envelope(), sender: sender.as_ref(), group, size: claim.size() });
+        }
+    }
+
+    /// Hands `group` over; `rest` of the same entry comes next.
+    pub(super) fn hand_over(
+        &mut self,
+        claim: &mut Q::Claim,
+        group: Vec<usize>,
+        rest: &[usize],
+        attempt: &mut Try,
+        transport: &mut dyn Transport,
+    ) -> Group {
+        let (started, began) = (Instant::now(), clock::steady());
+        // The transport ends what hangs; only if that fails, the supervisor ends us.
+        let limit = transport.longest() + MARGIN;
+        self.slot.begin(claim.id(), limit);
+        let sender = match sender_of(claim, &group, transport.verp()) {
+            Ok(sender) => sender,
+            Err(why) => {
+                let verdict =
+                    Verdict::Failed(Reason::new(&format!("no VERP sender can be made for this recipient: {why}")));
+                return match self.record(claim, &group, &[verdict], attempt, false, Duration::ZERO) {
+                    Ok(()) => Group::Answered,
+                    Err(error) => Group::Fault(error),
+                };
+            }
+        };
+        let message = match claim.message() {
+            Ok(message) => message,
+            Err(error) => return Group::Fault(error),
+        };
+        let begun = match claim.begin(group, clock::now()) {
+            Ok(begun) => begun,
+            Err(error) => return Group::Fault(error),
+        };
+        let group = begun.group.clone();
+        let handover = Handover { envelope: claim.envelope(), sender: sender.as_ref(), group: &group, message };
+        fault::instant("worker.handing");
+        let signals = self.signals;
+        let facts = (limit, transport.verp());
+        let mut next = |visit: &mut dyn FnMut(Letter<'_>)| self.look_ahead(claim, rest, facts, visit);
+        let answer = transport.send(handover, &mut next, signals);
+        fault::instant("worker.handed");
+        self.slot.keeps_open(transport.is_open());
+        if !matches!(answer, Attempt::SinkDown(_)) {
+            self.crowded = 0;
+        }
+        let verdicts = match answer {
+            Attempt::Answered(verdicts) => verdicts,
+            Attempt::Ambiguous(reason) => match self.refused(claim, &group, began, &reason) {
+                None => vec![Verdict::Deferred(reason); group.len()],
+                Some(since) => {
+                    return match claim.answer(begun, None) {
+                        Ok(()) => Group::InDoubt { group, reason, took: started.elapsed(), since },
+                        Err(error) => Group::Fault(error),
+                    };
+                }
+            },
+            Attempt::SinkDown(why) => {
+                if self.board.another_is_open(self.slot) {
+                    self.crowded = self.crowded.saturating_add(1);
+                } else {
+                    self.board.sink_down(&why);
+                }
+                return match claim.answer(begun, None) {
+                    Ok(()) => Group::SinkDown,
+                    Err(error) => Group::Fault(error),
+                };
+            }
+        };
+        if verdicts.contains(&Verdict::Delivered) {
+            self.board.doubts().delivered(began);
+        }
+        let refused = transport.shares_verdicts() && matches!(verdicts.as_slice(), [Verdict::Failed(_), _, ..]);
+        if refused {
+            return match claim.answer(begun, None) {
+                Ok(()) => Group::Refused(group),
+                Err(error) => Group::Fault(error),
+            };
+        }
+        let on_crash = self.policy.on_crash;
+        let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| attempt.judge(verdict, on_crash)).collect();
+        let answered = claim.answer(begun, Some(&verdicts));
+        fault::instant("worker.answered");
+        let recorded = self.record(claim, &group, &verdicts, attempt, answered.is_ok(), started.elapsed());
+        match (answered, recorded) {
+            (Ok(()), Ok(())) => Group::Answered,
+            // The attempt's own line tells it instead.
+            (Err(error), Ok(())) => {
+                self.fault(&error);
+                Group::Answered
+            }
+            (Ok(()) | Err(_), Err(error)) => Group::Fault(error),
+        }
+    }
+
+    /// Journals what was not delivered, and what was where the answer could not be; writes the events, counts.
+    pub(super) fn record(
+        &mut self,
+        claim: &mut Q::Claim,
+        group: &[usize],
+        verdicts: &[Verdict],
+        attempt: &mut Try,
+        answered: bool,
+        took: Duration,
+    ) -> Result<(), QueueError> {
+        let now = clock::now();
+        let mut noted = Ok(());
+        let results = alike(group, verdicts, answered);
+        if !results.is_empty() {
+            let (number, waited) = (attempt.number, attempt.waited);
+            if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
+                attempt.next.get_or_insert_with(|| now.plus(self.delay(number)));
+            }
+            noted = claim.note(&AttemptNote { number, at: now, waited, next: attempt.next, results });
+        }
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let envelope = claim.envelope();
+        let event = |(&recipient, verdict)| {
+            let base = Event {
+                at: now.rfc3339(),
+                queue: self.queue_name,
+                id: &envelope.id,
+                sender: envelope.sender_text(),
+                recipient: &envelope.recipients[recipient],
+                verdict: "",
+                attempt: attempt.number,
+                transport: &self.policy.transport,
+                ms,
+                status: None,
+                reason: None,
+            };
+            events::of(verdict, base)
+        };
+        let lines: Vec<Event<'_>> = group.iter().zip(verdicts).map(event).collect();
+        self.events.write(now, &lines);
+        fault::instant("worker.recorded");
+        for (&recipient, verdict) in group.iter().zip(verdicts) {
+            self.board.add(Counter::of(verdict.kind()), 1);
+            // A failure that is in no journal is none yet.
+            let done = match verdict {
+                Verdict::Delivered => true,
+                Verdict::Failed(_) | Verdict::Held(_) => noted.is_ok(),
+                Verdict::Deferred(_) | Verdict::Unknown(_) => false,
+            };
+            if done {
+                attempt.open.retain(|&open| open != recipient);
+            }
+        }
+        noted
+    }
+
+    fn delay(&self, attempt: u32) -> Duration {
+        let policy = &self.policy.retry;
+        let chance = clock::now().0 % 1_000;
+        retry::delay(attempt, policy.first, policy.max, chance as f64 / 1_000.0)
+    }
+}
+
+impl Try {
+    /// What a transport's verdict becomes: held where the outcome is unknown and shall not be tried again, and a failure
+    /// where it leaves a recipient open that has waited too long.
+    pub(super) fn judge(&self, verdict: Verdict, on_crash: OnCrash) -> Verdict {
+        match verdict {
+            Verdict::Unknown(reason) if on_crash == OnCrash::Hold => Verdict::Held(reason),
+            Verdict::Deferred(reason) | Verdict::Unknown(reason) if self.expired => {
+                let text = format!("given up after {} attempts: {}", self.number, reason.text);
+                // RFC 3463: delivery time expired.
+                let status = reason.status.unwrap_or_else(|| "4.4.7".to_owned());
+                Verdict::Failed(Reason::new(&text).with_status(Some(status)))
+            }
+            Verdict::Delivered | Verdict::Deferred(_) | Verdict::Failed(_) | Verdict::Unknown(_) | Verdict::Held(_) => {
+                verdict
+            }
+        }
+    }
+}
+
+/// Whether each recipient has a sender of his own, which the sink does not make.
+pub(super) fn has_senders<C: Claim>(claim: &C, sink_makes_them: bool) -> bool {
+    claim.envelope().origin.verp.is_some() && !sink_makes_them
+}
+
+/// The envelope sender for `group`: the envelope's own, or with VERP its one recipient's.
+fn sender_of<C: Claim>(claim: &C, group: &[usize], sink_makes_them: bool) -> Result<Option<Address>, BadAddress> {
+    match (has_senders(claim, sink_makes_them), group) {
+        (true, [recipient]) => claim.envelope().sender_for(*recipient),
+        (true | false, _) => Ok(claim.envelope().sender.clone()),
+    }
+}
+
+/// The same verdicts together; without the deliveries if those were `answered`.
+fn alike(group: &[usize], verdicts: &[Verdict], answered: bool) -> Vec<(Vec<usize>, Verdict)> {
+    let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
+    for (&recipient, verdict) in group.iter().zip(verdicts) {
+        if answered && *verdict == Verdict::Delivered {
+            continue;
+        }
+        match results.iter_mut().find(|(_, seen)| seen == verdict) {
+            Some((recipients, _)) => recipients.push(recipient),
+            None => results.push((vec![recipient], verdict.clone())),
+        }
+    }
+    results
+}
