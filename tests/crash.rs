@@ -15,11 +15,11 @@ const RUN: [&str; 11] =
     ["aside.", "claim.", "job.", "journal.", "lock.", "main.", "prove", "settle.", "supervisor.", "tidy.", "worker."];
 /// Those whose killing may leave a hand-over unsettled, and so repeated.
 const REPEATS: [&str; 5] = ["worker.handed", "worker.answered", "worker.recorded", "journal.answer", "settle.unlink"];
-/// Met in other tests: submit's in `crash_submit`, a person's in `crash_admin`, those of keys, notices and drop/ in `keys`,
-/// `notice` and `drop`, and those below.
+/// Met in other tests: submit's in `crash_submit`, a person's in `crash_admin`, a moved job's in `jobs`, those of keys,
+/// notices and drop/ in `keys`, `notice` and `drop`, a session's in `smtp_faults`, and those below.
 const OTHERS: &[&str] = &[
     "adopt.", "amend.", "batch.", "drop.", "intent.", "key.", "maildir.", "notice.", "post.", "publish.", "queue.",
-    "smtp.", "spool.", "sweep.", "syncer.",
+    "shift.", "smtp.", "spool.", "sweep.", "syncer.",
 ];
 
 /// Message number, its recipients (the sink exits with the digits), and whether it is delivered in the end.
@@ -35,8 +35,10 @@ const MAIL: [(u32, &[&str], bool); 8] = [
 ];
 const BATCH: std::ops::Range<u32> = 20..24;
 const FIRST: (u32, &str) = (100, "a0@h100.example.net");
-const AT_ONCE: &str = "workers = 2\nmax_recipients = 2";
-const HOLD: &str = "workers = 2\nmax_recipients = 2\non_crash = \"hold\"";
+/// A post to these, in entries of two.
+const POST: (u32, [&str; 3]) = (30, ["a0@p1.example.net", "b0@p1.example.net", "c0@p2.example.net"]);
+const AT_ONCE: &str = "workers = 2\nmax_recipients = 2\njob_recipients = 2";
+const HOLD: &str = "workers = 2\nmax_recipients = 2\njob_recipients = 2\non_crash = \"hold\"";
 
 /// A site with all of it queued, and one entry that cannot be read.
 fn loaded() -> Site {
@@ -53,6 +55,13 @@ fn loaded_with(policy: &str) -> Site {
     }
     let mbox = site.mbox("box", BATCH);
     site.ok(&["submit", "-q", "--mbox", mbox.to_str().expect("a path"), "a0@list.example.net"]);
+    let list = site.path("list");
+    std::fs::write(&list, POST.1.join("\n")).expect("written");
+    let posted = site.feed(
+        &["submit", "-q", "-f", "s@example.org", "--recipients", list.to_str().expect("a path")],
+        support::message(POST.0).as_bytes(),
+    );
+    assert!(posted.status.success(), "{posted:?}");
     let broken = entry(&site, &site.submit(9, &["a0@h0.example.net"]));
     let file = std::fs::OpenOptions::new().write(true).open(broken).expect("opened");
     file.set_len(file.metadata().expect("its size").len() - 5).expect("cut");
@@ -84,6 +93,7 @@ fn expected() -> BTreeSet<(u32, String)> {
     for (number, recipients, _) in MAIL.into_iter().filter(|(_, _, arrives)| *arrives) {
         expected.extend(recipients.iter().map(|recipient| (number, (*recipient).to_owned())));
     }
+    expected.extend(POST.1.map(|recipient| (POST.0, recipient.to_owned())));
     expected.insert((FIRST.0, FIRST.1.to_owned()));
     expected
 }

@@ -11,70 +11,115 @@ use support::crash::{self, Trap};
 
 const NEW: [&str; 2] = ["spool.", "queue."];
 const BATCH: u32 = 5;
+const WORKERS: &str = "workers = 2\njob_recipients = 2";
 
-/// Submits message 1, or the batch of messages 1 to 5, with the fault at work.
-fn submit(site: &Site, trap: &Trap, many: bool) -> Output {
-    if many {
+/// What is submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Single,
+    /// The messages 1 to 5.
+    Batch,
+    /// Message 1, to five recipients in entries of two.
+    Post,
+}
+
+impl What {
+    fn entries(self) -> usize {
+        match self {
+            What::Single => 1,
+            What::Batch => BATCH as usize,
+            What::Post => 3,
+        }
+    }
+}
+
+/// Submits it, with the fault at work.
+fn submit(site: &Site, trap: &Trap, what: What) -> Output {
+    if what == What::Batch {
         let mbox = site.mbox("box", 1..1 + BATCH);
         return trap.run(site, &["submit", "--mbox", mbox.to_str().expect("a path")]);
+    }
+    if what == What::Post {
+        let list = site.path("list");
+        let text: String = (1..=BATCH).rev().map(|n| format!("r{n}@example.net\n")).collect();
+        std::fs::write(&list, text).expect("written");
+        let command = site.command(&["submit", "--recipients", list.to_str().expect("a path")]);
+        return support::feed(trap.set(command), support::message(1).as_bytes());
     }
     let command = site.command(&["submit", "-f", "sender@example.org", "r1@example.net"]);
     support::feed(trap.set(command), support::message(1).as_bytes())
 }
 
-/// Each point and whether a batch passes it, or a single entry.
-fn each_point(mut then: impl FnMut(&str, bool, bool)) {
-    for (prefixes, many) in [(["publish."].as_slice(), false), (&["batch."], true), (&NEW, false), (&NEW, true)] {
+/// Each point, whether a step fails there, and what passes it.
+fn each_point(mut then: impl FnMut(&str, bool, What)) {
+    let passed: [(&[&str], &[What]); 4] = [
+        (&["publish."], &[What::Single]),
+        (&["batch."], &[What::Batch, What::Post]),
+        (&["post."], &[What::Post]),
+        (&NEW, &[What::Single, What::Batch, What::Post]),
+    ];
+    for (prefixes, by) in passed {
         for point in crash::points(prefixes) {
-            then(&point.name, point.fails, many);
+            for &what in by.iter().filter(|&&what| what != What::Post || point.name != "batch.entry") {
+                then(&point.name, point.fails, what);
+            }
         }
     }
 }
 
-/// Queues one more and delivers everything: the `queued` messages from 1 on, and that one.
-fn deliver_all(site: &Site, queued: u32, what: &str) {
+/// Queues one more and delivers everything: what was submitted, if it is `queued`, and that one.
+fn deliver_all(site: &Site, submitted: What, queued: bool, what: &str) {
     site.submit(0, &["r0@example.net"]);
     let output = site.try_run(&["run"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{what}: {output:?}");
-    site.assert_each_once(0..queued + 1);
+    match submitted {
+        What::Post if queued => {
+            let found = site.deliveries();
+            assert_eq!(found.keys().filter(|(n, _)| *n == 1).count(), BATCH as usize, "{what}: {found:?}");
+            crash::assert_no_surplus(site, what);
+        }
+        What::Single | What::Batch | What::Post => {
+            site.assert_each_once(0..if queued { submitted.entries() as u32 + 1 } else { 1 });
+        }
+    }
     assert!(site.list().is_empty(), "{what}");
     site.assert_clean();
 }
 
 #[test]
 fn a_killed_submitter_leaves_all_or_nothing() {
-    each_point(|name, _, many| {
+    each_point(|name, _, submitted| {
         for count in 1..=3 {
-            let what = format!("killed at {name} (passing {count})");
-            let site = Site::new("ok", "workers = 2");
+            let what = format!("{submitted:?} killed at {name} (passing {count})");
+            let site = Site::new("ok", WORKERS);
             let trap = Trap::new(&site, &format!("{name}:{count}"));
-            let output = submit(&site, &trap, many);
+            let output = submit(&site, &trap, submitted);
             assert!(count > 1 || trap.was_met(), "{what}: nobody came there: {output:?}");
             assert_eq!(trap.was_met(), crash::was_killed(&output), "{what}: {output:?}");
             site.assert_clean();
-            let (queued, all) = (site.list().len() as u32, if many { BATCH } else { 1 });
+            let (queued, all) = (site.list().len(), submitted.entries());
             assert!(queued == 0 || queued == all, "{what}: {queued} of {all} are queued");
             assert!(queued == all || output.stdout.is_empty(), "{what}: accepted and not there: {output:?}");
-            deliver_all(&site, queued, &what);
+            deliver_all(&site, submitted, queued > 0, &what);
         }
     });
 }
 
 #[test]
 fn a_failed_step_leaves_nothing() {
-    each_point(|name, fails, many| {
+    each_point(|name, fails, submitted| {
         for (error, status) in [("eio", 74), ("enospc", 75)].into_iter().filter(|_| fails) {
-            let what = format!("{error} at {name}");
-            let site = Site::new("ok", "workers = 2");
+            let what = format!("{submitted:?}: {error} at {name}");
+            let site = Site::new("ok", WORKERS);
             let trap = Trap::new(&site, &format!("{name}={error}"));
-            let output = submit(&site, &trap, many);
+            let output = submit(&site, &trap, submitted);
             assert!(trap.was_met(), "{what}: nobody came there: {output:?}");
             assert_eq!(output.status.code(), Some(status), "{what}: {output:?}");
             assert_eq!((output.stdout.len(), crash::lines_said(&output)), (0, 1), "{what}: {output:?}");
             assert!(site.list().is_empty(), "{what}");
             crash::assert_tmp_is_empty(&site, &what);
             site.assert_clean();
-            deliver_all(&site, 0, &what);
+            deliver_all(&site, submitted, false, &what);
         }
     });
 }

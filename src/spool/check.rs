@@ -7,6 +7,7 @@
 //! | an entry in the wrong bucket, or with the wrong mode | moving it (to `corrupt/`, if its twin lies there); setting 0600 |
 //! | a name that is none of ours, a link, a folder | moving it to `corrupt/` |
 //! | an old journal without its entry, all recipients closed | removing it |
+//! | a post's message that is missing or truncated | not at all |
 //! | a journal without its entry, some recipient open | not at all: a person looks |
 //!
 //! An entry is mended only under its lock, so `check` may run beside anything.
@@ -15,6 +16,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use super::claim::{Locked, read_entry};
+use super::jobs::Standing;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use super::{SpoolError, sweep};
 use crate::sys::dir;
@@ -64,6 +66,7 @@ impl SpoolQueue {
             }
             self.check_folder(State::Hold, &format!("jobs/{job}/hold"), repair, &mut report)?;
             self.check_folder(State::Failed, &format!("jobs/{job}/failed"), repair, &mut report)?;
+            self.check_message(&job, &mut report)?;
         }
         self.check_journals(repair, &mut report)?;
         Ok(report)
@@ -76,6 +79,28 @@ impl SpoolQueue {
             }
             let what = "nobody writes it any more; it was never accepted".to_owned();
             report.add(orphan.path.clone(), what, repair.then_some("removed"));
+        }
+        Ok(())
+    }
+
+    /// Whether a post has its whole message. Who is to have it is not lost, so nothing is moved.
+    fn check_message(&self, job: &str, report: &mut Report) -> Result<(), SpoolError> {
+        let path = format!("jobs/{job}/message");
+        let Ok(id) = job.parse() else { return Ok(()) };
+        let file = match self.job_file(&id, Standing::AtWork) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                report.add(format!("jobs/{job}/job.json"), error.to_string(), None);
+                return Ok(());
+            }
+        };
+        let Some(post) = file.post else { return Ok(()) };
+        let stat = dir::stat(&self.dir, &path).map_err(self.failed("check", &path))?;
+        let bytes = stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+        // It may have ended meanwhile.
+        if bytes != post.bytes && self.standing(&id)? == Some(Standing::AtWork) {
+            report.add(path, format!("it has {bytes} bytes, and {} were written", post.bytes), None);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! that was taken is not given back. Whoever waits has one claim, has announced nothing, and ends at once when told to:
 //! its entry is still due. The board knows that such a worker does not hang.
 //!
-//! In a doubt (see [`doubt`](super::doubt)) the probes go by turns of their own, and wait for no token.
+//! In a doubt (see [`super::doubt`]) the probes go by turns of their own, and wait for no token.
 
 use std::fs::File;
 use std::io;
