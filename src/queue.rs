@@ -63,6 +63,8 @@ impl QueueError {
 #[derive(Debug)]
 pub struct Message {
     pub file: File,
+    /// Where in the file that is.
+    pub start: u64,
     /// Bytes of header and body.
     pub len: u64,
 }

@@ -368,7 +368,8 @@ impl Claim for SpoolClaim<'_> {
         // that backgrounds itself.
         let file = dir::open_file(self.home.dir(), self.home.inner(&path), dir::Open::Read);
         let file = file.and_then(|file| self.extent.of_message(file)).map_err(self.queue.failed("open", &path))?;
-        Ok(Message { file, len: self.extent.len })
+        let start = if self.extent.apart { 0 } else { self.extent.start };
+        Ok(Message { file, start, len: self.extent.len })
     }
 
     fn is_left(&self) -> bool {

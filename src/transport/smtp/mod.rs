@@ -181,13 +181,12 @@ impl Smtp {
 
     /// The verdict that a reply to `to` is.
     fn verdict(&self, reply: &Reply, to: &str) -> Verdict {
-        let reason = self.said(reply, to);
         match reply.code / 100 {
             2 => Verdict::Delivered,
-            4 => Verdict::Deferred(reason),
-            5 => Verdict::Failed(reason),
+            4 => Verdict::Deferred(self.said(reply, to)),
+            5 => Verdict::Failed(self.said(reply, to)),
             // To a whole message this is no answer.
-            _ => Verdict::Unknown(reason),
+            _ => Verdict::Unknown(self.said(reply, to)),
         }
     }
 
@@ -355,11 +354,13 @@ impl Transport for Smtp {
             let (out, tried): (Vec<usize>, Vec<usize>) =
                 group.iter().partition(|&&i| nameless || unnamed(&envelope.recipients[i]));
             // RFC 6531 section 3.7.4.2.
-            let reason = Reason::new("the server takes no addresses beyond ASCII (SMTPUTF8)");
-            let failed = Verdict::Failed(reason.with_status(Some("5.6.7".to_owned())));
+            let failed = || {
+                let reason = Reason::new("the server takes no addresses beyond ASCII (SMTPUTF8)");
+                Verdict::Failed(reason.with_status(Some("5.6.7".to_owned())))
+            };
             if tried.is_empty() {
                 self.session = Some(session);
-                return all(failed, group.len());
+                return all(failed(), group.len());
             }
             let letter = Letter { group: &tried, ..whole };
             let trouble = match self.attempt(session, letter, &handover, next, times, signals) {
@@ -367,7 +368,7 @@ impl Transport for Smtp {
                     let not_now = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Deferred(_)));
                     self.refused = if not_now { self.refused.saturating_add(1) } else { 0 };
                     let mut verdicts = verdicts.into_iter();
-                    let of = |i: &usize| if out.contains(i) { Some(failed.clone()) } else { verdicts.next() };
+                    let of = |i: &usize| if out.contains(i) { Some(failed()) } else { verdicts.next() };
                     return Attempt::Answered(group.iter().filter_map(of).collect());
                 }
                 Gone::Trouble(trouble) => trouble,

@@ -316,11 +316,10 @@ impl Session {
         let chunking = self.offers.chunking;
         let mut wire = Wire::new(!chunking);
         let mut piece = vec![0; PIECE.min(usize::try_from(message.len).unwrap_or(PIECE)).max(1)];
-        // It stays there, for a second attempt on another session.
-        let start = (&message.file).stream_position().map_err(Unsent::Unreadable)?;
         let (mut left, mut chunk, mut chunks) = (message.len, Vec::new(), 1);
         while left > 0 {
-            let from = start + (message.len - left);
+            // Not from where the file stands, which a first attempt on another session left elsewhere.
+            let from = message.start + (message.len - left);
             let len = read(&message.file, &mut piece, from, left).map_err(Unsent::Unreadable)?;
             left -= len as u64;
             let out = if chunking { &mut chunk } else { self.channel.outgoing() };
