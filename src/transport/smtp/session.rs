@@ -8,7 +8,7 @@
 //! Where it offers CHUNKING (RFC 3030), content goes by BDAT, whose end is counted and cannot be feigned.
 
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
