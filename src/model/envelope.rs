@@ -59,6 +59,15 @@ pub fn verp_fault(pattern: &str) -> Option<&'static str> {
     rest.contains(['{', '}']).then_some("the parts of a VERP pattern are {local}, {domain}, {rlocal} and {rdomain}")
 }
 
+/// The two characters between the parts, if an MTA that makes such senders itself (XVERP, as Postfix has it) can make those
+/// of `pattern`: it must be [`VERP`] but for these, which are `-`, `=` or `+`.
+pub fn verp_delimiters(pattern: &str) -> Option<[char; 2]> {
+    let rest = pattern.strip_prefix("{local}")?.strip_suffix("{rdomain}@{domain}")?;
+    let (first, second) = rest.split_once("{rlocal}")?;
+    let single = |text: &str| text.parse::<char>().ok().filter(|c| matches!(c, '-' | '=' | '+'));
+    Some([single(first)?, single(second)?])
+}
+
 /// What a VERP pattern may have in braces.
 const VERP_PARTS: [&str; 4] = ["{local}", "{domain}", "{rlocal}", "{rdomain}"];
 
@@ -129,5 +138,18 @@ mod tests {
         }
         let long = format!("{}@y.org", "a".repeat(240));
         assert_eq!(made(VERP, "list@x.org", &long), None);
+    }
+
+    #[test]
+    fn an_mta_makes_senders_of_one_form_only() {
+        assert_eq!(verp_delimiters(VERP), Some(['+', '=']));
+        assert_eq!(verp_delimiters("{local}-{rlocal}={rdomain}@{domain}"), Some(['-', '=']));
+        for other in [
+            "{local}+{rlocal}={rdomain}@bounce.{domain}",
+            "{local}++{rlocal}={rdomain}@{domain}",
+            "x{rlocal}={rdomain}@y",
+        ] {
+            assert_eq!(verp_delimiters(other), None, "{other}");
+        }
     }
 }

@@ -56,7 +56,9 @@ pub trait Transport {
     /// Whether a group gets one verdict for all, as from an exit status, so that one bad recipient refuses the others.
     fn shares_verdicts(&self) -> bool;
 
-    /// Whether the sink makes the senders of VERP itself, so that groups stay together and get the envelope's own.
+    /// Whether the sink makes the senders of VERP itself, of patterns that
+    /// [`verp_delimiters`](crate::model::envelope::verp_delimiters) knows, so that groups stay together and get the
+    /// envelope's own.
     fn verp(&self) -> bool {
         false
     }

@@ -9,6 +9,7 @@ use super::{Hand, MARGIN, Try, Worker, doubt};
 use crate::config::OnCrash;
 use crate::events::{self, Event};
 use crate::model::address::BadAddress;
+use crate::model::envelope::verp_delimiters;
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, Queue, QueueError};
@@ -246,9 +247,11 @@ impl Try {
     }
 }
 
-/// Whether each recipient has a sender of his own, which the sink does not make.
+/// Whether each recipient has a sender of his own, which the sink does not make, though it makes some.
 pub(super) fn has_senders<C: Claim>(claim: &C, sink_makes_them: bool) -> bool {
-    claim.envelope().origin.verp.is_some() && !sink_makes_them
+    let sink_makes = |pattern: &String| sink_makes_them && verp_delimiters(pattern).is_some();
+    let envelope = claim.envelope();
+    envelope.sender.is_some() && envelope.origin.verp.as_ref().is_some_and(|pattern| !sink_makes(pattern))
 }
 
 /// The envelope sender for `group`: the envelope's own, or with VERP its one recipient's.

@@ -70,6 +70,8 @@ pub struct Smtp {
     at: usize,
     /// Whether that took over to tell the sender of success.
     dsn: bool,
+    /// Whether it makes the senders of VERP.
+    xverp: bool,
     /// How many hand-overs in a row were refused for now, to everybody.
     refused: u32,
     spawner: Spawner,
@@ -107,6 +109,7 @@ impl Smtp {
             session: None,
             at: turn,
             dsn: false,
+            xverp: false,
             refused: 0,
             spawner: Spawner::default(),
             ended: HashSet::new(),
@@ -130,7 +133,8 @@ impl Smtp {
         for at in order {
             match self.open_at(at, times, signals) {
                 Ok(session) => {
-                    (self.left_out[at], self.at, self.dsn) = (None, at, session.offers().dsn);
+                    let offers = session.offers();
+                    (self.left_out[at], self.at, self.dsn, self.xverp) = (None, at, offers.dsn, offers.xverp);
                     return Ok(session);
                 }
                 Err(lost) => {
@@ -319,6 +323,10 @@ impl Transport for Smtp {
         false
     }
 
+    fn verp(&self) -> bool {
+        self.xverp
+    }
+
     fn success(&self) -> Option<About> {
         match self.config.protocol {
             Protocol::Lmtp => Some(About::Delivered),
@@ -348,6 +356,12 @@ impl Transport for Smtp {
                     Err(why) => return Attempt::SinkDown(why),
                 },
             };
+            if session::xverp(whole).is_some() && !self.xverp {
+                // The group was made for another one.
+                self.session = Some(session);
+                let reason = Reason::new("this server makes no senders for VERP, as the one before it did");
+                return all(Verdict::Deferred(reason), group.len());
+            }
             // Who cannot be named to this server.
             let unnamed = |address: &Address| !session.can_name(address);
             let nameless = sender.is_some_and(unnamed);

@@ -18,7 +18,7 @@ use super::content::Wire;
 use super::reply::Reply;
 use super::tls::Tls;
 use crate::config::{self, Login, Protocol};
-use crate::model::envelope::Body;
+use crate::model::envelope::{Body, verp_delimiters};
 use crate::model::{Address, EntryId, Envelope};
 use crate::queue::Message;
 use crate::sys::fault;
@@ -40,6 +40,7 @@ pub struct Offers {
     pub utf8: bool,
     pub dsn: bool,
     pub starttls: bool,
+    pub xverp: bool,
     /// The mechanisms of AUTH.
     pub auth: Vec<String>,
 }
@@ -58,6 +59,7 @@ impl Offers {
                 "SMTPUTF8" => offers.utf8 = true,
                 "DSN" => offers.dsn = true,
                 "STARTTLS" => offers.starttls = true,
+                "XVERP" => offers.xverp = true,
                 "AUTH" => offers.auth.extend(words.map(str::to_owned)),
                 _ => {}
             }
@@ -367,6 +369,9 @@ impl Session {
         if offers.utf8 && addresses(letter).any(Address::is_utf8) {
             command.push_str(" SMTPUTF8");
         }
+        if let Some([first, second]) = xverp(letter).filter(|_| offers.xverp) {
+            command.push_str(&format!(" XVERP={first}{second}"));
+        }
         if offers.dsn {
             command.extend(origin.ret.as_ref().map(|ret| format!(" RET={}", ret.to_ascii_uppercase())));
             command.extend(origin.envid.as_ref().map(|id| format!(" ENVID={}", xtext(id))));
@@ -382,6 +387,12 @@ impl Session {
         }
         command
     }
+}
+
+/// How the server shall make a sender for each recipient, if it is to: the group goes out under the envelope's own.
+pub fn xverp(letter: Letter<'_>) -> Option<[char; 2]> {
+    let own = letter.sender.is_some() && letter.sender == letter.envelope.sender.as_ref();
+    letter.envelope.origin.verp.as_deref().filter(|_| own).and_then(verp_delimiters)
 }
 
 /// Reads a piece of at most `left` bytes `from` there; a file that ends before is an error.
