@@ -103,4 +103,6 @@ pub enum Attempt {
     Ambiguous(Reason),
     /// The sink itself is down: nothing was handed over, and no entry is to blame.
     SinkDown(String),
+    /// We were told to stop now before anything was handed over.
+    Stopped,
 }

@@ -57,8 +57,8 @@ pub fn run(spawner: &mut Spawner, args: &[CString], input: &File, timeout: Durat
     Run { finish, said: read_back(said) }
 }
 
-/// The memory file that takes what the child says.
-fn listen() -> io::Result<File> {
+/// A memory file that takes what a child says.
+pub fn listen() -> io::Result<File> {
     let said = File::from(memfd_create(c"said", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
     said.set_len(SAID_MAX)?;
     fcntl(&said, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK))?;
@@ -97,7 +97,7 @@ fn wait(pid: Pid, timeout: Duration, signals: &Signals) -> Finish {
 }
 
 /// What was written. The shared position tells how much; it is left where it is, for a grandchild may go on writing.
-fn read_back(mut said: File) -> String {
+pub fn read_back(mut said: File) -> String {
     let written = said.stream_position().unwrap_or(0).min(SAID_MAX);
     let mut bytes = vec![0; usize::try_from(written).unwrap_or(0)];
     match said.read_exact_at(&mut bytes, 0) {

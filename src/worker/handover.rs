@@ -12,7 +12,7 @@ use crate::model::address::BadAddress;
 use crate::model::envelope::verp_delimiters;
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::retry;
-use crate::queue::{AttemptNote, Claim, Queue, QueueError};
+use crate::queue::{AttemptNote, Begun, Claim, Queue, QueueError};
 use crate::sys::{clock, fault};
 use crate::transport::{Handover, Letter, Transport};
 
@@ -28,7 +28,8 @@ pub(super) enum Group {
     },
     /// All of them were refused by one status, which tells nothing of each.
     Refused(Vec<usize>),
-    SinkDown,
+    /// Nothing was handed over, and nobody is to blame.
+    Left,
     /// The journal cannot be written.
     Fault(QueueError),
 }
@@ -133,11 +134,9 @@ impl<Q: Queue> Worker<'_, Q> {
                 } else {
                     self.board.sink_down(&why);
                 }
-                return match claim.answer(begun, None) {
-                    Ok(()) => Group::SinkDown,
-                    Err(error) => Group::Fault(error),
-                };
+                return left(claim, begun);
             }
+            Attempt::Stopped => return left(claim, begun),
         };
         if verdicts.contains(&Verdict::Delivered) {
             self.board.doubts().delivered(began);
@@ -244,6 +243,14 @@ impl Try {
                 verdict
             }
         }
+    }
+}
+
+/// Takes the announcement of a hand-over back.
+fn left<C: Claim>(claim: &mut C, begun: Begun) -> Group {
+    match claim.answer(begun, None) {
+        Ok(()) => Group::Left,
+        Err(error) => Group::Fault(error),
     }
 }
 

@@ -291,7 +291,7 @@ impl<Q: Queue> Worker<'_, Q> {
                     let hand = Hand { claim, attempt, rest };
                     return self.keep(Kept { hand, group, reason, took, since });
                 }
-                Group::SinkDown => return self.slot.idle(),
+                Group::Left => return self.slot.idle(),
                 // Everybody has it: its removal says that as well as a journal does.
                 Group::Fault(error)
                     if attempt.open.is_empty() && !claim.any(Kind::Failed) && !claim.any(Kind::Held) =>

@@ -30,10 +30,12 @@ use self::channel::{Lost, Socket};
 use self::reply::Reply;
 use self::session::{Answer, Opening, Session, Times, Unsent};
 use self::tls::Tls;
+use super::profiles::with_said;
 use super::{Handover, Letter, Next, Transport, all};
 use crate::config::{self, Connect, Protocol};
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::notice::About;
+use crate::sys::child;
 use crate::sys::process::{self, host_name};
 use crate::sys::signals::Signals;
 use crate::sys::socket;
@@ -156,11 +158,13 @@ impl Smtp {
             self.trust = Some(Tls::new(self.config.ca.as_deref()).map_err(Lost)?);
         }
         let wait = self.config.timeout.min(CONNECT_MAX);
+        let mut said = None;
         let socket = match connect {
             Connect::Tcp(to) => Socket::Tcp(dial(to, wait)?),
             Connect::Unix(path) => Socket::Unix(socket::connect_unix(path, wait)?),
             Connect::Exec(command) => {
-                let (ours, pid) = start(&mut self.spawner, command)?;
+                let errors = said.insert(child::listen()?);
+                let (ours, pid) = start(&mut self.spawner, command, errors)?;
                 self.ended.insert(pid);
                 Socket::Unix(ours)
             }
@@ -175,7 +179,10 @@ impl Smtp {
             login: self.config.login.as_ref(),
             most: self.config.session_messages,
         };
-        Session::open(socket, &opening, times, signals)
+        Session::open(socket, &opening, times, signals).map_err(|Lost(why)| {
+            // A command that fails tells why on its standard error.
+            Lost(said.map_or(why.clone(), |said| with_said(&why, &child::read_back(said))))
+        })
     }
 
     /// What the server said or did, as a reason.
@@ -353,6 +360,7 @@ impl Transport for Smtp {
                 Some(session) => session,
                 None => match self.open(times, signals) {
                     Ok(session) => session,
+                    Err(_) if signals.quit() => return Attempt::Stopped,
                     Err(why) => return Attempt::SinkDown(why),
                 },
             };
@@ -387,7 +395,10 @@ impl Transport for Smtp {
                 }
                 Gone::Trouble(trouble) => trouble,
             };
-            if reused && !signals.quit() {
+            if signals.quit() {
+                return Attempt::Stopped;
+            }
+            if reused {
                 continue;
             }
             return Attempt::Ambiguous(match trouble {
@@ -427,10 +438,9 @@ fn dial(to: &str, wait: Duration) -> io::Result<TcpStream> {
 }
 
 /// Starts a command that speaks on its standard input and output; returns our end, and its pid.
-fn start(spawner: &mut Spawner, command: &[String]) -> io::Result<(UnixStream, i32)> {
+fn start(spawner: &mut Spawner, command: &[String], errors: &File) -> io::Result<(UnixStream, i32)> {
     let args: Result<Vec<CString>, _> = command.iter().map(|arg| CString::new(arg.as_bytes())).collect();
     let (ours, theirs) = UnixStream::pair()?;
-    let nowhere = File::options().write(true).open("/dev/null")?;
-    let pid = spawner.start(&args?, &theirs, &theirs, &nowhere)?;
+    let pid = spawner.start(&args?, &theirs, &theirs, errors)?;
     Ok((ours, pid))
 }
