@@ -157,6 +157,25 @@ fn stop_ends_who_waits_for_a_token_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_job_that_is_paused_is_let_go_by_who_waits_for_a_token() {
+    let site = site("log", "rate = \"1/d\"\nmax_recipients = 1", "");
+    std::fs::write(site.path("list"), "a@example.net\nb@example.net\nc@example.net\n").expect("written");
+    let list = site.path("list").display().to_string();
+    let post = site.feed(&["submit", "-f", "s@example.org", "--recipients", &list], support::message(1).as_bytes());
+    let job = String::from_utf8(post.stdout).expect("a job's id").trim().to_owned();
+    let run = site.start(&["run"]);
+    wait_until("one waits for a token", || waiting(&site, "outbound") == 1 && site.deliveries().len() == 1);
+    site.ok(&["jobs", "pause", &job]);
+    // Nothing else is due.
+    wait_until("it has nothing in hand", || waiting(&site, "outbound") == 0);
+    assert_silent(run);
+    site.ok(&["jobs", "resume", &job]);
+    site.set_sink("log", "", "30s");
+    site.ok(&["run"]);
+    assert_eq!(site.deliveries().values().copied().collect::<Vec<_>>(), [1, 1, 1]);
+}
+
+#[test]
 fn a_transports_rate_is_one_for_all_queues() {
     let site = site("log", "rate = \"100/s\"\n[queue.news]", "rate = \"1/h\"\nburst = 2");
     submit(&site, 0..2);

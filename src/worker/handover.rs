@@ -49,7 +49,7 @@ impl<Q: Queue> Worker<'_, Q> {
         (limit, verp): (Duration, bool),
         visit: &mut dyn FnMut(Letter<'_>),
     ) {
-        if self.board.doubts().since().is_some() {
+        if self.board.doubts().since().is_some() || !self.pace.has_tokens() {
             return;
         }
         if !rest.is_empty() {

@@ -261,10 +261,7 @@ impl<Q: Queue> Worker<'_, Q> {
     fn go_on(&mut self, hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
         let Hand { mut claim, mut attempt, mut rest } = hand;
         while !rest.is_empty() {
-            if claim.is_left() {
-                return self.slot.idle();
-            }
-            match self.admit() {
+            match self.admit(&claim, transport) {
                 Ok(true) => {}
                 // Who was not reached is still due; the name says so.
                 Ok(false) => return self.slot.idle(),

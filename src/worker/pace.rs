@@ -4,7 +4,7 @@
 //! What holds: the tokens are counted in files that every worker maps (see [`rate`](crate::policy::rate) for the bound), so
 //! a limit holds over all workers, queues and runs together. A token is taken last and at once before the hand-over; one
 //! that was taken is not given back. Whoever waits has one claim, has announced nothing, and ends at once when told to:
-//! its entry is still due. The board knows that such a worker does not hang.
+//! its entry is still due. The board knows that such a worker does not hang, and nothing is sent ahead of a wait.
 //!
 //! In a doubt (see [`super::doubt`]) the probes go by turns of their own, and wait for no token.
 
@@ -19,13 +19,16 @@ use super::{MARGIN, Worker, doubt};
 use crate::config;
 use crate::model::Micros;
 use crate::policy::rate::Rate;
-use crate::queue::{Queue, QueueError};
+use crate::queue::{Claim, Queue, QueueError};
 use crate::sys::slots::Slots;
 use crate::sys::{clock, dir, shared};
 use crate::transport::Transport;
 
 /// How late a waiting worker may notice that its queue was stopped, or that the clock was set.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Before a longer wait the way into the sink is closed.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// The tokens of one rate.
 #[derive(Debug)]
@@ -91,6 +94,11 @@ impl Pace {
         self.buckets[taken..].iter().map(|bucket| bucket.ask(false, clock::now)).max().unwrap_or_default()
     }
 
+    /// Whether a hand-over would not have to wait for a token now.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.wait(0).is_zero()
+    }
+
     /// Takes what is still missing; `false` if somebody else was faster.
     fn take(&self, taken: &mut usize) -> bool {
         while let Some(bucket) = self.buckets.get(*taken) {
@@ -109,11 +117,11 @@ fn failed(doing: &'static str, name: String) -> impl FnOnce(io::Error) -> QueueE
 
 impl<Q: Queue> Worker<'_, Q> {
     /// Waits for the turn of the claim in hand, and for a session, which is held from then on; `false` if told to stop
-    /// meanwhile.
-    pub(super) fn admit(&mut self) -> Result<bool, QueueError> {
+    /// meanwhile, or if the claim's job was paused or cancelled.
+    pub(super) fn admit(&mut self, claim: &Q::Claim, transport: &mut dyn Transport) -> Result<bool, QueueError> {
         let doubts = self.board.doubts();
         let (mut taken, mut waited) = (0, false);
-        while !self.must_stop() {
+        while !self.must_stop() && !claim.is_left() {
             let in_doubt = doubts.since().is_some();
             // Whoever has not waited has had its turn before it claimed.
             let probe = in_doubt && (!waited || doubts.take_turn(self.policy.probe_every));
@@ -124,6 +132,11 @@ impl<Q: Queue> Worker<'_, Q> {
                 }
                 waited = true;
                 self.slot.paced(MARGIN);
+                // No sink likes to wait for long, nor does whoever needs the session.
+                if wait > IDLE {
+                    transport.close();
+                }
+                self.end_session(transport);
                 // Whatever ends the wait, we look again.
                 let _ = self.signals.wait(None, if in_doubt { doubt::PAUSE } else { wait.min(LOOK) });
                 continue;
@@ -131,11 +144,11 @@ impl<Q: Queue> Worker<'_, Q> {
             if let (Some(slots), None) = (&self.pace.sessions, &self.session) {
                 let go_on = || {
                     self.slot.paced(MARGIN);
-                    !self.must_stop()
+                    !self.must_stop() && !claim.is_left()
                 };
                 let session = slots.take(self.signals, &go_on).map_err(failed("take a session", String::new()))?;
                 // It may have been waited for.
-                if session.is_none() || self.must_stop() {
+                if session.is_none() || !go_on() {
                     break;
                 }
                 self.session = session;
