@@ -46,7 +46,9 @@ fn the_manual_has_exactly_the_keys_that_the_loader_takes() {
     let mut taken = BTreeSet::new();
     for table in keys_of("", "") {
         taken.extend(match table.as_str() {
-            "limits" | "events" | "notices" | "online" => keys_of(&format!("{table}."), &format!("[{table}]")),
+            "limits" | "events" | "notices" | "online" | "suppress" => {
+                keys_of(&format!("{table}."), &format!("[{table}]"))
+            }
             "queue" => {
                 let mut keys = keys_of("queue.NAME.", "[queue.x]");
                 assert!(keys.remove("queue.NAME.retry"), "{keys:?}");

@@ -19,6 +19,7 @@ use crate::model::Exit;
 use crate::model::envelope::VERP;
 use crate::spool::job::PostFile;
 use crate::sys::output::tell;
+use crate::sys::process;
 
 /// How much of a list is read at once.
 const BUFFER: usize = 64 << 10;
@@ -31,7 +32,11 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
         return Err(Refused::Usage(why.to_owned()).into());
     }
     let policy = site.config.queues.get(&args.queue);
-    // Opened before root becomes the spool's owner, who may not be able to.
+    let mut request = Request { user: Some(process::real_uid()), ..request };
+    if request.sender.is_none() && !request.sender_from_header {
+        request.sender = Some(Some(accept::user()?));
+    }
+    // All this before root becomes the spool's owner, who may not be able to open them.
     let mut list = open(recipients)?;
     let mut message = args.message.as_deref().map_or_else(|| Ok(stdin()), open)?;
     let unwanted = site.config.suppress.as_deref();
@@ -58,7 +63,7 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
     });
     let about = PostFile {
         name: args.job_name.clone(),
-        per_entry: policy.map_or(1, |policy| policy.job_recipients as u64),
+        per_entry: policy.map_or(1, |policy| policy.job_recipients.min(site.config.limits.recipients) as u64),
         verp: verp.clone(),
         not_before: request.at,
         ..PostFile::default()

@@ -71,7 +71,7 @@ pub struct Args {
     /// Of a list post: pass over lines that are no address, and say them
     #[arg(long, requires = "list")]
     pub skip_bad: bool,
-    /// Of a list post: what its job is called in 'bulkmailer jobs'
+    /// Of a list post: what its job is called in 'bulkmailer jobs list'
     #[arg(long, value_name = "NAME", requires = "list")]
     pub job_name: Option<String>,
     /// Of a list post: give each recipient an envelope sender of his own, so that a bounce tells whose it is; by default
