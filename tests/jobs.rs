@@ -434,3 +434,47 @@ fn a_post_to_twenty_thousand_with_killed_workers_reaches_each() {
     assert_eq!(shown(&site, id(&posted))["done"], 20_000);
     site.assert_clean();
 }
+
+/// Over SMTP, where the next envelope is on its way before a message was answered; the server is our own.
+#[test]
+fn over_smtp_each_recipient_has_a_sender_of_his_own() {
+    let (site, server) = (Site::new("ok", ""), Site::new("ok", ""));
+    let exec = format!(
+        "exec:/usr/bin/env BULKMAILER_SPOOL={} BULKMAILER_CONFIG={} {} sendmail -bs",
+        server.path("spool").display(),
+        server.path("bulkmailer.toml").display(),
+        env!("CARGO_BIN_EXE_bulkmailer")
+    );
+    site.configure(&format!(
+        "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"sink\"\nworkers = 2\njob_recipients = 7\nnotices = false\n\
+         [transport.sink]\nkind = \"smtp\"\nconnect = {exec:?}\n"
+    ));
+    let all = recipients(30);
+    let posted = post(&site, 1, &lines(&all), &["--verp"]);
+    site.ok(&["run"]);
+    assert_eq!(shown(&site, id(&posted))["state"], "done");
+    let rows = server.list();
+    let word = |row: &serde_json::Value| row.as_str().map(str::to_owned).expect("text");
+    let mut found: Vec<(String, String)> =
+        rows.iter().map(|row| (word(&row["sender"]), word(&row["recipients"][0]))).collect();
+    found.sort();
+    let sender = |to: &String| (format!("list+{}@example.org", to.replace('@', "=")), to.clone());
+    let mut expected: Vec<_> = all.iter().map(sender).collect();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+/// A worker that waits for its rate does not hand over what was paused meanwhile, and does not wait on for it.
+#[test]
+fn a_job_that_is_paused_while_its_turn_is_waited_for_is_left_at_once() {
+    for yes in [&["pause"][..], &["cancel", "--yes"]] {
+        let site = Site::new("ok", "workers = 1\nmax_recipients = 1\nrate = \"1/h\"\nburst = 1");
+        let posted = post(&site, 1, "a@x.example\nb@x.example\n", &[]);
+        let run = site.start(&["run"]);
+        support::wait_until("the first is delivered", || delivered(&site) == 1);
+        site.ok(&[&["jobs"], yes, &[id(&posted)]].concat());
+        support::assert_silent(run);
+        assert_eq!((delivered(&site), shown(&site, id(&posted))["left"].as_u64()), (1, Some(1)));
+        site.assert_clean();
+    }
+}
