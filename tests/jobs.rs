@@ -127,7 +127,7 @@ fn the_list_may_come_on_the_standard_input_and_the_message_from_a_file() {
     let path = list(&site, "message", &message(3));
     let taken = site.feed(&["submit", "--recipients", "-", "--message", path.to_str().expect("a path")], input);
     assert!(taken.status.success(), "{taken:?}");
-    for other in [&["a@x.example"][..], &["--key", "k"], &["-t"], &["--mbox", "m"]] {
+    for other in [&["a@x.example"][..], &["--maildir", "m"], &["-t"], &["--mbox", "m"]] {
         let refused = site.feed(&[&["submit", "--recipients", "list"], other].concat(), b"");
         assert_eq!(refused.status.code(), Some(64), "{other:?}: {refused:?}");
     }
@@ -183,6 +183,52 @@ fn whom_the_suppression_list_has_gets_nothing() {
         assert_eq!(refused.status.code(), Some(78), "{refused:?}");
     }
     assert!(site.list().is_empty());
+}
+
+/// Whatever becomes of the first, and of whoever submitted it.
+#[test]
+fn a_post_with_the_same_key_is_queued_once() {
+    let site = Site::new("ok", "workers = 1\njob_recipients = 2\nfailed_keep = \"0\"");
+    let all = recipients(5);
+    let again = || post(&site, 1, &lines(&all), &["--key", "november"]);
+    let first = again();
+    assert_eq!((&first["new"], again()["new"].as_bool()), (&true.into(), Some(false)));
+    site.ok(&["jobs", "pause", id(&first)]);
+    assert_eq!((&again()["new"], again()["job"].as_str()), (&false.into(), Some(id(&first))));
+    site.ok(&["jobs", "resume", id(&first)]);
+    site.ok(&["run"]);
+    assert_each_once(&site, &all);
+    // Nothing is left of it but its key.
+    std::fs::remove_file(site.path("spool/outbound/swept")).expect("swept");
+    site.submit(2, &["z@x.example"]);
+    site.ok(&["run"]);
+    assert_eq!(site.ok(&["jobs", "list"]), "There is no job.\n");
+    assert_eq!(again()["new"], false);
+    assert_eq!(delivered(&site), 6);
+    site.assert_clean();
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn a_post_that_is_submitted_again_after_a_kill_is_queued_once() {
+    use support::crash::{self, Trap};
+    for point in crash::points(&["batch.", "key.", "post."]).iter().filter(|point| point.name != "batch.entry") {
+        let what = format!("killed at {}", point.name);
+        let site = Site::new("ok", "workers = 1\njob_recipients = 2");
+        let all = recipients(5);
+        let list = list(&site, "list", &lines(&all));
+        let args = ["submit", "--key", "k", "--recipients", list.to_str().expect("a path")];
+        let trap = Trap::new(&site, &point.name);
+        let output = support::feed(trap.set(site.command(&args)), message(1).as_bytes());
+        assert!(trap.was_met() && crash::was_killed(&output), "{what}: {output:?}");
+        let again = site.feed(&args, message(1).as_bytes());
+        assert!(again.status.success(), "{what}: {again:?}");
+        site.ok(&["run"]);
+        assert!(site.feed(&args, message(1).as_bytes()).status.success(), "{what}");
+        site.ok(&["run"]);
+        assert_each_once(&site, &all);
+        site.assert_clean();
+    }
 }
 
 #[test]

@@ -93,6 +93,11 @@ pub fn check_room(free: u64, limits: &Limits) -> Result<(), Failure> {
     if free < limits.min_free { Err(Refused::Full { free, needed: limits.min_free }.into()) } else { Ok(()) }
 }
 
+/// A new id, or the one of its key.
+fn id_of(request: &Request) -> EntryId {
+    request.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]))
+}
+
 /// Queues one message. When this returns, it would survive a power cut.
 pub fn single(
     queue: &SpoolQueue,
@@ -100,7 +105,7 @@ pub fn single(
     request: Request,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
-    let id = request.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]));
+    let id = id_of(&request);
     queue_as(id, queue, limits, request, input)
 }
 
@@ -152,8 +157,8 @@ pub fn post(
     input: &mut impl BufRead,
     (mut wanted, mut but): (Sorted, Sorted),
     about: PostFile,
-) -> Result<(EntryId, JobFile), Failure> {
-    let mut post = queue.post()?;
+) -> Result<(EntryId, JobFile, Published), Failure> {
+    let mut post = queue.post(id_of(&request))?;
     let mut letter = Letter::of_post(post.id().clone(), limits, request, input)?;
     letter.trace();
     letter.write(limits, input, &mut post, tmp_of(queue))?;
@@ -161,11 +166,11 @@ pub fn post(
     let (id, sender, uid) = (envelope.id.clone(), envelope.sender_text().to_owned(), envelope.origin.uid);
     let mut entries = post.entries(envelope, PostFile { sender, uid, ..about });
     let suppressed = wanted.each_but(&mut but, &mut |recipient| entries.add(recipient))?;
-    let job = entries.commit((wanted.duplicates, suppressed))?;
+    let (job, published) = entries.commit((wanted.duplicates, suppressed))?;
     if job.entries == 0 {
         return Err(Refused::AllSuppressed(suppressed).into());
     }
-    Ok((id, job))
+    Ok((id, job, published))
 }
 
 /// Writes one message into the drop folder, for the queue that is called `queue`. It is accepted once it is synced; no
@@ -177,7 +182,7 @@ pub fn to_drop<'d>(
     request: Request,
     input: &mut impl BufRead,
 ) -> Result<(Handed<'d>, Accepted), Failure> {
-    let id = request.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]));
+    let id = id_of(&request);
     let at = request.at;
     let letter = Letter::read(id, limits, request, input)?;
     let mut draft = folder.draft(queue, at, &letter.envelope)?;

@@ -17,6 +17,7 @@ use super::{Failure, Refused};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::model::envelope::VERP;
+use crate::spool::Published;
 use crate::spool::job::PostFile;
 use crate::sys::output::tell;
 use crate::sys::process;
@@ -70,7 +71,7 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
     };
     let request = Request { verp, ..request };
     let lists = (wanted.sorted()?, but.sorted()?);
-    let (id, job) = accept::post(queue, &site.config.limits, request, &mut message, lists, about)?;
+    let (id, job, published) = accept::post(queue, &site.config.limits, request, &mut message, lists, about)?;
     way.kick();
     let post = job.post.unwrap_or_default();
     if args.json {
@@ -83,6 +84,7 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
             "suppressed": post.suppressed,
             "bad": count.bad,
             "bytes": post.bytes,
+            "new": published == Published::New,
         });
         tell(&format!("{row}\n"));
     } else if !args.quiet {

@@ -63,7 +63,7 @@ pub struct Args {
     /// Make it a list post, to the recipients that this file names ("-" is the standard input), one a line; lines that
     /// begin with # are passed over. A line that is no address refuses all of it
     #[arg(id = "list", long = "recipients", value_name = "FILE")]
-    #[arg(conflicts_with_all = ["mbox", "maildir", "key", "read_recipients", "recipients"])]
+    #[arg(conflicts_with_all = ["mbox", "maildir", "read_recipients", "recipients"])]
     pub recipients_file: Option<PathBuf>,
     /// Of a list post: the message's file, by default the standard input
     #[arg(long, value_name = "FILE", requires = "list")]

@@ -66,9 +66,10 @@ impl EntryId {
         EntryId(text)
     }
 
-    /// Whether this entry must count once: whoever removes it marks its key first.
+    /// Whether this entry or job must count once: whoever removes it marks its key first. The entries of a job do not, for
+    /// themselves.
     pub fn counts_once(&self) -> bool {
-        self.0.starts_with(KEYED)
+        self.0.starts_with(KEYED) && self.job().is_none()
     }
 
     /// The id of the `k`-th entry in the `n`-th folder of this job.
@@ -99,7 +100,7 @@ impl EntryId {
     pub fn born(&self) -> Option<Micros> {
         let value = |b: u8| DIGITS.iter().position(|&d| d == b).unwrap_or(0) as u64;
         let born = || Micros(self.0.bytes().take(11).fold(0, |sum, b| (sum << 5) | value(b)));
-        (!self.counts_once()).then(born)
+        (!self.0.starts_with(KEYED)).then(born)
     }
 
     pub fn as_str(&self) -> &str {
@@ -180,6 +181,7 @@ mod tests {
         assert_eq!(id, EntryId::of_key(&["order", "17"]));
         assert_eq!(id.as_str().parse::<EntryId>().expect("our own id"), id);
         assert!(id.counts_once() && id.born().is_none() && id.job().is_none());
+        assert!(!id.of_job(0, 1).counts_once() && id.of_job(0, 1).born().is_none());
         for other in [&["order1", "7"][..], &["order17"], &["order", "17", ""], &["order", "18"]] {
             assert_ne!(EntryId::of_key(other), id);
         }

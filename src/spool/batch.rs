@@ -53,7 +53,7 @@ impl AsRef<File> for OwnedFile {
 impl SpoolQueue {
     /// Starts a batch of at most [`MAX`] entries.
     pub fn batch(&self) -> Result<Batch<'_>, SpoolError> {
-        let draft = JobDraft::new(self)?;
+        let draft = JobDraft::new(self, EntryId::new(clock::now()))?;
         let ready = draft.folder(0)?;
         Ok(Batch { draft, ready, count: 0 })
     }
@@ -88,7 +88,7 @@ impl Batch<'_> {
             return Err(SpoolError::BatchFull(MAX as usize));
         }
         let name = EntryName::new(due, envelope.id.clone()).to_string();
-        let failed = Failed(self.draft.queue, format!("tmp/{}", self.draft.id));
+        let failed = Failed(self.draft.queue, self.draft.tmp.clone());
         let start = || -> io::Result<Content<OwnedFile>> {
             fault::point("batch.entry")?;
             let file = dir::open_file(&self.ready, &name, dir::Open::CreateNew)?;

@@ -2,12 +2,15 @@
 //! [`batch`](super::batch)'s or a [`post`](super::post)'s.
 //!
 //! The order of steps, in `JobDraft::commit`:
-//! 1. `tmp/<job>/`, locked, has `ready/<n>/` with the entry files, and gets `job.json`;
+//! 1. a folder in `tmp/`, locked, has `ready/<n>/` with the entry files, and gets `job.json`;
 //! 2. one `syncfs` for all of them; if that fails the folder is thrown away;
 //! 3. `renameat2(NOREPLACE)` to `jobs/<job>`;
 //! 4. `jobs/` is synced: **this is the commit**. If it fails the folder is renamed back and thrown away; workers pass a
 //!    locked job over, so none has taken anything of it;
 //! 5. the lock is let go and `wake` is touched.
+//!
+//! A job whose id follows from a key is published under the key's lock, and only if it was not before: see
+//! [`keys`](super::keys).
 //!
 //! So all of a job is visible or none of it, whatever is killed at whatever instant.
 
@@ -87,14 +90,15 @@ impl JobFile {
 pub(super) struct JobDraft<'q> {
     pub queue: &'q SpoolQueue,
     pub id: EntryId,
+    /// Its folder's name, which is nobody else's, whereas an id may follow from a key.
+    pub tmp: String,
     /// Its top folder; `None` when it is none of ours to clean up any more.
     top: Option<File>,
 }
 
 impl<'q> JobDraft<'q> {
-    pub fn new(queue: &'q SpoolQueue) -> Result<JobDraft<'q>, SpoolError> {
-        let id = EntryId::new(clock::now());
-        let tmp = format!("tmp/{id}");
+    pub fn new(queue: &'q SpoolQueue, id: EntryId) -> Result<JobDraft<'q>, SpoolError> {
+        let tmp = format!("tmp/{}", EntryId::new(clock::now()));
         let start = || -> io::Result<File> {
             fault::point("batch.create")?;
             dir::make(&queue.dir, &tmp)?;
@@ -108,26 +112,26 @@ impl<'q> JobDraft<'q> {
             Ok(top)
         };
         let top = start().map_err(queue.failed("make a job", &tmp))?;
-        Ok(JobDraft { queue, id, top: Some(top) })
+        Ok(JobDraft { queue, id, tmp, top: Some(top) })
     }
 
     /// Makes the `n`-th folder of its entries.
     pub fn folder(&self, n: u32) -> Result<File, SpoolError> {
-        let path = format!("tmp/{}/ready/{n}", self.id);
+        let path = format!("{}/ready/{n}", self.tmp);
         let made = dir::make(&self.queue.dir, &path).and_then(|_| dir::open_at(&self.queue.dir, &path));
         made.map_err(self.queue.failed("make", &path))
     }
 
     /// Makes a file in its top folder.
     pub fn file(&self, name: &str) -> Result<File, SpoolError> {
-        let path = format!("tmp/{}/{name}", self.id);
+        let path = format!("{}/{name}", self.tmp);
         dir::open_file(&self.queue.dir, &path, dir::Open::CreateNew).map_err(self.queue.failed("make", &path))
     }
 
     /// Publishes the job; see the module's head for the steps. One without entries vanishes.
     pub fn commit(mut self, about: &JobFile) -> Result<EntryId, SpoolError> {
         let (queue, id) = (self.queue, self.id.clone());
-        let (tmp, job) = (format!("tmp/{id}"), format!("jobs/{id}"));
+        let (tmp, job) = (self.tmp.clone(), format!("jobs/{id}"));
         // With `top` gone the drop below does nothing: from here each path cleans up by itself.
         let Some(top) = self.top.take() else { return Ok(id) };
         if about.entries == 0 {
@@ -167,7 +171,7 @@ impl<'q> JobDraft<'q> {
 impl Drop for JobDraft<'_> {
     fn drop(&mut self) {
         if self.top.is_some() {
-            sweep::remove_tree(&self.queue.dir, &format!("tmp/{}", self.id));
+            sweep::remove_tree(&self.queue.dir, &self.tmp);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! published under the lock of its key's file:
 //! 1. the file is made where it is missing, and locked; its name must still lead to it, for the sweep removes old ones;
 //! 2. mode 0400 is the mark: it was accepted, and there is nothing to do;
-//! 3. else it is looked for in every state: who published it may have been killed before the mark;
+//! 3. else it is looked for in every state, and among the jobs: who published it may have been killed before the mark;
 //! 4. it is published if it is nowhere, and the mark is set, which needs no space.
 //!
 //! Whoever removes such an entry sets the mark first, so it is never in no state without one. Where the file itself did
@@ -66,7 +66,7 @@ impl SpoolQueue {
             return Ok(Key::Marked);
         }
         let key = OpenKey(file);
-        if self.locate(id)?.is_some() {
+        if self.locate(id)?.is_some() || self.standing(id)?.is_some() {
             // Without the mark it would only be looked for again.
             let _ = key.mark();
             return Ok(Key::Marked);

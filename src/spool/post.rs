@@ -9,7 +9,9 @@ use std::io::{self, Write};
 use super::SpoolError;
 use super::entry;
 use super::job::{FOLDER_MAX, JobDraft, JobFile, Kind, PostFile};
+use super::keys::Key;
 use super::layout::{EntryName, SpoolQueue};
+use super::publish::Published;
 use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::sys::{dir, fault};
 
@@ -33,9 +35,9 @@ pub struct Entries<'q> {
 }
 
 impl SpoolQueue {
-    /// Starts a post.
-    pub fn post(&self) -> Result<Post<'_>, SpoolError> {
-        let draft = JobDraft::new(self)?;
+    /// Starts a post, as job `id`.
+    pub fn post(&self, id: EntryId) -> Result<Post<'_>, SpoolError> {
+        let draft = JobDraft::new(self, id)?;
         let message = draft.file("message")?;
         Ok(Post { draft, message, bytes: 0 })
     }
@@ -92,22 +94,38 @@ impl Entries<'_> {
             let mut file = dir::open_file(folder, &name, dir::Open::CreateNew)?;
             file.write_all(&entry::head_apart(&self.next, self.about.bytes)?)
         };
-        write().map_err(self.draft.queue.failed("write a post", &format!("tmp/{}", self.draft.id)))?;
+        write().map_err(self.draft.queue.failed("write a post", &self.draft.tmp))?;
         self.about.recipients += self.next.recipients.len() as u64;
         self.entries += 1;
         self.next.recipients.clear();
         Ok(())
     }
 
-    /// Publishes the post; one without recipients vanishes. `counts` are the duplicates, and whom the suppression list has.
-    pub fn commit(mut self, counts: (u64, u64)) -> Result<JobFile, SpoolError> {
+    /// Publishes the post; one without recipients vanishes, and so does one whose id counts once and was accepted before.
+    /// `counts` are the duplicates, and whom the suppression list has.
+    pub fn commit(mut self, counts: (u64, u64)) -> Result<(JobFile, Published), SpoolError> {
         if !self.next.recipients.is_empty() {
             self.close()?;
         }
         (self.about.duplicates, self.about.suppressed) = counts;
         let (entries, at) = (u64::from(self.entries), self.next.origin.submitted);
         let about = JobFile { v: 1, kind: Kind::Post, entries, at, post: Some(self.about) };
-        self.draft.commit(&about)?;
-        Ok(about)
+        let id = self.draft.id.clone();
+        if entries == 0 || !id.counts_once() {
+            self.draft.commit(&about)?;
+            return Ok((about, Published::New));
+        }
+        let queue = self.draft.queue;
+        match queue.key(&id)? {
+            Key::Marked => Ok((about, Published::Before)),
+            Key::Open(key) => {
+                fault::point("key.locked").map_err(queue.failed("write a post", &self.draft.tmp))?;
+                self.draft.commit(&about)?;
+                fault::instant("key.published");
+                // The job is there, and tells as much; whoever removes it sets the mark first.
+                let _ = key.mark();
+                Ok((about, Published::New))
+            }
+        }
     }
 }

@@ -92,7 +92,7 @@ impl SpoolQueue {
         let gone = |place: &&str| dir::stat(&self.dir, &format!("{done}/{place}")).is_ok_and(|stat| stat.is_none());
         if State::ALL.map(State::name).iter().all(gone) {
             if gone(&"message") || self.age(&done).is_some_and(|age| age >= keep) {
-                remove_tree(&self.dir, &done);
+                self.remove_job(job, &done);
             } else {
                 // What a post's journals told is over.
                 remove_tree(&self.dir, &format!("{done}/journal"));
@@ -219,8 +219,15 @@ impl SpoolQueue {
         for job in self.names("cancelled").into_iter().flatten().flatten() {
             let path = format!("cancelled/{job}");
             if self.age(&path).is_some_and(|age| age >= keep.max(ORPHAN_AGE)) {
-                remove_tree(&self.dir, &path);
+                self.remove_job(&job, &path);
             }
+        }
+    }
+
+    /// Removes the folder of a job. One that counts once is marked first, or stays.
+    fn remove_job(&self, job: &str, path: &str) {
+        if job.parse().is_ok_and(|id| self.mark_key(&id).is_ok()) {
+            remove_tree(&self.dir, path);
         }
     }
 
