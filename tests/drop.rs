@@ -502,3 +502,30 @@ fn killed_anywhere_a_dropped_message_arrives_once() {
         site.assert_clean();
     }
 }
+
+/// One file is one message there; so only root can make a post, as the spool's owner, of lists that only he may read.
+#[test]
+fn a_list_post_does_not_go_that_way() {
+    if skipped() {
+        return;
+    }
+    let (site, mara) = (shared(SERVICE, ""), Plain::with_uid(MARA));
+    mara.write("list", "r@x.org\n");
+    let path = mara.home("list");
+    let refused = by(&site, &mara, &["submit", "--recipients", path.to_str().expect("a path")], message(1).as_bytes());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(77) && said.contains("list post"), "{said}");
+    let list = site.path("list");
+    std::fs::write(&list, "r@x.org\ns@x.org\n").expect("written");
+    std::fs::set_permissions(&list, PermissionsExt::from_mode(0o600)).expect("a mode");
+    ok(&site.feed(&["submit", "--recipients", list.to_str().expect("a path")], message(2).as_bytes()));
+    ok(&site.try_run(&["run"]));
+    let mail = arrived(&site);
+    assert!(mail.len() == 2 && mail.iter().all(|mail| mail.contains("from userid 0)")), "{mail:?}");
+    assert!(mail.iter().all(|mail| mail.starts_with("Return-Path: <root>\n")), "{mail:?}");
+    assert!(dropped(&site).is_empty());
+    let mut found = Command::new("find");
+    found.arg(site.path("spool")).args(["!", "-uid", &SERVICE.to_string()]);
+    assert_eq!(String::from_utf8_lossy(&found.output().expect("find").stdout), "");
+    site.assert_clean();
+}

@@ -171,7 +171,7 @@ impl SpoolQueue {
         }
         self.finish_jobs();
         self.clear_done(failed_keep);
-        self.drop_cancelled(failed_keep);
+        self.drop_cancelled(failed_keep.max(ORPHAN_AGE));
         Ok(removed)
     }
 
@@ -207,18 +207,18 @@ impl SpoolQueue {
         self.clear_done(Duration::MAX);
     }
 
-    fn clear_done(&self, keep: Duration) {
+    pub(super) fn clear_done(&self, keep: Duration) {
         for job in self.names("done").into_iter().flatten().flatten() {
             self.clear(&job, keep);
         }
     }
 
     /// Removes the folders of jobs that were cancelled longer than `keep` ago. A worker may have one's entry in hand for a
-    /// while, so none goes at once.
-    fn drop_cancelled(&self, keep: Duration) {
+    /// while, so that is no short time.
+    pub(super) fn drop_cancelled(&self, keep: Duration) {
         for job in self.names("cancelled").into_iter().flatten().flatten() {
             let path = format!("cancelled/{job}");
-            if self.age(&path).is_some_and(|age| age >= keep.max(ORPHAN_AGE)) {
+            if self.age(&path).is_some_and(|age| age >= keep) {
                 self.remove_job(&job, &path);
             }
         }
