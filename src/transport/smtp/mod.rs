@@ -353,7 +353,12 @@ impl Transport for Smtp {
         let Handover { envelope, sender, group, .. } = handover;
         self.reap();
         let whole = Letter { envelope, sender, group, size: handover.message.len };
-        let mut kept = self.session.take().filter(|session| session.is_ready_for(whole));
+        let mut kept = None;
+        match self.session.take() {
+            Some(session) if session.is_ready_for(whole) => kept = Some(session),
+            Some(session) => session.part(),
+            None => {}
+        }
         loop {
             let reused = kept.is_some();
             let session = match kept.take() {

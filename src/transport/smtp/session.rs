@@ -247,13 +247,15 @@ impl Session {
         self.unfinished = mail.is_good();
         let taken = mail.is_good() && replies.iter().any(Reply::is_good);
         if data.as_ref().is_some_and(|data| data.code == 354) && !taken {
-            // It waits for a content that nobody would get; an empty one ends that (RFC 2920 section 3.1).
+            // It waits for a content that nobody would get; an empty one ends that (RFC 2920 section 3.1). With LMTP
+            // nobody knows how many answers that has, so the session ends.
             if self.protocol == Protocol::Lmtp {
-                return Err(Lost(format!("it refused everybody ({mail}) and wants the message")));
+                self.left = 0;
+            } else {
+                self.channel.say(b".\r\n");
+                self.channel.reply(times.reply(), signals)?;
+                self.unfinished = false;
             }
-            self.channel.say(b".\r\n");
-            self.channel.reply(times.reply(), signals)?;
-            self.unfinished = false;
         }
         Ok(match data {
             _ if !mail.is_good() => Answer::Refused(mail),
