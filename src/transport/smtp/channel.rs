@@ -11,6 +11,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::linux::net::TcpStreamExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -306,6 +307,10 @@ impl Channel {
             }
             Err(error) => return Err(error.into()),
         };
+        if let Socket::Tcp(socket) = &self.socket {
+            // Many servers say a reply in two pieces, and the second one waits until we acknowledge the first.
+            let _ = socket.set_quickack(true);
+        }
         let Some(tls) = &mut self.tls else {
             self.input.extend_from_slice(&piece[..len]);
             return Ok(());
