@@ -283,8 +283,9 @@ impl Session {
         let chunks = match self.send_content(message, times, signals) {
             Ok(chunks) => chunks,
             Err(Unsent::Cut(lost)) => {
-                // What it said before it went is an answer, if it is a refusal.
-                let refusal = self.channel.reply_at_hand().ok().flatten().filter(|reply| reply.code / 100 > 3);
+                // What it said before it went is an answer, if it is a refusal; chunks before may have been welcome.
+                let mut said = std::iter::from_fn(|| self.channel.reply_at_hand().ok().flatten());
+                let refusal = said.find(|reply| reply.code / 100 > 3);
                 return refusal.map(|reply| vec![reply; taken]).ok_or(Unsent::Cut(lost));
             }
             Err(unsent) => return Err(unsent),
