@@ -6,9 +6,14 @@ mod server;
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
-use server::letters::{KINDS, assert_all_came, assert_true, deliveries, events_of, queue, serve, verdicts};
-use server::{Act, At, Cut, How, Mark, Script, ends, site_of};
+use server::letters::{
+    FIRST, KINDS, assert_all_came, assert_true, deliveries, events_of, queue, recipients, serve, verdicts,
+};
+use server::{Act, At, Cut, How, Mark, Script, ends, say, site_of};
+use support::random::{Random, number_from};
+use support::{children, signal};
 
 /// Each session takes one message, and ends the more bytes later the more sessions there were before it.
 fn reused_sweep(kind: usize, read: bool, how: How, on_crash: &str) {
@@ -175,5 +180,97 @@ fn a_fresh_session_that_ends_after_any_byte() {
     for kind in [0, 1, 2, 3, 4] {
         fresh_sweep(kind, true);
         fresh_sweep(kind, false);
+    }
+}
+
+/// Everything at random, and many at once.
+#[test]
+fn in_all_weathers_nobody_is_lost() {
+    let seed = number_from("WEATHER_SEED", 1);
+    for kind in [1, 3, 4] {
+        let what = format!("{}, WEATHER_SEED={seed}", KINDS[kind].0);
+        let random = Mutex::new(Random(seed));
+        let weather = move |step: &server::Step<'_>| {
+            let mut random = random.lock().expect("no session panicked");
+            // A greeting that is refused is the sink's outage, and ends the run.
+            if random.below(30) != 0 || matches!(step.at, At::Greeting | At::Hello | At::Rset | At::Idle) {
+                return Act::Go;
+            }
+            match random.below(7) {
+                0 => Act::Close,
+                1 => say("451 4.3.0 later"),
+                2 => Act::SayAndClose("421 4.3.2 bye".to_owned()),
+                3 => Act::Garbage("what?\r\n".to_owned()),
+                4 => say("452 4.2.2 full"),
+                5 if step.at == At::Content => Act::TakeAndClose,
+                _ => say("550 5.0.0 never"),
+            }
+        };
+        let server = serve(kind, None, Script::steps(weather));
+        let site = site_of(&server, "workers = 6\nretry = { first = \"1d\", max = \"1d\" }", "");
+        let count = 600;
+        queue(&site, count);
+        let mut runs = 0;
+        while !site.ids("ready").is_empty() {
+            runs += 1;
+            assert!(runs < 60, "{what}: {:?}", site.ids("ready"));
+            let (status, said) = ends(&site, &["flush", "-q"]);
+            assert!(status == 0 || status == 75, "{what}: {status} {said}");
+        }
+        let log = server.log();
+        assert_true(&site, &log, &what);
+        let (told, came) = (verdicts(&site), deliveries(&log));
+        for recipient in (FIRST..FIRST + count).flat_map(recipients) {
+            let last = told[&recipient].last().map_or("", String::as_str);
+            let answered = came.get(&recipient).map_or(0, |(answered, _)| *answered);
+            assert!(
+                matches!((last, answered), ("delivered", 1) | ("failed", 0)),
+                "{what}: {recipient}: {last} {answered}"
+            );
+            // Each time that its answer never came it may have come once more.
+            let doubts = told[&recipient].iter().filter(|verdict| *verdict == "unknown").count();
+            let silent = came.get(&recipient).map_or(0, |(_, silent)| *silent);
+            assert!(silent <= doubts, "{what}: {recipient}: {silent} {:?}", told[&recipient]);
+        }
+        let failed = told.values().filter(|told| told.last().is_some_and(|last| last == "failed")).count();
+        assert!(failed > 0 && failed < count / 2, "{what}: {failed}");
+        site.assert_clean();
+    }
+}
+
+/// Whoever is killed had one message in hand, whatever was sent ahead.
+#[test]
+fn killed_workers_repeat_one_message_each() {
+    for (kind, on_crash) in [(1, "resend"), (3, "resend"), (4, "hold")] {
+        let what = format!("{}, {on_crash}", KINDS[kind].0);
+        let server = serve(kind, None, Script::good());
+        let site = site_of(&server, &format!("workers = 4\non_crash = {on_crash:?}"), "");
+        let (count, mut kills, mut random) = (3_000, 0, Random(7));
+        queue(&site, count);
+        while !site.ids("ready").is_empty() {
+            let mut main = site.start(&["run"]);
+            while main.try_wait().expect("a child of ours").is_none() {
+                random.pause(20_000);
+                let workers: Vec<u32> = children(main.id()).into_iter().flat_map(children).collect();
+                // One of them may be the child that syncs.
+                if kills < 25 && !workers.is_empty() {
+                    signal("KILL", *random.of(&workers));
+                    kills += 1;
+                }
+            }
+            let output = main.wait_with_output().expect("it ended");
+            assert!(matches!(output.status.code(), Some(0 | 70)), "{what}: {output:?}");
+        }
+        let log = server.log();
+        assert!(log.misdeeds.is_empty(), "{what}: {:?}", log.misdeeds);
+        let came = deliveries(&log);
+        let held = site.ids("hold").len();
+        // Also those over which two workers of a run died.
+        assert!(held <= kills, "{what}: {held} after {kills} kills");
+        assert!(kills > 5 && came.len() >= (count - held) * 2, "{what}: {kills} kills, {} of {count}", came.len());
+        let surplus: usize = came.values().map(|(answered, silent)| answered + silent - 1).sum();
+        let most = if on_crash == "hold" { 0 } else { kills * 2 };
+        assert!(surplus <= most, "{what}: {surplus} after {kills} kills");
+        site.assert_clean();
     }
 }

@@ -285,3 +285,97 @@ fn of_several_servers_each_has_its_turn_and_a_dead_one_is_passed_over() {
     assert!(status == 75 && said.contains(&dead.connect) && said.contains(&unix), "{said}");
     assert_eq!(site.list()[0]["attempts"], 0);
 }
+
+#[test]
+fn a_content_that_is_refused_before_its_end_is_refused() {
+    for (kind, fresh) in [(0, true), (1, true), (1, false), (3, true), (3, false), (4, true), (4, false), (5, true)] {
+        for unix in [false, true] {
+            let what = format!("{}, fresh {fresh}, unix {unix}", KINDS[kind].0);
+            let (_, lmtp, offers) = KINDS[kind];
+            let limited = Kind { lmtp, most: Some(700_000), ..Kind::smtp(offers) };
+            let folder = tempfile::tempdir().expect("a folder");
+            let server = match unix {
+                true => Server::unix(&folder.path().join("socket"), limited, Script::good()),
+                false => Server::tcp(limited, Script::good()),
+            };
+            let site = site_of(&server, LATER, "");
+            if !fresh {
+                queue(&site, 20);
+            }
+            let message = support::message(1).replace("END", &"A line of a long message.\n".repeat(400_000));
+            let output = site.feed(&["submit", "-f", "s@b.example", "--", "a@c.example"], message.as_bytes());
+            assert!(output.status.success(), "{output:?}");
+            let (status, said) = ends(&site, &["run"]);
+            assert_eq!((status, said.as_str()), (0, ""), "{what}");
+            assert_eq!(verdicts(&site)["a@c.example"], ["failed"], "{what}");
+            assert!(verdicts(&site).iter().all(|(to, told)| to == "a@c.example" || told == &["delivered"]), "{what}");
+        }
+    }
+}
+
+#[test]
+fn what_the_sender_asked_to_be_told_goes_where_that_is_offered() {
+    for (kind, dsn) in [(1, true), (0, false), (3, false)] {
+        let server = serve(kind, None, Script::good());
+        let site = site_of(&server, "", "");
+        let asked =
+            ["sendmail", "-oi", "-N", "success,delay", "-R", "hdrs", "-V", "an+id", "-f", "s@b.example", "a@c.example"];
+        let output = site.feed(&asked, support::message(1).as_bytes());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(ends(&site, &["run"]).0, 0);
+        let log = server.log();
+        let of = |verb: &str| {
+            log.commands
+                .iter()
+                .find(|(_, line)| line.starts_with(verb))
+                .map_or("", |(_, line)| line.as_str())
+                .to_owned()
+        };
+        let (mail, rcpt) = (of("MAIL"), of("RCPT"));
+        assert_eq!(mail.contains(" RET=HDRS ENVID=an+2Bid"), dsn, "{mail}");
+        assert_eq!(rcpt.contains(" NOTIFY=SUCCESS,DELAY"), dsn, "{rcpt}");
+        assert!(log.misdeeds.is_empty() && log.taken.len() == 1, "{:?}", log.misdeeds);
+    }
+}
+
+/// A server in sh: it takes everything, and writes what it was told into `log`.
+const SPEAKER: &str = "echo started >> log; printf '220 sh\\r\\n'; data=
+while IFS= read -r line; do
+    echo \"$line\" >> log
+    line=$(printf '%s' \"$line\" | tr -d '\\r')
+    case $data$line in
+    data.) data=; printf '250 taken\\r\\n' ;;
+    data*) ;;
+    DATA) data=data; printf '354 go on\\r\\n' ;;
+    QUIT) printf '221 bye\\r\\n'; exit ;;
+    *) printf '250 ok\\r\\n' ;;
+    esac
+done";
+
+#[test]
+fn a_command_that_speaks_smtp_is_started_once_and_ended() {
+    let server = serve(1, None, Script::good());
+    let site = site_of(&server, "", "");
+    let script = site.path("speaker");
+    std::fs::write(&script, format!("cd {}\n{SPEAKER}\n", site.dir.path().display())).expect("written");
+    lead_to(&site, "smtp", &[&format!("exec:/bin/sh {}", script.display())], LATER, "timeout = \"20s\"");
+    queue(&site, 10);
+    assert_eq!(ends(&site, &["run"]), (0, String::new()));
+    let log = std::fs::read_to_string(site.path("log")).expect("text");
+    let count = |line: &str| log.lines().filter(|found| found.trim_end() == line).count();
+    assert_eq!((count("started"), count("END"), count("RSET")), (1, 10, 0), "{log}");
+    support::wait_until("it has heard QUIT", || {
+        std::fs::read_to_string(site.path("log")).expect("text").trim_end().ends_with("QUIT")
+    });
+    assert!(site.list().is_empty());
+    // One that cannot be run, ends at once, or says something else.
+    for command in ["/nonexistent/sendmail -bs", "/bin/false", "/bin/echo hello"] {
+        lead_to(&site, "smtp", &[&format!("exec:{command}")], LATER, "timeout = \"5s\"");
+        site.submit(1, &["a@c.example"]);
+        let _ = std::fs::remove_file(site.path("spool/outbound/sink"));
+        let (status, said) = ends(&site, &["run"]);
+        let program = command.split(' ').next().expect("a program");
+        assert!(status == 75 && said.contains(program), "{command}: {status} {said}");
+        assert!(site.list().iter().all(|row| row["attempts"] == 0), "{command}");
+    }
+}

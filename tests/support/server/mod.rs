@@ -117,6 +117,8 @@ pub struct Kind {
     pub login: Option<(&'static str, &'static str)>,
     /// The kernel holds little of what it says.
     pub little: bool,
+    /// At so many bytes of content it says that this is too much, and closes.
+    pub most: Option<usize>,
 }
 
 impl Kind {

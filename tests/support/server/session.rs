@@ -316,6 +316,7 @@ impl Session<'_> {
                 continue;
             }
             raw.push(byte);
+            self.is_too_much(raw.len())?;
             if let Some(len) = ends.end(&raw) {
                 raw.truncate(raw.len() - len);
                 if byte == b'\r' && self.stream.peek()? == b'\n' {
@@ -335,6 +336,7 @@ impl Session<'_> {
         }
         let mut words = line.split(' ').skip(1);
         let size = words.next().and_then(|size| size.parse().ok()).unwrap_or(0_usize);
+        self.is_too_much(self.chunks.len() + size)?;
         for _ in 0..size {
             let byte = self.stream.byte()?;
             self.chunks.push(byte);
@@ -346,6 +348,14 @@ impl Session<'_> {
             Some(_) => self.finish(line),
             None => self.stream.say(b"250 go on\r\n"),
         }
+    }
+
+    fn is_too_much(&mut self, size: usize) -> Result<(), Over> {
+        if self.shared.kind.most.is_none_or(|most| size <= most) {
+            return Ok(());
+        }
+        self.stream.say(b"552 5.3.4 too big\r\n")?;
+        Err(Over::Gone)
     }
 
     /// The content is whole: it is taken or not.
