@@ -245,7 +245,10 @@ impl Channel {
         let ready = fds[0].revents().unwrap_or(PollFlags::empty());
         if ready.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
             self.receive()?;
-            *moved = Instant::now();
+            // A reply has its time as a whole: one that comes in drops is none. While we write, its reader moves.
+            if wants_room {
+                *moved = Instant::now();
+            }
         }
         Ok(())
     }
