@@ -203,6 +203,33 @@ fn a_server_that_falls_silent_is_given_up() {
 }
 
 #[test]
+fn a_reply_that_comes_in_drops_is_not_waited_for_longer() {
+    let script = Script::steps(|step| match (step.session, step.at, step.transaction) {
+        (0, At::Rcpt, 1) => Act::Drip,
+        _ => Act::Go,
+    });
+    let server = serve(1, None, script);
+    let site = site_of(&server, LATER, "timeout = \"1s\"");
+    queue(&site, 3);
+    assert_eq!(ends(&site, &["run"]), (0, String::new()));
+    assert_all_came(&site, &server.log(), 3, "drops");
+    let drops = server.log().hits.iter().filter(|hit| hit.what == "drop").count();
+    assert!((1..100).contains(&drops), "{drops} in a second");
+}
+
+#[test]
+fn a_name_with_several_addresses_is_tried_at_each() {
+    // The server listens on 127.0.0.1 alone, and many hosts call ::1 localhost, too.
+    let server = serve(1, None, Script::good());
+    let site = site_of(&server, "", "");
+    let port = server.connect().rsplit(':').next().expect("a port").to_owned();
+    lead_to(&site, "smtp", &[&format!("tcp:localhost:{port}")], "", "timeout = \"20s\"");
+    queue(&site, 3);
+    assert_eq!(ends(&site, &["run"]), (0, String::new()));
+    assert_all_came(&site, &server.log(), 3, "localhost");
+}
+
+#[test]
 fn a_server_that_reads_no_further_has_no_message() {
     for kind in [1, 3, 4] {
         let script = Script::good().with_cuts(|session| {

@@ -49,7 +49,7 @@ fn expected(lmtp: bool, fresh: bool, at: At, act: &Act) -> [&'static str; 2] {
     let (code, closed) = match act {
         Act::Say(text) => (&text[..3], false),
         Act::SayAndClose(text) => (&text[..3], true),
-        Act::Garbage(_) | Act::Close | Act::TakeAndClose | Act::Go | Act::Stall => ("", true),
+        Act::Garbage(_) | Act::Close | Act::TakeAndClose | Act::Go | Act::Stall | Act::Drip => ("", true),
     };
     // Tried again on a fresh session, or nobody knows who is to blame until something else is taken.
     let again = if fresh { "deferred" } else { "delivered" };

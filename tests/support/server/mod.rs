@@ -60,6 +60,8 @@ pub enum Act {
     TakeAndClose,
     /// It does nothing any more.
     Stall,
+    /// It says line after line of a reply that never ends.
+    Drip,
 }
 
 /// `Say`, of a text.

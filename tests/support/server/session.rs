@@ -110,6 +110,11 @@ impl Session<'_> {
             }
             Act::Close => return Err(Over::Gone),
             Act::TakeAndClose => (String::new(), true),
+            Act::Drip => loop {
+                self.stream.say(b"250-wait\r\n")?;
+                self.hit(recipient, "drop");
+                std::thread::park_timeout(Duration::from_millis(100));
+            },
             Act::Stall => {
                 self.stall();
                 return Err(Over::Gone);
