@@ -194,8 +194,8 @@ fn a_fresh_session_that_ends_after_any_byte() {
 #[test]
 fn in_all_weathers_nobody_is_lost() {
     let seed = number_from("WEATHER_SEED", 1);
-    for kind in [1, 3, 4] {
-        let what = format!("{}, WEATHER_SEED={seed}", KINDS[kind].0);
+    for (kind, together) in [(1, 1), (1, 2), (3, 2), (4, 2), (5, 1)] {
+        let what = format!("{}, {together} together, WEATHER_SEED={seed}", KINDS[kind].0);
         let random = Mutex::new(Random(seed));
         let weather = move |step: &server::Step<'_>| {
             let mut random = random.lock().expect("no session panicked");
@@ -214,8 +214,9 @@ fn in_all_weathers_nobody_is_lost() {
             }
         };
         let server = serve(kind, None, Script::steps(weather));
-        let site = site_of(&server, "workers = 6\nretry = { first = \"1d\", max = \"1d\" }", "");
-        let count = 600;
+        let policy = format!("workers = 6\nmax_recipients = {together}\nretry = {{ first = \"1d\", max = \"1d\" }}");
+        let site = site_of(&server, &policy, "");
+        let count = 400;
         queue(&site, count);
         let mut runs = 0;
         while !site.ids("ready").is_empty() {

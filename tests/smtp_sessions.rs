@@ -4,6 +4,8 @@
 mod server;
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use server::letters::{FIRST, KINDS, assert_all_came, assert_true, deliveries, queue, recipients, serve, verdicts};
 use server::{Act, At, Cut, Dead, How, Kind, Mark, Script, Server, ends, lead_to, say, site_of};
 
@@ -404,5 +406,55 @@ fn a_command_that_speaks_smtp_is_started_once_and_ended() {
         let program = command.split(' ').next().expect("a program");
         assert!(status == 75 && said.contains(program), "{command}: {status} {said}");
         assert!(site.list().iter().all(|row| row["attempts"] == 0), "{command}");
+    }
+}
+
+#[test]
+fn a_server_that_goes_down_in_the_middle_is_down_and_defers_nobody() {
+    for kind in [0, 1, 3, 4] {
+        let what = KINDS[kind].0;
+        let count = AtomicUsize::new(0);
+        let bye = || Act::SayAndClose("421 4.3.2 going down".to_owned());
+        let script = Script::steps(move |step| match step.at {
+            At::Content if step.recipient == 0 => {
+                count.fetch_add(1, Ordering::Relaxed);
+                Act::Go
+            }
+            At::Greeting | At::Mail if count.load(Ordering::Relaxed) >= 50 => bye(),
+            _ => Act::Go,
+        });
+        let server = serve(kind, None, script);
+        let site = site_of(&server, &format!("workers = 3\n{LATER}"), "");
+        queue(&site, 200);
+        let (status, said) = ends(&site, &["run"]);
+        assert!(status == 75 && said.contains("421 4.3.2 going down"), "{what}: {status} {said}");
+        assert!(site.events().iter().all(|event| event["verdict"] == "delivered"), "{what}");
+        let left = site.list();
+        assert!(left.len() >= 140 && left.iter().all(|row| row["attempts"] == 0), "{what}: {}", left.len());
+        server.set(Script::good());
+        assert_eq!(ends(&site, &["run"]).0, 0, "{what}");
+        assert_all_came(&site, &server.log(), 200, what);
+    }
+}
+
+#[test]
+fn a_run_that_is_told_to_end_leaves_no_message_in_doubt() {
+    for kind in [0, 1, 3, 4] {
+        let what = KINDS[kind].0;
+        let server = serve(kind, None, Script::good());
+        let site = site_of(&server, &format!("workers = 3\non_crash = \"hold\"\n{LATER}"), "");
+        queue(&site, 1_500);
+        let mut before = 0;
+        for _ in 0..5 {
+            let run = site.start(&["run"]);
+            support::wait_until("some are delivered", || {
+                server.log().taken.len() > before + 20 || site.ids("ready").is_empty()
+            });
+            support::signal("TERM", run.id());
+            support::assert_silent(run);
+            before = server.log().taken.len();
+        }
+        assert_eq!(ends(&site, &["run"]), (0, String::new()), "{what}");
+        assert_all_came(&site, &server.log(), 1_500, what);
     }
 }
