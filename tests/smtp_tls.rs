@@ -240,3 +240,19 @@ fn a_login_that_is_refused_blames_no_entry_and_tells_no_secret() {
         }
     }
 }
+
+#[test]
+fn a_server_that_wants_a_login_refuses_no_message() {
+    for offers in [&["PIPELINING", "AUTH PLAIN"][..], &["AUTH PLAIN"]] {
+        let server = Server::tcp(Kind { login: Some((USER, SECRET)), ..Kind::smtp(offers) }, Script::good());
+        let site = site_of(&server, "", "");
+        queue(&site, 20);
+        let (status, said) = ends(&site, &["run"]);
+        assert_eq!((status, said.lines().count()), (75, 1), "{said}");
+        assert!(said.contains("530 5.7.0 log in first"), "{said}");
+        assert!(site.list().iter().all(|row| row["attempts"] == 0) && site.events().is_empty());
+        lead_to(&site, "smtp", &[server.connect()], "", &login(&site, SECRET, "password_file = \"SECRET\""));
+        assert_eq!(ends(&site, &["run"]).0, 0);
+        assert_all_came(&site, &server.log(), 20, "logged in");
+    }
+}

@@ -87,6 +87,8 @@ enum Trouble {
     Session(String),
     /// MAIL was refused for now.
     NotNow(Reply),
+    /// MAIL was refused to whoever comes without TLS or a login (RFC 3207 section 4, RFC 4954 section 6).
+    NotLetIn(Reply),
 }
 
 /// How an attempt on one session went.
@@ -218,6 +220,10 @@ impl Smtp {
         let (replies, no_data) = match answer {
             Answer::Refused(reply) if reply.code == 421 => {
                 return Gone::Trouble(Trouble::Session(format!("it said to MAIL {reply}")));
+            }
+            Answer::Refused(reply) if matches!(reply.code, 530 | 534 | 535 | 538) => {
+                session.part();
+                return Gone::Trouble(Trouble::NotLetIn(reply));
             }
             Answer::Refused(reply) if reply.is_permanent() && reply.code != 503 => {
                 self.session = Some(session);
@@ -403,13 +409,14 @@ impl Transport for Smtp {
             if signals.quit() {
                 return Attempt::Stopped;
             }
-            if reused {
-                continue;
-            }
-            return Attempt::Ambiguous(match trouble {
-                Trouble::Session(why) => Reason::new(&format!("{}: {why}", self.config.connect[self.at])),
-                Trouble::NotNow(reply) => self.said(&reply, "MAIL"),
-            });
+            return match trouble {
+                Trouble::NotLetIn(reply) => Attempt::SinkDown(self.said(&reply, "MAIL").text),
+                Trouble::Session(_) | Trouble::NotNow(_) if reused => continue,
+                Trouble::Session(why) => {
+                    Attempt::Ambiguous(Reason::new(&format!("{}: {why}", self.config.connect[self.at])))
+                }
+                Trouble::NotNow(reply) => Attempt::Ambiguous(self.said(&reply, "MAIL")),
+            };
         }
     }
 
