@@ -74,6 +74,11 @@ pub trait Transport {
     /// may ask what comes `next`, at most once, and prepare that.
     fn send(&mut self, handover: Handover<'_>, next: &mut Next<'_>, signals: &Signals) -> Attempt;
 
+    /// Whether it keeps sessions with the sink, of which that may allow few.
+    fn has_sessions(&self) -> bool {
+        false
+    }
+
     /// Whether a way into the sink stays open between two hand-overs.
     fn is_open(&self) -> bool {
         false

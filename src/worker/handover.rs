@@ -110,6 +110,8 @@ impl<Q: Queue> Worker<'_, Q> {
         fault::instant("worker.handing");
         let signals = self.signals;
         let facts = (limit, transport.verp());
+        // One that is about to be let in counts, or the others would call the sink down.
+        self.slot.keeps_open(transport.has_sessions());
         let mut next = |visit: &mut dyn FnMut(Letter<'_>)| self.look_ahead(claim, rest, facts, visit);
         let answer = transport.send(handover, &mut next, signals);
         fault::instant("worker.handed");

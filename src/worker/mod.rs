@@ -250,10 +250,15 @@ impl<Q: Queue> Worker<'_, Q> {
         self.session = None;
         self.slot.idle();
         let until = Instant::now() + CROWDED.saturating_mul(1 << self.crowded.min(5));
-        while Instant::now() < until && !self.must_stop() && self.board.another_is_open(self.slot) {
+        while Instant::now() < until && !self.must_stop() {
+            // The sink may take a moment to see that the last one has gone.
+            let alone = !self.board.another_is_open(self.slot);
             self.settle_kept(transport);
             // Whatever ends the wait, we look again.
             let _ = self.signals.wait(None, TICK);
+            if alone {
+                break;
+            }
         }
     }
 

@@ -420,6 +420,10 @@ impl Transport for Smtp {
         }
     }
 
+    fn has_sessions(&self) -> bool {
+        true
+    }
+
     fn is_open(&self) -> bool {
         self.session.is_some()
     }
