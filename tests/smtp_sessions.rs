@@ -458,3 +458,16 @@ fn a_run_that_is_told_to_end_leaves_no_message_in_doubt() {
         assert_all_came(&site, &server.log(), 1_500, what);
     }
 }
+
+#[test]
+fn a_server_that_takes_few_sessions_gets_all_through_those() {
+    for kind in [0, 1, 4] {
+        let (what, lmtp, offers) = KINDS[kind];
+        let server = Server::tcp(Kind { lmtp, at_once: Some(2), ..Kind::smtp(offers) }, Script::good());
+        let site = site_of(&server, &format!("workers = 6\n{LATER}"), "");
+        queue(&site, 600);
+        assert_eq!(ends(&site, &["run"]), (0, String::new()), "{what}");
+        assert_all_came(&site, &server.log(), 600, what);
+        assert!(site.events().iter().all(|event| event["attempt"] == 1), "{what}");
+    }
+}

@@ -121,6 +121,8 @@ pub struct Kind {
     pub little: bool,
     /// At so many bytes of content it says that this is too much, and closes.
     pub most: Option<usize>,
+    /// So many sessions at a time are let in.
+    pub at_once: Option<usize>,
 }
 
 impl Kind {
@@ -198,6 +200,7 @@ struct Shared {
     script: Mutex<Arc<Script>>,
     log: Mutex<Log>,
     sessions: AtomicUsize,
+    open: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -234,6 +237,7 @@ impl Server {
             script: Mutex::new(Arc::new(script)),
             log: Mutex::default(),
             sessions: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
         });
         let ours = Arc::clone(&shared);

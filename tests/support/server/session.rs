@@ -47,7 +47,11 @@ pub fn run(shared: &Shared, number: usize, socket: Raw) {
         chunks: Vec::new(),
         contents: 0,
     };
-    if let Err(Over::Cut(how)) = session.talk() {
+    let others = shared.open.fetch_add(1, Ordering::AcqRel);
+    let crowded = shared.kind.at_once.is_some_and(|most| others >= most);
+    let end = if crowded { session.stream.say(b"421 4.7.0 too many sessions\r\n") } else { session.talk() };
+    shared.open.fetch_sub(1, Ordering::AcqRel);
+    if let Err(Over::Cut(how)) = end {
         session.hit(0, &format!("cut: {how:?}"));
         if how == How::Stall {
             session.stall();
