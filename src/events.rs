@@ -9,12 +9,16 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::model::{Address, EntryId, Micros, Verdict};
 use crate::sys::dir;
 use crate::sys::output::warning;
+
+/// So often somebody else's write is looked for, a millisecond apart.
+const UNDER_WAY: u32 = 20;
 
 /// One recipient's verdict. The fields are the line's.
 #[derive(Debug, Serialize)]
@@ -130,13 +134,20 @@ impl Log {
     }
 }
 
-/// Whether somebody's write left a part of a line, as a disk without room does.
+/// Whether somebody's write left a part of a line, as a disk without room does. One that is under way may look the same,
+/// and is waited for; if it takes longer than that, an empty line is the worst that comes of it.
 fn ends_torn(file: &File) -> io::Result<bool> {
-    let mut last = [b'\n'];
-    if let Some(at) = file.metadata()?.len().checked_sub(1) {
-        file.read_at(&mut last, at)?;
+    for _ in 0..UNDER_WAY {
+        let mut last = [b'\n'];
+        if let Some(at) = file.metadata()?.len().checked_sub(1) {
+            file.read_at(&mut last, at)?;
+        }
+        if last == [b'\n'] {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
-    Ok(last != [b'\n'])
+    Ok(true)
 }
 
 /// The event of one recipient.
