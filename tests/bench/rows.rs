@@ -16,7 +16,7 @@ use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 11] = [
+pub const ALL: [Row; 12] = [
     ("drain-memory", |tools| drain(tools, true)),
     ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
@@ -28,6 +28,7 @@ pub const ALL: [Row; 11] = [
     ("rate", rates),
     ("smtp-sink", smtp::sink),
     ("postfix", smtp::postfix),
+    ("verp", smtp::verp),
 ];
 
 /// Bytes of a message with its header.

@@ -97,6 +97,36 @@ pub fn sink(tools: &Tools) {
     }
 }
 
+/// A list post with a sender for each recipient, against as many separate messages; queued and drained, both.
+pub fn verp(tools: &Tools) {
+    if is_missing("verp", SINK, false) {
+        return;
+    }
+    let sink = Sink::start();
+    let count = tools.scale(100_000);
+    let time = |recipients: bool| {
+        let dir = tools.place(false);
+        let site = Site::through(dir.path(), &smtp_to(sink.port), "workers = 4");
+        let (list, letter) = (dir.path().join("list"), dir.path().join("letter"));
+        let address = |n: u32| format!("r{n}@d{}.example.net", n % 20_000);
+        let text = "From: l@example.org\nDate: Tue, 24 Nov 2026 12:00:00 +0000\nMessage-ID: <1@x>\n";
+        let many = |form: &dyn Fn(u32) -> String| (0..count).map(form).collect::<String>();
+        std::fs::write(&letter, format!("{text}To: list@example.org\n\nSmall.\n")).expect("written");
+        let mut submit = if recipients {
+            std::fs::write(&list, many(&|n| format!("{}\n", address(n)))).expect("written");
+            let mut submit = site.command(&["submit", "-q", "-f", "l@example.org", "--verp", "--recipients"]);
+            submit.arg(&list).stdin(std::fs::File::open(&letter).expect("readable"));
+            submit
+        } else {
+            let one = |n| format!("From l@example.org Tue\n{text}To: {}\n\nSmall.\n\n", address(n));
+            std::fs::write(&list, many(&one)).expect("written");
+            site.submit(&list)
+        };
+        (time_of(&mut submit) + time_of(&mut site.command(&["run"]))).as_secs_f64()
+    };
+    tools.compare("VERP / separate messages (at most 1.5)", "s", || time(true), || time(false));
+}
+
 /// A Postfix of its own that throws away what it takes.
 struct Postfix<'t> {
     folder: PathBuf,
