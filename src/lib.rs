@@ -7,7 +7,7 @@
 //! | 0 | [`model`], [`sys`] | the words of the program; the system calls, the only `unsafe` |
 //! | 1 | [`policy`] | pure functions: when to try again, how fast at most, how text becomes a duration or a size |
 //! | 2 | [`queue`], [`spool`], [`transport`], [`config`], [`events`] | storage and delivery, which never import each other |
-//! | 3 | [`worker`], [`intake`] | claim → send → settle; the ways in |
+//! | 3 | [`worker`], [`intake`], [`bounce`] | claim → send → settle; the ways in; what comes back |
 //! | 4 | [`runner`], [`admin`] | the commands |
 //! | 5 | [`cli`] | arguments → command → exit status |
 //!
@@ -18,6 +18,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod admin;
+pub mod bounce;
 pub mod cli;
 pub mod config;
 pub mod events;

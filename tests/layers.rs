@@ -7,7 +7,7 @@ fn layer(module: &str) -> u8 {
         "model" | "sys" => 0,
         "policy" => 1,
         "queue" | "spool" | "transport" | "config" | "events" => 2,
-        "worker" | "intake" => 3,
+        "worker" | "intake" | "bounce" => 3,
         "runner" | "admin" => 4,
         "cli" | "main" | "lib" => 5,
         other => panic!("src/{other} is in no layer: add it to the table in src/lib.rs and here"),
