@@ -11,6 +11,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::verdict::Kind;
@@ -59,10 +60,12 @@ impl QueueError {
     }
 }
 
-/// A message ready to be handed over: its file, positioned at the first byte, a description of its own.
+/// A message ready to be handed over.
 #[derive(Debug)]
 pub struct Message {
-    pub file: File,
+    /// Its file: a description of its own, positioned at the first byte; or, where that was asked for, the claim's, which
+    /// is read by position alone and given to nobody.
+    pub file: Arc<File>,
     /// Where in the file that is.
     pub start: u64,
     /// Bytes of header and body.
@@ -218,8 +221,8 @@ pub trait Claim: Sized {
     /// Bytes of the message.
     fn size(&self) -> u64;
 
-    /// The message, for one hand-over.
-    fn message(&self) -> Result<Message, QueueError>;
+    /// The message, for one hand-over. `by_position`: it is read in this process alone, and by position alone.
+    fn message(&self, by_position: bool) -> Result<Message, QueueError>;
 
     /// Whether its job was paused or cancelled since it was claimed: nothing more of it may be handed over, and what was
     /// is settled as usual. Asked before each hand-over.

@@ -205,6 +205,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
         cursor: None,
         ahead: None,
         crowded: 0,
+        stopped: false,
     };
     work(&mut worker, &mut *transport::open(plan.transport, index))
 }

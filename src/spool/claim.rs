@@ -17,8 +17,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -52,7 +52,7 @@ pub struct SpoolClaim<'q> {
     pub(super) home: Home<'q>,
     pub(super) spot: Spot,
     /// Its lock is the claim.
-    file: File,
+    file: Arc<File>,
     envelope: Envelope,
     extent: Extent,
     pub(super) journal: Journal,
@@ -101,7 +101,7 @@ impl SpoolQueue {
             queue: self,
             home,
             spot: spot.clone(),
-            file,
+            file: Arc::new(file),
             envelope,
             extent,
             journal,
@@ -208,9 +208,10 @@ impl<'q> Queue for &'q SpoolQueue {
             if !reach(&spot.name.id) {
                 continue;
             }
+            let began = Instant::now();
             match queue.take(&spot) {
                 Ok(Taken::Claim(claim)) => {
-                    cursor.read_ahead(queue);
+                    cursor.claimed(queue, began.elapsed());
                     return Ok(Found::Claim(*claim));
                 }
                 Ok(Taken::Contended) => cursor.contended(),
@@ -362,14 +363,18 @@ impl Claim for SpoolClaim<'_> {
         self.extent.len
     }
 
-    fn message(&self) -> Result<Message, SpoolError> {
+    fn message(&self, by_position: bool) -> Result<Message, SpoolError> {
+        if by_position && !self.extent.apart {
+            let Extent { start, len, .. } = self.extent;
+            return Ok(Message { file: Arc::clone(&self.file), start, len });
+        }
         let path = if self.extent.apart { message_path(&self.envelope.id) } else { self.spot.path() };
         // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a sendmail
         // that backgrounds itself.
         let file = dir::open_file(self.home.dir(), self.home.inner(&path), dir::Open::Read);
         let file = file.and_then(|file| self.extent.of_message(file)).map_err(self.queue.failed("open", &path))?;
         let start = if self.extent.apart { 0 } else { self.extent.start };
-        Ok(Message { file, start, len: self.extent.len })
+        Ok(Message { file: Arc::new(file), start, len: self.extent.len })
     }
 
     fn is_left(&self) -> bool {

@@ -6,9 +6,10 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use super::SpoolError;
-use super::claim::Locked;
+use super::claim::{Locked, locked};
 use super::layout::{SpoolQueue, make_folder};
 use crate::model::EntryId;
 use crate::sys::dir;
@@ -16,12 +17,14 @@ use crate::sys::dir;
 #[derive(Debug)]
 pub(super) struct Home<'q> {
     pub queue: &'q SpoolQueue,
-    job: Option<Job>,
+    job: Option<Arc<Job>>,
 }
 
 #[derive(Debug)]
-struct Job {
+pub(super) struct Job {
     dir: File,
+    /// Device and inode.
+    identity: (u64, u64),
     /// Its folder, relative to the queue's.
     path: String,
 }
@@ -32,14 +35,22 @@ impl<'q> Home<'q> {
         Home { queue, job: None }
     }
 
-    /// The home of entry `id`.
+    /// The home of entry `id`. A job's folder stays open for the entry after it, until [`Home::is_left`] says so of it.
     ///
     /// Errors: `NotFound` if its job is not among the jobs at work.
     pub fn of(queue: &'q SpoolQueue, id: &EntryId) -> io::Result<Home<'q>> {
         let Some((job, _)) = id.job() else { return Ok(Home::top(queue)) };
+        let mut last = locked(&queue.last_job);
+        let same = |last: &&Arc<Job>| last.path.strip_prefix("jobs/") == Some(job);
+        if let Some(last) = last.as_ref().filter(same) {
+            return Ok(Home { queue, job: Some(Arc::clone(last)) });
+        }
         let path = format!("jobs/{job}");
         let dir = dir::open_at(&queue.dir, &path)?;
-        Ok(Home { queue, job: Some(Job { dir, path }) })
+        let about = dir.metadata()?;
+        let job = Arc::new(Job { dir, identity: (about.dev(), about.ino()), path });
+        *last = Some(Arc::clone(&job));
+        Ok(Home { queue, job: Some(job) })
     }
 
     pub fn dir(&self) -> &File {
@@ -49,19 +60,22 @@ impl<'q> Home<'q> {
     /// `path`, which is relative to the queue's folder, as one that is relative to this.
     pub fn inner<'p>(&self, path: &'p str) -> &'p str {
         let inner = |job: &Job| path.strip_prefix(job.path.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        self.job.as_ref().and_then(inner).unwrap_or(path)
+        self.job.as_deref().and_then(inner).unwrap_or(path)
     }
 
     /// Whether the job was paused or cancelled since this was opened.
     pub fn is_left(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| !self.lies_at(&job.path))
+        let left = self.job.as_ref().is_some_and(|job| !self.lies_at(&job.path));
+        if left {
+            *locked(&self.queue.last_job) = None;
+        }
+        left
     }
 
-    /// Whether the folder `path` of the queue is this one.
+    /// Whether the folder `path` of the queue is the job's.
     pub fn lies_at(&self, path: &str) -> bool {
         let named = dir::stat(&self.queue.dir, path).ok().flatten();
-        let ours = self.dir().metadata().ok();
-        named.zip(ours).is_some_and(|(named, ours)| named.st_ino == ours.ino() && named.st_dev == ours.dev())
+        self.job.as_ref().zip(named).is_some_and(|(job, named)| job.identity == (named.st_dev, named.st_ino))
     }
 
     /// Makes a folder that is made on demand, durably.

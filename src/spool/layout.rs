@@ -7,11 +7,12 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::SpoolError;
+use super::home::Job;
 use crate::model::{EntryId, Micros};
 use crate::sys::{dir, durable, fault};
 
@@ -41,7 +42,9 @@ pub struct SpoolQueue {
     /// Journals whose entries are gone, to be removed once that is durable.
     pub(super) untidy: Mutex<Vec<String>>,
     /// Entries that are delivered and unlinked, to be closed together.
-    pub(super) gone: Mutex<Vec<File>>,
+    pub(super) gone: Mutex<Vec<Arc<File>>>,
+    /// The job of the entry that was claimed last.
+    pub(super) last_job: Mutex<Option<Arc<Job>>>,
     pub(super) contended: AtomicU64,
 }
 
@@ -199,6 +202,7 @@ impl Spool {
             announces: false,
             untidy: Mutex::default(),
             gone: Mutex::default(),
+            last_job: Mutex::default(),
             contended: AtomicU64::new(0),
         }))
     }

@@ -23,8 +23,11 @@ use crate::sys::dir;
 
 const CHUNK: usize = 1_024;
 
-/// So many bytes of the next entry are read ahead.
+/// So many bytes of the next entry are read ahead, for a while after a claim had to wait for the disk: one that took longer
+/// than `WARM`. What is in memory needs no such call.
 const READ_AHEAD: i64 = 64 << 10;
+const WARM: Duration = Duration::from_micros(200);
+const COLD_FOR: u32 = 64;
 
 /// A worker's way through one pass.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub struct Cursor {
     jobs_woken: (i64, i64),
     /// No look at the jobs before this, so that looks cost at most a twentieth of the time.
     rest_until: Instant,
+    /// For so many more claims the next entry is read ahead.
+    cold: u32,
     random: Random,
 }
 
@@ -83,6 +88,7 @@ impl Cursor {
             singles_woken: woken,
             jobs_woken: woken,
             rest_until: Instant::now(),
+            cold: 0,
             random,
         };
         let jobs = cursor.new_jobs(queue);
@@ -140,8 +146,12 @@ impl Cursor {
         folders
     }
 
-    /// Has the disk read what will probably be next.
-    pub fn read_ahead(&self, queue: &SpoolQueue) {
+    /// A claim took so long: has the disk read what will probably be next, if it is slow.
+    pub fn claimed(&mut self, queue: &SpoolQueue, took: Duration) {
+        self.cold = if took > WARM { COLD_FOR } else { self.cold.saturating_sub(1) };
+        if self.cold == 0 {
+            return;
+        }
         if let Some(name) = self.lanes[self.turn].walk.as_ref().and_then(|walk| walk.chunk.front()) {
             let spot = Spot { state: State::Ready, name: name.clone() };
             dir::read_ahead(&queue.dir, &spot.path(), READ_AHEAD);

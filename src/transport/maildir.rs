@@ -116,13 +116,13 @@ impl Transport for Maildir {
 
     fn send(&mut self, handover: Handover<'_>, _next: &mut Next<'_>, _signals: &Signals) -> Attempt {
         let Handover { envelope, sender, group, message } = handover;
-        let start = match io::Seek::stream_position(&mut &message.file) {
+        let start = match io::Seek::stream_position(&mut &*message.file) {
             Ok(start) => start,
             Err(error) => return Attempt::SinkDown(error.to_string()),
         };
         let mut verdicts = Vec::with_capacity(group.len());
         for &recipient in group {
-            let delivered = io::Seek::seek(&mut &message.file, io::SeekFrom::Start(start))
+            let delivered = io::Seek::seek(&mut &*message.file, io::SeekFrom::Start(start))
                 .and_then(|_| self.deliver((envelope, sender), recipient, &message.file));
             match delivered {
                 Ok(()) => verdicts.push(Verdict::Delivered),

@@ -63,6 +63,11 @@ pub trait Transport {
         false
     }
 
+    /// Whether a message is read in this process alone, and by position alone; else its file is given away.
+    fn reads_by_position(&self) -> bool {
+        false
+    }
+
     /// What a delivery is to a sender who asked to be told of success; `None` where the sink is told that he asked
     /// (RFC 3461).
     fn success(&self) -> Option<About>;

@@ -215,7 +215,7 @@ impl<Q: Queue> Worker<'_, Q> {
     }
 
     /// Waits a moment if it is not our turn to probe.
-    pub(super) fn may_probe(&self) -> bool {
+    pub(super) fn may_probe(&mut self) -> bool {
         let ours = self.board.doubts().take_turn(self.policy.probe_every);
         if !ours {
             self.rest();
@@ -223,10 +223,11 @@ impl<Q: Queue> Worker<'_, Q> {
         ours
     }
 
-    fn rest(&self) {
+    fn rest(&mut self) {
         self.slot.idle();
         // Whatever ends the wait, the caller looks again.
         let _ = self.signals.wait(None, PAUSE);
+        self.stopped |= self.queue.is_stopped();
     }
 
     /// Nothing else is due: waits until the others' probes end the doubt, or all wait and the sink is called down.

@@ -97,7 +97,7 @@ impl<Q: Queue> Worker<'_, Q> {
                 };
             }
         };
-        let message = match claim.message() {
+        let message = match claim.message(transport.reads_by_position()) {
             Ok(message) => message,
             Err(error) => return Group::Fault(error),
         };

@@ -75,6 +75,8 @@ pub struct Worker<'a, Q: Queue> {
     pub ahead: Option<Hand<Q::Claim>>,
     /// How often in a row the sink had no place for this worker.
     pub crowded: u32,
+    /// A person stopped the queue.
+    pub stopped: bool,
 }
 
 /// Works through `transport` until a pass claims nothing, or until told to stop. The status is the worker's own; counts are
@@ -120,12 +122,19 @@ pub struct Hand<C> {
 }
 
 impl<Q: Queue> Worker<'_, Q> {
+    /// Whether nothing more is claimed. The red button is looked at before each hand-over, in [`Worker::admit`], and in waits.
     fn must_stop(&self) -> bool {
-        self.signals.terms() > 0
+        self.stopped
+            || self.signals.terms() > 0
             || self.signals.quit()
             || self.board.sink_is_down()
             || self.board.count(Counter::Faults) >= FAULTS_MAX
-            || self.queue.is_stopped()
+    }
+
+    /// The same, with a look at the red button.
+    fn must_stop_now(&mut self) -> bool {
+        self.stopped |= self.queue.is_stopped();
+        self.must_stop()
     }
 
     /// One way through everything that is due; `false` if it claimed nothing.
@@ -250,7 +259,7 @@ impl<Q: Queue> Worker<'_, Q> {
         self.session = None;
         self.slot.idle();
         let until = Instant::now() + CROWDED.saturating_mul(1 << self.crowded.min(5));
-        while Instant::now() < until && !self.must_stop() {
+        while Instant::now() < until && !self.must_stop_now() {
             // The sink may take a moment to see that the last one has gone.
             let alone = !self.board.another_is_open(self.slot);
             self.settle_kept(transport);

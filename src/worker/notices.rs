@@ -148,12 +148,12 @@ impl<Q: Queue> Worker<'_, Q> {
             Some("hdrs") => Returned::Header,
             Some(_) | None => policy.returned,
         };
-        let fits = about == About::Failed && claim.message()?.len <= policy.size;
+        let fits = about == About::Failed && claim.message(false)?.len <= policy.size;
         Ok(if fits { wanted } else { Returned::Header })
     }
 
     fn publish(&self, claim: &Q::Claim, notice: &Notice<'_>) -> Result<(), QueueError> {
-        let mut original = Some(claim.message()?);
+        let mut original = Some(claim.message(false)?);
         let mut write = |out: &mut dyn Write| -> io::Result<()> {
             out.write_all(notice.opening().as_bytes())?;
             if let Some(original) = original.take() {
@@ -198,7 +198,7 @@ fn copy(original: Message, returned: Returned, out: &mut dyn Write) -> io::Resul
         Returned::Message => original.len,
         Returned::Header => original.len.min(HEADER_MAX),
     };
-    let mut reader = BufReader::new(original.file.take(most));
+    let mut reader = BufReader::new((&*original.file).take(most));
     let mut line = Vec::new();
     loop {
         line.clear();

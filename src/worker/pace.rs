@@ -121,7 +121,7 @@ impl<Q: Queue> Worker<'_, Q> {
     pub(super) fn admit(&mut self, claim: &Q::Claim, transport: &mut dyn Transport) -> Result<bool, QueueError> {
         let doubts = self.board.doubts();
         let (mut taken, mut waited) = (0, false);
-        while !self.must_stop() && !claim.is_left() {
+        while !self.must_stop_now() && !claim.is_left() {
             let in_doubt = doubts.since().is_some();
             // Whoever has not waited has had its turn before it claimed.
             let probe = in_doubt && (!waited || doubts.take_turn(self.policy.probe_every));
@@ -144,7 +144,7 @@ impl<Q: Queue> Worker<'_, Q> {
             if let (Some(slots), None) = (&self.pace.sessions, &self.session) {
                 let go_on = || {
                     self.slot.paced(MARGIN);
-                    !self.must_stop() && !claim.is_left()
+                    !self.must_stop() && !self.queue.is_stopped() && !claim.is_left()
                 };
                 let session = slots.take(self.signals, &go_on).map_err(failed("take a session", String::new()))?;
                 // It may have been waited for.

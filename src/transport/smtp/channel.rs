@@ -10,13 +10,14 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::linux::net::TcpStreamExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
 use rustls::ClientConnection;
 
 use super::reply::Reply;
@@ -56,8 +57,8 @@ pub enum Socket {
 impl Socket {
     fn prepare(&self) -> io::Result<()> {
         match self {
-            Socket::Tcp(socket) => socket.set_nodelay(true).and_then(|()| socket.set_nonblocking(true)),
-            Socket::Unix(socket) => socket.set_nonblocking(true),
+            Socket::Tcp(socket) => socket.set_nodelay(true).and_then(|()| socket.set_read_timeout(Some(TICK))),
+            Socket::Unix(socket) => socket.set_read_timeout(Some(TICK)),
         }
     }
 }
@@ -71,6 +72,7 @@ impl AsFd for Socket {
     }
 }
 
+/// Waits, but not for longer than [`TICK`].
 impl Read for &Socket {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -80,12 +82,11 @@ impl Read for &Socket {
     }
 }
 
+/// Never waits.
 impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(socket) => (&mut &*socket).write(bytes),
-            Socket::Unix(socket) => (&mut &*socket).write(bytes),
-        }
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        Ok(send(self.as_fd().as_raw_fd(), bytes, flags)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -235,9 +236,11 @@ impl Channel {
         if now >= patience.until || now.duration_since(*moved) >= patience.still {
             return Err(Lost(format!("nothing moved for {} seconds", now.duration_since(*moved).as_secs())));
         }
-        let mut flags = PollFlags::POLLIN;
-        flags.set(PollFlags::POLLOUT, wants_room);
-        let mut fds = [PollFd::new(self.socket.as_fd(), flags)];
+        // A reply has its time as a whole: one that comes in drops is none.
+        if !wants_room {
+            return self.receive();
+        }
+        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN | PollFlags::POLLOUT)];
         match poll(&mut fds, PollTimeout::try_from(TICK).unwrap_or(PollTimeout::MAX)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(Lost(errno.desc().to_owned())),
@@ -245,10 +248,8 @@ impl Channel {
         let ready = fds[0].revents().unwrap_or(PollFlags::empty());
         if ready.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
             self.receive()?;
-            // A reply has its time as a whole: one that comes in drops is none. While we write, its reader moves.
-            if wants_room {
-                *moved = Instant::now();
-            }
+            // While we write, its reader moves.
+            *moved = Instant::now();
         }
         Ok(())
     }
@@ -311,7 +312,7 @@ impl Channel {
             Err(error) => return Err(error.into()),
         };
         if let Socket::Tcp(socket) = &self.socket {
-            // Many servers say a reply in two pieces, and the second one waits until we acknowledge the first.
+            // Many servers say their replies in two pieces, and the second one waits until we acknowledge the first.
             let _ = socket.set_quickack(true);
         }
         let Some(tls) = &mut self.tls else {

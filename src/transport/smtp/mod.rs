@@ -340,6 +340,10 @@ impl Transport for Smtp {
         self.xverp
     }
 
+    fn reads_by_position(&self) -> bool {
+        true
+    }
+
     fn success(&self) -> Option<About> {
         match self.config.protocol {
             Protocol::Lmtp => Some(About::Delivered),
