@@ -76,7 +76,7 @@ install:
 	install -D -m 0755 $(bin) $(DESTDIR)$(PREFIX)/bin/bulkmailer
 	install -D -m 0644 man/bulkmailer.1 $(share)/man/man1/bulkmailer.1
 	install -D -m 0644 -t $(share)/man/man5 man/bulkmailer.toml.5 man/bulkmailer-spool.5 man/bulkmailer-hosts.5 \
-		man/bulkmailer-transports.5
+		man/bulkmailer-transports.5 man/bulkmailer-bounces.5
 	$(bin) generate completions $(target)/completions
 	install -D -m 0644 $(target)/completions/bulkmailer.bash $(share)/bash-completion/completions/bulkmailer
 	install -D -m 0644 $(target)/completions/_bulkmailer $(share)/zsh/site-functions/_bulkmailer

@@ -221,6 +221,9 @@ pub trait Claim: Sized {
     /// Bytes of the message.
     fn size(&self) -> u64;
 
+    /// Whether it is part of a list post, whose message many entries share.
+    fn is_post(&self) -> bool;
+
     /// The message, for one hand-over. `by_position`: it is read in this process alone, and by position alone.
     fn message(&self, by_position: bool) -> Result<Message, QueueError>;
 

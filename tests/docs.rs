@@ -46,7 +46,7 @@ fn the_manual_has_exactly_the_keys_that_the_loader_takes() {
     let mut taken = BTreeSet::new();
     for table in keys_of("", "") {
         taken.extend(match table.as_str() {
-            "limits" | "events" | "notices" | "online" | "suppress" => {
+            "limits" | "events" | "notices" | "bounces" | "online" | "suppress" => {
                 keys_of(&format!("{table}."), &format!("[{table}]"))
             }
             "queue" => {
@@ -120,9 +120,14 @@ fn each_profile_is_described() {
 
 #[test]
 fn the_manual_pages_are_well_formed() {
-    for page in
-        ["bulkmailer.1", "bulkmailer.toml.5", "bulkmailer-spool.5", "bulkmailer-hosts.5", "bulkmailer-transports.5"]
-    {
+    for page in [
+        "bulkmailer.1",
+        "bulkmailer.toml.5",
+        "bulkmailer-spool.5",
+        "bulkmailer-hosts.5",
+        "bulkmailer-transports.5",
+        "bulkmailer-bounces.5",
+    ] {
         let lint = Command::new("mandoc").args(["-Tlint", "-Wstyle"]).arg(root().join("man").join(page)).output();
         let Ok(lint) = lint else {
             println!("skipped: mandoc is not installed");

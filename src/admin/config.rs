@@ -9,7 +9,7 @@ mod check;
 use serde_json::json;
 use toml::Value;
 
-use crate::config::{ConfigError, Connect, Login, Notices, Online, Queue, Secret, Site, Smtp, Transport};
+use crate::config::{Bounces, ConfigError, Connect, Login, Notices, Online, Queue, Secret, Site, Smtp, Transport};
 use crate::model::Exit;
 use crate::policy::notice::Returned;
 use crate::policy::rate::Rate;
@@ -85,6 +85,7 @@ fn tables(site: &Site) -> Vec<Table> {
         ("limits".to_owned(), limits),
         ("events".to_owned(), vec![("syslog", Value::Boolean(config.events.syslog))]),
         ("notices".to_owned(), notice_keys(&config.notices)),
+        ("bounces".to_owned(), bounce_keys(&config.bounces)),
     ];
     tables.extend(config.online.as_ref().map(|online| ("online".to_owned(), vec![online_key(online)])));
     let file = |path: &std::path::PathBuf| ("file", Value::String(path.to_string_lossy().into_owned()));
@@ -120,6 +121,19 @@ fn notice_keys(notices: &Notices) -> Vec<(&'static str, Value)> {
     ]
 }
 
+fn bounce_keys(bounces: &Bounces) -> Vec<(&'static str, Value)> {
+    let mut keys = vec![
+        ("threshold", Value::String(bounces.rules.threshold.to_string())),
+        ("soft", Value::String(bounces.rules.soft.to_string())),
+        ("half_life", time(bounces.rules.half_life)),
+        ("keep", time(bounces.keep)),
+        ("pass_on", Value::String(bounces.pass_on.name().to_owned())),
+    ];
+    let words = |command: &Vec<String>| Value::Array(command.iter().cloned().map(Value::String).collect());
+    keys.extend(bounces.hook.as_ref().map(|command| ("hook", words(command))));
+    keys
+}
+
 fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
     let mut keys = vec![
         ("transport", Value::String(queue.transport.clone())),
@@ -139,6 +153,8 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("on_crash", Value::String(queue.on_crash.name().to_owned())),
         ("probe_every", time(queue.probe_every)),
         ("warn_after", time(queue.warn_after)),
+        ("read_bounces", Value::Boolean(queue.read_bounces)),
+        ("suppress", Value::Boolean(queue.suppress)),
     ];
     keys.extend(rate_keys(queue.rate));
     keys

@@ -193,7 +193,8 @@ pub(super) const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues
 impl<'a> Row<'a> {
     fn of(queue: &'a str, seen: &'a Seen, history: &'a History) -> Row<'a> {
         let envelope = &seen.envelope;
-        let open = |i: &usize| !history.is_closed(*i) || history.last.get(*i) == Some(&Some(Kind::Failed));
+        let given_up = |i: usize| matches!(history.last.get(i), Some(Some(Kind::Failed | Kind::Suppressed)));
+        let open = |i: &usize| !history.is_closed(*i) || given_up(*i);
         let recipients = (0..envelope.recipients.len()).filter(open).map(|i| &envelope.recipients[i]).collect();
         let last = history.attempt.as_ref().and_then(|attempt| attempt.results.last());
         let held = history.held.as_ref().filter(|_| history.any(Kind::Held));

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod act;
+pub mod bounces;
 pub mod button;
 pub mod check;
 pub mod config;
@@ -13,6 +14,8 @@ pub mod list;
 pub mod select;
 pub mod show;
 pub mod status;
+pub mod suppress;
+mod table;
 
 use crate::config::{ConfigError, Site};
 use crate::policy::retry;

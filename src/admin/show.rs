@@ -185,6 +185,7 @@ fn word(history: &History, recipient: usize) -> &'static str {
         Some(Kind::Failed) => "failed",
         Some(Kind::Unknown) => "outcome unknown",
         Some(Kind::Held) => "held, outcome unknown",
+        Some(Kind::Suppressed) => "suppressed",
     }
 }
 

@@ -4,15 +4,25 @@
 //! [`Kind::Ordinary`], and nobody is blamed for it.
 #![forbid(unsafe_code)]
 
+mod class;
+mod fields;
+pub mod ledger;
+mod mime;
+mod read;
+mod text;
+mod texts;
+
 use serde::Serialize;
 
+pub use self::read::{READ_MAX, read};
 use crate::model::Address;
+use crate::policy::score::Rules;
 
 /// A message's envelope as it came in.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Arrival<'a> {
-    /// `None` is the null sender, as of every honest report (RFC 5321 section 4.5.5).
-    pub sender: Option<&'a Address>,
+    /// Whether it came from the null sender, as every honest report does (RFC 5321 section 4.5.5); `None` where nobody knows.
+    pub null_sender: Option<bool>,
     /// Whom it came to. A sender that VERP made tells who bounced.
     pub recipient: Option<&'a Address>,
     /// The patterns of the senders that VERP makes here, see [`VERP`](crate::model::envelope::VERP).
@@ -70,6 +80,81 @@ pub enum Action {
     Expanded,
     Complaint,
     AutoReply,
+}
+
+impl Report {
+    /// What it weighs against the address; `None` if it is no bad news about anybody.
+    ///
+    /// Failures that say nothing of the address weigh nothing: a message that a filter did not like, a sending host on a
+    /// list, a limit of the receiver's.
+    pub fn weight(&self, rules: &Rules) -> Option<f64> {
+        match self.action {
+            Action::Failed => {}
+            // Decides at once, whatever the sum is.
+            Action::Complaint => return Some(0.0),
+            Action::Delayed | Action::Relayed | Action::Delivered | Action::Expanded | Action::AutoReply => {
+                return None;
+            }
+        }
+        let passing = self.status.as_deref().is_some_and(|status| status.starts_with('4'));
+        Some(match self.class {
+            Class::UserUnknown | Class::DomainUnknown | Class::MailboxDisabled if !passing => 1.0,
+            Class::UserUnknown
+            | Class::DomainUnknown
+            | Class::MailboxDisabled
+            | Class::MailboxFull
+            | Class::Network
+            | Class::System
+            | Class::Loop
+            | Class::Unknown => rules.soft,
+            Class::TooLarge | Class::Blocked | Class::Content | Class::Policy | Class::Rate => 0.0,
+        })
+    }
+
+    /// The reason that it is for a suppression.
+    pub fn why(&self) -> String {
+        let words = if self.text.is_empty() { String::new() } else { format!(": {}", self.text) };
+        match self.action {
+            Action::Complaint => format!("complaint{words}"),
+            _ => format!("bounces, the last one {}{words}", self.class.name()),
+        }
+    }
+}
+
+impl Action {
+    /// As it is spelled in files and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Failed => "failed",
+            Action::Delayed => "delayed",
+            Action::Relayed => "relayed",
+            Action::Delivered => "delivered",
+            Action::Expanded => "expanded",
+            Action::Complaint => "complaint",
+            Action::AutoReply => "auto-reply",
+        }
+    }
+}
+
+impl Class {
+    /// As it is spelled in files and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::UserUnknown => "user-unknown",
+            Class::DomainUnknown => "domain-unknown",
+            Class::MailboxFull => "mailbox-full",
+            Class::MailboxDisabled => "mailbox-disabled",
+            Class::TooLarge => "too-large",
+            Class::Blocked => "blocked",
+            Class::Content => "content",
+            Class::Policy => "policy",
+            Class::Rate => "rate",
+            Class::Network => "network",
+            Class::System => "system",
+            Class::Loop => "loop",
+            Class::Unknown => "unknown",
+        }
+    }
 }
 
 /// Why.

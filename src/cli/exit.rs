@@ -2,6 +2,7 @@
 
 use clap::error::ErrorKind;
 
+use crate::bounce::ledger::LedgerError;
 use crate::config::ConfigError;
 use crate::intake::{Failure, Refused};
 use crate::model::Exit;
@@ -55,6 +56,9 @@ pub fn text(error: &anyhow::Error) -> String {
 /// The status of an error, by the innermost cause that is one of ours.
 pub fn of_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<LedgerError>() {
+            return error.exit();
+        }
         if let Some(error) = cause.downcast_ref::<QueueError>() {
             return error.exit();
         }

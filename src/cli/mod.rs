@@ -58,6 +58,10 @@ enum Command {
     Remove(admin::act::RemoveArgs),
     /// List posts and batches: how far they are; pause one, let it go on, cancel it
     Jobs(admin::jobs::Args),
+    /// What bounces say: who cannot be reached, and why
+    Bounces(admin::bounces::Args),
+    /// Who gets no more mail, because it bounced, somebody complained, or you say so
+    Suppress(admin::suppress::Args),
     /// The red button: hand nothing more over, and return when nothing is in hand any more
     Stop(admin::QueueArgs),
     /// Let what was stopped go on with the next run
@@ -157,6 +161,8 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Requeue(args) => admin::act::requeue(&resolve()?, args, user),
         Command::Remove(args) => admin::act::remove(&resolve()?, args, user),
         Command::Jobs(args) => admin::jobs::run(&resolve()?, args, user),
+        Command::Bounces(args) => admin::bounces::run(&resolve, args),
+        Command::Suppress(args) => admin::suppress::run(&resolve()?, args),
         Command::Stop(args) => match resolve() {
             Ok(site) => admin::button::stop(&site, args, user),
             Err(error) => {

@@ -10,12 +10,15 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::Problem;
-use super::values::{self, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar, Value};
+use super::values::{
+    self, RawBounces, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar, Value,
+};
 use super::{
-    Config, ConfigError, Connect, Limits, Login, Notices, Online, Pace, Profile, Protocol, Queue, RESERVED, Retry,
-    Secret, Smtp, Tls, Transport,
+    Bounces, Config, ConfigError, Connect, Limits, Login, Notices, Online, Pace, Profile, Protocol, Queue, RESERVED,
+    Retry, Secret, Smtp, Tls, Transport,
 };
 use crate::policy::rate::{BURST_MAX, Rate};
+use crate::policy::score::Rules;
 use crate::policy::units::{duration_text, size_text};
 
 /// Which line of the file set a value; values that are not here are the embedded ones.
@@ -46,6 +49,7 @@ pub fn parse(
     config.limits = reader.limits(&raw.limits);
     config.events.syslog = reader.value("events.syslog", &raw.events.syslog, false, values::flag);
     config.notices = reader.notices(&raw.notices);
+    config.bounces = reader.bounces(&raw.bounces);
     config.online = reader.online(&raw.online);
     config.suppress =
         reader.value("suppress.file", &raw.suppress.file, None, |path| values::path(path, home).map(Some));
@@ -156,6 +160,32 @@ impl Reader<'_> {
         }
     }
 
+    fn bounces(&mut self, raw: &RawBounces) -> Bounces {
+        let default = Bounces::default();
+        let rules = Rules {
+            threshold: self.value(
+                "bounces.threshold",
+                &raw.threshold,
+                default.rules.threshold,
+                values::fraction(0.1, 1_000.0),
+            ),
+            soft: self.value("bounces.soft", &raw.soft, default.rules.soft, values::fraction(0.0, 1.0)),
+            half_life: self.value("bounces.half_life", &raw.half_life, default.rules.half_life, values::some_time),
+        };
+        let hook = raw.hook.as_ref().and_then(|hook| {
+            let place = hook.span().start;
+            self.origins.0.insert("bounces.hook".to_owned(), line_at(self.text, place));
+            let read = values::plain_command(hook.get_ref());
+            read.map_err(|why| self.problem(Some(place), format!("bounces.hook: {why}"))).ok()
+        });
+        Bounces {
+            rules,
+            keep: self.value("bounces.keep", &raw.keep, default.keep, values::some_time),
+            hook,
+            pass_on: self.value("bounces.pass_on", &raw.pass_on, default.pass_on, values::pass_on),
+        }
+    }
+
     fn online(&mut self, raw: &RawOnline) -> Option<Online> {
         let connect = self.value("online.connect", &raw.connect, None, |to| values::host_and_port(to).map(Some));
         let Some(check) = &raw.check else { return connect.map(Online::Connect) };
@@ -209,6 +239,8 @@ impl Reader<'_> {
             probe_every: self.value(&key("probe_every"), &raw.probe_every, base.probe_every, values::duration),
             warn_after: self.value(&key("warn_after"), &raw.warn_after, base.warn_after, values::some_time),
             rate: self.rate(&key, &raw.rate, &raw.burst),
+            read_bounces: self.value(&key("read_bounces"), &raw.read_bounces, base.read_bounces, values::flag),
+            suppress: self.value(&key("suppress"), &raw.suppress, base.suppress, values::flag),
         }
     }
 

@@ -8,6 +8,7 @@
 //! [`site`] finds the spool and the file, [`load`] reads the file, [`error`] says what is wrong with it.
 #![forbid(unsafe_code)]
 
+mod bounces;
 pub mod error;
 pub mod load;
 pub mod site;
@@ -16,10 +17,11 @@ mod smtp;
 mod tests;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use bounces::{Bounces, PassOn};
 pub use error::ConfigError;
 pub use site::Site;
 pub use smtp::{Connect, Login, Mechanism, Protocol, Secret, Smtp, Tls};
@@ -38,6 +40,7 @@ pub struct Config {
     pub limits: Limits,
     pub events: Events,
     pub notices: Notices,
+    pub bounces: Bounces,
     /// How to find out whether this host is online; `None` is not to ask.
     pub online: Option<Online>,
     /// A file of addresses that list posts do not go to, one a line; default none.
@@ -110,18 +113,29 @@ impl Config {
             let (profile, timeout) = (Profile::Auto, Transport::TIMEOUT);
             transports.insert("sendmail".to_owned(), Transport::Pipe { command, profile, timeout });
         }
-        let queues = [("outbound", outbound), ("inbound", "maildir"), ("bounce", "maildir")];
-        let queues = queues.map(|(name, transport)| (name.to_owned(), Queue::through(transport)));
+        let inbound = Queue { suppress: false, ..Queue::through("maildir") };
+        let bounce = Queue { read_bounces: true, ..inbound.clone() };
+        let queues = [("outbound", Queue::through(outbound)), ("inbound", inbound), ("bounce", bounce)];
+        let queues = queues.map(|(name, queue)| (name.to_owned(), queue));
         Config {
             limits: Limits::default(),
             events: Events::default(),
             notices: Notices::default(),
+            bounces: Bounces::default(),
             online: None,
             suppress: None,
             queues: BTreeMap::from(queues),
             transports,
             paces: BTreeMap::new(),
         }
+    }
+}
+
+impl Config {
+    /// The patterns of the senders that VERP makes here, each once.
+    pub fn verp_patterns(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.queues.values().map(|queue| &queue.verp).collect();
+        all.into_iter().cloned().collect()
     }
 }
 
@@ -159,6 +173,10 @@ pub struct Queue {
     pub warn_after: Duration,
     /// The most hand-overs in a time, by all its workers and runs together; default no limit.
     pub rate: Option<Rate>,
+    /// Whether its mail is read as bounces, and recorded; default for the queue `bounce` alone.
+    pub read_bounces: bool,
+    /// Whether recipients that are suppressed get nothing; default for all but `inbound` and `bounce`.
+    pub suppress: bool,
 }
 
 /// How it is found out whether this host is online.
@@ -331,6 +349,8 @@ impl Queue {
             probe_every: Duration::from_secs(1),
             warn_after: Duration::from_secs(24 * 3600),
             rate: None,
+            read_bounces: false,
+            suppress: true,
         }
     }
 }

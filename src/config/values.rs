@@ -15,7 +15,7 @@ use serde::de::{Error, Visitor};
 use toml::Spanned;
 
 use super::smtp::{Connect, Mechanism, Tls};
-use super::{OnCrash, Profile};
+use super::{OnCrash, PassOn, Profile};
 use crate::model::Address;
 use crate::model::envelope::verp_fault;
 use crate::policy::notice::Returned;
@@ -38,6 +38,7 @@ pub(super) struct RawFile {
     pub limits: RawLimits,
     pub events: RawEvents,
     pub notices: RawNotices,
+    pub bounces: RawBounces,
     pub online: RawOnline,
     pub suppress: RawSuppress,
     pub queue: BTreeMap<Spanned<String>, RawQueue>,
@@ -66,6 +67,17 @@ pub(super) struct RawNotices {
     pub size: Value,
     pub postmaster: Value,
     pub per_hour: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [bounces]")]
+pub(super) struct RawBounces {
+    pub threshold: Value,
+    pub soft: Value,
+    pub half_life: Value,
+    pub keep: Value,
+    pub hook: Option<Spanned<Vec<String>>>,
+    pub pass_on: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -101,6 +113,8 @@ pub(super) struct RawQueue {
     pub warn_after: Value,
     pub rate: Value,
     pub burst: Value,
+    pub read_bounces: Value,
+    pub suppress: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -272,6 +286,22 @@ pub(super) fn on_crash(value: &Scalar) -> Result<OnCrash, String> {
     let name = text(value)?;
     let found = OnCrash::ALL.into_iter().find(|choice| choice.name() == name);
     found.ok_or_else(|| format!("{value} is not possible: \"resend\" or \"hold\""))
+}
+
+pub(super) fn pass_on(value: &Scalar) -> Result<PassOn, String> {
+    let name = text(value)?;
+    let found = PassOn::ALL.into_iter().find(|choice| choice.name() == name);
+    found.ok_or_else(|| format!("{value} is not possible: \"unread\" or \"all\""))
+}
+
+/// A number with a point, from `least` to `most`.
+pub(super) fn fraction(least: f64, most: f64) -> impl Fn(&Scalar) -> Result<f64, String> {
+    move |value| {
+        let number = value.to_text().parse::<f64>().ok();
+        number
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| format!("{value} is not possible: a number from {least} to {most}, as in \"{least}\""))
+    }
 }
 
 pub(super) fn profile(value: &Scalar) -> Result<Profile, String> {

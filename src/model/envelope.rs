@@ -95,6 +95,37 @@ pub fn verp(pattern: &str, sender: &Address, recipient: &Address) -> Result<Addr
     made.parse()
 }
 
+/// Whose sender `sender` is, if `pattern` made it: the reverse of [`verp`].
+///
+/// The first of several ways to read it is taken that has a domain with a dot; a sender that could have been made without
+/// VERP as well is none.
+pub fn verp_recipient(pattern: &str, sender: &Address) -> Option<Address> {
+    fn go<'t>(pattern: &str, text: &'t str, found: &mut [Option<&'t str>; 4]) -> bool {
+        let Some(c) = pattern.chars().next() else { return text.is_empty() };
+        let Some(part) = VERP_PARTS.iter().position(|name| pattern.starts_with(name)) else {
+            let starts = text.chars().next().is_some_and(|other| other.eq_ignore_ascii_case(&c));
+            return starts && go(&pattern[c.len_utf8()..], &text[c.len_utf8()..], found);
+        };
+        let rest = &pattern[VERP_PARTS[part].len()..];
+        // The recipient's local part may have the delimiters in it, his domain and the sender's cannot.
+        let ends: Vec<usize> = text.char_indices().map(|(at, c)| at + c.len_utf8()).collect();
+        let long = part == 2;
+        let mut tries: Box<dyn Iterator<Item = &usize>> =
+            if long { Box::new(ends.iter().rev()) } else { Box::new(ends.iter()) };
+        tries.any(|&end| {
+            found[part] = Some(&text[..end]);
+            let domain = |at: usize| found[at].is_none_or(|domain| !domain.contains(['@', '=']) || at != 1 && at != 3);
+            domain(part) && go(rest, &text[end..], found)
+        })
+    }
+    let mut found = [None; 4];
+    if verp_fault(pattern).is_some() || !go(pattern, sender.as_str(), &mut found) {
+        return None;
+    }
+    let domain = found[3].filter(|domain| domain.contains('.'))?;
+    format!("{}@{domain}", found[2]?).parse().ok()
+}
+
 impl Envelope {
     /// Whether some address needs SMTPUTF8 (RFC 6531).
     pub fn is_utf8(&self) -> bool {

@@ -49,6 +49,8 @@ pub enum Verdict {
     Unknown(Reason),
     /// The outcome is unknown and stays so until a person decides: `on_crash = "hold"`.
     Held(Reason),
+    /// Never handed over: the recipient is on the suppression list.
+    Suppressed(Reason),
 }
 
 /// The verdict's letter in a journal's status, and its name in an event.
@@ -59,6 +61,7 @@ pub enum Kind {
     Failed,
     Unknown,
     Held,
+    Suppressed,
 }
 
 impl Kind {
@@ -69,6 +72,7 @@ impl Kind {
             Kind::Failed => "failed",
             Kind::Unknown => "unknown",
             Kind::Held => "held",
+            Kind::Suppressed => "suppressed",
         }
     }
 }
@@ -81,15 +85,18 @@ impl Verdict {
             Verdict::Failed(_) => Kind::Failed,
             Verdict::Unknown(_) => Kind::Unknown,
             Verdict::Held(_) => Kind::Held,
+            Verdict::Suppressed(_) => Kind::Suppressed,
         }
     }
 
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Verdict::Delivered => None,
-            Verdict::Deferred(reason) | Verdict::Failed(reason) | Verdict::Unknown(reason) | Verdict::Held(reason) => {
-                Some(reason)
-            }
+            Verdict::Deferred(reason)
+            | Verdict::Failed(reason)
+            | Verdict::Unknown(reason)
+            | Verdict::Held(reason)
+            | Verdict::Suppressed(reason) => Some(reason),
         }
     }
 }

@@ -5,4 +5,5 @@ mod fold;
 pub mod notice;
 pub mod rate;
 pub mod retry;
+pub mod score;
 pub mod units;

@@ -98,6 +98,9 @@ pub(crate) struct Plan<'a> {
     pub transport: &'a config::Transport,
     pub pace: Option<&'a config::Pace>,
     pub notices: &'a config::Notices,
+    pub bounces: &'a config::Bounces,
+    /// The patterns of senders that VERP makes here, each once.
+    pub verp: Vec<String>,
     pub online: Option<&'a config::Online>,
     pub limits: &'a config::Limits,
     pub syslog: bool,
@@ -222,6 +225,8 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             transport,
             pace,
             notices: &site.config.notices,
+            bounces: &site.config.bounces,
+            verp: site.config.verp_patterns(),
             online: site.config.online.as_ref().filter(|_| !matches!(transport, config::Transport::Maildir { .. })),
             limits: &site.config.limits,
             syslog: site.config.events.syslog,

@@ -26,6 +26,7 @@ pub struct QueueSummary {
     pub deferred: u64,
     pub failed: u64,
     pub unknown: u64,
+    pub suppressed: u64,
     /// Entries settled.
     pub settled: u64,
     pub faults: u64,
@@ -65,6 +66,7 @@ impl QueueSummary {
             deferred: board.count(Counter::Deferred),
             failed: board.count(Counter::Failed),
             unknown: board.count(Counter::Unknown),
+            suppressed: board.count(Counter::Suppressed),
             settled: board.count(Counter::Settled),
             faults: board.count(Counter::Faults),
             corrupt: board.count(Counter::Corrupt),

@@ -14,9 +14,11 @@ use crate::sys::signals::Signals;
 use crate::sys::{child, clock, fault, spawn};
 use crate::transport;
 use crate::worker::board::{Counter, LISTED_MAX, List};
+use crate::worker::bounces::Desk;
 use crate::worker::doubt::{Noted, Since};
 use crate::worker::notices::{self, Notices};
 use crate::worker::pace::Pace;
+use crate::worker::suppress::Gate;
 use crate::worker::{Worker, work};
 use crate::{config, events};
 
@@ -200,6 +202,8 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
         signals: &signals,
         pace,
         session: None,
+        bounces: plan.policy.read_bounces.then(|| Desk::new(&plan.spool, plan.bounces, &plan.verp)),
+        gate: plan.policy.suppress.then(|| Gate::new(&plan.spool)),
         noted,
         kept: Vec::new(),
         cursor: None,

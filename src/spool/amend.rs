@@ -39,7 +39,7 @@ impl SpoolClaim<'_> {
 
     /// Those of them that were not given up, those that were held among them.
     pub fn unsettled(&self) -> Vec<usize> {
-        self.all_but(&[Kind::Delivered, Kind::Failed])
+        self.all_but(&[Kind::Delivered, Kind::Failed, Kind::Suppressed])
     }
 
     fn all_but(&self, kinds: &[Kind]) -> Vec<usize> {

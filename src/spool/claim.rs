@@ -363,6 +363,10 @@ impl Claim for SpoolClaim<'_> {
         self.extent.len
     }
 
+    fn is_post(&self) -> bool {
+        self.extent.apart
+    }
+
     fn message(&self, by_position: bool) -> Result<Message, SpoolError> {
         if by_position && !self.extent.apart {
             let Extent { start, len, .. } = self.extent;
@@ -421,9 +425,11 @@ impl Claim for SpoolClaim<'_> {
         let concerned = |i: &usize| {
             let last = history.last.get(*i).copied().flatten();
             match about {
-                About::Failed => last == Some(Kind::Failed),
+                About::Failed => last == Some(Kind::Failed) || last == Some(Kind::Suppressed) && !self.is_post(),
                 About::Delayed => matches!(last, Some(Kind::Deferred | Kind::Unknown)),
-                About::Relayed | About::Delivered => !matches!(last, Some(Kind::Failed | Kind::Held)),
+                About::Relayed | About::Delivered => {
+                    !matches!(last, Some(Kind::Failed | Kind::Held | Kind::Suppressed))
+                }
             }
         };
         let all = (0..self.envelope.recipients.len()).filter(concerned);

@@ -91,7 +91,8 @@ impl History {
     }
 
     pub fn is_closed(&self, recipient: usize) -> bool {
-        self.removed || matches!(self.last.get(recipient), Some(Some(Kind::Delivered | Kind::Failed)))
+        self.removed
+            || matches!(self.last.get(recipient), Some(Some(Kind::Delivered | Kind::Failed | Kind::Suppressed)))
     }
 
     pub fn all_closed(&self) -> bool {
@@ -189,10 +190,11 @@ pub(super) fn letter_of(kind: Kind) -> char {
         Kind::Failed => 'F',
         Kind::Unknown => 'U',
         Kind::Held => 'H',
+        Kind::Suppressed => 'S',
     }
 }
 
-const KINDS: [Kind; 5] = [Kind::Delivered, Kind::Deferred, Kind::Failed, Kind::Unknown, Kind::Held];
+const KINDS: [Kind; 6] = [Kind::Delivered, Kind::Deferred, Kind::Failed, Kind::Unknown, Kind::Held, Kind::Suppressed];
 
 fn kind_of(letter: char) -> Option<Kind> {
     KINDS.into_iter().find(|&kind| letter_of(kind) == letter)

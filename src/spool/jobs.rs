@@ -183,7 +183,7 @@ impl SpoolQueue {
         for recipient in 0..count {
             match history.last.get(recipient).copied().flatten() {
                 _ if history.removed => {}
-                Some(Kind::Delivered) => {}
+                Some(Kind::Delivered | Kind::Suppressed) => {}
                 Some(Kind::Failed) => progress.failed += 1,
                 Some(Kind::Held) => progress.held += 1,
                 Some(Kind::Deferred | Kind::Unknown) | None => progress.add(state, 1),

@@ -8,7 +8,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,19 @@ pub fn run(spawner: &mut Spawner, args: &[CString], input: &File, timeout: Durat
     };
     let finish = wait(Pid::from_raw(pid), timeout, signals);
     Run { finish, said: read_back(said) }
+}
+
+/// The arguments of an exec; `None` if one contains a NUL byte.
+pub fn arguments<'a>(args: impl Iterator<Item = &'a str>) -> Option<Vec<CString>> {
+    args.map(CString::new).collect::<Result<_, _>>().ok()
+}
+
+/// A memory file with `text`, from its beginning, for a child to read.
+pub fn input(text: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"input", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(text)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// A memory file that takes what a child says.

@@ -33,6 +33,8 @@ pub enum Counter {
     Crashes,
     /// Hand-overs that had to wait for a token of a rate.
     Paced,
+    /// Recipients that get no mail, as the suppression list has it.
+    Suppressed,
 }
 
 impl Counter {
@@ -42,11 +44,12 @@ impl Counter {
             Kind::Deferred => Counter::Deferred,
             Kind::Failed => Counter::Failed,
             Kind::Unknown | Kind::Held => Counter::Unknown,
+            Kind::Suppressed => Counter::Suppressed,
         }
     }
 }
 
-const COUNTERS: usize = 11;
+const COUNTERS: usize = 12;
 pub(super) const ID_WORDS: usize = MAX_LEN / 8;
 /// A slot: since when it is busy (0: idle), its deadline on the steady clock, how many claims the worker keeps in doubt,
 /// the doubt in which it waits for the others' evidence, whether its way into the sink is open, whether it waits for its

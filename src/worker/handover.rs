@@ -197,7 +197,7 @@ impl<Q: Queue> Worker<'_, Q> {
                 recipient: &envelope.recipients[recipient],
                 verdict: "",
                 attempt: attempt.number,
-                transport: &self.policy.transport,
+                transport: attempt.through.unwrap_or(&self.policy.transport),
                 ms,
                 status: None,
                 reason: None,
@@ -212,7 +212,7 @@ impl<Q: Queue> Worker<'_, Q> {
             // A failure that is in no journal is none yet.
             let done = match verdict {
                 Verdict::Delivered => true,
-                Verdict::Failed(_) | Verdict::Held(_) => noted.is_ok(),
+                Verdict::Failed(_) | Verdict::Held(_) | Verdict::Suppressed(_) => noted.is_ok(),
                 Verdict::Deferred(_) | Verdict::Unknown(_) => false,
             };
             if done {
@@ -241,9 +241,12 @@ impl Try {
                 let status = reason.status.unwrap_or_else(|| "4.4.7".to_owned());
                 Verdict::Failed(Reason::new(&text).with_status(Some(status)))
             }
-            Verdict::Delivered | Verdict::Deferred(_) | Verdict::Failed(_) | Verdict::Unknown(_) | Verdict::Held(_) => {
-                verdict
-            }
+            Verdict::Delivered
+            | Verdict::Deferred(_)
+            | Verdict::Failed(_)
+            | Verdict::Unknown(_)
+            | Verdict::Held(_)
+            | Verdict::Suppressed(_) => verdict,
         }
     }
 }

@@ -11,18 +11,22 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod bounces;
 pub mod doubt;
 mod handover;
 pub mod notices;
 pub mod pace;
+pub mod suppress;
 
 use std::time::{Duration, Instant};
 
 use self::board::{Board, Counter, List, Slot};
+use self::bounces::Desk;
 use self::doubt::{Kept, Noted};
 use self::handover::{Group, has_senders};
 use self::notices::Notices;
 use self::pace::Pace;
+use self::suppress::Gate;
 use crate::config::{self, OnCrash};
 use crate::events;
 use crate::model::verdict::Kind;
@@ -65,6 +69,10 @@ pub struct Worker<'a, Q: Queue> {
     pub pace: &'a Pace,
     /// The transport's session that this worker holds, where their number is limited.
     pub session: Option<Session>,
+    /// Where its mail is read as bounces.
+    pub bounces: Option<Desk<'a, Q::Claim>>,
+    /// Where recipients may be suppressed.
+    pub gate: Option<Gate<'a>>,
     /// What earlier runs were refused.
     pub noted: &'a Noted,
     /// Claims that were refused while nobody knows who is to blame.
@@ -109,6 +117,8 @@ struct Try {
     next: Option<Micros>,
     /// Who is open.
     open: Vec<usize>,
+    /// What took it instead of the queue's transport.
+    through: Option<&'static str>,
     /// So many of those who come next are handed over one by one: they were refused together, and it may be one's fault.
     alone: usize,
 }
@@ -160,12 +170,13 @@ impl<Q: Queue> Worker<'_, Q> {
             };
             claimed = true;
             if let Some(hand) = hand {
-                self.go_on(hand, transport);
+                self.take_bounce(hand, transport);
             }
             if self.crowded > 0 {
                 self.give_way(transport);
             }
         }
+        self.record_bounces(transport);
         if !claimed && !self.kept.is_empty() {
             self.wait_for_evidence();
             claimed = true;
@@ -239,6 +250,7 @@ impl<Q: Queue> Worker<'_, Q> {
             expired: waited >= self.policy.retry.expire,
             next: None,
             open: claim.open(),
+            through: None,
             alone: 0,
         };
         if attempt.number > 1 && shares_verdicts {
@@ -248,8 +260,15 @@ impl<Q: Queue> Worker<'_, Q> {
             self.stick(claim.id(), &error);
             return None;
         }
-        let rest = by_domain(&claim, attempt.open.clone());
-        Some(Hand { claim, attempt, rest })
+        let mut rest = by_domain(&claim, attempt.open.clone());
+        match self.turn_away(&mut claim, &mut attempt, &mut rest) {
+            Ok(true) => Some(Hand { claim, attempt, rest }),
+            Ok(false) => None,
+            Err(error) => {
+                self.stick(claim.id(), &error);
+                None
+            }
+        }
     }
 
     /// The sink has no place for this worker, and one for others: as parallel as it likes. Waits for longer each time, or
@@ -312,17 +331,24 @@ impl<Q: Queue> Worker<'_, Q> {
                 Group::Fault(error) => return self.stick(claim.id(), &error),
             }
         }
+        self.conclude(claim, &attempt, transport);
+    }
+
+    /// Ends an attempt, after its last group: its sender is told, and the entry settled.
+    fn conclude(&mut self, mut claim: Q::Claim, attempt: &Try, transport: &dyn Transport) {
         if let Err(error) = self.tell_of_failures(&mut claim) {
             return self.stick(claim.id(), &error);
         }
-        self.tell_of_progress(&mut claim, &attempt, transport.success());
+        self.tell_of_progress(&mut claim, attempt, transport.success());
+        // Who wrote to one who gets no mail may want to write again; to a list's subscribers he need not.
+        let suppressed = claim.any(Kind::Suppressed) && !claim.is_post();
         let end = match attempt.next {
             Some(due) if !attempt.open.is_empty() => End::Deferred { due },
             Some(_) | None if claim.any(Kind::Held) => {
                 self.say(&format!("{0}: {IN_DOUBT}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
                 End::Held
             }
-            Some(_) | None if claim.any(Kind::Failed) => End::Failed,
+            Some(_) | None if claim.any(Kind::Failed) || suppressed => End::Failed,
             Some(_) | None => End::Delivered,
         };
         self.settle(claim, end);

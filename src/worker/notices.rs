@@ -104,7 +104,7 @@ impl<Q: Queue> Worker<'_, Q> {
             About::Failed | About::Delayed => claim.noticed(about, recipients, now)?,
             // The entry ends with it, unless somebody else failed or is held.
             About::Relayed | About::Delivered => {
-                if claim.any(Kind::Failed) || claim.any(Kind::Held) {
+                if claim.any(Kind::Failed) || claim.any(Kind::Held) || claim.any(Kind::Suppressed) {
                     claim.noticed(about, recipients, now)?;
                 }
             }

@@ -252,9 +252,11 @@ impl Smtp {
         if let Some(reply) = no_data {
             let verdict = match self.verdict(&reply, "DATA") {
                 Verdict::Failed(reason) => Verdict::Failed(reason),
-                Verdict::Delivered | Verdict::Deferred(_) | Verdict::Unknown(_) | Verdict::Held(_) => {
-                    Verdict::Deferred(self.said(&reply, "DATA"))
-                }
+                Verdict::Delivered
+                | Verdict::Deferred(_)
+                | Verdict::Unknown(_)
+                | Verdict::Held(_)
+                | Verdict::Suppressed(_) => Verdict::Deferred(self.said(&reply, "DATA")),
             };
             taken_ones.for_each(|taken| *taken = verdict.clone());
             self.session = Some(session);

@@ -1,0 +1,288 @@
+//! `bulkmailer bounces`: what reports say of how others were delivered, and what the ledger has of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::table::{Form, Table};
+use crate::bounce::ledger::{Count, Filter, Ledger, Recorded};
+use crate::bounce::{Arrival, READ_MAX, Reading, read};
+use crate::config::Site;
+use crate::model::envelope::{VERP, verp_fault};
+use crate::model::{Address, Exit, Micros};
+use crate::policy::units;
+use crate::sys::clock;
+use crate::sys::output::{Paper, print, warning};
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// List what was reported, the newest first
+    List(ListArgs),
+    /// Show what is known of one address
+    Show {
+        address: Address,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Count reports by day, action and class
+    Stats {
+        /// So far back (for example 30d)
+        #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = units::parse_duration)]
+        since: std::time::Duration,
+        /// Print a JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write all reports as CSV, or as JSON, for other programs
+    Export(ExportArgs),
+    /// Say what messages are, and whom they tell of: a JSON object a line; nothing is recorded
+    Parse(ParseArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Choice {
+    /// Reports of these addresses only; '*' stands for any characters
+    #[arg(long, value_name = "PATTERN")]
+    address: Option<String>,
+    /// Of this class only, such as user-unknown or mailbox-full
+    #[arg(long)]
+    class: Option<String>,
+    /// Of this action only: failed, delayed, complaint, ...
+    #[arg(long)]
+    action: Option<String>,
+    /// So far back only (for example 2d)
+    #[arg(long, value_name = "DURATION", value_parser = units::parse_duration)]
+    since: Option<std::time::Duration>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// The most that are listed
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u64,
+    /// Print a JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct ExportArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// A JSON object a line instead
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct ParseArgs {
+    /// The messages, one a file; none, or '-', is the standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Whom the messages came to: a sender that VERP made tells who bounced
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<Address>,
+    /// The pattern of such senders
+    #[arg(long, value_name = "PATTERN", default_value = VERP, value_parser = pattern)]
+    verp: String,
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    verp_fault(text).map_or(Ok(text.to_owned()), |why| Err(why.to_owned()))
+}
+
+/// `bulkmailer bounces`. `site` is asked for where it is needed.
+pub fn run(site: &dyn Fn() -> anyhow::Result<Site>, args: &Args) -> anyhow::Result<Exit> {
+    match &args.command {
+        Command::Parse(args) => parse(args),
+        Command::List(args) => {
+            let form = if args.json { Form::Json } else { Form::Lines };
+            tell(&site()?, &args.choice, Some(args.limit), form)
+        }
+        Command::Export(args) => {
+            let form = if args.json { Form::Json } else { Form::Csv };
+            tell(&site()?, &args.choice, None, form)
+        }
+        Command::Show { address, json } => show(&site()?, address, *json),
+        Command::Stats { since, json } => stats(&site()?, *since, *json),
+    }
+}
+
+impl Choice {
+    fn filter(&self, limit: Option<u64>) -> Filter {
+        let Choice { address, class, action, since } = self.clone();
+        Filter { address, class, action, since: since.map(back), limit }
+    }
+}
+
+/// The instant that is so long ago.
+fn back(by: std::time::Duration) -> Micros {
+    let by = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+    Micros(clock::now().0.saturating_sub(by))
+}
+
+/// One report, as it is written.
+#[derive(Serialize)]
+struct Row<'a> {
+    at: String,
+    address: &'a str,
+    action: &'a str,
+    class: &'a str,
+    status: Option<&'a str>,
+    reply: Option<u16>,
+    remote: Option<&'a str>,
+    text: &'a str,
+    message_id: Option<&'a str>,
+    entry: &'a str,
+}
+
+impl<'a> Row<'a> {
+    fn of(report: &'a Recorded) -> Row<'a> {
+        Row {
+            at: report.at.rfc3339(),
+            address: &report.address,
+            action: &report.action,
+            class: &report.class,
+            status: report.status.as_deref(),
+            reply: report.reply,
+            remote: report.remote.as_deref(),
+            text: &report.text,
+            message_id: report.message_id.as_deref(),
+            entry: &report.entry,
+        }
+    }
+}
+
+fn line(report: &Recorded) -> String {
+    let Recorded { address, action, class, text, .. } = report;
+    format!("{}  {address}  {action}, {class}\n    {text}\n", report.at.local())
+}
+
+fn tell(site: &Site, choice: &Choice, limit: Option<u64>, form: Form) -> anyhow::Result<Exit> {
+    let mut table = Table::new(form);
+    if let Some(ledger) = Ledger::existing(&site.spool)? {
+        ledger.reports(&choice.filter(limit), &mut |report| table.put(&Row::of(&report), || line(&report)))?;
+    }
+    table.finish("Nothing was reported.\n")?;
+    Ok(Exit::Ok)
+}
+
+fn show(site: &Site, address: &Address, json: bool) -> anyhow::Result<Exit> {
+    let rules = &site.config.bounces.rules;
+    let ledger = Ledger::existing(&site.spool)?;
+    let standing = match &ledger {
+        Some(ledger) => ledger.standing(address, clock::now(), rules)?.map(|standing| (ledger, standing)),
+        None => None,
+    };
+    let Some((ledger, standing)) = standing else {
+        warning!("{address}: no report of a failure to it was read, and it is not suppressed");
+        return Ok(Exit::Attention);
+    };
+    let mut reports = Vec::new();
+    let filter = Filter { address: Some(standing.address.clone()), limit: Some(1_000), ..Filter::default() };
+    ledger.reports(&filter, &mut |report| {
+        reports.push(report);
+        Ok(true)
+    })?;
+    let suppressed = standing.suppressed.as_ref();
+    if json {
+        let object = serde_json::json!({
+            "address": standing.address,
+            "score": standing.score,
+            "threshold": rules.threshold,
+            "bounces": standing.bounces,
+            "suppressed_since": suppressed.map(|(since, _)| since.rfc3339()),
+            "why": suppressed.map(|(_, why)| why),
+            "reports": reports.iter().map(Row::of).collect::<Vec<_>>(),
+        });
+        print(&format!("{object:#}\n"))?;
+        return Ok(Exit::Ok);
+    }
+    let mut text = format!(
+        "address    {}\nscore      {:.2}, suppressed at {}\nbounces    {}\n",
+        standing.address, standing.score, rules.threshold, standing.bounces
+    );
+    if let Some((since, why)) = suppressed {
+        text.push_str(&format!("suppressed since {}: {why}\n", since.local()));
+    }
+    print(&(text + "\n" + &reports.iter().map(line).collect::<String>()))?;
+    Ok(Exit::Ok)
+}
+
+fn stats(site: &Site, since: std::time::Duration, json: bool) -> anyhow::Result<Exit> {
+    let (mut counts, mut size) = (Vec::new(), (0, 0));
+    if let Some(ledger) = Ledger::existing(&site.spool)? {
+        counts = ledger.counts(back(since))?;
+        size = ledger.size()?;
+    }
+    let mut text = String::new();
+    for Count { day, action, class, count } in &counts {
+        match json {
+            true => {
+                let object = serde_json::json!({ "day": day, "action": action, "class": class, "count": count });
+                text.push_str(&format!("{object}\n"));
+            }
+            false => text.push_str(&format!("{day}  {action:<10} {class:<16} {count:>9}\n")),
+        }
+    }
+    if !json {
+        text.push_str(&format!("{} addresses have an account, {} of them are suppressed.\n", size.0, size.1));
+    }
+    print(&text)?;
+    Ok(Exit::Ok)
+}
+
+/// One file as `parse` prints it.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a Path,
+    #[serde(flatten)]
+    reading: Reading,
+}
+
+fn parse(args: &ParseArgs) -> anyhow::Result<Exit> {
+    let verp = [args.verp.clone()];
+    let arrival = Arrival { null_sender: None, recipient: args.recipient.as_ref(), verp: &verp };
+    let stdin = [PathBuf::from("-")];
+    let files = if args.files.is_empty() { stdin.as_slice() } else { &args.files };
+    let (mut paper, mut exit) = (Paper::default(), Exit::Ok);
+    for file in files {
+        match beginning(file) {
+            Ok(message) => {
+                let line = Line { file, reading: read(&arrival, &message) };
+                if !paper.write(&(serde_json::to_string(&line)? + "\n"))? {
+                    break;
+                }
+            }
+            // The others are read all the same.
+            Err(error) => {
+                warning!("{error:#}");
+                exit = Exit::NoInput;
+            }
+        }
+    }
+    paper.finish()?;
+    Ok(exit)
+}
+
+/// As much of a message as is looked at.
+fn beginning(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let name = || format!("cannot read {}", path.display());
+    let mut from: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).with_context(name)?) };
+    let mut message = Vec::new();
+    from.by_ref().take(READ_MAX as u64).read_to_end(&mut message).with_context(name)?;
+    Ok(message)
+}

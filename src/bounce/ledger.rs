@@ -1,0 +1,533 @@
+//! The ledger: who bounced, when and why, what that weighs, and who gets no more mail. It is the spool's `state.db`.
+//!
+//! Kept true:
+//! - What [`Ledger::record`] returned without an error survives a power cut (WAL, synced at each commit).
+//! - A report counts once, however often it is recorded: it is known by the entry that it came in, and its place there.
+//! - An address is one whatever the case of its letters.
+//! - Bounce workers and commands write; workers that deliver only read, and hold no lock between two questions.
+//!
+//! SQLite's locks belong to a process: nobody opens it before he forks.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{Action, Reading, Report};
+use crate::model::{Address, Exit, Micros};
+use crate::policy::score::{Rules, Score};
+use crate::sys::dir;
+
+/// The file's name in the spool.
+pub const FILE: &str = "state.db";
+/// The layout that this program writes; a newer one is refused.
+const LAYOUT: i64 = 1;
+/// How long somebody else's commit is waited for.
+const BUSY: Duration = Duration::from_secs(60);
+/// So many reports that are too old go with each commit, so that none has much to do.
+const PRUNED: usize = 500;
+
+const TABLES: &str = "
+CREATE TABLE address (
+    address TEXT PRIMARY KEY,
+    score REAL NOT NULL,
+    at INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    of_day REAL NOT NULL,
+    bounces INTEGER NOT NULL,
+    suppressed INTEGER,
+    why TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX suppressed ON address (suppressed) WHERE suppressed IS NOT NULL;
+CREATE TABLE bounce (
+    entry TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    class TEXT NOT NULL,
+    status TEXT,
+    reply INTEGER,
+    remote TEXT,
+    text TEXT NOT NULL,
+    message_id TEXT,
+    PRIMARY KEY (entry, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bounce_address ON bounce (address, at);
+CREATE INDEX bounce_at ON bounce (at);
+";
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("{}: {source}", path.display())]
+    Sql { path: PathBuf, source: rusqlite::Error },
+    #[error("{}: cannot open: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{}: this ledger has layout {found}, and this bulkmailer knows layouts up to {LAYOUT}; use the newer one", path.display())]
+    Newer { path: PathBuf, found: i64 },
+}
+
+impl LedgerError {
+    /// The exit status that says it.
+    pub fn exit(&self) -> Exit {
+        use rusqlite::ErrorCode;
+        match self {
+            LedgerError::Sql { source, .. } => match source.sqlite_error_code() {
+                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Exit::TempFail,
+                Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => Exit::NoPerm,
+                Some(_) | None => Exit::IoErr,
+            },
+            LedgerError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Exit::NoPerm,
+            LedgerError::Io { .. } => Exit::IoErr,
+            LedgerError::Newer { .. } => Exit::Config,
+        }
+    }
+}
+
+/// Who gets no more mail, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    pub address: String,
+    pub since: Micros,
+    pub why: String,
+}
+
+/// What the ledger knows of an address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    pub address: String,
+    /// At the time that was asked for.
+    pub score: f64,
+    /// Reports of failures and complaints, those that are not kept any more among them.
+    pub bounces: u64,
+    /// Since when it gets no more mail, and why.
+    pub suppressed: Option<(Micros, String)>,
+}
+
+/// One report as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub entry: String,
+    pub at: Micros,
+    pub address: String,
+    pub action: String,
+    pub class: String,
+    pub status: Option<String>,
+    pub reply: Option<u16>,
+    pub remote: Option<String>,
+    pub text: String,
+    pub message_id: Option<String>,
+}
+
+/// Reports of one action and class on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    pub day: String,
+    pub action: String,
+    pub class: String,
+    pub count: u64,
+}
+
+/// Which reports are asked for; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A pattern of addresses, `*` for any number of characters.
+    pub address: Option<String>,
+    pub class: Option<String>,
+    pub action: Option<String>,
+    pub since: Option<Micros>,
+    /// The most that are told, the newest first.
+    pub limit: Option<u64>,
+}
+
+/// A message of the bounce queue that was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    pub entry: &'a str,
+    pub at: Micros,
+    pub reading: &'a Reading,
+}
+
+/// What became of one report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub score: f64,
+    pub suppressed: bool,
+    /// By this report.
+    pub newly: bool,
+}
+
+/// The open ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    db: Connection,
+    path: PathBuf,
+}
+
+/// An address as the ledger has it.
+fn key(address: &Address) -> String {
+    address.as_str().to_lowercase()
+}
+
+fn whole(micros: Micros) -> i64 {
+    i64::try_from(micros.0).unwrap_or(i64::MAX)
+}
+
+fn micros(whole: i64) -> Micros {
+    Micros(u64::try_from(whole).unwrap_or(0))
+}
+
+impl Ledger {
+    /// Opens the ledger of the spool at `spool`, and makes it where it is missing.
+    pub fn open(spool: &Path) -> Result<Ledger, LedgerError> {
+        Self::connect(spool, dir::Open::Create)?.map_or_else(|| Self::missing(spool), Ok)
+    }
+
+    /// Opens the ledger, if there is one.
+    pub fn existing(spool: &Path) -> Result<Option<Ledger>, LedgerError> {
+        Self::connect(spool, dir::Open::ReadWrite)
+    }
+
+    fn missing(spool: &Path) -> Result<Ledger, LedgerError> {
+        Err(LedgerError::Io { path: spool.join(FILE), source: std::io::ErrorKind::NotFound.into() })
+    }
+
+    fn connect(spool: &Path, how: dir::Open) -> Result<Option<Ledger>, LedgerError> {
+        let path = spool.join(FILE);
+        let io = |source| LedgerError::Io { path: path.clone(), source };
+        // SQLite refuses any link on the way; the spool itself may lie behind one, and its file may be none.
+        let folder = match spool.canonicalize() {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        };
+        match dir::open(&folder).and_then(|folder| dir::open_file(&folder, FILE, how)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        }
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let sql = |source| LedgerError::Sql { path: path.clone(), source };
+        let mut db = Connection::open_with_flags(folder.join(FILE), flags).map_err(sql)?;
+        db.busy_timeout(BUSY).map_err(sql)?;
+        let layout = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        let found = layout(&db).map_err(sql)?;
+        if found > LAYOUT {
+            return Err(LedgerError::Newer { path, found });
+        }
+        if found < LAYOUT {
+            let make = |db: &mut Connection| -> rusqlite::Result<()> {
+                db.pragma_update(None, "journal_mode", "wal")?;
+                let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                if layout(&change)? < LAYOUT {
+                    change.execute_batch(TABLES)?;
+                    change.pragma_update(None, "user_version", LAYOUT)?;
+                }
+                change.commit()
+            };
+            make(&mut db).map_err(sql)?;
+        }
+        db.pragma_update(None, "synchronous", "full").map_err(sql)?;
+        Ok(Some(Ledger { db, path }))
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> LedgerError + use<> {
+        let path = self.path.clone();
+        move |source| LedgerError::Sql { path: path.clone(), source }
+    }
+
+    /// One change of everything or nothing, durable when this returns.
+    fn change<T>(&mut self, steps: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+        let failed = self.failed();
+        let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let result = steps(&change).map_err(&failed)?;
+        change.commit().map_err(&failed)?;
+        Ok(result)
+    }
+
+    /// Records what messages report, in one step. Reports that are older than `keep` go. For each item, what became of its
+    /// reports, in their order.
+    pub fn record(
+        &mut self,
+        items: &[Item<'_>],
+        rules: &Rules,
+        keep: Duration,
+    ) -> Result<Vec<Vec<Outcome>>, LedgerError> {
+        self.change(|db| {
+            let mut outcomes = Vec::with_capacity(items.len());
+            for item in items {
+                let reports = item.reading.reports.iter().enumerate();
+                let each = reports.map(|(place, report)| record_one(db, item, place, report, rules));
+                outcomes.push(each.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            if let Some(last) = items.iter().map(|item| item.at).max() {
+                let keep = u64::try_from(keep.as_micros()).unwrap_or(u64::MAX);
+                let old = whole(Micros(last.0.saturating_sub(keep)));
+                db.prepare_cached(
+                    "DELETE FROM bounce WHERE (entry, place) IN (SELECT entry, place FROM bounce WHERE at < ?1 LIMIT ?2)",
+                )?
+                .execute(params![old, PRUNED as i64])?;
+            }
+            Ok(outcomes)
+        })
+    }
+
+    /// Since when `address` gets no more mail, and why.
+    pub fn suppression(&self, address: &Address) -> Result<Option<Suppression>, LedgerError> {
+        let ask = || {
+            let mut ask = self.db.prepare_cached(
+                "SELECT address, suppressed, why FROM address WHERE address = ?1 AND suppressed IS NOT NULL",
+            )?;
+            ask.query_row([key(address)], suppression).optional()
+        };
+        ask().map_err(self.failed())
+    }
+
+    /// Shows everybody who gets no more mail, in the order of the addresses.
+    pub fn suppressions(&self, each: &mut dyn FnMut(Suppression) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let mut ask = self
+            .db
+            .prepare("SELECT address, suppressed, why FROM address WHERE suppressed IS NOT NULL ORDER BY address")
+            .map_err(self.failed())?;
+        let mut rows = ask.query([]).map_err(self.failed())?;
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            if !each(suppression(row).map_err(self.failed())?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets `addresses` on the list; those that are on it stay as they are. Returns how many are new.
+    pub fn suppress(&mut self, addresses: &[(Address, Micros, String)]) -> Result<u64, LedgerError> {
+        self.change(|db| {
+            let mut new = 0;
+            for (address, since, why) in addresses {
+                new += suppress(db, &key(address), *since, why)?;
+            }
+            Ok(new)
+        })
+    }
+
+    /// Takes `addresses` off the list, and begins their accounts anew. Returns how many were on it.
+    pub fn release(&mut self, addresses: &[Address]) -> Result<u64, LedgerError> {
+        self.change(|db| {
+            let mut released = 0;
+            let mut put = db.prepare_cached(
+                "UPDATE address SET suppressed = NULL, why = NULL, score = 0, of_day = 0 \
+                 WHERE address = ?1 AND suppressed IS NOT NULL",
+            )?;
+            for address in addresses {
+                released += put.execute([key(address)])? as u64;
+            }
+            Ok(released)
+        })
+    }
+
+    /// What is known of `address`.
+    pub fn standing(&self, address: &Address, now: Micros, rules: &Rules) -> Result<Option<Standing>, LedgerError> {
+        let ask = || {
+            let mut ask = self.db.prepare_cached(
+                "SELECT score, at, day, of_day, bounces, suppressed, why FROM address WHERE address = ?1",
+            )?;
+            ask.query_row([key(address)], |row| {
+                Ok(Standing {
+                    address: key(address),
+                    score: score(row)?.faded(now, rules),
+                    bounces: natural(row, 4)?,
+                    suppressed: row
+                        .get::<_, Option<i64>>(5)?
+                        .map(|since| {
+                            Ok::<_, rusqlite::Error>((
+                                micros(since),
+                                row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+                            ))
+                        })
+                        .transpose()?,
+                })
+            })
+            .optional()
+        };
+        ask().map_err(self.failed())
+    }
+
+    /// Shows the reports that `filter` asks for, the newest first, until `each` says that it is enough.
+    pub fn reports(
+        &self,
+        filter: &Filter,
+        each: &mut dyn FnMut(Recorded) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let (clause, mut values) = filter.clause();
+        values.push(Value::Integer(filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1))));
+        let text = format!(
+            "SELECT entry, at, address, action, class, status, reply, remote, text, message_id FROM bounce {clause} \
+             ORDER BY at DESC LIMIT ?"
+        );
+        let mut ask = self.db.prepare(&text).map_err(self.failed())?;
+        let mut rows = ask.query(rusqlite::params_from_iter(values)).map_err(self.failed())?;
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            if !each(recorded(row).map_err(self.failed())?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many reports there are by day, action and class, since `since`.
+    pub fn counts(&self, since: Micros) -> Result<Vec<Count>, LedgerError> {
+        let ask = || {
+            let mut ask = self.db.prepare(
+                "SELECT date(at / 1000000, 'unixepoch'), action, class, count(*) FROM bounce WHERE at >= ?1 \
+                 GROUP BY 1, 2, 3 ORDER BY 1 DESC, 4 DESC",
+            )?;
+            let rows = ask.query_map([whole(since)], |row| {
+                Ok(Count { day: row.get(0)?, action: row.get(1)?, class: row.get(2)?, count: natural(row, 3)? })
+            })?;
+            rows.collect::<rusqlite::Result<Vec<Count>>>()
+        };
+        ask().map_err(self.failed())
+    }
+
+    /// How many addresses have an account, and how many of them get no more mail.
+    pub fn size(&self) -> Result<(u64, u64), LedgerError> {
+        let ask = || {
+            let count = |text| self.db.query_row(text, [], |row| natural(row, 0));
+            Ok((
+                count("SELECT count(*) FROM address")?,
+                count("SELECT count(*) FROM address WHERE suppressed IS NOT NULL")?,
+            ))
+        };
+        ask().map_err(self.failed())
+    }
+}
+
+impl Filter {
+    fn clause(&self) -> (String, Vec<Value>) {
+        let mut terms: Vec<&str> = Vec::new();
+        let mut values = Vec::new();
+        if let Some(pattern) = &self.address {
+            // Of GLOB's signs only the star is one here.
+            let pattern: String = pattern
+                .to_lowercase()
+                .chars()
+                .map(|c| if matches!(c, '?' | '[') { format!("[{c}]") } else { c.to_string() })
+                .collect();
+            match pattern.contains('*') {
+                true => terms.push("address GLOB ?"),
+                false => terms.push("address = ?"),
+            }
+            values.push(Value::Text(pattern));
+        }
+        for (term, value) in [("class = ?", &self.class), ("action = ?", &self.action)] {
+            if let Some(value) = value {
+                terms.push(term);
+                values.push(Value::Text(value.clone()));
+            }
+        }
+        if let Some(since) = self.since {
+            terms.push("at >= ?");
+            values.push(Value::Integer(whole(since)));
+        }
+        let clause = if terms.is_empty() { String::new() } else { format!("WHERE {}", terms.join(" AND ")) };
+        (clause, values)
+    }
+}
+
+/// A count, which is never negative.
+fn natural(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+}
+
+fn suppression(row: &rusqlite::Row<'_>) -> rusqlite::Result<Suppression> {
+    let why: Option<String> = row.get(2)?;
+    Ok(Suppression { address: row.get(0)?, since: micros(row.get(1)?), why: why.unwrap_or_default() })
+}
+
+fn recorded(row: &rusqlite::Row<'_>) -> rusqlite::Result<Recorded> {
+    Ok(Recorded {
+        entry: row.get(0)?,
+        at: micros(row.get(1)?),
+        address: row.get(2)?,
+        action: row.get(3)?,
+        class: row.get(4)?,
+        status: row.get(5)?,
+        reply: row.get(6)?,
+        remote: row.get(7)?,
+        text: row.get(8)?,
+        message_id: row.get(9)?,
+    })
+}
+
+fn score(row: &rusqlite::Row<'_>) -> rusqlite::Result<Score> {
+    let day: i64 = row.get(2)?;
+    Ok(Score { value: row.get(0)?, at: micros(row.get(1)?), day: u64::try_from(day).unwrap_or(0), of_day: row.get(3)? })
+}
+
+/// Sets an address on the list, if it is not there; 1 if it is new.
+fn suppress(db: &Transaction<'_>, address: &str, since: Micros, why: &str) -> rusqlite::Result<u64> {
+    let changed = db
+        .prepare_cached(
+            "INSERT INTO address (address, score, at, day, of_day, bounces, suppressed, why) \
+             VALUES (?1, 0, 0, 0, 0, 0, ?2, ?3) \
+             ON CONFLICT (address) DO UPDATE SET suppressed = ?2, why = ?3 WHERE suppressed IS NULL",
+        )?
+        .execute(params![address, whole(since), why])?;
+    Ok(changed as u64)
+}
+
+fn record_one(
+    db: &Transaction<'_>,
+    item: &Item<'_>,
+    place: usize,
+    report: &Report,
+    rules: &Rules,
+) -> rusqlite::Result<Outcome> {
+    let (address, at) = (key(&report.recipient), item.at);
+    let new = db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO bounce (entry, place, at, address, action, class, status, reply, remote, text, message_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            item.entry,
+            place as i64,
+            whole(at),
+            address,
+            report.action.name(),
+            report.class.name(),
+            report.status,
+            report.reply,
+            report.remote,
+            report.text,
+            item.reading.message_id,
+        ])?
+        == 1;
+    let mut ask =
+        db.prepare_cached("SELECT score, at, day, of_day, bounces, suppressed FROM address WHERE address = ?1")?;
+    let known = ask
+        .query_row([&address], |row| Ok((score(row)?, row.get::<_, i64>(4)?, row.get::<_, Option<i64>>(5)?.is_some())))
+        .optional()?;
+    let (before, bounces, suppressed) = known.unwrap_or_default();
+    let weight = report.weight(rules);
+    if !new || weight.is_none() {
+        return Ok(Outcome { score: before.faded(at, rules), suppressed, newly: false });
+    }
+    let after = before.with(weight.unwrap_or(0.0), at, rules);
+    db.prepare_cached(
+        "INSERT INTO address (address, score, at, day, of_day, bounces) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (address) DO UPDATE SET score = ?2, at = ?3, day = ?4, of_day = ?5, bounces = ?6",
+    )?
+    .execute(params![
+        address,
+        after.value,
+        whole(after.at),
+        i64::try_from(after.day).unwrap_or(0),
+        after.of_day,
+        bounces + 1
+    ])?;
+    let enough = report.action == Action::Complaint || after.value >= rules.threshold;
+    let newly = enough && !suppressed && suppress(db, &address, at, &report.why())? == 1;
+    Ok(Outcome { score: after.value, suppressed: suppressed || newly, newly })
+}

@@ -1,0 +1,358 @@
+//! What a message is, from all that it has: first what stands in fields, then who it came to, then its words.
+
+use std::sync::LazyLock;
+
+use mailparse::MailHeaderMap;
+use regex::Regex;
+
+use super::mime::{Part, headers, parts};
+use super::{Action, Arrival, Class, Kind, Reading, Report, fields, text, texts};
+use crate::model::Address;
+use crate::model::envelope::verp_recipient;
+
+/// Bytes of a message that are looked at; what a report says stands at its beginning.
+pub const READ_MAX: usize = 1 << 20;
+
+/// Bytes that are looked at as words where a message has no parts that could be told apart.
+const WORDS_MAX: usize = 64 << 10;
+
+static WRITERS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::WRITERS, " ")));
+static SUBJECTS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::SUBJECTS, " +")));
+static DAEMONS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::DAEMONS));
+static MARKED: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::MARKED));
+static ANSWERS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::ANSWERS));
+static AWAY: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::AWAY, " +")));
+
+fn says(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
+    pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
+}
+
+/// Reads a message, or as much of it as is there.
+pub fn read(arrival: &Arrival<'_>, message: &[u8]) -> Reading {
+    let message = &message[..message.len().min(READ_MAX)];
+    let parts = parts(message);
+    read_parts(arrival, &parts, true)
+}
+
+/// `outer`: it came so, and not inside another.
+fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading {
+    let Some(top) = parts.first() else { return ordinary() };
+    let signs = Signs::of(top, parts, arrival);
+    let original = Original::of(parts);
+    let verp = arrival.recipient.and_then(|to| arrival.verp.iter().find_map(|pattern| verp_recipient(pattern, to)));
+    if let Some(reading) = complaint(top, parts, &original, verp.as_ref()) {
+        return reading;
+    }
+    if report_type(top) == "disposition-notification" && !is_refusal(parts) {
+        return Reading { kind: Kind::AutoReply, reports: Vec::new(), message_id: original.message_id };
+    }
+    let mut reports = delivery_reports(top, parts, &signs);
+    if reports.is_empty() && !signs.is_answer && signs.writes_reports() {
+        reports = in_words(parts, &signs);
+        // A gateway may put a report into a message of its own.
+        let inside = parts
+            .iter()
+            .skip(1)
+            .find(|part| part.is("message/rfc822"))
+            .filter(|_| outer && reports.is_empty() && (signs.writer || signs.called));
+        if let Some(inside) = inside {
+            let reading =
+                read_parts(&Arrival { null_sender: None, ..*arrival }, &super::mime::parts(inside.body()), false);
+            if reading.kind == Kind::Bounce {
+                return reading;
+            }
+        }
+    }
+    if reports.is_empty() && signs.away && !signs.daemon {
+        return auto_reply(signs, original.message_id);
+    }
+    // Whom a report names that came to the sender of one recipient: him, as he was written to.
+    if let Some(recipient) = verp {
+        match reports.as_mut_slice() {
+            [report] => report.recipient = recipient,
+            [] if arrival.null_sender == Some(true) && signs.writes_reports() && !signs.is_answer => {
+                reports.push(untold(recipient, &signs));
+            }
+            _ => {}
+        }
+    }
+    match reports.is_empty() {
+        true => ordinary(),
+        false => Reading { kind: Kind::Bounce, reports, message_id: original.message_id },
+    }
+}
+
+fn ordinary() -> Reading {
+    Reading { kind: Kind::Ordinary, reports: Vec::new(), message_id: None }
+}
+
+/// A report that says nothing which can be read, about somebody who is known.
+fn untold(recipient: Address, signs: &Signs) -> Report {
+    let text = fields::one_line(&signs.subject);
+    Report { recipient, action: Action::Failed, status: None, reply: None, class: Class::Unknown, remote: None, text }
+}
+
+fn auto_reply(signs: Signs, message_id: Option<String>) -> Reading {
+    let report = |recipient: Address| {
+        let text = fields::one_line(&signs.subject);
+        let action = Action::AutoReply;
+        Report { recipient, action, status: None, reply: None, class: Class::Unknown, remote: None, text }
+    };
+    Reading {
+        kind: Kind::AutoReply,
+        reports: signs.from.clone().filter(|from| !from.domain().is_empty()).map(report).into_iter().collect(),
+        message_id,
+    }
+}
+
+fn report_type(top: &Part<'_>) -> String {
+    top.content.params.get("report-type").map(|kind| kind.trim().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// What the header tells of the writer.
+struct Signs {
+    from: Option<Address>,
+    subject: String,
+    /// Of someone who writes reports.
+    writer: bool,
+    /// It is a program that writes nothing else.
+    daemon: bool,
+    /// The subject is that of what it returns, and marked.
+    marked: bool,
+    /// It has the fields of a report.
+    fields: bool,
+    /// Called as reports are.
+    called: bool,
+    null_sender: bool,
+    /// Somebody answers, or passes something on.
+    is_answer: bool,
+    /// To a list, or by one.
+    is_list: bool,
+    automatic: bool,
+    /// Whom Exim names.
+    failed: Vec<Address>,
+    away: bool,
+    /// A returned message is attached.
+    returned: bool,
+    /// It was sent to nobody who could be answered: the fields of a person are missing.
+    has_reply: bool,
+}
+
+impl Signs {
+    fn of(top: &Part<'_>, parts: &[Part<'_>], arrival: &Arrival<'_>) -> Signs {
+        let (from, subject) = (top.field("From"), top.field("Subject"));
+        let submitted = top.field("Auto-Submitted").to_ascii_lowercase();
+        let replied = submitted.trim_start().starts_with("auto-replied");
+        let precedence = top.field("Precedence").to_ascii_lowercase();
+        let automatic = submitted.trim_start().starts_with("auto-");
+        let has = |name: &str| top.headers.get_first_value(name).is_some();
+        let path = top.field("Return-Path");
+        // Some MTAs spell the null sender so.
+        let null_path = path.trim() == "<>" || says(&DAEMONS, &path);
+        // Whoever answers a person says to what.
+        let marked = says(&MARKED, &subject) && !has("In-Reply-To") && !has("References");
+        let daemon = says(&DAEMONS, &from) || says(&DAEMONS, &path);
+        let responder = ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Vacation", "X-Auto-Reply"]
+            .iter()
+            .any(|name| has(name));
+        let from_address = mailparse::addrparse(&from).ok().and_then(|list| list.extract_single_info());
+        let from_address = from_address.and_then(|info| info.addr.parse().ok()).or_else(|| fields::address(&from));
+        let failed = top.headers.get_all_values("X-Failed-Recipients");
+        let failed = failed.iter().flat_map(|list| list.split(',')).filter_map(fields::address).collect();
+        Signs {
+            writer: says(&WRITERS, &from),
+            called: says(&SUBJECTS, subject.trim()),
+            null_sender: arrival.null_sender.unwrap_or(null_path),
+            is_answer: says(&ANSWERS, &subject) && !daemon && !marked,
+            marked,
+            daemon,
+            fields: top.is("multipart/report") && parts.iter().any(is_status),
+            is_list: ["List-Id", "List-Unsubscribe", "List-Post"].iter().any(|name| has(name)),
+            automatic,
+            away: replied || responder || precedence.contains("auto_reply") || says(&AWAY, subject.trim()),
+            failed,
+            returned: parts.iter().skip(1).any(is_returned),
+            has_reply: has("In-Reply-To") || has("References"),
+            from: from_address,
+            subject,
+        }
+    }
+
+    /// Whether words that sound like a report are one.
+    fn writes_reports(&self) -> bool {
+        if !self.failed.is_empty() {
+            return true;
+        }
+        let signs = [
+            (self.writer, 2),
+            (self.fields, 2),
+            (self.marked, 2),
+            (self.called, 1),
+            (self.null_sender, 1),
+            (self.automatic, 1),
+            (self.returned, 1),
+            (!self.is_list && !self.has_reply && self.called, 1),
+        ];
+        let sum: i32 = signs.iter().filter(|(sign, _)| *sign).map(|(_, weight)| weight).sum();
+        let against = 2 * i32::from(self.is_list && !self.writer) + i32::from(self.has_reply && !self.writer);
+        sum - against >= 2
+    }
+}
+
+/// Whether the part is the message that is told of, or its header.
+fn is_returned(part: &Part<'_>) -> bool {
+    let types =
+        ["message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers"];
+    types.iter().any(|mimetype| part.is(mimetype))
+}
+
+/// Whether the part has the fields of a report.
+fn is_status(part: &Part<'_>) -> bool {
+    let types = ["message/delivery-status", "message/global-delivery-status", "text/delivery-status"];
+    types.iter().any(|mimetype| part.is(mimetype))
+}
+
+/// Whether a receipt (RFC 8098) tells that a rule threw the message away, as a refusal by Sieve does.
+fn is_refusal(parts: &[Part<'_>]) -> bool {
+    let part = parts.iter().find(|part| part.is("message/disposition-notification"));
+    part.is_some_and(|part| {
+        let (fields, _) = headers(part.body());
+        let said = fields.get_first_value("Disposition").unwrap_or_default().to_ascii_lowercase();
+        said.contains("automatic-action") && said.contains("deleted")
+    })
+}
+
+/// What is known of the message that is told of.
+#[derive(Default)]
+struct Original {
+    message_id: Option<String>,
+    recipients: Vec<Address>,
+}
+
+impl Original {
+    fn of(parts: &[Part<'_>]) -> Original {
+        let Some(part) = parts.iter().skip(1).find(|part| is_returned(part)) else { return Original::default() };
+        let decoded = part.text();
+        let bytes =
+            if part.field("Content-Transfer-Encoding").trim().is_empty() { part.body() } else { decoded.as_bytes() };
+        let (fields, _) = headers(bytes);
+        let id = fields.get_first_value("Message-ID").map(|id| id.trim().trim_matches(['<', '>']).to_owned());
+        let to = ["X-Original-To", "Delivered-To", "To", "Cc"].iter().flat_map(|name| fields.get_all_values(name));
+        let lists = to.filter_map(|list| mailparse::addrparse(&list).ok());
+        let each = |list: mailparse::MailAddrList| list.extract_single_info().and_then(|info| info.addr.parse().ok());
+        Original { message_id: id.filter(|id| !id.is_empty()), recipients: lists.filter_map(each).collect() }
+    }
+}
+
+/// A complaint (RFC 5965), if it is one.
+fn complaint(top: &Part<'_>, parts: &[Part<'_>], original: &Original, verp: Option<&Address>) -> Option<Reading> {
+    let part = parts.iter().find(|part| part.is("message/feedback-report"));
+    let part = part.filter(|_| top.is("multipart/report") || report_type(top) == "feedback-report")?;
+    let feedback = fields::feedback(&part.text())?;
+    if !feedback.complaint {
+        return Some(ordinary());
+    }
+    let mut named = feedback.recipients;
+    if named.is_empty() {
+        // Only if the message was for one.
+        named = match (verp, original.recipients.as_slice()) {
+            (Some(recipient), _) => vec![recipient.clone()],
+            (None, [recipient]) => vec![recipient.clone()],
+            (None, _) => Vec::new(),
+        };
+    }
+    let report = |recipient: Address| Report {
+        recipient,
+        action: Action::Complaint,
+        status: None,
+        reply: None,
+        class: Class::Unknown,
+        remote: feedback.remote.clone(),
+        text: feedback.text.clone(),
+    };
+    named.retain(|address| !address.domain().is_empty());
+    let reports = named.into_iter().map(report).collect();
+    Some(Reading { kind: Kind::Complaint, reports, message_id: original.message_id.clone() })
+}
+
+/// What stands in the fields of a delivery status.
+fn delivery_reports(top: &Part<'_>, parts: &[Part<'_>], signs: &Signs) -> Vec<Report> {
+    let trusted = top.is("multipart/report") || signs.writes_reports();
+    let mut reports: Vec<Report> = Vec::new();
+    for part in parts.iter().filter(|part| is_status(part)).filter(|_| trusted && !signs.is_answer) {
+        reports.extend(fields::delivery_status(&part.text()));
+    }
+    // The same recipient twice, as with two parts.
+    let mut seen: Vec<String> = Vec::new();
+    reports.retain(|report| {
+        let key = format!("{} {:?}", report.recipient.as_str().to_ascii_lowercase(), report.action);
+        let new = !seen.contains(&key);
+        seen.push(key);
+        new
+    });
+    reports
+}
+
+/// What the words of the first texts tell.
+fn in_words(parts: &[Part<'_>], signs: &Signs) -> Vec<Report> {
+    let writer = text::Writer { own: signs.from.clone(), is_daemon: signs.daemon };
+    let texts =
+        parts.iter().filter(|part| part.content.mimetype.starts_with("text/") || part.content.mimetype.is_empty());
+    let mut texts: Vec<String> = texts.take(3).map(Part::text).collect();
+    if texts.is_empty() {
+        // The boundary is lost.
+        let begin = parts.first().map_or(&[][..], Part::body);
+        texts.push(String::from_utf8_lossy(&begin[..begin.len().min(WORDS_MAX)]).replace('\r', ""));
+    }
+    for words in texts {
+        let words = if is_html(&words) { plain(&words) } else { words };
+        let mut reports = text::read(&words, &writer);
+        if reports.is_empty() && words.to_ascii_lowercase().contains("final-recipient:") {
+            // The fields stand in a text.
+            reports = fields::delivery_status(&words);
+        }
+        if !signs.failed.is_empty() {
+            let known = |report: &Report| signs.failed.contains(&report.recipient);
+            if !reports.iter().any(known) {
+                let action = reports.first().map_or(Action::Failed, |report| report.action);
+                let like = |recipient: &Address| Report { action, ..untold(recipient.clone(), signs) };
+                reports = signs.failed.iter().map(like).collect();
+            }
+        }
+        if !reports.is_empty() {
+            return reports;
+        }
+    }
+    Vec::new()
+}
+
+fn is_html(text: &str) -> bool {
+    let begin: String = text.trim_start().chars().take(15).collect();
+    let begin = begin.to_ascii_lowercase();
+    begin.starts_with("<html") || begin.starts_with("<!doctype") || text.contains("<br>") || text.contains("<BR>")
+}
+
+/// HTML as lines of text, as far as a report needs it.
+fn plain(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        out.push_str(&rest[..at]);
+        let inside = &rest[at + 1..];
+        let end = inside.find('>');
+        let tag = end.map_or("", |end| &inside[..end]);
+        // An address in brackets that nobody escaped is none of HTML's.
+        if tag.contains('@') && !tag.contains(' ') {
+            out.push_str(tag);
+        }
+        let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+        if ["br", "p", "div", "tr", "li", "td", "table", "h1", "h2", "h3"].contains(&name.to_ascii_lowercase().as_str())
+        {
+            out.push('\n');
+        }
+        rest = end.map_or("", |end| &inside[end + 1..]);
+    }
+    out.push_str(rest);
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    entities.iter().fold(out, |text, (entity, c)| text.replace(entity, c))
+}

@@ -1,0 +1,79 @@
+//! Recipients that are suppressed get nothing: they are closed before anything is handed over.
+//!
+//! A list post's sender is not told of them, one who wrote to them is: he would think that they had it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{Try, Worker};
+use crate::bounce::ledger::{Ledger, LedgerError};
+use crate::model::{Address, Reason, Verdict};
+use crate::queue::{Claim, Queue, QueueError};
+
+/// How often it is looked whether there is a ledger yet.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a worker knows of the suppression list.
+#[derive(Debug)]
+pub struct Gate<'a> {
+    spool: &'a Path,
+    ledger: Option<Ledger>,
+    looked: Option<Instant>,
+}
+
+impl<'a> Gate<'a> {
+    pub fn new(spool: &'a Path) -> Gate<'a> {
+        Gate { spool, ledger: None, looked: None }
+    }
+
+    /// Why `address` gets no mail, if it gets none.
+    fn refuses(&mut self, address: &Address) -> Result<Option<Reason>, LedgerError> {
+        if self.ledger.is_none() && self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
+            self.ledger = Ledger::existing(self.spool)?;
+            self.looked = Some(Instant::now());
+        }
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        let found = ledger.suppression(address)?;
+        Ok(found.map(|found| {
+            let text = format!(
+                "suppressed since {}: {}; 'bulkmailer suppress remove {address}' lets mail go there again",
+                found.since.day(),
+                found.why
+            );
+            // RFC 3463: delivery not authorized.
+            Reason::new(&text).with_status(Some("5.7.1".to_owned()))
+        }))
+    }
+}
+
+impl<Q: Queue> Worker<'_, Q> {
+    /// Closes those of `rest` who get no mail. `false` if that cannot be told; then nobody may get any.
+    pub(super) fn turn_away(
+        &mut self,
+        claim: &mut Q::Claim,
+        attempt: &mut Try,
+        rest: &mut Vec<usize>,
+    ) -> Result<bool, QueueError> {
+        let Some(gate) = &mut self.gate else { return Ok(true) };
+        let (mut group, mut verdicts) = (Vec::new(), Vec::new());
+        for &recipient in rest.iter() {
+            let Some(address) = claim.envelope().recipients.get(recipient) else { continue };
+            match gate.refuses(address) {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    group.push(recipient);
+                    verdicts.push(Verdict::Suppressed(reason));
+                }
+                Err(error) => {
+                    self.board.sink_down(&error.to_string());
+                    return Ok(false);
+                }
+            }
+        }
+        if !group.is_empty() {
+            rest.retain(|recipient| !group.contains(recipient));
+            self.record(claim, &group, &verdicts, attempt, false, Duration::ZERO)?;
+        }
+        Ok(true)
+    }
+}
