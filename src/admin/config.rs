@@ -175,6 +175,11 @@ fn transport_keys(transport: &Transport) -> Vec<(&'static str, Value)> {
             ("profile", Value::String(profile.name().to_owned())),
             ("timeout", time(*timeout)),
         ],
+        Transport::Command { command, timeout } => vec![
+            ("kind", Value::String("command".to_owned())),
+            ("command", Value::Array(command.iter().cloned().map(Value::String).collect())),
+            ("timeout", time(*timeout)),
+        ],
         Transport::Maildir { path } => vec![
             ("kind", Value::String("maildir".to_owned())),
             ("path", Value::String(path.to_string_lossy().into_owned())),

@@ -299,9 +299,9 @@ impl Reader<'_> {
         let smtp = ["smtp", "lmtp"].as_slice();
         // Which kinds have a key.
         let owners = [
-            ("command", listed(&raw.command), ["pipe"].as_slice()),
+            ("command", listed(&raw.command), ["pipe", "command"].as_slice()),
             ("profile", place(&raw.profile), &["pipe"]),
-            ("timeout", place(&raw.timeout), &["pipe", "smtp", "lmtp"]),
+            ("timeout", place(&raw.timeout), &["pipe", "command", "smtp", "lmtp"]),
             ("path", place(&raw.path), &["maildir"]),
             ("connect", raw.connect.as_ref().map(|value| value.span().start), smtp),
             ("tls", place(&raw.tls), smtp),
@@ -313,9 +313,9 @@ impl Reader<'_> {
             ("auth", place(&raw.auth), smtp),
             ("hello", place(&raw.hello), smtp),
             ("session_messages", place(&raw.session_messages), smtp),
-            ("sessions", place(&raw.sessions), &["pipe", "smtp", "lmtp"]),
+            ("sessions", place(&raw.sessions), &["pipe", "command", "smtp", "lmtp"]),
         ];
-        if ["pipe", "maildir", "smtp", "lmtp"].contains(&kind.as_str()) {
+        if ["pipe", "command", "maildir", "smtp", "lmtp"].contains(&kind.as_str()) {
             for (inside, at, kinds) in owners {
                 if at.is_some() && !kinds.contains(&kind.as_str()) {
                     let key = key(inside);
@@ -325,6 +325,7 @@ impl Reader<'_> {
         }
         match kind.as_str() {
             "pipe" => self.pipe(word, raw, at),
+            "command" => self.command(word, raw, at),
             "smtp" => self.smtp(word, raw, at, Protocol::Smtp),
             "lmtp" => self.smtp(word, raw, at, Protocol::Lmtp),
             "maildir" => {
@@ -341,7 +342,7 @@ impl Reader<'_> {
                     .kind
                     .as_ref()
                     .map_or_else(|| "it is missing".to_owned(), |kind| format!("{} is none", kind.get_ref()));
-                let known = "\"pipe\", \"smtp\", \"lmtp\" or \"maildir\"";
+                let known = "\"pipe\", \"command\", \"smtp\", \"lmtp\" or \"maildir\"";
                 self.problem(Some(at), format!("{}: {said}: {known}", key("kind")));
                 None
             }
@@ -432,22 +433,36 @@ impl Reader<'_> {
     }
 
     fn pipe(&mut self, word: &str, raw: &RawTransport, at: usize) -> Option<Transport> {
+        let profile = self.value(&format!("transport.{word}.profile"), &raw.profile, Profile::Auto, values::profile);
+        let (command, timeout) = self.program(word, raw, at, values::command)?;
+        Some(Transport::Pipe { command, profile, timeout })
+    }
+
+    fn command(&mut self, word: &str, raw: &RawTransport, at: usize) -> Option<Transport> {
+        let (command, timeout) = self.program(word, raw, at, values::plain_command)?;
+        Some(Transport::Command { command, timeout })
+    }
+
+    /// The command that a transport leads to, and how long it may take.
+    fn program(
+        &mut self,
+        word: &str,
+        raw: &RawTransport,
+        at: usize,
+        read: fn(&[String]) -> Result<Vec<String>, String>,
+    ) -> Option<(Vec<String>, Duration)> {
         let key = |inside: &str| format!("transport.{word}.{inside}");
-        let profile = self.value(&key("profile"), &raw.profile, Profile::Auto, values::profile);
         let timeout = self.value(&key("timeout"), &raw.timeout, Transport::TIMEOUT, values::some_time);
         let Some(command) = &raw.command else {
-            self.problem(Some(at), format!("{}: a pipe needs the command that it leads to", key("command")));
+            self.problem(Some(at), format!("{}: it needs the command that it leads to", key("command")));
             return None;
         };
         let place = command.span().start;
         self.origins.0.insert(key("command"), line_at(self.text, place));
-        match values::command(command.get_ref()) {
-            Ok(command) => Some(Transport::Pipe { command, profile, timeout }),
-            Err(why) => {
-                self.problem(Some(place), format!("{}: {why}", key("command")));
-                None
-            }
-        }
+        let read = read(command.get_ref());
+        read.map(|command| (command, timeout))
+            .map_err(|why| self.problem(Some(place), format!("{}: {why}", key("command"))))
+            .ok()
     }
 
     fn undefined(&mut self, queue: &str, transport: &str, raw: &RawQueue, has_sendmail: bool) {

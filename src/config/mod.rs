@@ -32,7 +32,7 @@ use crate::policy::notice::Returned;
 use crate::policy::rate::Rate;
 
 /// Names that the spool has for itself or may come to have, and that no queue can take.
-pub const RESERVED: [&str; 8] = ["all", "drop", "events", "jobs", "pace", "state", "tmp", "version"];
+pub const RESERVED: [&str; 9] = ["all", "auto", "drop", "events", "jobs", "pace", "state", "tmp", "version"];
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -240,6 +240,13 @@ pub enum Transport {
         /// The program's absolute path and its arguments; `{sender}` and `{recipients}` are replaced.
         command: Vec<String>,
         profile: Profile,
+        /// How long one hand-over may take.
+        timeout: Duration,
+    },
+    /// A program that reads the message on its standard input, and finds the envelope in its environment.
+    Command {
+        /// The program's absolute path and its arguments.
+        command: Vec<String>,
         /// How long one hand-over may take.
         timeout: Duration,
     },

@@ -319,7 +319,9 @@ fn refuse_ourselves(
     let mut problems = Vec::new();
     for (name, transport) in &config.transports {
         let (key, programs): (_, Vec<&String>) = match transport {
-            Transport::Pipe { command, .. } => ("command", command.first().into_iter().collect()),
+            Transport::Pipe { command, .. } | Transport::Command { command, .. } => {
+                ("command", command.first().into_iter().collect())
+            }
             Transport::Maildir { .. } => continue,
             Transport::Smtp(smtp) => {
                 let exec = smtp.connect.iter().filter_map(|connect| match connect {

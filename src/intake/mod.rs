@@ -12,6 +12,7 @@
 mod accept;
 pub mod adopt;
 mod body;
+mod classify;
 pub mod header;
 pub mod list;
 mod maildir;

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::accept::{Failure, Request};
 use super::mbox::Mbox;
 use super::way::{Group, Way};
-use super::{Refused, maildir, post, sendmail};
+use super::{Refused, classify, maildir, post, sendmail};
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::envelope::verp_fault;
 use crate::model::{Address, EntryId, Exit, Micros};
@@ -37,9 +37,13 @@ pub struct Args {
     /// Where no sender is given, take the message's own: Return-Path, else From
     #[arg(long)]
     pub read_sender: bool,
-    /// The queue
+    /// The queue; "auto" looks at the message: bounces and complaints into bounce, all else into inbound
     #[arg(long, short = 'Q', value_name = "QUEUE", default_value = "outbound")]
     pub queue: String,
+    /// Called by an MTA, as from an alias: the sender and the recipient that are not given here stand in the environment,
+    /// as Postfix and Exim set it (SENDER, RECIPIENT). --queue auto looks there, too
+    #[arg(long)]
+    pub from_mta: bool,
     /// Read the recipients from To, Cc and Bcc, beside those that are arguments
     #[arg(long, short = 't')]
     pub read_recipients: bool,
@@ -96,11 +100,12 @@ fn verp_pattern(text: &str) -> Result<String, String> {
 
 /// `bulkmailer submit`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    if !site.config.queues.contains_key(&args.queue) {
+    let auto = args.queue == classify::AUTO;
+    if !auto && !site.config.queues.contains_key(&args.queue) {
         let known: Vec<&str> = site.config.queues.keys().map(String::as_str).collect();
         return Err(ConfigError::unknown_queue(&args.queue, &known).into());
     }
-    let request = Request {
+    let mut request = Request {
         sender: args.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
         recipients: sendmail::addresses(&args.recipients)?,
         sender_from_header: args.read_sender,
@@ -109,6 +114,12 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         at: args.at,
         ..Request::default()
     };
+    if auto || args.from_mta {
+        classify::envelope(&mut request)?;
+    }
+    if auto {
+        return by_kind(site, request, args);
+    }
     if let Some(list) = &args.recipients_file {
         return post::run(site, args, list, request);
     }
@@ -123,11 +134,32 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn one(way: &Way<'_>, request: Request, args: &Args) -> anyhow::Result<Exit> {
+/// One message, into the queue that it belongs to.
+fn by_kind(site: &Site, request: Request, args: &Args) -> anyhow::Result<Exit> {
+    if args.mbox.is_some() || args.maildir.is_some() || args.recipients_file.is_some() {
+        return Err(Refused::Usage("--queue auto looks at one message only: name the queue".to_owned()).into());
+    }
+    if request.recipients.is_empty() && !request.from_header {
+        return Err(Refused::NoRecipients.into());
+    }
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
-    let accepted = way.single(request, &mut input)?;
+    let beginning = classify::beginning(&mut input)?;
+    let (queue, class) = classify::queue(&request, &site.config.verp_patterns(), &beginning);
+    let way = Way::open(site, queue)?;
+    let mut input = io::Read::chain(beginning.as_slice(), input);
+    accept(&way, queue, Request { class, ..request }, &mut input, args)?;
+    way.kick();
+    Ok(Exit::Ok)
+}
+
+fn one(way: &Way<'_>, request: Request, args: &Args) -> anyhow::Result<Exit> {
+    accept(way, &args.queue, request, &mut BufReader::with_capacity(64 << 10, io::stdin().lock()), args)
+}
+
+fn accept(way: &Way<'_>, queue: &str, request: Request, input: &mut impl BufRead, args: &Args) -> anyhow::Result<Exit> {
+    let accepted = way.single(request, input)?;
     if args.json {
-        let row = json!({"id": accepted.id, "queue": args.queue, "recipients": accepted.recipients, "bytes": accepted.bytes, "new": accepted.new});
+        let row = json!({"id": accepted.id, "queue": queue, "recipients": accepted.recipients, "bytes": accepted.bytes, "new": accepted.new});
         tell(&format!("{row}\n"));
     } else if !args.quiet {
         tell(&format!("{}\n", accepted.id));

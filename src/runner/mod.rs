@@ -85,7 +85,7 @@ pub fn auto_workers(transport: &config::Transport) -> usize {
     match transport {
         // A session waits for its server most of the time, and MTAs like several.
         config::Transport::Smtp(_) => 8,
-        config::Transport::Pipe { .. } | config::Transport::Maildir { .. } => {
+        config::Transport::Pipe { .. } | config::Transport::Command { .. } | config::Transport::Maildir { .. } => {
             std::thread::available_parallelism().map_or(2, |n| n.get() * 2).clamp(2, 16)
         }
     }

@@ -55,7 +55,7 @@ fn succeeds(command: &[String]) -> Result<bool, String> {
         Signals::install(false).and_then(|signals| signals.tick(Duration::from_millis(250)).map(|()| signals));
     let ready = signals.and_then(|signals| Ok((signals, File::open("/dev/null")?)));
     let (signals, input) = ready.map_err(|error| error.to_string())?;
-    match child::run(&mut Spawner::default(), &args, &input, EACH, &signals).finish {
+    match child::run(&mut Spawner::default(), &child::Order::plain(args), &input, EACH, &signals).finish {
         Finish::Ended(ended) => Ok(ended == Ended::Exited(0)),
         Finish::Stopped { .. } => Ok(false),
         Finish::NotStarted(error) => Err(format!("{}: {error}", program.display())),

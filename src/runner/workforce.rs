@@ -177,7 +177,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
     let Workforce { plan, spool, queue, noted, pace, .. } = workforce;
     fault::instant("worker.forked");
     // For one who starts a command for each message it is faster so; without it nothing else changes.
-    if matches!(plan.transport, config::Transport::Pipe { .. }) {
+    if matches!(plan.transport, config::Transport::Pipe { .. } | config::Transport::Command { .. }) {
         let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
     }
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));

@@ -46,9 +46,25 @@ pub struct Run {
     pub said: String,
 }
 
+/// A program, its arguments, and what it finds in its environment where that is not ours.
+#[derive(Debug)]
+pub struct Order {
+    pub args: Vec<CString>,
+    pub environment: Option<Vec<CString>>,
+}
+
+impl Order {
+    /// With our environment.
+    pub fn plain(args: Vec<CString>) -> Order {
+        Order { args, environment: None }
+    }
+}
+
 /// Runs the program `args[0]` with `input` as its standard input, for at most `timeout`.
-pub fn run(spawner: &mut Spawner, args: &[CString], input: &File, timeout: Duration, signals: &Signals) -> Run {
-    let started = listen().and_then(|said| Ok((spawner.start(args, input, &said, &said)?, said)));
+pub fn run(spawner: &mut Spawner, order: &Order, input: &File, timeout: Duration, signals: &Signals) -> Run {
+    let Order { args, environment } = order;
+    let started =
+        listen().and_then(|said| Ok((spawner.start(args, environment.as_deref(), input, &said, &said)?, said)));
     let (pid, said) = match started {
         Ok(pair) => pair,
         Err(error) => return Run { finish: Finish::NotStarted(error), said: String::new() },

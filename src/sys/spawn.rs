@@ -86,13 +86,14 @@ unsafe extern "C" {
 }
 
 impl Spawner {
-    /// Starts the program `args[0]` with these arguments, our environment, `input` as its standard input, `output` as its
+    /// Starts the program `args[0]` with these arguments, `environment` or else our own, `input` as its standard input, `output` as its
     /// standard output and `errors` as its standard error, as the leader of a process group of its own. Returns its pid.
     ///
     /// Errors: those of clone(2) and execve(2), and an argument with a NUL byte.
     pub fn start(
         &mut self,
         args: &[CString],
+        environment: Option<&[CString]>,
         input: &impl AsRawFd,
         output: &impl AsRawFd,
         errors: &impl AsRawFd,
@@ -102,12 +103,13 @@ impl Spawner {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         argv.push(ptr::null());
+        let envp = environment.map(|all| all.iter().map(|one| one.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>());
         let mut before = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))?;
         let mut order = Order {
             argv: argv.as_ptr(),
             // SAFETY: the process has one thread, so nobody changes the environment meanwhile.
-            environ: unsafe { environ },
+            environ: envp.as_ref().map_or(unsafe { environ }, |envp| envp.as_ptr()),
             input: input.as_raw_fd(),
             output: output.as_raw_fd(),
             errors: errors.as_raw_fd(),

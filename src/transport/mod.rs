@@ -99,6 +99,9 @@ pub fn open(config: &config::Transport, number: usize) -> Box<dyn Transport> {
         config::Transport::Pipe { command, profile, timeout } => {
             Box::new(pipe::Pipe::new(command.clone(), profiles::resolve(*profile, command).0, *timeout))
         }
+        config::Transport::Command { command, timeout } => {
+            Box::new(pipe::Pipe::with_environment(command.clone(), *timeout))
+        }
         config::Transport::Maildir { path } => Box::new(maildir::Maildir::new(path.clone())),
         config::Transport::Smtp(smtp) => Box::new(smtp::Smtp::new((**smtp).clone(), number)),
     }

@@ -1,13 +1,15 @@
-//! The pipe transport: a command, in the plain case sendmail, gets the message on its standard input.
+//! The pipe transport: a command, in the plain case sendmail, gets the message on its standard input, and the envelope as
+//! arguments; and the command transport, whose program finds the envelope in its environment, one recipient at a time.
 //!
 //! The input is the message's file itself, so nothing is copied and our death cannot cut a message short. Addresses are
 //! arguments of an exec and never reach a shell. How the command is run, ended and listened to is `sys::child`'s.
 
-use std::ffi::CString;
+use std::ffi::{CString, NulError, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::profiles::{Behaviour, with_said};
+use super::profiles::{self, Behaviour, with_said};
 use super::{Handover, Next, Transport, all};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
@@ -18,6 +20,9 @@ use crate::sys::spawn::Spawner;
 /// What Linux takes at least for arguments and environment, where the system does not tell (execve(2)).
 const ARG_MAX_AT_LEAST: usize = 128 << 10;
 
+/// What a program finds in its environment: the names are those of the pipes of Postfix and Exim, as far as they agree.
+const ENVELOPE: [&str; 6] = ["SENDER", "RECIPIENT", "LOCAL_PART", "EXTENSION", "DOMAIN", "ENTRY"];
+
 /// A configured command.
 #[derive(Debug)]
 pub struct Pipe {
@@ -27,9 +32,19 @@ pub struct Pipe {
     /// Bytes of recipients that fit into one argument list.
     room: usize,
     spawner: Spawner,
+    /// The envelope is in the environment, beside what is in ours.
+    environment: Option<Vec<CString>>,
 }
 
 impl Pipe {
+    /// A program that finds the envelope in its environment.
+    pub fn with_environment(command: Vec<String>, timeout: Duration) -> Pipe {
+        let ours = std::env::vars_os().filter(|(name, _)| !ENVELOPE.iter().any(|own| name == own));
+        let line = |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
+        let ours = ours.filter_map(|pair| CString::new(line(pair)).ok()).collect();
+        Pipe { environment: Some(ours), ..Pipe::new(command, profiles::program(), timeout) }
+    }
+
     /// `command` has at least its program.
     pub fn new(command: Vec<String>, behaviour: &'static Behaviour, timeout: Duration) -> Pipe {
         let limit = nix::unistd::sysconf(nix::unistd::SysconfVar::ARG_MAX).ok().flatten();
@@ -38,7 +53,7 @@ impl Pipe {
         let fixed: usize = command.iter().map(|arg| arg.len() + 9).sum();
         // 8 KiB for the sender, the program's path and the kernel's own block.
         let room = limit.saturating_sub(environment + fixed + (8 << 10));
-        Pipe { command, behaviour, timeout, room, spawner: Spawner::default() }
+        Pipe { command, behaviour, timeout, room, spawner: Spawner::default(), environment: None }
     }
 
     fn program(&self) -> &str {
@@ -62,6 +77,28 @@ impl Pipe {
             }
         }
         args
+    }
+
+    /// The environment of a program that gets `recipient`'s message.
+    fn environment(
+        &self,
+        envelope: &Envelope,
+        sender: Option<&Address>,
+        group: &[usize],
+    ) -> Option<Result<Vec<CString>, NulError>> {
+        let ours = self.environment.as_ref()?;
+        let recipient = group.first().map(|&first| &envelope.recipients[first])?;
+        let (local, extension) = recipient.local().split_once('+').unwrap_or((recipient.local(), ""));
+        let values = [
+            sender.map_or("", Address::as_str),
+            recipient.as_str(),
+            local,
+            extension,
+            recipient.domain(),
+            envelope.id.as_str(),
+        ];
+        let own = ENVELOPE.iter().zip(values).map(|(name, value)| CString::new(format!("{name}={value}")));
+        Some(ours.iter().cloned().map(Ok).chain(own).collect())
     }
 
     /// Why a recipient that begins with a dash would be an option: no `--` stands before it, or that is not heeded.
@@ -113,16 +150,18 @@ impl Transport for Pipe {
     fn send(&mut self, handover: Handover<'_>, _next: &mut Next<'_>, signals: &Signals) -> Attempt {
         let Handover { envelope, sender, group, message } = handover;
         let dash = group.iter().any(|&i| envelope.recipients[i].as_str().starts_with('-'));
-        if let Some(why) = self.unshielded().filter(|_| dash) {
+        if let Some(why) = self.unshielded().filter(|_| dash && self.environment.is_none()) {
             let text = format!("an address begins with '-', and {why}");
             return all(Verdict::Failed(Reason::new(&text)), group.len());
         }
         // Addresses have no NUL byte, by their type; an option that has one is this entry's fault.
         let args: Result<Vec<CString>, _> = self.build(envelope, sender, group).into_iter().map(CString::new).collect();
-        let Ok(args) = args else {
+        let environment = self.environment(envelope, sender, group).transpose();
+        let (Ok(args), Ok(environment)) = (args, environment) else {
             return all(Verdict::Failed(Reason::new("an option of its envelope contains a NUL byte")), group.len());
         };
-        let run = child::run(&mut self.spawner, &args, &message.file, self.timeout, signals);
+        let order = child::Order { args, environment };
+        let run = child::run(&mut self.spawner, &order, &message.file, self.timeout, signals);
         match run.finish {
             Finish::NotStarted(error) => Attempt::SinkDown(format!("{}: {error}", self.program())),
             Finish::Stopped { why } => {
@@ -145,7 +184,6 @@ mod tests {
     use crate::config::Profile;
     use crate::model::envelope::Origin;
     use crate::model::{EntryId, Micros};
-    use crate::transport::profiles;
 
     fn envelope(sender: &str, recipients: &[&str]) -> Envelope {
         Envelope {

@@ -192,6 +192,7 @@ impl<Q: Queue> Worker<'_, Q> {
         let Some(command) = &desk.config.hook else { return Ok(()) };
         let name = command.first().map_or("", String::as_str);
         let args = child::arguments(command.iter().map(String::as_str)).ok_or("an argument contains a NUL byte")?;
+        let order = child::Order::plain(args);
         for (report, outcome) in reading.reports.iter().zip(outcomes) {
             let told = Told {
                 at: clock::now().rfc3339(),
@@ -213,7 +214,7 @@ impl<Q: Queue> Worker<'_, Q> {
             };
             let text = serde_json::to_vec(&told).map_err(|error| error.to_string())?;
             let input = child::input(&[&text, b"\n".as_slice()].concat()).map_err(|error| error.to_string())?;
-            let run = child::run(&mut desk.spawner, &args, &input, HOOK_LONGEST, signals);
+            let run = child::run(&mut desk.spawner, &order, &input, HOOK_LONGEST, signals);
             let why = match run.finish {
                 Finish::Ended(Ended::Exited(0)) => continue,
                 Finish::Ended(ended) => ended.to_string(),

@@ -45,6 +45,9 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
     for (name, transport) in &site.config.transports {
         match transport {
             Transport::Pipe { command, profile, .. } => report.pipe(site, name, command, *profile),
+            Transport::Command { command, .. } => {
+                report.program(site, name, command);
+            }
             Transport::Maildir { path } => report.maildir(site, name, path),
             Transport::Smtp(smtp) => report.smtp(site, name, smtp),
         }
@@ -63,7 +66,8 @@ fn about(site: &Site, key: &str, text: &str) -> Problem {
 }
 
 impl Report {
-    fn pipe(&mut self, site: &Site, name: &str, command: &[String], profile: Profile) {
+    /// Whether the program can be run.
+    fn program(&mut self, site: &Site, name: &str, command: &[String]) -> bool {
         let key = format!("transport.{name}.command");
         let program = Path::new(command.first().map_or("", String::as_str));
         let shown = program.display();
@@ -74,8 +78,14 @@ impl Report {
                 .err()
                 .map(|errno| format!("{shown}: {}: you may not run it", errno.desc())),
         };
-        if let Some(fault) = fault {
-            self.problems.push(about(site, &key, &fault));
+        let good = fault.is_none();
+        self.problems.extend(fault.map(|fault| about(site, &key, &fault)));
+        good
+    }
+
+    fn pipe(&mut self, site: &Site, name: &str, command: &[String], profile: Profile) {
+        let key = format!("transport.{name}.command");
+        if !self.program(site, name, command) {
             return;
         }
         let before = command.iter().take_while(|arg| *arg != "{recipients}");
@@ -167,7 +177,10 @@ impl Report {
                 );
                 self.warnings.push(about(site, "queue.outbound.transport", &text));
             }
-            Some(Transport::Maildir { .. } | Transport::Pipe { .. } | Transport::Smtp(_)) | None => {}
+            Some(
+                Transport::Maildir { .. } | Transport::Pipe { .. } | Transport::Command { .. } | Transport::Smtp(_),
+            )
+            | None => {}
         }
     }
 

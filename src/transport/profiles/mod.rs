@@ -97,6 +97,11 @@ pub fn resolve(profile: Profile, command: &[String]) -> (&'static Behaviour, Str
     }
 }
 
+/// What is assumed of a program that is no sendmail.
+pub fn program() -> &'static Behaviour {
+    &table::PROGRAM
+}
+
 /// What is assumed of a program that is not known.
 fn generic() -> &'static Behaviour {
     &TABLE[0]

@@ -19,6 +19,9 @@ const PLAIN: Behaviour = Behaviour {
     signs: Signs { names: &[], beside: &[], folders: &[], mark: "" },
 };
 
+/// A list manager's program, which says with sysexits.h what an MTA would be told.
+pub const PROGRAM: Behaviour = Behaviour { statuses: &[(77, Meaning::Failed)], ..PLAIN };
+
 /// signal(7), on each architecture.
 const SIGPIPE: i32 = 13;
 const ANY: usize = usize::MAX;

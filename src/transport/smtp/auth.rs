@@ -39,7 +39,7 @@ pub fn secret(login: &Login, signals: &Signals) -> Result<String, String> {
             let args: Result<Vec<CString>, _> = command.iter().map(|arg| CString::new(arg.as_bytes())).collect();
             let args = args.map_err(|error| error.to_string())?;
             let nothing = File::open("/dev/null").map_err(|error| error.to_string())?;
-            let run = child::run(&mut Spawner::default(), &args, &nothing, TELL_MAX, signals);
+            let run = child::run(&mut Spawner::default(), &child::Order::plain(args), &nothing, TELL_MAX, signals);
             match run.finish {
                 Finish::Ended(Ended::Exited(0)) => run.said,
                 Finish::Ended(ended) => return Err(format!("{program}: {ended}")),

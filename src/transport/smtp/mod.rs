@@ -463,6 +463,6 @@ fn dial(to: &str, wait: Duration) -> io::Result<TcpStream> {
 fn start(spawner: &mut Spawner, command: &[String], errors: &File) -> io::Result<(UnixStream, i32)> {
     let args: Result<Vec<CString>, _> = command.iter().map(|arg| CString::new(arg.as_bytes())).collect();
     let (ours, theirs) = UnixStream::pair()?;
-    let pid = spawner.start(&args?, &theirs, &theirs, errors)?;
+    let pid = spawner.start(&args?, None, &theirs, &theirs, errors)?;
     Ok((ours, pid))
 }
