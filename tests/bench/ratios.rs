@@ -5,9 +5,10 @@
 //!
 //!     make bench                       # everything
 //!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million overlap start rate
-//!                                           # smtp-in smtp-sink postfix verp
+//!                                           # smtp-in smtp-sink postfix verp bounces
 //!     make bench QUICK=1               # a tenth of the work, one round: shows that it runs, and no more
 
+mod bounces;
 mod rows;
 mod smtp;
 mod tools;

@@ -10,13 +10,14 @@ use bulkmailer::model::{EntryId, Envelope, Micros};
 use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
+use super::bounces;
 use super::smtp;
 use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 12] = [
+pub const ALL: [Row; 13] = [
     ("drain-memory", |tools| drain(tools, true)),
     ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
@@ -29,6 +30,7 @@ pub const ALL: [Row; 12] = [
     ("smtp-sink", smtp::sink),
     ("postfix", smtp::postfix),
     ("verp", smtp::verp),
+    ("bounces", bounces::bounces),
 ];
 
 /// Bytes of a message with its header.
@@ -59,7 +61,7 @@ impl Site<'_> {
         Site::new(dir, &[&sink, "-oi", "-f", "{sender}", "--", "{recipients}"], queue)
     }
 
-    fn spool(&self) -> PathBuf {
+    pub fn spool(&self) -> PathBuf {
         self.dir.join("spool")
     }
 
