@@ -158,7 +158,8 @@ impl Signs {
         let from_address = mailparse::addrparse(&from).ok().and_then(|list| list.extract_single_info());
         let from_address = from_address.and_then(|info| info.addr.parse().ok()).or_else(|| fields::address(&from));
         let failed = top.headers.get_all_values("X-Failed-Recipients");
-        let failed = failed.iter().flat_map(|list| list.split(',')).filter_map(fields::address).collect();
+        let failed = failed.iter().flat_map(|list| list.split(',')).filter_map(fields::address);
+        let failed = failed.filter(|address| !address.domain().is_empty()).collect();
         Signs {
             writer: says(&WRITERS, &from),
             called: says(&SUBJECTS, subject.trim()),

@@ -7,6 +7,7 @@ use bulkmailer::bounce::ledger::{Item, Ledger};
 use bulkmailer::bounce::{Action, Class, Kind, Reading, Report};
 use bulkmailer::model::{Address, Micros};
 use bulkmailer::policy::score::Rules;
+use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
 use super::rows::{Site, rate};
@@ -60,7 +61,7 @@ pub fn bounces(tools: &Tools) {
     let table = "workers = 2\n[queue.bounce]\ntransport = \"t\"\nworkers = 2\n";
     let site =
         Site::through(dir.path(), &format!("kind = \"maildir\"\npath = {:?}\n", dir.path().join("unread")), table);
-    std::fs::create_dir_all(site.spool()).expect("a spool");
+    Spool::create(&site.spool()).expect("a spool");
     let mut ledger = Ledger::open(&site.spool()).expect("a ledger");
     fill(&mut ledger, known);
     let mut rates = Vec::new();
