@@ -75,12 +75,13 @@ type Table = (String, Vec<(&'static str, Value)>);
 /// Everything that is in force.
 fn tables(site: &Site) -> Vec<Table> {
     let config = &site.config;
-    let limits = vec![
+    let mut limits = vec![
         ("message", size(config.limits.message)),
         ("header", size(config.limits.header)),
         ("recipients", number(config.limits.recipients)),
         ("min_free", size(config.limits.min_free)),
     ];
+    limits.extend(config.limits.workers.map(|most| ("workers", number(most))));
     let mut tables = vec![
         ("limits".to_owned(), limits),
         ("events".to_owned(), vec![("syslog", Value::Boolean(config.events.syslog))]),
@@ -153,6 +154,7 @@ fn queue_keys(queue: &Queue) -> Vec<(&'static str, Value)> {
         ("on_crash", Value::String(queue.on_crash.name().to_owned())),
         ("probe_every", time(queue.probe_every)),
         ("warn_after", time(queue.warn_after)),
+        ("priority", number(queue.priority)),
         ("read_bounces", Value::Boolean(queue.read_bounces)),
         ("suppress", Value::Boolean(queue.suppress)),
     ];

@@ -146,6 +146,8 @@ impl Reader<'_> {
                 default.recipients,
                 values::count(1..=100_000),
             ),
+            workers: self
+                .value("limits.workers", &raw.workers, None, |value| values::count(1..=10_000)(value).map(Some)),
             min_free: self.value("limits.min_free", &raw.min_free, min_free, values::size),
         }
     }
@@ -239,6 +241,7 @@ impl Reader<'_> {
             probe_every: self.value(&key("probe_every"), &raw.probe_every, base.probe_every, values::duration),
             warn_after: self.value(&key("warn_after"), &raw.warn_after, base.warn_after, values::some_time),
             rate: self.rate(&key, &raw.rate, &raw.burst),
+            priority: self.value(&key("priority"), &raw.priority, base.priority, values::count(0..=100)),
             read_bounces: self.value(&key("read_bounces"), &raw.read_bounces, base.read_bounces, values::flag),
             suppress: self.value(&key("suppress"), &raw.suppress, base.suppress, values::flag),
         }

@@ -71,6 +71,8 @@ pub struct Limits {
     pub header: u64,
     /// Recipients of one entry; default 1,000 (RFC 5321 section 4.5.3.1.8 asks for at least 100).
     pub recipients: usize,
+    /// The most workers of all queues of one run; default no limit.
+    pub workers: Option<usize>,
     /// Bytes that must be free on the spool's file system for `submit` to accept mail;
     /// default twice the message limit and 64 MiB.
     pub min_free: u64,
@@ -113,8 +115,8 @@ impl Config {
             let (profile, timeout) = (Profile::Auto, Transport::TIMEOUT);
             transports.insert("sendmail".to_owned(), Transport::Pipe { command, profile, timeout });
         }
-        let inbound = Queue { suppress: false, ..Queue::through("maildir") };
-        let bounce = Queue { read_bounces: true, ..inbound.clone() };
+        let inbound = Queue { suppress: false, priority: 20, ..Queue::through("maildir") };
+        let bounce = Queue { read_bounces: true, priority: 10, ..inbound.clone() };
         let queues = [("outbound", Queue::through(outbound)), ("inbound", inbound), ("bounce", bounce)];
         let queues = queues.map(|(name, queue)| (name.to_owned(), queue));
         Config {
@@ -173,6 +175,9 @@ pub struct Queue {
     pub warn_after: Duration,
     /// The most hand-overs in a time, by all its workers and runs together; default no limit.
     pub rate: Option<Rate>,
+    /// Where the workers of a run are limited, the queues with the highest get theirs first, from 0 to 100; default 20 for
+    /// `inbound`, 10 for `bounce`, 0 for the others.
+    pub priority: usize,
     /// Whether its mail is read as bounces, and recorded; default for the queue `bounce` alone.
     pub read_bounces: bool,
     /// Whether recipients that are suppressed get nothing; default for all but `inbound` and `bounce`.
@@ -315,7 +320,7 @@ impl Transport {
 impl Default for Limits {
     fn default() -> Limits {
         let message = 64 << 20;
-        Limits { message, header: 256 << 10, recipients: 1_000, min_free: Limits::min_free_for(message) }
+        Limits { message, header: 256 << 10, recipients: 1_000, workers: None, min_free: Limits::min_free_for(message) }
     }
 }
 
@@ -356,6 +361,7 @@ impl Queue {
             probe_every: Duration::from_secs(1),
             warn_after: Duration::from_secs(24 * 3600),
             rate: None,
+            priority: 0,
             read_bounces: false,
             suppress: true,
         }

@@ -51,6 +51,7 @@ pub(super) struct RawLimits {
     pub message: Value,
     pub header: Value,
     pub recipients: Value,
+    pub workers: Value,
     pub min_free: Value,
 }
 
@@ -113,6 +114,7 @@ pub(super) struct RawQueue {
     pub warn_after: Value,
     pub rate: Value,
     pub burst: Value,
+    pub priority: Value,
     pub read_bounces: Value,
     pub suppress: Value,
 }

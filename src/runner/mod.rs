@@ -25,6 +25,7 @@ pub use beat::{Beat, Hand, STALE, silence};
 pub use lock::{Holder, QueueLock, is_free};
 pub use summary::{QueueSummary, Summary};
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -207,18 +208,30 @@ pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summa
 
 fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Vec<Plan<'a>>> {
     let mut plans = Vec::new();
+    let wanted = |policy: &config::Queue| {
+        let auto = || site.config.transports.get(&policy.transport).map_or(1, auto_workers);
+        match args.workers {
+            Some(Workers::Number(n)) => n,
+            Some(Workers::Auto) => auto(),
+            None => policy.workers.unwrap_or_else(auto),
+        }
+    };
+    let shares = match site.config.limits.workers {
+        Some(most) => shares(most, names, &|name| {
+            let policy = site.config.queues.get(name)?;
+            Some((policy.priority, wanted(policy)))
+        }),
+        None => HashMap::new(),
+    };
     for name in names {
         let Some(policy) = site.config.queues.get(name) else { continue };
         let Some(transport) = site.config.transports.get(&policy.transport) else { continue };
-        let workers = match args.workers {
-            Some(Workers::Number(n)) => n,
-            Some(Workers::Auto) => auto_workers(transport),
-            None => policy.workers.unwrap_or_else(|| auto_workers(transport)),
-        };
+        let workers = wanted(policy);
         let pace = site.config.paces.get(&policy.transport);
         // Who keeps a session shares it with nobody of its own queue.
         let sessions = pace.filter(|_| matches!(transport, config::Transport::Smtp(_))).and_then(|pace| pace.sessions);
         let workers = sessions.map_or(workers, |most| workers.min(most));
+        let workers = shares.get(name).map_or(workers, |&share| workers.min(share));
         plans.push(Plan {
             name: name.clone(),
             policy,
@@ -239,6 +252,25 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
         });
     }
     Ok(plans)
+}
+
+/// How many workers each queue gets where all of them together have `most`: those with the highest priority what they
+/// want, but every queue one at least. `facts` has a queue's priority and what it wants.
+fn shares<'n>(
+    most: usize,
+    names: &'n [String],
+    facts: &dyn Fn(&str) -> Option<(usize, usize)>,
+) -> HashMap<&'n String, usize> {
+    let mut queues: Vec<(&String, usize, usize)> =
+        names.iter().filter_map(|name| facts(name).map(|(priority, wanted)| (name, priority, wanted))).collect();
+    queues.sort_by_key(|(_, priority, _)| std::cmp::Reverse(*priority));
+    let mut left = most.saturating_sub(queues.len());
+    let share = |(name, _, wanted): (&'n String, usize, usize)| {
+        let more = wanted.saturating_sub(1).min(left);
+        left -= more;
+        (name, 1 + more)
+    };
+    queues.into_iter().map(share).collect()
 }
 
 impl Plan<'_> {
@@ -296,4 +328,28 @@ impl Watch<'_> {
 /// Whether another run had the queue.
 pub(crate) fn was_busy(board: &Board) -> bool {
     board.phase() == Phase::Busy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_workers_are_few_the_first_queues_get_theirs_and_everybody_one() {
+        let names = ["bounce", "inbound", "outbound"].map(str::to_owned);
+        let facts = |name: &str| match name {
+            "inbound" => Some((20, 4)),
+            "bounce" => Some((10, 4)),
+            _ => Some((0, 8)),
+        };
+        let given = |most: usize| {
+            let shares = shares(most, &names, &facts);
+            names.each_ref().map(|name| shares[name])
+        };
+        assert_eq!(given(16), [4, 4, 8]);
+        assert_eq!(given(100), [4, 4, 8]);
+        assert_eq!(given(8), [3, 4, 1]);
+        assert_eq!(given(5), [1, 3, 1]);
+        assert_eq!(given(1), [1, 1, 1]);
+    }
 }
