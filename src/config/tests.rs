@@ -184,10 +184,10 @@ fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
         ("[queue.events]", "/etc/b.toml:1: queue \"events\": the spool uses this name"),
         (
             "[transport.a]",
-            "/etc/b.toml:1: transport.a.kind: it is missing: \"pipe\", \"smtp\", \"lmtp\" or \"maildir\"",
+            "/etc/b.toml:1: transport.a.kind: it is missing: \"pipe\", \"command\", \"smtp\", \"lmtp\" or \"maildir\"",
         ),
         ("[transport.a]\nkind = \"smoke\"", "/etc/b.toml:1: transport.a.kind: \"smoke\" is none"),
-        ("[transport.a]\nkind = \"pipe\"", "/etc/b.toml:1: transport.a.command: a pipe needs"),
+        ("[transport.a]\nkind = \"pipe\"", "/etc/b.toml:1: transport.a.command: it needs the command"),
         ("[transport.a]\nkind = \"maildir\"", "/etc/b.toml:1: transport.a.path: a maildir needs"),
         (
             "[transport.a]\nkind = \"maildir\"\npath = \"m\"",
