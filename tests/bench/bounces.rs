@@ -103,3 +103,79 @@ pub fn bounces(tools: &Tools) {
     let each = began.elapsed().as_secs_f64() / f64::from(asked);
     println!("{:<44} {:.1} µs", "a recipient looked up", each * 1e6);
 }
+
+/// What a bulk delivery and a heap of bounces cost those who wait for their mail: a list post drains, with a run of its own as
+/// cron has it, bounces lie in their queue, and posts come in.
+pub fn queues(tools: &Tools) {
+    let (recipients, waiting, posts) = (tools.scale(200_000), tools.scale(100_000), tools.scale(2_000));
+    let dir = tools.place(false);
+    let sink = super::smtp::Sink::start();
+    let table = "workers = 4\nmax_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
+                 [queue.inbound]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n";
+    let more = format!("[transport.m]\nkind = \"maildir\"\npath = {:?}\n", dir.path().join("in"));
+    let smtp = format!("kind = \"smtp\"\nconnect = \"tcp:127.0.0.1:{}\"\n{more}", sink.port);
+    let site = Site::through(dir.path(), &smtp, table);
+    let list = dir.path().join("list");
+    let post = |count: u32| {
+        let text: String = (0..count).map(|n| format!("r{n}@d{}.example\n", n % 97)).collect();
+        std::fs::write(&list, text).expect("written");
+        let mut command = site.command(&["submit", "-q", "-f", "list@example.org", "--recipients"]);
+        command.arg(&list).arg("--message").arg(dir.path().join("message"));
+        time_of(&mut command);
+    };
+    std::fs::write(dir.path().join("message"), format!("Subject: x\n\n{}", "x".repeat(2_000))).expect("written");
+    // Alone first.
+    post(recipients / 4);
+    let alone = rate(recipients / 4, time_of(&mut site.command(&["run", "--queue", "outbound"])));
+    let path = dir.path().join("box");
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
+    for n in 0..waiting {
+        writeln!(file, "From MAILER-DAEMON Tue\n{}", bounce(n)).expect("written");
+    }
+    file.flush().expect("written");
+    let mbox = path.to_str().expect("a path");
+    time_of(&mut site.command(&["submit", "-q", "--queue", "bounce", "-f", "", "--mbox", mbox, "news@example.org"]));
+    post(recipients);
+    let submit = |n: u32| {
+        let mut submit =
+            site.command(&["submit", "-q", "--queue", "inbound", "-f", "mara@example.net", "list@example.org"]);
+        submit.stdin(std::fs::File::open(dir.path().join("message")).expect("a file"));
+        assert!(submit.status().expect("it starts").success(), "post {n}");
+    };
+    // A queue is there once something was in it.
+    submit(posts);
+    let start = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
+    let began = Instant::now();
+    let mut runs = [start("inbound"), start("bounce"), start("outbound")];
+    (0..posts).for_each(&submit);
+    let submitted = began.elapsed();
+    runs[2].wait().expect("it ends");
+    let among = rate(recipients, began.elapsed());
+    let lines = || std::fs::read_to_string(site.spool().join("events").join(format!("{}.jsonl", clock::now().day())));
+    let events: Vec<serde_json::Value> =
+        lines().expect("events").lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let wait = |event: &serde_json::Value| {
+        let at = Micros::parse(event["at"].as_str()?)?;
+        let id: bulkmailer::model::EntryId = event["id"].as_str()?.parse().ok()?;
+        Some(at.since(id.born()?).as_secs_f64())
+    };
+    let mut waits: Vec<f64> = events.iter().filter(|event| event["queue"] == "inbound").filter_map(wait).collect();
+    waits.sort_by(f64::total_cmp);
+    let read = events.iter().filter(|event| event["queue"] == "bounce").count();
+    for run in &mut runs[..2] {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a pid"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it lives");
+        run.wait().expect("it ends");
+    }
+    let last = waits.last().copied().unwrap_or(f64::NAN);
+    println!(
+        "{:<44} median {:.0} ms, longest {:.0} ms, of {} posts in {:.0} s",
+        "inbound waits",
+        median(waits.clone()) * 1e3,
+        last * 1e3,
+        waits.len(),
+        submitted.as_secs_f64()
+    );
+    println!("{:<44} {among:.0} recipients/s, alone {alone:.0}, ratio {:.2}", "outbound meanwhile", among / alone);
+    println!("{:<44} {read} of {waiting}", "bounces read meanwhile");
+}

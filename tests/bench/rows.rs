@@ -17,7 +17,7 @@ use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 13] = [
+pub const ALL: [Row; 14] = [
     ("drain-memory", |tools| drain(tools, true)),
     ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
@@ -31,6 +31,7 @@ pub const ALL: [Row; 13] = [
     ("postfix", smtp::postfix),
     ("verp", smtp::verp),
     ("bounces", bounces::bounces),
+    ("queues", bounces::queues),
 ];
 
 /// Bytes of a message with its header.

@@ -33,13 +33,13 @@ fn wait_for(port: u16) {
 }
 
 /// A server that takes everything and forgets it.
-struct Sink {
+pub struct Sink {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Sink {
-    fn start() -> Sink {
+    pub fn start() -> Sink {
         let port = free_port();
         let mut command = Command::new(SINK);
         if nix::unistd::geteuid().is_root() {
@@ -131,7 +131,7 @@ pub fn verp(tools: &Tools) {
 /// A Postfix of its own that throws away what it takes.
 struct Postfix<'t> {
     folder: PathBuf,
-    port: u16,
+    pub port: u16,
     _tools: &'t Tools,
 }
 
