@@ -21,7 +21,7 @@ fn site() -> Site {
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("executable");
     let before = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
     site.configure(&format!(
-        "{before}[queue.inbound]\ntransport = \"manager\"\n[transport.manager]\nkind = \"command\"\ncommand = [{:?}, \
+        "{before}[queue.inbound]\ntransport = \"manager\"\nworkers = 1\n[transport.manager]\nkind = \"command\"\ncommand = [{:?}, \
          \"--receive\"]\n[queue.bounce]\ntransport = \"unread\"\n[transport.unread]\nkind = \"maildir\"\npath = {:?}\n",
         program.display().to_string(),
         site.path("unread")
@@ -126,4 +126,33 @@ fn an_envelope_that_is_given_counts_and_one_that_is_nowhere_is_said() {
     let mbox = site.mbox("box", 1..3);
     let many = site.try_run(&["submit", "--queue", "auto", "--mbox", mbox.to_str().expect("a path"), "a@b.org"]);
     assert_eq!(many.status.code(), Some(64));
+}
+
+#[test]
+fn an_mta_hands_in_by_lmtp_and_each_recipient_has_an_answer() {
+    let site = site();
+    let dialogue = |text: &str| {
+        let output = site.feed(&["submit", "--serve", "--queue", "auto"], text.replace('\n', "\r\n").as_bytes());
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text").replace("\r\n", "\n")
+    };
+    let letter = |from: &str, to: &[&str], text: &str| {
+        let rcpts: String = to.iter().map(|to| format!("RCPT TO:<{to}>\n")).collect();
+        format!("MAIL FROM:<{from}>\n{rcpts}DATA\n{text}.\n")
+    };
+    let post = letter("mara@example.org", &["list@example.org", "other@example.org"], &message(1));
+    let bounce = letter("", &["list-bounces@example.org"], REPORT);
+    let said = dialogue(&format!("LHLO mx\n{post}{bounce}{post}QUIT\n"));
+    assert_eq!(said.matches("250 2.0.0 queued as").count(), 5, "{said}");
+    let count = |queue: &str| site.list().iter().filter(|row| row["queue"] == queue).count();
+    assert_eq!((count("inbound"), count("bounce")), (2, 1));
+    let said = dialogue(&format!(
+        "LHLO mx\n{}QUIT\n",
+        letter("a@b.org", &["c@d.org", "e@f.org"], "Received: x\n".repeat(60).as_str())
+    ));
+    assert_eq!(said.matches("554 5.4.6").count(), 2, "{said}");
+    // By SMTP one answer is for all.
+    let said = dialogue(&format!("EHLO mx\n{post}QUIT\n"));
+    assert_eq!(said.matches("250 2.0.0 queued as").count(), 1, "{said}");
+    assert_eq!(site.try_run(&["submit", "--serve", "a@b.org"]).status.code(), Some(64));
 }

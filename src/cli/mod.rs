@@ -128,7 +128,9 @@ fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[Os
             let selection = admin::select::Selection { ids, recipient, ..Default::default() };
             admin::flush::run(&as_owner(site()?)?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
         }
-        intake::sendmail::Action::Serve => intake::smtpd::run(&site().inspect_err(intake::smtpd::unavailable)?),
+        intake::sendmail::Action::Serve => {
+            intake::smtpd::run(&site().inspect_err(intake::smtpd::unavailable)?, intake::smtpd::QUEUE)
+        }
         intake::sendmail::Action::Verify { recipients } => intake::sendmail::verify(&recipients),
         intake::sendmail::Action::Done(exit) => Ok(exit),
     }

@@ -12,6 +12,9 @@ use crate::model::envelope::verp_recipient;
 /// The queue's name that stands for [`queue`].
 pub const AUTO: &str = "auto";
 
+/// Where mail goes that is nothing special.
+pub const INBOUND: &str = "inbound";
+
 /// What Postfix calls the null sender where it must have a name.
 const DAEMON: &str = "MAILER-DAEMON";
 
@@ -29,7 +32,7 @@ pub fn envelope(request: &mut Request) -> Result<(), Refused> {
 }
 
 /// As much of a message as is looked at.
-pub fn beginning(input: &mut impl BufRead) -> Result<Vec<u8>, Refused> {
+pub fn beginning(input: &mut (impl BufRead + ?Sized)) -> Result<Vec<u8>, Refused> {
     let mut bytes = Vec::new();
     let read = input.take(READ_MAX as u64).read_to_end(&mut bytes);
     read.map_err(|source| Refused::Unreadable { what: "the message".to_owned(), source })?;
@@ -46,11 +49,11 @@ pub fn queue(request: &Request, verp: &[String], beginning: &[u8]) -> (&'static 
     let null_sender = request.sender.as_ref().map(Option::is_none);
     match read(&Arrival { null_sender, recipient, verp }, beginning).kind {
         Kind::Bounce | Kind::Complaint => ("bounce", None),
-        Kind::AutoReply => ("inbound", Some("auto-reply")),
+        Kind::AutoReply => (INBOUND, Some("auto-reply")),
         Kind::Ordinary => {
             let came_back =
                 recipient.is_some_and(|to| verp.iter().any(|pattern| verp_recipient(pattern, to).is_some()));
-            (if came_back || null_sender == Some(true) { "bounce" } else { "inbound" }, None)
+            (if came_back || null_sender == Some(true) { "bounce" } else { INBOUND }, None)
         }
     }
 }

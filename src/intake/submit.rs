@@ -15,7 +15,7 @@ use serde_json::json;
 use super::accept::{Failure, Request};
 use super::mbox::Mbox;
 use super::way::{Group, Way};
-use super::{Refused, classify, maildir, post, sendmail};
+use super::{Refused, classify, maildir, post, sendmail, smtpd};
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::envelope::verp_fault;
 use crate::model::{Address, EntryId, Exit, Micros};
@@ -44,6 +44,10 @@ pub struct Args {
     /// as Postfix and Exim set it (SENDER, RECIPIENT). --queue auto looks there, too
     #[arg(long)]
     pub from_mta: bool,
+    /// Be an SMTP or LMTP server for one client on the standard input and output, and queue what it sends
+    #[arg(long, conflicts_with_all = ["sender", "read_sender", "from_mta", "read_recipients", "mbox", "maildir", "key", "at"])]
+    #[arg(conflicts_with_all = ["list", "recipients", "json", "quiet"])]
+    pub serve: bool,
     /// Read the recipients from To, Cc and Bcc, beside those that are arguments
     #[arg(long, short = 't')]
     pub read_recipients: bool,
@@ -104,6 +108,9 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     if !auto && !site.config.queues.contains_key(&args.queue) {
         let known: Vec<&str> = site.config.queues.keys().map(String::as_str).collect();
         return Err(ConfigError::unknown_queue(&args.queue, &known).into());
+    }
+    if args.serve {
+        return smtpd::run(site, &args.queue);
     }
     let mut request = Request {
         sender: args.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,

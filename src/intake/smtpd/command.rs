@@ -18,10 +18,11 @@ const UNKNOWN: &str = "555 5.5.4 A parameter is not known here";
 /// One command.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// HELO, or EHLO, which knows extensions.
+    /// HELO, or EHLO, which knows extensions; or LHLO, by which each recipient gets an answer of his own (RFC 2033).
     Hello {
         name: String,
         extended: bool,
+        lmtp: bool,
     },
     Mail(Mail),
     Rcpt(Rcpt),
@@ -68,8 +69,9 @@ pub fn parse(line: &[u8], utf8: bool) -> Result<Command, Fault> {
     let rest = rest.trim_start_matches(' ');
     let alone = |command| if rest.is_empty() { Ok(command) } else { fault("501 5.5.4 It takes no argument") };
     match verb.to_ascii_uppercase().as_str() {
-        "HELO" => Ok(Command::Hello { name: client(rest)?, extended: false }),
-        "EHLO" => Ok(Command::Hello { name: client(rest)?, extended: true }),
+        "HELO" => Ok(Command::Hello { name: client(rest)?, extended: false, lmtp: false }),
+        "EHLO" => Ok(Command::Hello { name: client(rest)?, extended: true, lmtp: false }),
+        "LHLO" => Ok(Command::Hello { name: client(rest)?, extended: true, lmtp: true }),
         "MAIL" => mail(rest).map(Command::Mail),
         "RCPT" => rcpt(rest, utf8).map(Command::Rcpt),
         "DATA" => alone(Command::Data),
@@ -260,9 +262,10 @@ mod tests {
             ("vrfy <a@b>", Command::Verify),
             ("help mail", Command::Help),
             ("QUIT", Command::Quit),
-            ("helo a.b", Command::Hello { name: "a.b".to_owned(), extended: false }),
-            ("EHLO [127.0.0.1]", Command::Hello { name: "[127.0.0.1]".to_owned(), extended: true }),
-            ("EHLO m(by\u{e9}", Command::Hello { name: "m?by?".to_owned(), extended: true }),
+            ("helo a.b", Command::Hello { name: "a.b".to_owned(), extended: false, lmtp: false }),
+            ("EHLO [127.0.0.1]", Command::Hello { name: "[127.0.0.1]".to_owned(), extended: true, lmtp: false }),
+            ("EHLO m(by\u{e9}", Command::Hello { name: "m?by?".to_owned(), extended: true, lmtp: false }),
+            ("lhlo x", Command::Hello { name: "x".to_owned(), extended: true, lmtp: true }),
         ] {
             assert_eq!(read(line), Ok(expected), "{line}");
         }

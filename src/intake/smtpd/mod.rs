@@ -1,4 +1,5 @@
-//! `sendmail -bs`: an SMTP server for one client, on the standard input and output, for programs that speak only SMTP.
+//! `sendmail -bs`, and `submit --serve`: an SMTP or LMTP server for one client, on the standard input and output, for
+//! programs that speak only that.
 //!
 //! [`stream`] has the bytes, [`command`] reads what is asked for, [`data`] the content, [`session`] knows what may follow
 //! what. This module joins them to the ways in: a letter is queued by the same steps as any other, and content is
@@ -23,7 +24,7 @@ use self::session::{Intake, Letter, Server};
 use super::accept::{Request, Via};
 use super::body::{self, Fault};
 use super::way::Way;
-use super::{Failure, Refused};
+use super::{Failure, Refused, classify};
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::{EntryId, Exit};
 use crate::sys::output::{print, warning};
@@ -34,16 +35,20 @@ use crate::sys::{clock, process};
 /// How long is waited for a client (RFC 5321 section 4.5.3.2.7).
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// Where its mail goes.
-const QUEUE: &str = "outbound";
+pub const QUEUE: &str = "outbound";
 
-/// Serves the client on the standard input and output. One that goes away is no error.
-pub fn run(site: &Site) -> anyhow::Result<Exit> {
+/// Serves the client on the standard input and output, and queues its mail in `queue`, or where each message belongs to
+/// if that is [`classify::AUTO`]. One that goes away is no error.
+pub fn run(site: &Site, queue: &str) -> anyhow::Result<Exit> {
     let signals = Signals::install(false)?;
     let input = Input { file: io::stdin(), signals: &signals, patience: PATIENCE };
     let output = Output { file: io::stdout(), patience: PATIENCE };
     let (host, stop) = (process::host_name(), || signals.terms() > 0);
     let server = Server { host: &host, limits: &site.config.limits, stop: &stop };
-    let mut door = Door { site, way: None, run: None, owed: false, alone: client_has_stderr() };
+    let patterns = site.config.verp_patterns();
+    let auto = (queue == classify::AUTO).then_some(patterns.as_slice());
+    let queue = if auto.is_some() { classify::INBOUND } else { queue };
+    let mut door = Door { site, queue, auto, way: None, run: None, owed: false, alone: client_has_stderr() };
     let _ = session::serve(input, output, &server, &mut door);
     if let Some(way) = door.way.filter(|_| door.owed) {
         way.kick();
@@ -67,6 +72,10 @@ fn client_has_stderr() -> bool {
 /// The way into the queue, opened by the first MAIL and again after a failure.
 struct Door<'s> {
     site: &'s Site,
+    /// The queue that the next message goes into.
+    queue: &'s str,
+    /// Each message is sorted, and these are the patterns of VERP.
+    auto: Option<&'s [String]>,
     way: Option<Way<'s>>,
     /// A run that was started for mail of this session.
     run: Option<Child>,
@@ -83,7 +92,7 @@ impl<'s> Door<'s> {
                 way.check_room()?;
                 Ok(way)
             }
-            place @ None => Ok(place.insert(Way::open(self.site, QUEUE)?)),
+            place @ None => Ok(place.insert(Way::open(self.site, self.queue)?)),
         }
     }
 
@@ -113,7 +122,18 @@ impl Intake for Door<'_> {
 
     fn take(&mut self, letter: Letter, content: &mut dyn BufRead) -> Result<String, Failure> {
         let limits = &self.site.config.limits;
-        let taken = self.open().and_then(|way| take(way, limits, letter, content));
+        let mut requests = requests(letter);
+        let mut beginning = Vec::new();
+        if let (Some(patterns), Some(first)) = (self.auto, requests.first()) {
+            beginning = classify::beginning(content)?;
+            let (queue, class) = classify::queue(first, patterns, &beginning);
+            if queue != self.queue {
+                (self.queue, self.way) = (queue, None);
+            }
+            requests.iter_mut().for_each(|request| request.class = class);
+        }
+        let mut content = io::Read::chain(beginning.as_slice(), content);
+        let taken = self.open().and_then(|way| take(way, limits, requests, &mut content));
         match &taken {
             Ok(_) => self.kick(),
             Err(failure) => self.failed(failure),
@@ -123,8 +143,12 @@ impl Intake for Door<'_> {
 }
 
 /// Queues a letter: one entry, or one for each of the wishes that its recipients came with, all of them or none.
-fn take(way: &Way<'_>, limits: &Limits, letter: Letter, mut content: &mut dyn BufRead) -> Result<String, Failure> {
-    let mut requests = requests(letter);
+fn take(
+    way: &Way<'_>,
+    limits: &Limits,
+    mut requests: Vec<Request>,
+    mut content: &mut dyn BufRead,
+) -> Result<String, Failure> {
     if requests.len() <= 1 {
         let accepted = way.single(requests.pop().unwrap_or_default(), &mut content)?;
         return Ok(format!("queued as {}", accepted.id));
@@ -158,11 +182,13 @@ fn again(scratch: &mut File) -> Result<BufReader<&mut File>, Refused> {
 
 /// A request for each NOTIFY, in the order in which they came.
 fn requests(letter: Letter) -> Vec<Request> {
-    let Letter { client, mail, recipients, extended } = letter;
-    let protocol = match (mail.utf8, extended) {
-        (true, _) => "UTF8SMTP",
-        (false, true) => "ESMTP",
-        (false, false) => "SMTP",
+    let Letter { client, mail, recipients, extended, lmtp } = letter;
+    let protocol = match (mail.utf8, extended, lmtp) {
+        (true, _, true) => "UTF8LMTP",
+        (true, _, false) => "UTF8SMTP",
+        (false, _, true) => "LMTP",
+        (false, true, false) => "ESMTP",
+        (false, false, false) => "SMTP",
     };
     let mut found: Vec<Request> = Vec::new();
     for rcpt in recipients {

@@ -37,6 +37,8 @@ pub struct Letter {
     pub recipients: Vec<Rcpt>,
     /// The client has said EHLO.
     pub extended: bool,
+    /// It has said LHLO.
+    pub lmtp: bool,
 }
 
 /// What a session is told of its surroundings.
@@ -52,7 +54,7 @@ pub struct Server<'s> {
 /// Errors: the client is gone, or takes no replies.
 pub fn serve(input: impl Read, output: impl Write, server: &Server<'_>, intake: &mut impl Intake) -> io::Result<()> {
     let stream = Stream::new(input, output);
-    Session { stream, server, intake, client: None, open: None, bad: 0 }.run()
+    Session { stream, server, intake, client: None, lmtp: false, open: None, bad: 0 }.run()
 }
 
 /// The transaction that MAIL has begun.
@@ -69,6 +71,8 @@ struct Session<'s, R, W, I> {
     intake: &'s mut I,
     /// Its name, and whether it said EHLO.
     client: Option<(String, bool)>,
+    /// It said LHLO.
+    lmtp: bool,
     open: Option<Transaction>,
     bad: u32,
 }
@@ -119,7 +123,10 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
 
     fn obey(&mut self, command: Command) -> io::Result<ControlFlow<()>> {
         Ok(match command {
-            Command::Hello { name, extended } => self.hello(name, extended),
+            Command::Hello { name, extended, lmtp } => {
+                self.lmtp = lmtp;
+                self.hello(name, extended)
+            }
             Command::Mail(mail) => self.mail(mail),
             Command::Rcpt(rcpt) => self.rcpt(rcpt),
             Command::Data => return self.data(),
@@ -221,7 +228,10 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         self.stream.say("354 End with a dot alone on a line");
         // Also where the content is there already: of what was queued before, the client shall know.
         self.stream.flush()?;
-        let letter = Letter { client, mail: open.mail, recipients: open.recipients, extended };
+        let lmtp = self.lmtp;
+        let letter = Letter { client, mail: open.mail, recipients: open.recipients, extended, lmtp };
+        // All are taken, or none: the same is said to each (RFC 2033 section 4.2).
+        let others = if lmtp { letter.recipients.len().saturating_sub(1) } else { 0 };
         let mut content = Data::new(&mut self.stream);
         let taken = self.intake.take(letter, &mut content);
         let fault = match content.drain() {
@@ -233,18 +243,26 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         };
         Ok(match (fault, taken) {
             (Some(data::Fault::BareCr), _) => {
-                self.refuse("550 5.6.11 The message has a carriage return without a line feed")
+                self.refuse_all("550 5.6.11 The message has a carriage return without a line feed", others)
             }
             (Some(data::Fault::BareLf), _) => {
-                self.refuse("550 5.6.11 The message has a line feed without a carriage return")
+                self.refuse_all("550 5.6.11 The message has a line feed without a carriage return", others)
             }
-            (Some(data::Fault::Nul), _) => self.refuse("550 5.6.0 The message has a NUL byte"),
+            (Some(data::Fault::Nul), _) => self.refuse_all("550 5.6.0 The message has a NUL byte", others),
             (None, Ok(done)) => {
                 self.bad = 0;
-                self.answer(&format!("250 2.0.0 {done}"))
+                let reply = format!("250 2.0.0 {done}");
+                (0..others).for_each(|_| self.stream.say(&reply));
+                self.answer(&reply)
             }
-            (None, Err(failure)) => self.refuse(&reply_to(&failure)),
+            (None, Err(failure)) => self.refuse_all(&reply_to(&failure), others),
         })
+    }
+
+    /// Refuses a message, for so many recipients besides the last.
+    fn refuse_all(&mut self, reply: &str, others: usize) -> ControlFlow<()> {
+        (0..others).for_each(|_| self.stream.say(reply));
+        self.refuse(reply)
     }
 }
 
