@@ -3,8 +3,6 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
-
 use support::{Site, feed, message, wait_until};
 
 /// A site whose inbound queue leads to a script, which writes down its environment and its input and ends with the status
@@ -13,15 +11,14 @@ fn site() -> Site {
     let site = Site::new("ok", "");
     let program = site.path("manager");
     let text = format!(
-        "#!/bin/sh\n{{ echo \"$SENDER|$RECIPIENT|$LOCAL_PART|$EXTENSION|$DOMAIN|$ENTRY|$1\"; cat; echo .; }} >> {:?}\nexit \
-         \"${{EXTENSION:-0}}\"\n",
+        "{{ echo \"$SENDER|$RECIPIENT|$LOCAL_PART|$EXTENSION|$DOMAIN|$ENTRY|$1\"; cat; echo .; }} >> {:?}\n\
+         case $EXTENSION in '' | *[!0-9]*) exit 0 ;; *) exit \"$EXTENSION\" ;; esac\n",
         site.path("got")
     );
     std::fs::write(&program, text).expect("written");
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("executable");
     let before = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
     site.configure(&format!(
-        "{before}[queue.inbound]\ntransport = \"manager\"\nworkers = 1\n[transport.manager]\nkind = \"command\"\ncommand = [{:?}, \
+        "{before}[queue.inbound]\ntransport = \"manager\"\nworkers = 1\n[transport.manager]\nkind = \"command\"\ncommand = [\"/bin/sh\", {:?}, \
          \"--receive\"]\n[queue.bounce]\ntransport = \"unread\"\n[transport.unread]\nkind = \"maildir\"\npath = {:?}\n",
         program.display().to_string(),
         site.path("unread")
