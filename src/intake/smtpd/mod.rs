@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 pub const QUEUE: &str = "outbound";
 
 /// Serves the client on the standard input and output, and queues its mail in `queue`, or where each message belongs to
-/// if that is [`classify::AUTO`]. One that goes away is no error.
+/// if that is "auto". One that goes away is no error.
 pub fn run(site: &Site, queue: &str) -> anyhow::Result<Exit> {
     let signals = Signals::install(false)?;
     let input = Input { file: io::stdin(), signals: &signals, patience: PATIENCE };
