@@ -164,6 +164,17 @@ fn a_report_in_words_is_read_whoever_wrote_it() {
 }
 
 #[test]
+fn a_name_without_a_domain_is_found_behind_lines_that_look_empty() {
+    for gap in ["", "\n\n", "\u{3000}\n", "\u{3000}\u{3000}\n\u{a0}\n"] {
+        let text = format!("Your mail could not be delivered to the following:\n{gap}ab\nuser unknown");
+        let from = "MAILER-DAEMON@x.org\nContent-Type: text/plain; charset=utf-8";
+        let found = reading(&words(from, "failure", &text));
+        assert_eq!(told(&found), [("ab@x.org", Action::Failed, None, Class::UserUnknown)], "{gap:?}");
+        assert_eq!(found.reports[0].text, "user unknown", "{gap:?}");
+    }
+}
+
+#[test]
 fn the_sender_that_verp_made_tells_who_bounced() {
     let to: Address = "news-bounce+bob=example.com@example.org".parse().expect("an address");
     let patterns = [VERP.to_owned()];

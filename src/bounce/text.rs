@@ -164,13 +164,16 @@ fn told_of(text: &str, candidates: Vec<Candidate>, words: &Words, writer: &Write
 
 /// A name without a domain, alone on the line after the one that a list begins with: one of the writer's domain.
 fn bare(text: &str, from: usize, writer: &Writer) -> Option<(usize, usize, Address)> {
-    let begin = text[from..].find(":\n").map(|at| from + at + 2)?;
-    let line = text[begin..].lines().find(|line| !line.trim().is_empty())?;
-    let name = line.trim();
+    let mut end = text[from..].find(":\n").map(|at| from + at + 2)?;
+    let line = text[end..].split_inclusive('\n').find(|line| {
+        end += line.len();
+        !line.trim().is_empty()
+    })?;
+    let (begin, name) = (end - line.len(), line.trim());
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
     let domain = writer.own.as_ref()?.domain().to_ascii_lowercase();
     let address = format!("{name}@{domain}").parse().ok().filter(|_| name.chars().all(plain))?;
-    Some((begin, begin + line.len(), address))
+    Some((begin, end, address))
 }
 
 /// Whether a part of it was left out before it was shown, as archives do.
