@@ -249,7 +249,45 @@ fn a_report_that_is_cut_anywhere_is_read_as_far_as_it_goes() {
     assert!(whole.len() < READ_MAX);
 }
 
+/// What texts of reports are made of, and what is near it.
+const PIECES: [&str; 24] = [
+    "could not be delivered to the following:",
+    "The following address(es) failed:",
+    "following addresses had permanent fatal errors -----",
+    "Undeliverable Address:",
+    "generated from",
+    "has not yet been delivered",
+    "----- Original message -----",
+    "550 5.1.1 User unknown",
+    "For help send mail to",
+    "To:",
+    "a@b.org",
+    "<\u{e9}\u{4e2d}@\u{e9}.org>:",
+    "a...@b.org",
+    "SMTP:x@y.org",
+    "ab",
+    "\u{3000}",
+    "\u{a0}",
+    "\u{4e2d}",
+    "\u{130}",
+    "\n",
+    "\n\n",
+    "\t",
+    " ",
+    ":",
+];
+
 proptest! {
+    #[test]
+    fn pieces_of_reports_in_any_order_have_a_verdict(
+        pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..60),
+        html in any::<bool>(),
+    ) {
+        let kind = if html { "html" } else { "plain" };
+        let from = format!("MAILER-DAEMON@x.org\nContent-Type: text/{kind}; charset=utf-8");
+        let _ = reading(&words(&from, "failure notice", &pieces.concat()));
+    }
+
     #[test]
     fn rubbish_has_a_verdict(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
         let _ = read(&Arrival::default(), &bytes);
