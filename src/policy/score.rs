@@ -9,7 +9,8 @@ const DAY: u64 = 24 * 3_600 * 1_000_000;
 /// When an address gets no more mail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// At this score, above 0; default 3: three days on which mail to it failed for good.
+    /// At this score, above 0; default 3: four days on which mail to it failed for good, for each has faded a little
+    /// when the next comes.
     pub threshold: f64,
     /// The weight of a failure that may pass, such as a full mailbox, from 0 to 1; default 0.25.
     pub soft: f64,
@@ -78,6 +79,14 @@ mod tests {
         assert!(after(&(0..8).map(month).collect::<Vec<_>>()) >= 3.0);
         assert!(after(&(0..3).map(month).collect::<Vec<_>>()) < 3.0);
         assert!(after(&[(0, 1.0), (24, 1.0), (24 * 365, 1.0)]) < 1.1);
+    }
+
+    #[test]
+    fn four_days_or_weeks_of_failures_are_enough_and_three_are_not() {
+        for hours in [24, 24 * 7] {
+            let score = |times: u64| after(&(0..times).map(|n| (n * hours, 1.0)).collect::<Vec<_>>());
+            assert!(score(3) < 3.0 && score(4) >= 3.0, "{hours}: {} {}", score(3), score(4));
+        }
     }
 
     proptest! {
