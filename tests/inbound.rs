@@ -47,8 +47,10 @@ const AWAY: &str = "From: al@example.com\nSubject: Out of office\nAuto-Submitted
 fn mail_from_an_alias_is_sorted_by_what_it_is() {
     let site = site();
     let plain = message(1);
+    let forged = format!("X-Bulkmailer-Class: forged\n{plain}");
     for (sender, recipient, text, queue) in [
         ("mara@example.org", "list@example.org", plain.as_str(), "inbound"),
+        ("mara@example.org", "list@example.org", &forged, "inbound"),
         ("", "list-bounces@example.org", REPORT, "bounce"),
         ("<>", "list-bounces@example.org", &plain, "bounce"),
         ("MAILER-DAEMON", "list-bounces@example.org", &plain, "bounce"),
@@ -61,9 +63,17 @@ fn mail_from_an_alias_is_sorted_by_what_it_is() {
     site.ok(&["run"]);
     let got = std::fs::read_to_string(site.path("got")).expect("mail");
     assert!(got.contains("mara@example.org|list@example.org|list||example.org|"), "{got}");
-    assert!(got.contains("|--receive\n") && got.matches("\n.\n").count() == 3, "{got}");
+    assert!(got.contains("|--receive\n") && got.matches("\n.\n").count() == 4, "{got}");
     assert_eq!(got.matches("X-Bulkmailer-Class: auto-reply\n").count(), 2, "{got}");
     assert!(!got.contains("forged"), "{got}");
+    // Nobody looked at what is only passed on, and it stays as it was.
+    assert!(
+        site.feed(&["submit", "--queue", "inbound", "-f", "a@b.org", "list@example.org"], forged.as_bytes())
+            .status
+            .success()
+    );
+    site.ok(&["run"]);
+    assert!(std::fs::read_to_string(site.path("got")).expect("mail").contains("X-Bulkmailer-Class: forged\n"));
     let bob: serde_json::Value =
         serde_json::from_str(&site.ok(&["bounces", "show", "bob@example.com", "--json"])).expect("JSON");
     assert_eq!(bob["bounces"], 1);

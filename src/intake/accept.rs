@@ -53,8 +53,8 @@ pub struct Request {
     pub message_id: Option<EntryId>,
     /// Who brought it, if it came over SMTP.
     pub via: Option<Via>,
-    /// What it was found to be, for whoever it is delivered to.
-    pub class: Option<&'static str>,
+    /// What it was found to be, if that is something special; the outer `None` means that nobody looked.
+    pub class: Option<Option<&'static str>>,
 }
 
 /// An SMTP client, for the Received field (RFC 5321 section 4.4).
@@ -281,10 +281,10 @@ impl Letter {
         // The running user did not write what comes over SMTP.
         let running = || if request.via.is_none() { process::full_name(envelope.origin.uid) } else { None };
         let message_id = request.message_id.as_ref().unwrap_or(&envelope.id);
-        // Whatever it says of itself; only we do.
-        header.remove(CLASS);
         if let Some(class) = request.class {
-            header.prepend(CLASS, class);
+            // Whatever it says of itself.
+            header.remove(CLASS);
+            class.into_iter().for_each(|class| header.prepend(CLASS, class));
         }
         complete(&mut header, &envelope, message_id, || request.full_name.or_else(running));
         Ok(Letter { envelope, header, rest, dot: request.dot, via: request.via })

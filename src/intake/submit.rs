@@ -154,7 +154,7 @@ fn by_kind(site: &Site, request: Request, args: &Args) -> anyhow::Result<Exit> {
     let (queue, class) = classify::queue(&request, &site.config.verp_patterns(), &beginning);
     let way = Way::open(site, queue)?;
     let mut input = io::Read::chain(beginning.as_slice(), input);
-    accept(&way, queue, Request { class, ..request }, &mut input, args)?;
+    accept(&way, queue, Request { class: Some(class), ..request }, &mut input, args)?;
     way.kick();
     Ok(Exit::Ok)
 }

@@ -130,7 +130,7 @@ impl Intake for Door<'_> {
             if queue != self.queue {
                 (self.queue, self.way) = (queue, None);
             }
-            requests.iter_mut().for_each(|request| request.class = class);
+            requests.iter_mut().for_each(|request| request.class = Some(class));
         }
         let mut content = io::Read::chain(beginning.as_slice(), content);
         let taken = self.open().and_then(|way| take(way, limits, requests, &mut content));
