@@ -171,7 +171,7 @@ fn a_complaint_suppresses_at_once() {
 fn the_hook_is_told_of_each_report_and_one_that_fails_is_told_again() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (told, fail) = (dir.path().join("told"), dir.path().join("fail"));
-    let site = site("", "");
+    let site = site("threshold = \"0.9\"", "");
     let hook = script(&site, "hook", &format!("[ -e {fail:?} ] && {{ echo no room; exit 75; }}\ncat >> {told:?}"));
     let before = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
     site.configure(&format!("{before}hook = [\"/bin/sh\", {:?}]\n", hook.display().to_string()));
@@ -189,7 +189,8 @@ fn the_hook_is_told_of_each_report_and_one_that_fails_is_told_again() {
         (object["address"].as_str(), object["to"].as_str()),
         (Some("bob@example.com"), Some("list@example.org"))
     );
-    assert_eq!((object["class"].as_str(), object["suppressed"].as_bool()), (Some("user-unknown"), Some(false)));
+    assert_eq!((object["class"].as_str(), object["suppressed"].as_bool()), (Some("user-unknown"), Some(true)));
+    assert_eq!(object["newly_suppressed"], true, "the first telling failed: {object}");
     assert_eq!(shown(&site, "bob@example.com")["bounces"], 1, "counted once");
     assert_eq!(site.list().len(), 0);
 }

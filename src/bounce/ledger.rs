@@ -108,7 +108,7 @@ pub struct Item<'a> {
 pub struct Outcome {
     pub score: f64,
     pub suppressed: bool,
-    /// By this report.
+    /// By this report, also if it is recorded again: whoever was to be told may not have been.
     pub newly: bool,
 }
 
@@ -318,12 +318,16 @@ fn record_one(
     let mut ask =
         db.prepare_cached("SELECT score, at, day, of_day, bounces, suppressed FROM address WHERE address = ?1")?;
     let known = ask
-        .query_row([&address], |row| Ok((score(row)?, row.get::<_, i64>(4)?, row.get::<_, Option<i64>>(5)?.is_some())))
+        .query_row([&address], |row| Ok((score(row)?, row.get::<_, i64>(4)?, row.get::<_, Option<i64>>(5)?)))
         .optional()?;
-    let (before, bounces, suppressed) = known.unwrap_or_default();
+    let (before, bounces, since) = known.unwrap_or_default();
+    let suppressed = since.is_some();
     let weight = report.weight(rules);
     if !new || weight.is_none() {
-        return Ok(Outcome { score: before.faded(at, rules), suppressed, newly: false });
+        let mut ask = db.prepare_cached("SELECT at FROM bounce WHERE entry = ?1 AND place = ?2")?;
+        let first: Option<i64> = ask.query_row(params![item.entry, place as i64], |row| row.get(0)).optional()?;
+        let newly = !new && suppressed && weight.is_some() && first == since;
+        return Ok(Outcome { score: before.faded(at, rules), suppressed, newly });
     }
     let after = before.with(weight.unwrap_or(0.0), at, rules);
     db.prepare_cached(
