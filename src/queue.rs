@@ -72,6 +72,15 @@ pub struct Message {
     pub len: u64,
 }
 
+/// Which entries a claim may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Single entries and those of jobs, in turn.
+    Any,
+    /// A single entry. Where there is none this costs next to nothing, so that it may be asked often.
+    Single,
+}
+
 /// What one claim attempt brought.
 #[derive(Debug)]
 pub enum Found<C> {
@@ -153,11 +162,12 @@ pub trait Queue {
     /// The start of a pass.
     fn cursor(&self) -> Self::Cursor;
 
-    /// Claims the next entry that is due at `now`. `reach` is told of each before it is opened, and answers whether to
-    /// take it. [`Found::Nothing`] ends the pass.
+    /// Claims the next entry that is due at `now`, of those that `which` asks for. `reach` is told of each before it is
+    /// opened, and answers whether to take it. [`Found::Nothing`] of [`Which::Any`] ends the pass.
     fn claim(
         &self,
         cursor: &mut Self::Cursor,
+        which: Which,
         now: Micros,
         reach: &mut dyn FnMut(&EntryId) -> bool,
     ) -> Result<Found<Self::Claim>, QueueError>;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use bulkmailer::intake::recipients;
 use bulkmailer::model::envelope::{Origin, VERP};
 use bulkmailer::model::{Address, Body, EntryId, Envelope, Micros};
-use bulkmailer::queue::{Claim, Found, Queue};
+use bulkmailer::queue::{Claim, Found, Queue, Which};
 use bulkmailer::spool::job::{JobFile, Kind};
 use bulkmailer::spool::{Spool, entry};
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ fn through_the_spool(envelope: &Envelope, message: &[u8]) -> (Envelope, Vec<u8>)
     let _ = draft.publish(Micros(1)).expect("published");
     let queue = &queue;
     let mut cursor = queue.cursor();
-    let found = queue.claim(&mut cursor, Micros(2), &mut |_| true).expect("a pass");
+    let found = queue.claim(&mut cursor, Which::Any, Micros(2), &mut |_| true).expect("a pass");
     let Found::Claim(claim) = found else { panic!("{found:?}") };
     let mut handed = claim.message(false).expect("a message");
     let mut read = Vec::new();

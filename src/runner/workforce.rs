@@ -208,6 +208,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
         kept: Vec::new(),
         cursor: None,
         ahead: None,
+        shown: false,
         crowded: 0,
         stopped: false,
     };

@@ -32,7 +32,7 @@ use super::{SpoolError, entry};
 use crate::model::verdict::Kind;
 use crate::model::{Address, EntryId, Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
-use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Storm, Stuck};
+use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Storm, Stuck, Which};
 use crate::sys::{dir, fault, lock};
 
 /// So many journals may wait for a sync before a worker makes one.
@@ -200,11 +200,12 @@ impl<'q> Queue for &'q SpoolQueue {
     fn claim(
         &self,
         cursor: &mut Cursor,
+        which: Which,
         now: Micros,
         reach: &mut dyn FnMut(&EntryId) -> bool,
     ) -> Result<Found<SpoolClaim<'q>>, SpoolError> {
         let queue: &'q SpoolQueue = self;
-        while let Some(spot) = cursor.next(queue, now)? {
+        while let Some(spot) = cursor.next(queue, which, now)? {
             if !reach(&spot.name.id) {
                 continue;
             }

@@ -6,7 +6,8 @@
 //!
 //! Three lanes take turns, an entry each: single entries, the jobs that were there when the pass began, and those that
 //! came since. So one mail never waits behind a batch, nor a small batch behind a campaign, nor the campaign behind ever
-//! more small ones. What came since is known by `wake`, which is looked at after each entry.
+//! more small ones. What came since is known by `wake`, which is looked at after each entry. A list post's entry has many
+//! groups of recipients: between two of them a worker asks for a single entry alone.
 //!
 //! A job whose folder is locked is still being published, and is passed over; `wake` follows its commit.
 //!
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use super::SpoolError;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use crate::model::Micros;
+use crate::queue::Which;
 use crate::sys::dir;
 
 const CHUNK: usize = 1_024;
@@ -97,9 +99,16 @@ impl Cursor {
     }
 
     /// The next entry that is due, by its name. It may be gone, or in other hands.
-    pub fn next(&mut self, queue: &SpoolQueue, now: Micros) -> Result<Option<Spot>, SpoolError> {
-        self.look_at_wake(queue);
-        for _ in 0..self.lanes.len() {
+    pub fn next(&mut self, queue: &SpoolQueue, which: Which, now: Micros) -> Result<Option<Spot>, SpoolError> {
+        self.look_at_wake(queue, which);
+        let turns = match which {
+            Which::Any => self.lanes.len(),
+            Which::Single => {
+                self.turn = SINGLES + self.lanes.len() - 1;
+                1
+            }
+        };
+        for _ in 0..turns {
             self.turn = (self.turn + 1) % self.lanes.len();
             if let Some(name) = self.lanes[self.turn].next(queue, now, &mut self.random)? {
                 return Ok(Some(Spot { state: State::Ready, name }));
@@ -109,9 +118,9 @@ impl Cursor {
     }
 
     /// What came meanwhile has its turn: new jobs at once, single entries when the lane has seen the last of the others.
-    fn look_at_wake(&mut self, queue: &SpoolQueue) {
+    fn look_at_wake(&mut self, queue: &SpoolQueue, which: Which) {
         let woken = queue.woken();
-        if woken != self.jobs_woken && Instant::now() >= self.rest_until {
+        if which == Which::Any && woken != self.jobs_woken && Instant::now() >= self.rest_until {
             self.jobs_woken = woken;
             let mut jobs = self.new_jobs(queue);
             self.lanes[NEW].todo.append(&mut jobs);

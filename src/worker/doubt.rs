@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::board::{ID_WORDS, WHY_WORDS, get_text, put_text};
 use super::{Hand, Worker};
 use crate::model::{Address, EntryId, Reason, Verdict};
-use crate::queue::{Claim, Queue};
+use crate::queue::{Claim, Queue, Which};
 use crate::sys::clock;
 use crate::transport::Transport;
 
@@ -245,7 +245,7 @@ impl<Q: Queue> Worker<'_, Q> {
         let marks = doubts.since().map(|since| doubts.marks(since)).unwrap_or_default();
         let mut best: Option<(u8, Q::Claim)> = None;
         for _ in 0..LOOKED_AT {
-            let Some(claim) = self.next() else { break };
+            let Some(claim) = self.next(Which::Any) else { break };
             let mark = Mark::of(&claim, claim.open().first());
             let new = |same: fn(&Mark, &Mark) -> bool| u8::from(!marks.iter().any(|other| same(&mark, other)));
             let merit = match self.noted.get(claim.id().as_str()) {

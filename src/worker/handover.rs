@@ -5,14 +5,14 @@
 use std::time::{Duration, Instant};
 
 use super::board::Counter;
-use super::{Hand, MARGIN, Try, Worker, doubt};
+use super::{Hand, MARGIN, SEARCH, Try, Worker, doubt};
 use crate::config::OnCrash;
 use crate::events::{self, Event};
 use crate::model::address::BadAddress;
 use crate::model::envelope::verp_delimiters;
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::retry;
-use crate::queue::{AttemptNote, Begun, Claim, Queue, QueueError};
+use crate::queue::{AttemptNote, Begun, Claim, Queue, QueueError, Which};
 use crate::sys::{clock, fault};
 use crate::transport::{Handover, Letter, Transport};
 
@@ -52,16 +52,43 @@ impl<Q: Queue> Worker<'_, Q> {
         if self.board.doubts().since().is_some() || !self.pace.has_tokens() {
             return;
         }
-        if !rest.is_empty() {
-            return self.show(current, rest, verp, visit);
-        }
         if self.ahead.is_none() {
-            self.ahead = self.next().and_then(|claim| self.prepare(claim, false));
+            if rest.is_empty() {
+                self.ahead = self.next(Which::Any).and_then(|claim| self.prepare(claim, false));
+            } else {
+                self.ahead = self.single_between(current, rest, false);
+            }
             self.slot.begin(current.id(), limit);
+        }
+        self.shown = true;
+        if !rest.is_empty() && !self.ahead.as_ref().is_some_and(|hand| goes_between(hand, current)) {
+            return self.show(current, rest, verp, visit);
         }
         if let Some(Hand { claim, rest, .. }) = self.ahead.as_ref().filter(|hand| !hand.rest.is_empty()) {
             self.show(claim, rest, verp, visit);
         }
+    }
+
+    /// A single mail that has its turn before `rest` of the same job's entry is handed over.
+    pub(super) fn single_between(
+        &mut self,
+        current: &Q::Claim,
+        rest: &[usize],
+        shares_verdicts: bool,
+    ) -> Option<Hand<Q::Claim>> {
+        if self.shown || self.ahead.is_some() {
+            return self.ahead.take_if(|hand| goes_between(hand, current));
+        }
+        // In doubt it is chosen with care who is next; bounces are read one after another.
+        let none = rest.is_empty() || current.id().job().is_none() || self.bounces.is_some();
+        if none || self.board.doubts().since().is_some() {
+            return None;
+        }
+        let single = self.next(Which::Single).and_then(|claim| self.prepare(claim, shares_verdicts));
+        if single.is_none() {
+            self.slot.begin(current.id(), SEARCH);
+        }
+        single
     }
 
     /// Shows the first group of `rest`.
@@ -110,6 +137,7 @@ impl<Q: Queue> Worker<'_, Q> {
         fault::instant("worker.handing");
         let signals = self.signals;
         let facts = (limit, transport.verp());
+        self.shown = false;
         // One that is about to be let in counts, or the others would call the sink down.
         self.slot.keeps_open(transport.has_sessions());
         let mut next = |visit: &mut dyn FnMut(Letter<'_>)| self.look_ahead(claim, rest, facts, visit);
@@ -249,6 +277,11 @@ impl Try {
             | Verdict::Suppressed(_) => verdict,
         }
     }
+}
+
+/// Whether `hand` is a single entry, and `current` one of a job.
+fn goes_between<C: Claim>(hand: &Hand<C>, current: &C) -> bool {
+    hand.claim.id().job().is_none() && current.id().job().is_some()
 }
 
 /// Takes the announcement of a hand-over back.

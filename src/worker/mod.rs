@@ -5,6 +5,9 @@
 //! told of failures ([`notices`]) and the entry is settled. What cannot be journaled beforehand is not handed over; what
 //! cannot be settled afterwards is passed over to the end of the run.
 //!
+//! Nobody waits behind a long entry: between two groups of one that is part of a job, a single mail that came since has its
+//! turn, and then the next group.
+//!
 //! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
 //! recipient: a group that a command refuses with one status is handed over again one by one, and whoever was deferred is
 //! alone the next time.
@@ -31,7 +34,7 @@ use crate::config::{self, OnCrash};
 use crate::events;
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Exit, Micros, Reason, Verdict};
-use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck};
+use crate::queue::{AttemptNote, Claim, End, Found, Queue, QueueError, Stuck, Which};
 use crate::sys::clock;
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
@@ -79,8 +82,10 @@ pub struct Worker<'a, Q: Queue> {
     pub kept: Vec<Kept<Q::Claim>>,
     /// The way through the entries of this pass.
     pub cursor: Option<Q::Cursor>,
-    /// What was claimed while something else was in flight, and is handed over next.
+    /// What is handed over next: claimed while something else was in flight, or half done.
     pub ahead: Option<Hand<Q::Claim>>,
+    /// The transport was shown what comes next, and may have begun it.
+    pub shown: bool,
     /// How often in a row the sink had no place for this worker.
     pub crowded: u32,
     /// A person stopped the queue.
@@ -160,7 +165,7 @@ impl<Q: Queue> Worker<'_, Q> {
                 Some(hand) => Some(hand),
                 None => {
                     let found = match doubt {
-                        false => self.next(),
+                        false => self.next(Which::Any),
                         true if self.may_probe() => self.candidate(),
                         true => continue,
                     };
@@ -185,8 +190,8 @@ impl<Q: Queue> Worker<'_, Q> {
         claimed
     }
 
-    /// Claims the next entry that is due.
-    fn next(&mut self) -> Option<Q::Claim> {
+    /// Claims the next entry that is due, of those that `which` asks for.
+    fn next(&mut self, which: Which) -> Option<Q::Claim> {
         while !self.must_stop() {
             let (board, slot) = (self.board, self.slot);
             let cursor = self.cursor.as_mut()?;
@@ -195,7 +200,7 @@ impl<Q: Queue> Worker<'_, Q> {
                 slot.begin(id, SEARCH);
                 !board.is_listed(List::Stuck, id)
             };
-            match self.queue.claim(cursor, clock::now(), &mut reach) {
+            match self.queue.claim(cursor, which, clock::now(), &mut reach) {
                 // It was listed while we locked it.
                 Ok(Found::Claim(claim)) if board.is_listed(List::Stuck, claim.id()) => {}
                 Ok(Found::Claim(claim)) => {
@@ -308,7 +313,12 @@ impl<Q: Queue> Worker<'_, Q> {
             let group = self.hand_over(&mut claim, group, &rest, &mut attempt, transport);
             self.end_session(transport);
             match group {
-                Group::Answered => {}
+                Group::Answered => {
+                    if let Some(single) = self.single_between(&claim, &rest, transport.shares_verdicts()) {
+                        self.ahead = Some(Hand { claim, attempt, rest });
+                        return self.go_on(single, transport);
+                    }
+                }
                 Group::Refused(group) => {
                     attempt.alone = group.len();
                     rest.splice(0..0, group);
