@@ -191,6 +191,28 @@ fn the_sender_that_verp_made_tells_who_bounced() {
     assert_eq!((found.kind, told(&found)), (Kind::Ordinary, vec![]));
 }
 
+/// mlmmj's senders begin with a number, and others with what we have never seen.
+#[test]
+fn what_a_list_manager_puts_before_the_recipient_is_no_part_of_him() {
+    let patterns = [VERP.to_owned()];
+    let reported = |to: &str, recipient: &str| {
+        let to: Address = to.parse().expect("an address");
+        let arrival = Arrival { null_sender: Some(true), recipient: Some(&to), verp: &patterns };
+        let fields = format!("Final-Recipient: rfc822; {recipient}\nAction: failed\nStatus: 5.1.1");
+        read(&arrival, report("It failed.", &fields).as_bytes()).reports.remove(0).recipient.as_str().to_owned()
+    };
+    for (to, recipient, found) in [
+        ("news+bounces-1-bob=example.com@example.org", "bob@example.com", "bob@example.com"),
+        ("news+bounces-12-bob=example.com@example.org", "robert@internal.example.net", "bob@example.com"),
+        ("news+bounces-confsub-567ef4f3276cce8b-bob=example.com@example.org", "r@example.net", "bob@example.com"),
+        ("news+b_77_bob=example.com@example.org", "Bob@example.com", "Bob@example.com"),
+        ("news+bounces-bob=example.com@example.org", "r@example.net", "bounces-bob@example.com"),
+        ("news+kbob=example.com@example.org", "bob@example.com", "kbob@example.com"),
+    ] {
+        assert_eq!(reported(to, recipient), found, "{to}");
+    }
+}
+
 #[test]
 fn a_complaint_names_who_complained_and_no_other_feedback_is_one() {
     let feedback = |kind: &str, more: &str| {

@@ -10,7 +10,7 @@ fn contrib(inside: &str) -> PathBuf {
 
 #[test]
 fn the_scripts_are_in_order() {
-    let scripts = ["network/bulkmailer", "laptop/msmtpq"].map(contrib);
+    let scripts = ["network/bulkmailer", "laptop/msmtpq", "lists/mlmmj"].map(contrib);
     for script in &scripts {
         assert_eq!(script.metadata().expect("a script").permissions().mode() & 0o111, 0o111, "{}", script.display());
     }

@@ -16,6 +16,7 @@ pub const READ_MAX: usize = 1 << 20;
 /// Bytes that are looked at as words where a message has no parts that could be told apart.
 const WORDS_MAX: usize = 64 << 10;
 
+static SERIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(texts::SERIAL).ok());
 static WRITERS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::WRITERS, " ")));
 static SUBJECTS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::SUBJECTS, " +")));
 static DAEMONS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::DAEMONS));
@@ -40,6 +41,7 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
     let signs = Signs::of(top, parts, arrival);
     let original = Original::of(parts);
     let verp = arrival.recipient.and_then(|to| arrival.verp.iter().find_map(|pattern| verp_recipient(pattern, to)));
+    let verp = verp.map(without_serial);
     if let Some(reading) = complaint(top, parts, &original, verp.as_ref()) {
         return reading;
     }
@@ -69,7 +71,7 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
     // Whom a report names that came to the sender of one recipient: him, as he was written to.
     if let Some(recipient) = verp {
         match reports.as_mut_slice() {
-            [report] => report.recipient = recipient,
+            [report] if !is_longer(&recipient, &report.recipient) => report.recipient = recipient,
             [] if arrival.null_sender == Some(true) && signs.writes_reports() && !signs.is_answer => {
                 reports.push(untold(recipient, &signs));
             }
@@ -80,6 +82,18 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
         true => ordinary(),
         false => Reading { kind: Kind::Bounce, reports, message_id: original.message_id },
     }
+}
+
+/// A recipient of VERP's without what a list manager put before him.
+fn without_serial(recipient: Address) -> Address {
+    let bare = SERIAL.as_ref().map(|serial| serial.replace(recipient.as_str(), "$1"));
+    bare.and_then(|bare| bare.parse().ok()).unwrap_or(recipient)
+}
+
+/// Whether `verp` is `reported` with something before it, which a list manager put there and we do not know.
+fn is_longer(verp: &Address, reported: &Address) -> bool {
+    let (long, short) = (verp.as_str().to_ascii_lowercase(), reported.as_str().to_ascii_lowercase());
+    long.strip_suffix(&short).is_some_and(|before| before.ends_with(['-', '+', '.', '_', '=']))
 }
 
 fn ordinary() -> Reading {

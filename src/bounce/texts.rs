@@ -1,6 +1,9 @@
 //! What MTAs say in their own words: the tables that `text` reads by. A space stands for any white space, line ends and the
 //! marks of quoting and framing included; the rest are regular expressions, whatever the case.
 
+/// A recipient with what a list manager puts before him in the senders of VERP.
+pub(super) const SERIAL: &str = r"^bounces-(?:[0-9]+|[a-z]+-[0-9a-f]{16})-([^@]+@.+)$";
+
 /// Addresses follow, one a line, or on the same line.
 pub(super) const LISTS: &[&str] = &[
     // Exim, kundenserver and their kin.
