@@ -85,7 +85,7 @@ fn one_that_is_killed_between_two_groups_repeats_nothing() {
         site.feed(&["submit", "-f", "l@example.org", "--recipients", list], support::message(1).as_bytes());
         site.submit(2, &["s@y.example"]);
         site.submit(3, &["s@y.example"]);
-        let trap = Trap::new(&site, &point);
+        let trap = Trap::new(&site, point);
         trap.run(&site, &["run"]);
         assert!(trap.was_met(), "{point}");
         support::crash::drain(&site);
