@@ -163,6 +163,53 @@ fn a_report_in_words_is_read_whoever_wrote_it() {
     }
 }
 
+/// Exim and OpenSMTPD say in words alone why it failed.
+#[test]
+fn words_tell_what_fields_leave_out() {
+    let fields = |who: &str, action: &str, status: &str| {
+        format!("Final-Recipient: rfc822; {who}@example.com\nAction: {action}\nStatus: {status}")
+    };
+    let failed = "An error has occurred while attempting to deliver a message for\n    the following list of recipients:\n\n\
+                  bob@example.com: 552 5.2.2 <bob@example.com>: over quota\n\nBelow is an attachment of the message:\n";
+    let found = reading(&report(failed, &fields("bob", "failed", "5.0.0")));
+    assert_eq!(told(&found), [("bob@example.com", Action::Failed, Some("5.2.2"), Class::MailboxFull)]);
+    assert_eq!(
+        (found.reports[0].text.as_str(), found.reports[0].reply),
+        ("552 5.2.2 <bob@example.com>: over quota", Some(552))
+    );
+    let two = "The following address(es) failed:\n\n  bob@example.com\n    Unrouteable address\n\n  al@example.com\n    \
+               mailbox is full\n";
+    let both = format!("{}\n\n{}", fields("bob", "failed", "5.0.0"), fields("al", "failed", "5.0.0"));
+    assert_eq!(
+        told(&reading(&report(two, &both))),
+        [
+            ("bob@example.com", Action::Failed, Some("5.0.0"), Class::UserUnknown),
+            ("al@example.com", Action::Failed, Some("5.0.0"), Class::MailboxFull)
+        ]
+    );
+    // But not whether it failed, nor what the fields say better.
+    let text =
+        "Your message could not be delivered to the following recipients:\n\nbob@example.com: 550 5.1.1 unknown\n";
+    let found = reading(&report(text, &fields("bob", "delayed", "4.0.0")));
+    assert_eq!(told(&found), [("bob@example.com", Action::Delayed, Some("4.0.0"), Class::UserUnknown)]);
+    let found = reading(&report(text, &fields("bob", "failed", "5.7.26")));
+    assert_eq!(told(&found), [("bob@example.com", Action::Failed, Some("5.7.26"), Class::Policy)]);
+}
+
+/// Postfix says "Recipient address rejected" before whatever the reason is.
+#[test]
+fn an_address_that_is_rejected_is_not_always_unknown() {
+    for (said, class) in [
+        ("550 5.1.1 <bob@example.com>: Recipient address rejected: User unknown", Class::UserUnknown),
+        ("550 Recipient address rejected", Class::UserUnknown),
+        ("554 5.7.1 <bob@example.com>: Recipient address rejected: Access denied", Class::Policy),
+        ("450 4.3.2 <bob@example.com>: Recipient address rejected: Come back later", Class::System),
+    ] {
+        let fields = format!("Final-Recipient: rfc822; bob@example.com\nAction: failed\nDiagnostic-Code: smtp; {said}");
+        assert_eq!(reading(&report("It failed.", &fields)).reports[0].class, class, "{said}");
+    }
+}
+
 #[test]
 fn a_name_without_a_domain_is_found_behind_lines_that_look_empty() {
     for gap in ["", "\n\n", "\u{3000}\n", "\u{3000}\u{3000}\n\u{a0}\n"] {

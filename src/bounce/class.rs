@@ -9,7 +9,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use super::Class;
 
 /// Statuses that tell enough, without their first digit.
-const STATUSES: [(&str, Class); 25] = [
+const STATUSES: [(&str, Class); 26] = [
     ("1.1", Class::UserUnknown),
     ("1.2", Class::DomainUnknown),
     ("1.3", Class::UserUnknown),
@@ -20,6 +20,7 @@ const STATUSES: [(&str, Class); 25] = [
     ("2.1", Class::MailboxDisabled),
     ("2.2", Class::MailboxFull),
     ("2.3", Class::TooLarge),
+    ("3.2", Class::System),
     ("3.4", Class::TooLarge),
     ("4.3", Class::Network),
     ("4.6", Class::Loop),
@@ -65,7 +66,7 @@ const WORDS: [(&str, Class); 12] = [
         Class::DomainUnknown,
     ),
     (
-        r"user.?unknown|unknown.?(user|recipient|address|local|mailbox)|(unknown or illegal|illegal|invalid|bad|incorrect).{0,20}(user|recipient|address|mailbox|alias|destination)|no such.{0,20}(user|mailbox|recipient|person|account|address|name|addressee)|no (mailbox|user|account|one|valid recipients?)\b.{0,30}(here|by that|with that|name|were found|found)|(user|mailbox|recipient|account|address|alias|person|addressee|name).{0,40}(not (exist|found|known|listed|recogni[sz]ed|valid|in the directory)|n't exist|unknown|is invalid|no longer valid|wrong)|does(n't| not) (exist|have an?)|mailbox unavailable|no matches|not a valid (user|mailbox|recipient)|not our customer|recipient address rejected|address rejected|unroute?able (mail|address)|unknown$|is unknown|unavailable: user|unavailable mailbox|(e-mail users|like recipient)",
+        r"user.?unknown|unknown.?(user|recipient|address|local|mailbox)|(unknown or illegal|illegal|invalid|bad|incorrect).{0,20}(user|recipient|address|mailbox|alias|destination)|no such.{0,20}(user|mailbox|recipient|person|account|address|name|addressee)|no (mailbox|user|account|one|valid recipients?)\b.{0,30}(here|by that|with that|name|were found|found)|(user|mailbox|recipient|account|address|alias|person|addressee|name).{0,40}(not (exist|found|known|listed|recogni[sz]ed|valid|in the directory)|n't exist|unknown|is invalid|no longer valid|wrong)|does(n't| not) (exist|have an?)|mailbox unavailable|no matches|not a valid (user|mailbox|recipient)|not our customer|address rejected([^:]|$)|unroute?able (mail|address)|unknown$|is unknown|unavailable: user|unavailable mailbox|(e-mail users|like recipient)",
         Class::UserUnknown,
     ),
     (

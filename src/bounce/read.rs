@@ -49,6 +49,9 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
         return Reading { kind: Kind::AutoReply, reports: Vec::new(), message_id: original.message_id };
     }
     let mut reports = delivery_reports(top, parts, &signs);
+    if reports.iter().any(|report| report.text.is_empty()) {
+        complete(&mut reports, &in_words(parts, &signs));
+    }
     if reports.is_empty() && !signs.is_answer && signs.writes_reports() {
         reports = in_words(parts, &signs);
         // A gateway may put a report into a message of its own.
@@ -306,6 +309,24 @@ fn delivery_reports(top: &Part<'_>, parts: &[Part<'_>], signs: &Signs) -> Vec<Re
         new
     });
     reports
+}
+
+/// Adds what the words say to fields that say only that it failed, as those of Exim and OpenSMTPD do.
+fn complete(reports: &mut [Report], words: &[Report]) {
+    for report in reports.iter_mut().filter(|report| report.text.is_empty()) {
+        let same = |other: &&Report| other.recipient.as_str().eq_ignore_ascii_case(report.recipient.as_str());
+        let Some(told) = words.iter().find(same) else { continue };
+        let is_vague = |status: &String| status.ends_with(".0.0");
+        let as_severe = |status: &&String| report.status.as_ref().is_none_or(|own| own[..1] == status[..1]);
+        if report.status.as_ref().is_none_or(is_vague) {
+            report.status = told.status.as_ref().filter(as_severe).or(report.status.as_ref()).cloned();
+        }
+        report.reply = report.reply.or(told.reply);
+        if report.class == Class::Unknown && matches!(report.action, Action::Failed | Action::Delayed) {
+            report.class = told.class;
+        }
+        report.text.clone_from(&told.text);
+    }
 }
 
 /// What the words of the first texts tell.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::{Regex, RegexBuilder};
 
 use super::fields::one_line;
-use super::{Action, Report, class, texts};
+use super::{Action, Class, Report, class, texts};
 use crate::model::Address;
 
 /// The most of a text that is looked at, and the most recipients.
@@ -127,17 +127,28 @@ pub(super) fn read(text: &str, writer: &Writer) -> Vec<Report> {
         let said = &text[from..cut(text, to.min(from + SAID_MAX)).max(from)];
         // All that is said is said of the only one.
         let whole = &text[..cut(text, SAID_MAX)];
-        let one = |said: &str| (class::status_in(said), class::reply_in(said));
-        let (status, reply) = match one(said) {
-            (None, None) if alone => one(whole),
-            told => told,
-        };
-        let told = class::class(status.as_deref(), reply, said);
-        let class = if alone && told == super::Class::Unknown { class::class(None, reply, whole) } else { told };
-        let words = said.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '(' | '[' | '"' | '#'));
+        // What stands beside him says most, then what comes before the next one.
+        let beside = paragraph(said);
+        let one =
+            |said: &str| Some((class::status_in(said), class::reply_in(said))).filter(|told| *told != (None, None));
+        let told = one(beside).or_else(|| one(said)).or_else(|| one(whole).filter(|_| alone));
+        let (status, reply) = told.unwrap_or_default();
+        let known = |class: &Class| *class != Class::Unknown;
+        let class = [beside, said].map(|said| class::class(status.as_deref(), reply, said)).into_iter().find(known);
+        let class =
+            class.or_else(|| Some(class::class(None, reply, whole)).filter(|_| alone)).unwrap_or(Class::Unknown);
+        let words = if beside.is_empty() { said } else { beside };
+        let words = words.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '(' | '[' | '"' | '#'));
         Report { recipient, action, status, reply, class, remote: None, text: one_line(words) }
     };
     found.into_iter().zip(ends).map(report).collect()
+}
+
+/// The first lines of `said` that say anything, up to an empty one; nothing if that is said below an empty line.
+fn paragraph(said: &str) -> &str {
+    let end = said.find("\n\n").unwrap_or(said.len());
+    let first = &said[..end];
+    if first.chars().filter(|c| c.is_alphabetic()).count() > 3 { first } else { "" }
 }
 
 /// Those of the candidates who are told of, once each: where each stands, and it.

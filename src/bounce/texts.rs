@@ -11,6 +11,8 @@ pub(super) const LISTS: &[&str] = &[
     r"could not be delivered to (one or more of |all of )?its recipients",
     r"address(es)? to which the message has not yet been delivered (is|are)",
     r"message has not yet been delivered to the following",
+    // OpenSMTPD.
+    r"for the following list of recipients",
     // Sendmail.
     r"following addresses had (permanent |transient )?(fatal |non-fatal |delivery )?(errors|problems)",
     // qmail and what descends from it.
