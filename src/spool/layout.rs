@@ -212,6 +212,8 @@ impl Spool {
         for folder in ["tmp", "ready", "hold", "failed", "corrupt", "journal", "jobs"] {
             dir::make(&self.dir, &format!("{name}/{folder}"))?;
         }
+        // Batches and jobs are built there.
+        dir::keep_apart(&dir::open_at(&self.dir, &format!("{name}/tmp"))?);
         for bucket in 0..=u8::MAX {
             dir::make(&self.dir, &format!("{name}/ready/{bucket:02x}"))?;
         }

@@ -104,6 +104,13 @@ pub fn bounces(tools: &Tools) {
     println!("{:<44} {:.1} µs", "a recipient looked up", each * 1e6);
 }
 
+/// Seconds of processors that the children that have ended used, in hundredths.
+fn used() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("proc(5)");
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).expect("a name");
+    fields.skip(13).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0).sum()
+}
+
 /// What a bulk delivery and a heap of bounces cost those who wait for their mail: a list post drains, with a run of its own as
 /// cron has it, bounces lie in their queue, and posts come in.
 pub fn queues(tools: &Tools) {
@@ -145,12 +152,22 @@ pub fn queues(tools: &Tools) {
     // A queue is there once something was in it.
     submit(posts);
     let start = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), used());
     let mut runs = [start("inbound"), start("bounce"), start("outbound")];
     (0..posts).for_each(&submit);
     let submitted = began.elapsed();
+    // What they used is known once they have ended.
+    let mut others = used() - before;
     runs[2].wait().expect("it ends");
-    let among = rate(recipients, began.elapsed());
+    let (took, before) = (began.elapsed(), used());
+    let among = rate(recipients, took);
+    for run in &mut runs[..2] {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a pid"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it lives");
+        run.wait().expect("it ends");
+    }
+    others += used() - before;
+    let cores = std::thread::available_parallelism().expect("a number").get() as f64;
     let lines = || std::fs::read_to_string(site.spool().join("events").join(format!("{}.jsonl", clock::now().day())));
     let events: Vec<serde_json::Value> =
         lines().expect("events").lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -162,11 +179,6 @@ pub fn queues(tools: &Tools) {
     let mut waits: Vec<f64> = events.iter().filter(|event| event["queue"] == "inbound").filter_map(wait).collect();
     waits.sort_by(f64::total_cmp);
     let read = events.iter().filter(|event| event["queue"] == "bounce").count();
-    for run in &mut runs[..2] {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a pid"));
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it lives");
-        run.wait().expect("it ends");
-    }
     let last = waits.last().copied().unwrap_or(f64::NAN);
     println!(
         "{:<44} median {:.0} ms, longest {:.0} ms, of {} posts in {:.0} s",
@@ -176,6 +188,11 @@ pub fn queues(tools: &Tools) {
         waits.len(),
         submitted.as_secs_f64()
     );
-    println!("{:<44} {among:.0} recipients/s, alone {alone:.0}, ratio {:.2}", "outbound meanwhile", among / alone);
+    println!(
+        "{:<44} {among:.0} recipients/s, alone {alone:.0}: it fell by {:.2}, and the others used {:.2} of the processors",
+        "outbound meanwhile",
+        1.0 - among / alone,
+        others / (took.as_secs_f64() * cores)
+    );
     println!("{:<44} {read} of {waiting}", "bounces read meanwhile");
 }

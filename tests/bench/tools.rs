@@ -55,6 +55,8 @@ impl Tools {
     /// An empty folder in memory or on the disk that the build lies on.
     pub fn place(&self, memory: bool) -> Place {
         let parent = if memory { "/dev/shm" } else { env!("CARGO_TARGET_TMPDIR") };
+        // Where one side has removed its files the other would be slow to make some.
+        bulkmailer::sys::dir::keep_apart(&std::fs::File::open(parent).expect("a folder"));
         let dir = tempfile::tempdir_in(parent).expect("a folder to work in");
         let path = dir.path().to_owned();
         if memory {
