@@ -111,6 +111,14 @@ fn used() -> f64 {
     fields.skip(13).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0).sum()
 }
 
+/// Seconds of processors that others than this machine had, and that nothing was done in because the disk was waited for.
+fn lost() -> [f64; 2] {
+    let stat = std::fs::read_to_string("/proc/stat").expect("proc(5)");
+    let ticks: Vec<f64> =
+        stat.lines().next().expect("a line").split_whitespace().skip(1).flat_map(str::parse).collect();
+    [ticks[7] / 100.0, ticks[4] / 100.0]
+}
+
 /// What a bulk delivery and a heap of bounces cost those who wait for their mail: a list post drains, with a run of its own as
 /// cron has it, bounces lie in their queue, and posts come in.
 pub fn queues(tools: &Tools) {
@@ -152,14 +160,14 @@ pub fn queues(tools: &Tools) {
     // A queue is there once something was in it.
     submit(posts);
     let start = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
-    let (began, before) = (Instant::now(), used());
+    let (began, before, lost_before) = (Instant::now(), used(), lost());
     let mut runs = [start("inbound"), start("bounce"), start("outbound")];
     (0..posts).for_each(&submit);
     let submitted = began.elapsed();
     // What they used is known once they have ended.
     let mut others = used() - before;
     runs[2].wait().expect("it ends");
-    let (took, before) = (began.elapsed(), used());
+    let (took, before, lost_after) = (began.elapsed(), used(), lost());
     let among = rate(recipients, took);
     for run in &mut runs[..2] {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a pid"));
@@ -193,6 +201,13 @@ pub fn queues(tools: &Tools) {
         "outbound meanwhile",
         1.0 - among / alone,
         others / (took.as_secs_f64() * cores)
+    );
+    let share = |at: usize| (lost_after[at] - lost_before[at]) / (took.as_secs_f64() * cores);
+    println!(
+        "{:<44} {:.2} stolen by other machines, {:.2} waiting for the disk",
+        "    and of the processors",
+        share(0),
+        share(1)
     );
     println!("{:<44} {read} of {waiting}", "bounces read meanwhile");
 }
