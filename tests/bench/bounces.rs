@@ -1,6 +1,7 @@
 //! Bounces read and recorded, and recipients looked up, with a ledger that knows a million addresses.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bulkmailer::bounce::ledger::{Item, Ledger};
@@ -9,6 +10,7 @@ use bulkmailer::model::{Address, Micros};
 use bulkmailer::policy::score::Rules;
 use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
+use nix::time::{ClockId, clock_gettime};
 
 use super::rows::{Site, rate};
 use super::tools::{Tools, median, memory_of, time_of};
@@ -119,6 +121,29 @@ fn lost() -> [f64; 2] {
     [ticks[7] / 100.0, ticks[4] / 100.0]
 }
 
+/// Runs `work` beside loops that use `share` of the processors and do nothing else.
+fn beside_loops<R>(share: f64, work: impl FnOnce() -> R) -> R {
+    let over = AtomicBool::new(false);
+    let cpu = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock"));
+    let one = || {
+        let began = Instant::now();
+        while !over.load(Ordering::Relaxed) {
+            if cpu().as_secs_f64() < share * began.elapsed().as_secs_f64() {
+                let until = cpu() + Duration::from_millis(1);
+                while cpu() < until {}
+            } else {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..std::thread::available_parallelism().expect("a number").get()).for_each(|_| drop(scope.spawn(one)));
+        let result = work();
+        over.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
 /// What a bulk delivery and a heap of bounces cost those who wait for their mail: a list post drains, with a run of its own as
 /// cron has it, bounces lie in their queue, and posts come in.
 pub fn queues(tools: &Tools) {
@@ -196,11 +221,20 @@ pub fn queues(tools: &Tools) {
         waits.len(),
         submitted.as_secs_f64()
     );
+    let others = others / (took.as_secs_f64() * cores);
+    // As much as that costs on this machine.
+    post(recipients / 4);
+    let again = beside_loops(others, || time_of(&mut site.command(&["run", "--queue", "outbound"])));
+    let again = rate(recipients / 4, again);
     println!(
-        "{:<44} {among:.0} recipients/s, alone {alone:.0}: it fell by {:.2}, and the others used {:.2} of the processors",
+        "{:<44} {among:.0} recipients/s, alone {alone:.0}: it fell by {:.2}, and the others used {others:.2} of the processors",
         "outbound meanwhile",
         1.0 - among / alone,
-        others / (took.as_secs_f64() * cores)
+    );
+    println!(
+        "{:<44} {again:.0} recipients/s: it fell by {:.2}",
+        "    beside loops that use as much",
+        1.0 - again / alone
     );
     let share = |at: usize| (lost_after[at] - lost_before[at]) / (took.as_secs_f64() * cores);
     println!(
