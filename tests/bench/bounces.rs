@@ -149,11 +149,13 @@ fn beside_loops<R>(share: f64, work: impl FnOnce() -> R) -> R {
 pub fn queues(tools: &Tools) {
     let (recipients, waiting, posts) = (tools.scale(200_000), tools.scale(100_000), tools.scale(2_000));
     let dir = tools.place(false);
-    let sink = super::smtp::Sink::start();
-    let table = "workers = 4\nmax_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
+    // An MTA has many processes, and smtp-sink is one: it would wait for its turn among all of ours.
+    let sinks: Vec<super::smtp::Sink> = (0..4).map(|_| super::smtp::Sink::start()).collect();
+    let connect: Vec<String> = sinks.iter().map(|sink| format!("tcp:127.0.0.1:{}", sink.port)).collect();
+    let table = "max_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
                  [queue.inbound]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n";
     let more = format!("[transport.m]\nkind = \"maildir\"\npath = {:?}\n", dir.path().join("in"));
-    let smtp = format!("kind = \"smtp\"\nconnect = \"tcp:127.0.0.1:{}\"\n{more}", sink.port);
+    let smtp = format!("kind = \"smtp\"\nconnect = {connect:?}\n{more}");
     let site = Site::through(dir.path(), &smtp, table);
     let list = dir.path().join("list");
     let post = |count: u32| {
