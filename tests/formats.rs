@@ -1,6 +1,7 @@
 //! What was written is read: entries through the spool, addresses through everything that prints them.
 
 use std::io::{Read, Write};
+use std::process::Command;
 
 use bulkmailer::intake::recipients;
 use bulkmailer::model::envelope::{Origin, VERP};
@@ -144,4 +145,25 @@ fn an_entry_with_as_many_recipients_as_the_limits_allow_comes_back() {
     let (read, message) = through_the_spool(&envelope, b"To: x@y\n\nbody\n");
     assert!(read == envelope);
     assert_eq!(message, b"To: x@y\n\nbody\n");
+}
+
+/// Skipped, with a word, where the file system knows no such attribute.
+#[test]
+fn what_is_built_in_tmp_is_kept_apart() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let probe = temp.path().join("probe");
+    std::fs::create_dir(&probe).expect("a folder");
+    let tried = Command::new("chattr").arg("+T").arg(&probe).output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        eprintln!("what_is_built_in_tmp_is_kept_apart: skipped, for chattr +T does not work here");
+        return;
+    }
+    let spool = Spool::create(&temp.path().join("spool")).expect("a spool");
+    let _ = spool.queue("outbound").expect("a queue");
+    let has = |folder: &str| {
+        let output = Command::new("lsattr").arg("-d").arg(temp.path().join("spool/outbound").join(folder)).output();
+        let text = String::from_utf8(output.expect("lsattr, as chattr is there").stdout).expect("text");
+        text.split(' ').next().expect("attributes").contains('T')
+    };
+    assert!(has("tmp") && !has("ready"));
 }

@@ -317,7 +317,8 @@ fn complete(reports: &mut [Report], words: &[Report]) {
         let same = |other: &&Report| other.recipient.as_str().eq_ignore_ascii_case(report.recipient.as_str());
         let Some(told) = words.iter().find(same) else { continue };
         let is_vague = |status: &String| status.ends_with(".0.0");
-        let as_severe = |status: &&String| report.status.as_ref().is_none_or(|own| own[..1] == status[..1]);
+        let as_severe =
+            |status: &&String| report.status.as_ref().is_none_or(|own| own.chars().next() == status.chars().next());
         if report.status.as_ref().is_none_or(is_vague) {
             report.status = told.status.as_ref().filter(as_severe).or(report.status.as_ref()).cloned();
         }

@@ -1,7 +1,7 @@
 //! Bounces read and recorded, and recipients looked up, with a ledger that knows a million addresses.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use bulkmailer::bounce::ledger::{Item, Ledger};
@@ -121,26 +121,30 @@ fn lost() -> [f64; 2] {
     [ticks[7] / 100.0, ticks[4] / 100.0]
 }
 
-/// Runs `work` beside loops that use `share` of the processors and do nothing else.
+/// Runs `work` beside loops, one a processor, that use `share` of each and do nothing else.
 fn beside_loops<R>(share: f64, work: impl FnOnce() -> R) -> R {
-    let over = AtomicBool::new(false);
     let cpu = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock"));
-    let one = || {
-        let began = Instant::now();
-        while !over.load(Ordering::Relaxed) {
+    let turn = Duration::from_millis(1);
+    let one = |over: Receiver<()>| {
+        let (began, mut rest) = (Instant::now(), Duration::ZERO);
+        while over.recv_timeout(rest) == Err(RecvTimeoutError::Timeout) {
+            rest = turn;
             if cpu().as_secs_f64() < share * began.elapsed().as_secs_f64() {
-                let until = cpu() + Duration::from_millis(1);
+                let until = cpu() + turn;
                 while cpu() < until {}
-            } else {
-                std::thread::sleep(Duration::from_millis(1));
+                rest = Duration::ZERO;
             }
         }
     };
     std::thread::scope(|scope| {
-        (0..std::thread::available_parallelism().expect("a number").get()).for_each(|_| drop(scope.spawn(one)));
-        let result = work();
-        over.store(true, Ordering::Relaxed);
-        result
+        let cores = std::thread::available_parallelism().expect("a number").get();
+        let start = |(ends, over): (Sender<()>, Receiver<()>)| {
+            scope.spawn(|| one(over));
+            ends
+        };
+        // They end when these are dropped.
+        let _ends: Vec<Sender<()>> = (0..cores).map(|_| start(channel())).collect();
+        work()
     })
 }
 
@@ -149,7 +153,7 @@ fn beside_loops<R>(share: f64, work: impl FnOnce() -> R) -> R {
 pub fn queues(tools: &Tools) {
     let (recipients, waiting, posts) = (tools.scale(200_000), tools.scale(100_000), tools.scale(2_000));
     let dir = tools.place(false);
-    // An MTA has many processes, and smtp-sink is one: it would wait for its turn among all of ours.
+    // An MTA has several processes, and each smtp-sink is one.
     let sinks: Vec<super::smtp::Sink> = (0..4).map(|_| super::smtp::Sink::start()).collect();
     let connect: Vec<String> = sinks.iter().map(|sink| format!("tcp:127.0.0.1:{}", sink.port)).collect();
     let table = "max_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
