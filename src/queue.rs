@@ -77,6 +77,8 @@ pub struct Message {
 pub enum Which {
     /// Single entries and those of jobs, in turn.
     Any,
+    /// The same, if the next name is known already; nothing is searched.
+    AtHand,
     /// A single entry. Where there is none this costs next to nothing, so that it may be asked often.
     Single,
 }

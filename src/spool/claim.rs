@@ -38,12 +38,8 @@ use crate::sys::{dir, fault, lock};
 /// So many journals may wait for a sync before a worker makes one.
 pub(super) const UNTIDY_MAX: usize = 1_000;
 
-/// So many delivered entries are closed together: their inodes are freed at the close, which costs half as much when many
-/// come one after another.
-const GONE_MAX: usize = 64;
-
-/// A larger one is closed at once, and its space is free.
-const GONE_BYTES_MAX: u64 = 64 << 10;
+/// A delivered entry that is larger is closed at once, and its space is free.
+const CLOSED_LATER_MAX: u64 = 64 << 10;
 
 /// An entry of the spool in somebody's hand.
 #[derive(Debug)]
@@ -473,12 +469,8 @@ impl Claim for SpoolClaim<'_> {
             let error = self.queue.failed("settle", &self.spot.path())(error);
             return Err(Stuck { claim: self, error });
         }
-        if end == End::Delivered && self.extent.len <= GONE_BYTES_MAX {
-            let mut gone = locked(&self.queue.gone);
-            gone.push(self.file);
-            if gone.len() >= GONE_MAX {
-                gone.clear();
-            }
+        if end == End::Delivered && self.extent.len <= CLOSED_LATER_MAX {
+            self.queue.closer.close(self.file);
         }
         if locked(&self.queue.untidy).len() >= UNTIDY_MAX {
             // A failed sync leaves the journals for the sweep.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::SpoolError;
 use super::home::Job;
 use crate::model::{EntryId, Micros};
+use crate::sys::closer::Closer;
 use crate::sys::{dir, durable, fault};
 
 /// The layout that this program writes. A spool with a newer one is refused.
@@ -41,8 +42,8 @@ pub struct SpoolQueue {
     pub(super) announces: bool,
     /// Journals whose entries are gone, to be removed once that is durable.
     pub(super) untidy: Mutex<Vec<String>>,
-    /// Entries that are delivered and unlinked, to be closed together.
-    pub(super) gone: Mutex<Vec<Arc<File>>>,
+    /// Closes entries that are delivered and unlinked.
+    pub(super) closer: Closer,
     /// The job of the entry that was claimed last.
     pub(super) last_job: Mutex<Option<Arc<Job>>>,
     pub(super) contended: AtomicU64,
@@ -201,7 +202,7 @@ impl Spool {
             horizon: Duration::MAX,
             announces: false,
             untidy: Mutex::default(),
-            gone: Mutex::default(),
+            closer: Closer::default(),
             last_job: Mutex::default(),
             contended: AtomicU64::new(0),
         }))

@@ -103,6 +103,7 @@ impl Cursor {
         self.look_at_wake(queue, which);
         let turns = match which {
             Which::Any => self.lanes.len(),
+            Which::AtHand => return Ok(self.at_hand()),
             Which::Single => {
                 self.turn = SINGLES + self.lanes.len() - 1;
                 1
@@ -117,10 +118,19 @@ impl Cursor {
         Ok(None)
     }
 
+    /// The same as [`Cursor::next`], if the lane whose turn it is has the next name.
+    fn at_hand(&mut self) -> Option<Spot> {
+        let turns = (1..=self.lanes.len()).map(|i| (self.turn + i) % self.lanes.len());
+        let turn = turns.into_iter().find(|&turn| !self.lanes[turn].is_exhausted())?;
+        let name = self.lanes[turn].walk.as_mut()?.chunk.pop_front()?;
+        self.turn = turn;
+        Some(Spot { state: State::Ready, name })
+    }
+
     /// What came meanwhile has its turn: new jobs at once, single entries when the lane has seen the last of the others.
     fn look_at_wake(&mut self, queue: &SpoolQueue, which: Which) {
         let woken = queue.woken();
-        if which == Which::Any && woken != self.jobs_woken && Instant::now() >= self.rest_until {
+        if which != Which::Single && woken != self.jobs_woken && Instant::now() >= self.rest_until {
             self.jobs_woken = woken;
             let mut jobs = self.new_jobs(queue);
             self.lanes[NEW].todo.append(&mut jobs);

@@ -6,6 +6,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod closer;
 pub mod dir;
 pub mod durable;
 pub mod fault;

@@ -43,7 +43,16 @@ pub struct Letter<'a> {
 }
 
 /// Shows what will probably be handed over after what is in hand.
-pub type Next<'n> = dyn FnMut(&mut dyn FnMut(Letter<'_>)) + 'n;
+pub type Next<'n> = dyn FnMut(Look, &mut dyn FnMut(Letter<'_>)) + 'n;
+
+/// How far one looks for what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What is known already: takes no longer than to open a file.
+    AtHand,
+    /// Whatever there is, however long that takes.
+    Far,
+}
 
 /// An open way into a sink.
 pub trait Transport {
@@ -75,8 +84,8 @@ pub trait Transport {
     /// The longest that one [`Transport::send`] may take.
     fn longest(&self) -> Duration;
 
-    /// Hands the group over. An answer has one verdict a recipient of the group. While the sink considers it, the transport
-    /// may ask what comes `next`, at most once, and prepare that.
+    /// Hands the group over. An answer has one verdict a recipient of the group. The transport may ask what comes `next`,
+    /// until it is shown something, and prepare that: far only while the sink considers the message.
     fn send(&mut self, handover: Handover<'_>, next: &mut Next<'_>, signals: &Signals) -> Attempt;
 
     /// Whether it keeps sessions with the sink, of which that may allow few.

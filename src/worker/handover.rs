@@ -14,7 +14,7 @@ use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Begun, Claim, Queue, QueueError, Which};
 use crate::sys::{clock, fault};
-use crate::transport::{Handover, Letter, Transport};
+use crate::transport::{Handover, Letter, Look, Transport};
 
 /// How the attempt on an entry went on after one group.
 pub(super) enum Group {
@@ -44,6 +44,7 @@ impl<Q: Queue> Worker<'_, Q> {
     /// claimed for that.
     fn look_ahead(
         &mut self,
+        look: Look,
         current: &Q::Claim,
         rest: &[usize],
         (limit, verp): (Duration, bool),
@@ -53,11 +54,12 @@ impl<Q: Queue> Worker<'_, Q> {
             return;
         }
         if self.ahead.is_none() {
-            if rest.is_empty() {
-                self.ahead = self.next(Which::Any).and_then(|claim| self.prepare(claim, false));
-            } else {
-                self.ahead = self.single_between(current, rest, false);
-            }
+            self.ahead = match (look, rest.is_empty()) {
+                (Look::AtHand, true) => self.next(Which::AtHand).and_then(|claim| self.prepare(claim, false)),
+                (Look::Far, true) => self.next(Which::Any).and_then(|claim| self.prepare(claim, false)),
+                (Look::AtHand, false) => return,
+                (Look::Far, false) => self.single_between(current, rest, false),
+            };
             self.slot.begin(current.id(), limit);
         }
         self.shown = true;
@@ -140,7 +142,9 @@ impl<Q: Queue> Worker<'_, Q> {
         self.shown = false;
         // One that is about to be let in counts, or the others would call the sink down.
         self.slot.keeps_open(transport.has_sessions());
-        let mut next = |visit: &mut dyn FnMut(Letter<'_>)| self.look_ahead(claim, rest, facts, visit);
+        let mut next = |look, visit: &mut dyn FnMut(Letter<'_>)| {
+            self.look_ahead(look, claim, rest, facts, visit);
+        };
         let answer = transport.send(handover, &mut next, signals);
         fault::instant("worker.handed");
         self.slot.keeps_open(transport.is_open());

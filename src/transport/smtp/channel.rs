@@ -113,6 +113,8 @@ pub struct Channel {
     /// What waits to leave, from `left` on.
     output: Vec<u8>,
     left: usize,
+    /// Something came, and nothing left since that would acknowledge it on its way.
+    unacknowledged: bool,
 }
 
 impl fmt::Debug for Channel {
@@ -127,7 +129,15 @@ impl fmt::Debug for Channel {
 impl Channel {
     pub fn new(socket: Socket) -> io::Result<Channel> {
         socket.prepare()?;
-        Ok(Channel { socket, tls: None, input: Vec::new(), read: 0, output: Vec::new(), left: 0 })
+        Ok(Channel {
+            socket,
+            tls: None,
+            input: Vec::new(),
+            read: 0,
+            output: Vec::new(),
+            left: 0,
+            unacknowledged: false,
+        })
     }
 
     /// From now on everything is encrypted; the handshake ends before this returns.
@@ -171,6 +181,10 @@ impl Channel {
             self.step(false, &mut moved, patience, signals)?;
         }
         Ok(())
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Bytes that the kernel does not have yet.
@@ -281,6 +295,7 @@ impl Channel {
                 Err(error) => return Err(error),
             }
             sent = true;
+            self.unacknowledged = false;
         }
         if self.left == self.output.len() {
             self.output.clear();
@@ -298,6 +313,10 @@ impl Channel {
         if self.input.len() - self.read > IN_MAX {
             return Err(Lost("it talks without being asked".to_owned()));
         }
+        if let (true, Socket::Tcp(socket)) = (std::mem::take(&mut self.unacknowledged), &self.socket) {
+            // Many servers say their replies in two pieces, and the second one waits until we acknowledge the first.
+            let _ = socket.set_quickack(true);
+        }
         let mut piece = [0; 8 << 10];
         let read = match &mut self.tls {
             None => (&self.socket).read(&mut piece),
@@ -311,10 +330,7 @@ impl Channel {
             }
             Err(error) => return Err(error.into()),
         };
-        if let Socket::Tcp(socket) = &self.socket {
-            // Many servers say their replies in two pieces, and the second one waits until we acknowledge the first.
-            let _ = socket.set_quickack(true);
-        }
+        self.unacknowledged = true;
         let Some(tls) = &mut self.tls else {
             self.input.extend_from_slice(&piece[..len]);
             return Ok(());

@@ -11,6 +11,8 @@
 //! Lines of any length and bytes of eight bits go out as they are, whatever the server offers: whoever would change them
 //! would break a signature.
 
+use memchr::memchr3;
+
 /// The state between two pieces of one message.
 #[derive(Debug)]
 pub struct Wire {
@@ -36,7 +38,7 @@ impl Wire {
                 self.lone_cr(out);
             }
             // Up to a byte that is no plain one.
-            let plain = piece.iter().position(|b| matches!(b, b'\r' | b'\n' | b'\0')).unwrap_or(piece.len());
+            let plain = memchr3(b'\r', b'\n', b'\0', piece).unwrap_or(piece.len());
             if plain > 0 {
                 self.begin(first, out);
                 out.extend_from_slice(&piece[..plain]);

@@ -23,7 +23,7 @@ use crate::model::{Address, EntryId, Envelope};
 use crate::queue::Message;
 use crate::sys::fault;
 use crate::sys::signals::Signals;
-use crate::transport::{Letter, Next};
+use crate::transport::{Letter, Look, Next};
 
 /// Bytes of content that are read at once.
 const PIECE: usize = 64 << 10;
@@ -280,7 +280,7 @@ impl Session {
         if self.channel.reply_at_hand().map_err(Unsent::Cut)?.is_some() {
             return Err(Unsent::Cut(Lost("it answers what was not asked".to_owned())));
         }
-        let chunks = match self.send_content(message, times, signals) {
+        let chunks = match self.send_content(message, next, times, signals) {
             Ok(chunks) => chunks,
             Err(Unsent::Cut(lost)) => {
                 // What it said before it went is an answer, if it is a refusal; chunks before may have been welcome.
@@ -291,13 +291,8 @@ impl Session {
             Err(unsent) => return Err(unsent),
         };
         fault::instant("smtp.sent");
-        self.unfinished = false;
-        if self.offers.pipelining && self.left > 0 {
-            next(&mut |letter| {
-                if addresses(letter).all(|address| self.can_name(address)) {
-                    self.send_ahead(letter);
-                }
-            });
+        if self.ahead.is_none() {
+            self.show(Look::Far, next);
         }
         let count = if self.protocol == Protocol::Lmtp { taken } else { 1 };
         // A chunk that was refused refuses the message, whatever is answered to the others.
@@ -316,8 +311,25 @@ impl Session {
         })
     }
 
+    /// Lets the envelope follow that comes next, if one does.
+    fn show(&mut self, look: Look, next: &mut Next<'_>) {
+        if self.offers.pipelining && self.left > 0 {
+            next(look, &mut |letter| {
+                if addresses(letter).all(|address| self.can_name(address)) {
+                    self.send_ahead(letter);
+                }
+            });
+        }
+    }
+
     /// Writes the content, and returns how many replies announce it but for LMTP's: the number of chunks, or 1.
-    fn send_content(&mut self, message: &Message, times: Times, signals: &Signals) -> Result<usize, Unsent> {
+    fn send_content(
+        &mut self,
+        message: &Message,
+        next: &mut Next<'_>,
+        times: Times,
+        signals: &Signals,
+    ) -> Result<usize, Unsent> {
         let chunking = self.offers.chunking;
         let mut wire = Wire::new(!chunking);
         let mut piece = vec![0; PIECE.min(usize::try_from(message.len).unwrap_or(PIECE)).max(1)];
@@ -347,8 +359,19 @@ impl Session {
             wire.finish(self.channel.outgoing());
             self.channel.say(b".\r\n");
         }
-        self.channel.flush(times.reply(), signals).map_err(Unsent::Cut)?;
-        Ok(chunks)
+        self.unfinished = false;
+        // An envelope that is at hand leaves in one piece with the end of the content; of what is encrypted nobody could
+        // tell whether that end has left.
+        let said = self.channel.waiting();
+        if !self.channel.is_encrypted() {
+            self.show(Look::AtHand, next);
+        }
+        let behind = self.channel.waiting() - said;
+        match self.channel.flush(times.reply(), signals) {
+            Err(lost) if self.channel.waiting() > behind => Err(Unsent::Cut(lost)),
+            // Whatever stays of the envelope, the reply to the content will tell.
+            Ok(()) | Err(_) => Ok(chunks),
+        }
     }
 
     /// Ends it: QUIT, whose answer nobody waits for.
