@@ -24,7 +24,7 @@ pub struct Way<'s> {
 
 #[derive(Debug)]
 enum Place {
-    Queue(Spool, SpoolQueue),
+    Queue(Spool, Box<SpoolQueue>),
     Drop(DropFolder),
 }
 
@@ -61,7 +61,7 @@ impl<'s> Way<'s> {
                 let spool = create(site)?;
                 accept::check_room(spool.free_space()?, &site.config.limits)?;
                 let queue = spool.queue(queue)?;
-                Place::Queue(spool, queue)
+                Place::Queue(spool, Box::new(queue))
             }
         };
         Ok(Way { site, queue, place })

@@ -104,7 +104,7 @@ impl SpoolClaim<'_> {
         moved?;
         let Some(job) = job(self.id()) else { return Ok(()) };
         for _ in 0..TRIES {
-            if !self.home.is_left() || self.home.lies_at(&format!("paused/{job}")) {
+            if self.home.is_in_place() || self.home.lies_at(&format!("paused/{job}")) {
                 return Ok(());
             }
             // If this fails, whoever moved it away has brought it back.

@@ -221,7 +221,7 @@ impl<'q> Queue for &'q SpoolQueue {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stopped().is_some()
+        self.is_stopped_by_now()
     }
 
     fn tidy(&self) -> Result<(), SpoolError> {

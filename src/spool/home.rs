@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::SpoolError;
 use super::claim::{Locked, locked};
@@ -27,6 +27,8 @@ pub(super) struct Job {
     identity: (u64, u64),
     /// Its folder, relative to the queue's.
     path: String,
+    /// When the queue was last woken before it was seen to lie there.
+    seen: Mutex<(i64, i64)>,
 }
 
 impl<'q> Home<'q> {
@@ -46,9 +48,10 @@ impl<'q> Home<'q> {
             return Ok(Home { queue, job: Some(Arc::clone(last)) });
         }
         let path = format!("jobs/{job}");
+        let seen = Mutex::new(queue.woken());
         let dir = dir::open_at(&queue.dir, &path)?;
         let about = dir.metadata()?;
-        let job = Arc::new(Job { dir, identity: (about.dev(), about.ino()), path });
+        let job = Arc::new(Job { dir, identity: (about.dev(), about.ino()), path, seen });
         *last = Some(Arc::clone(&job));
         Ok(Home { queue, job: Some(job) })
     }
@@ -63,13 +66,25 @@ impl<'q> Home<'q> {
         self.job.as_deref().and_then(inner).unwrap_or(path)
     }
 
-    /// Whether the job was paused or cancelled since this was opened.
+    /// Whether the job was paused or cancelled since this was opened: looked at again when the queue was woken since.
     pub fn is_left(&self) -> bool {
-        let left = self.job.as_ref().is_some_and(|job| !self.lies_at(&job.path));
-        if left {
-            *locked(&self.queue.last_job) = None;
+        let Some(job) = &self.job else { return false };
+        let woken = self.queue.woken();
+        let mut seen = locked(&job.seen);
+        if *seen == woken {
+            return false;
         }
-        left
+        if self.is_in_place() {
+            *seen = woken;
+            return false;
+        }
+        *locked(&self.queue.last_job) = None;
+        true
+    }
+
+    /// Whether the job lies where it was opened, this very moment; an ended one does not.
+    pub fn is_in_place(&self) -> bool {
+        self.job.as_ref().is_none_or(|job| self.lies_at(&job.path))
     }
 
     /// Whether the folder `path` of the queue is the job's.

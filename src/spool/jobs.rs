@@ -129,14 +129,14 @@ impl SpoolQueue {
                 other => other?,
             }
             fault::instant("shift.renamed");
+            // Workers are told before the disk is waited for.
+            self.wake().map_err(io::Error::other)?;
             durable::sync_dir(&self.dir, to.folder())?;
             durable::sync_dir(&self.dir, from.folder())?;
             fault::instant("shift.synced");
             Ok(true)
         };
-        let moved = steps().map_err(self.failed("move the job", &old))?;
-        self.wake()?;
-        Ok(moved)
+        steps().map_err(self.failed("move the job", &old))
     }
 
     /// How far a job is.

@@ -42,6 +42,10 @@ pub struct SpoolQueue {
     pub(super) announces: bool,
     /// Journals whose entries are gone, to be removed once that is durable.
     pub(super) untidy: Mutex<Vec<String>>,
+    /// The file whose time says when to look again (see [`SpoolQueue::wake`]), held open: a look at it finds no path.
+    pub(super) wake: File,
+    /// When that was found changed last, and whether the queue was stopped then.
+    pub(super) seen_stopped: Mutex<Option<((i64, i64), bool)>>,
     /// Closes entries that are delivered and unlinked.
     pub(super) closer: Closer,
     /// The job of the entry that was claimed last.
@@ -189,11 +193,13 @@ impl Spool {
     pub fn existing_queue(&self, name: &str) -> Result<Option<SpoolQueue>, SpoolError> {
         let path = self.root.join(name);
         // `wake` is made last: a queue without it is still being made.
-        match dir::stat(&self.dir, &format!("{name}/wake")) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(None),
+        let wake = match dir::open_file(&self.dir, &format!("{name}/wake"), dir::Open::Read) {
+            Ok(wake) => wake,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(error) => return Err(io_at("look at the queue", path)(error)),
-        }
+        };
         let dir = dir::open_at(&self.dir, name).map_err(io_at("open the queue", path.clone()))?;
         Ok(Some(SpoolQueue {
             name: name.to_owned(),
@@ -202,6 +208,8 @@ impl Spool {
             horizon: Duration::MAX,
             announces: false,
             untidy: Mutex::default(),
+            wake,
+            seen_stopped: Mutex::default(),
             closer: Closer::default(),
             last_job: Mutex::default(),
             contended: AtomicU64::new(0),

@@ -7,6 +7,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
+use super::claim::locked;
 use super::layout::SpoolQueue;
 use crate::model::Micros;
 use crate::sys::{dir, durable, fault, lock};
@@ -23,17 +24,20 @@ pub struct Stopped {
 }
 
 impl SpoolQueue {
-    /// Says "look again" to whoever works on this queue. Publishing and flushing end with it.
+    /// Says "look again" to whoever works on this queue. Whatever concerns workers ends with it: publishing, flushing,
+    /// stopping and starting, moving a job. So one look, which is cheap, tells a worker that nothing of that has happened.
     pub fn wake(&self) -> Result<(), SpoolError> {
         durable::touch_at(&self.dir, "wake").map_err(self.failed("touch", "wake"))
     }
 
     /// When [`SpoolQueue::wake`] was last called, as something to compare with ≠.
     pub fn woken(&self) -> (i64, i64) {
-        match dir::stat(&self.dir, "wake") {
-            Ok(Some(stat)) => (stat.st_mtime, stat.st_mtime_nsec),
-            Ok(None) | Err(_) => (0, 0),
-        }
+        let stat = match nix::sys::stat::fstat(&self.wake) {
+            Ok(stat) if stat.st_nlink > 0 => Some(stat),
+            // Somebody has replaced it.
+            Ok(_) | Err(_) => dir::stat(&self.dir, "wake").ok().flatten(),
+        };
+        stat.map_or((0, 0), |stat| (stat.st_mtime, stat.st_mtime_nsec))
     }
 
     /// Stops the queue: from now on no worker hands anything over, also after a power cut. `false` if it was stopped already.
@@ -44,6 +48,8 @@ impl SpoolQueue {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
                 Err(error) => return Err(error),
             };
+            // Workers are told before the disk is waited for, and in any case.
+            self.wake().map_err(io::Error::other)?;
             // A full disk takes the name and not the text.
             let _ = serde_json::to_writer(&file, &who).is_ok() && file.sync_all().is_ok();
             durable::sync_dir(&self.dir, ".")?;
@@ -70,6 +76,16 @@ impl SpoolQueue {
     pub fn stopped(&self) -> Option<Micros> {
         let stat = dir::stat(&self.dir, "stopped").ok().flatten()?;
         Some(Micros(u64::try_from(stat.st_mtime).unwrap_or(0).saturating_mul(1_000_000)))
+    }
+
+    /// Whether the queue is stopped: looked at again when [`SpoolQueue::wake`] was called since.
+    pub(super) fn is_stopped_by_now(&self) -> bool {
+        let woken = self.woken();
+        let mut seen = locked(&self.seen_stopped);
+        match *seen {
+            Some((at, stopped)) if at == woken => stopped,
+            Some(_) | None => seen.insert((woken, self.stopped().is_some())).1,
+        }
     }
 
     /// Who stopped the queue, as far as that was noted.

@@ -17,6 +17,8 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 use super::SpoolError;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use crate::model::Micros;
@@ -26,7 +28,7 @@ use crate::sys::dir;
 const CHUNK: usize = 1_024;
 
 /// So many bytes of the next entry are read ahead, for a while after a claim had to wait for the disk: one that took longer
-/// than `WARM`. What is in memory needs no such call.
+/// than `WARM`, and the disk was read. What is in memory needs no such call.
 const READ_AHEAD: i64 = 64 << 10;
 const WARM: Duration = Duration::from_micros(200);
 const COLD_FOR: u32 = 64;
@@ -47,6 +49,8 @@ pub struct Cursor {
     rest_until: Instant,
     /// For so many more claims the next entry is read ahead.
     cold: u32,
+    /// What this process had read from disks when that was last looked at.
+    blocks: i64,
     random: Random,
 }
 
@@ -91,6 +95,7 @@ impl Cursor {
             jobs_woken: woken,
             rest_until: Instant::now(),
             cold: 0,
+            blocks: 0,
             random,
         };
         let jobs = cursor.new_jobs(queue);
@@ -167,7 +172,13 @@ impl Cursor {
 
     /// A claim took so long: has the disk read what will probably be next, if it is slow.
     pub fn claimed(&mut self, queue: &SpoolQueue, took: Duration) {
-        self.cold = if took > WARM { COLD_FOR } else { self.cold.saturating_sub(1) };
+        self.cold = self.cold.saturating_sub(1);
+        if took > WARM {
+            let blocks = getrusage(UsageWho::RUSAGE_SELF).map_or(i64::MAX, |usage| usage.block_reads());
+            if blocks > std::mem::replace(&mut self.blocks, blocks) {
+                self.cold = COLD_FOR;
+            }
+        }
         if self.cold == 0 {
             return;
         }
