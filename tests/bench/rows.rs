@@ -125,9 +125,7 @@ fn drain(tools: &Tools, memory: bool) {
         };
         let mut removals = Vec::new();
         let limit = || {
-            let dir = tools.place(memory);
-            let mut command = Command::new(tools.program("remove_limit"));
-            removals.push(number_of(command.arg(dir.path()).args([&number, &count.to_string()])));
+            removals.push(removals_of(tools, memory, workers, count));
             let mut command = Command::new(tools.program("spawn_limit"));
             command.args([&number, &count.to_string(), "file", &BYTES.to_string()]).arg(tools.program("sink"));
             number_of(&mut command)
@@ -135,9 +133,21 @@ fn drain(tools: &Tools, memory: bool) {
         let (ours, spawns) =
             tools.compare(&format!("drain, {place}, {workers} workers / spawn_limit"), "messages/s", ours, limit);
         println!("{:<44} {:.2} % of the claims", "    locks that another worker had", 100.0 * lost / claims);
-        let both = 1.0 / (1.0 / spawns + 1.0 / median(removals));
-        println!("{:<44} {both:>19.0} messages/s ratio {:.2}", "    / spawn_limit and remove_limit", ours / both);
+        print_both("spawn_limit", ours, spawns, removals);
     }
+}
+
+/// Files a second that `workers` processes open, lock and remove, which were synced.
+pub fn removals_of(tools: &Tools, memory: bool, workers: u32, count: u32) -> f64 {
+    let dir = tools.place(memory);
+    let mut command = Command::new(tools.program("remove_limit"));
+    number_of(command.arg(dir.path()).args([workers.to_string(), count.to_string()]))
+}
+
+/// What remains of the limit `name` where as many files are removed besides.
+pub fn print_both(name: &str, ours: f64, limit: f64, removals: Vec<f64>) {
+    let both = 1.0 / (1.0 / limit + 1.0 / median(removals));
+    println!("{:<44} {both:>19.0} messages/s ratio {:.2}", format!("    / {name} and remove_limit"), ours / both);
 }
 
 /// Publishing entries one by one through the library, each of them durable.

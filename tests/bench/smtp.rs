@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use super::rows::{BYTES, Site, rate};
+use super::rows::{BYTES, Site, print_both, rate, removals_of};
 use super::tools::{Tools, time_of, wait_until};
 
 const SINK: &str = "/usr/sbin/smtp-sink";
@@ -67,9 +67,9 @@ fn source(port: u16, sessions: u32, count: u32) -> f64 {
     rate(count, time_of(&mut command))
 }
 
-/// Messages a second of ours, out of a spool on the disk.
-fn ours(tools: &Tools, transport: &str, workers: u32, count: u32) -> f64 {
-    let dir = tools.place(false);
+/// Messages a second of ours, out of a spool in memory or on the disk.
+fn ours(tools: &Tools, memory: bool, transport: &str, workers: u32, count: u32) -> f64 {
+    let dir = tools.place(memory);
     let site = Site::through(dir.path(), transport, "");
     time_of(&mut site.submit(&site.mbox(count)));
     let begun = Instant::now();
@@ -84,17 +84,26 @@ fn smtp_to(port: u16) -> String {
     format!("kind = \"smtp\"\nconnect = \"tcp:127.0.0.1:{port}\"\n")
 }
 
-/// Into a server that costs almost nothing.
+/// Into a server that costs almost nothing; from the disk also against that and the removal of as many synced files, which is
+/// what a disk asks for besides.
 pub fn sink(tools: &Tools) {
     if is_missing("smtp-sink", SOURCE, false) {
         return;
     }
     let sink = Sink::start();
     let count = tools.scale(20_000);
-    for sessions in [1, 2, 4, 8] {
-        let ours = || ours(tools, &smtp_to(sink.port), sessions, count);
-        let theirs = || source(sink.port, sessions, count);
-        tools.compare(&format!("smtp-sink, {sessions} sessions / smtp-source"), "messages/s", ours, theirs);
+    for (memory, place) in [(true, "memory"), (false, "disk")] {
+        for sessions in [1, 2, 4, 8] {
+            let mut removals = Vec::new();
+            let ours = || ours(tools, memory, &smtp_to(sink.port), sessions, count);
+            let theirs = || {
+                removals.push(removals_of(tools, memory, sessions, count));
+                source(sink.port, sessions, count)
+            };
+            let name = format!("smtp-sink, {place}, {sessions} sessions / smtp-source");
+            let (ours, theirs) = tools.compare(&name, "messages/s", ours, theirs);
+            print_both("smtp-source", ours, theirs, removals);
+        }
     }
 }
 
@@ -228,7 +237,7 @@ pub fn postfix(tools: &Tools) {
     };
     let through = |transport: String, workers| {
         postfix.rest();
-        ours(tools, &transport, workers, count)
+        ours(tools, false, &transport, workers, count)
     };
     let smtp = || through(smtp_to(postfix.port), best);
     tools.compare(&format!("Postfix, {best} sessions / smtp-source"), "messages/s", smtp, theirs);
