@@ -148,7 +148,7 @@ struct Look {
 impl Look {
     /// How long no other look is taken: looks cost at most a tenth of the time.
     fn rest(&self) -> Duration {
-        (self.took * 10).max(Duration::from_millis(20)).saturating_sub(self.at.elapsed())
+        (self.took * 10).max(Duration::from_millis(5)).saturating_sub(self.at.elapsed())
     }
 }
 
@@ -334,10 +334,10 @@ impl<'p, 'a> Shift<'p, 'a> {
         // What is in hand is still due by its name, and so is what cannot be settled.
         let busy = self.workers.busy() + self.plan.board.listed(List::Stuck);
         let most = self.plan.workers.saturating_add(busy);
-        let survey = self.queue.survey(clock::now(), most as u64)?;
-        let due = usize::try_from(survey.due).unwrap_or(usize::MAX);
+        let glance = self.queue.glance(clock::now(), most as u64)?;
+        let due = usize::try_from(glance.due).unwrap_or(usize::MAX);
         let alive = if due > 0 { self.workers.pids().collect() } else { Vec::new() };
-        self.looked = Some(Look { at, took: at.elapsed(), next: survey.next, claims, alive, stale: false });
+        self.looked = Some(Look { at, took: at.elapsed(), next: glance.next, claims, alive, stale: false });
         if due <= busy {
             return Ok(());
         }
@@ -383,7 +383,8 @@ impl<'p, 'a> Shift<'p, 'a> {
     fn pause(&self) -> Duration {
         match &self.looked {
             Some(look) if !self.halted() => {
-                let next = look.next.map_or(TICK, |next| next.since(clock::now()));
+                let next = if look.stale { clock::now() } else { look.next.unwrap_or(Micros::MAX) };
+                let next = next.since(clock::now());
                 next.max(look.rest()).clamp(Duration::from_millis(1), TICK)
             }
             Some(_) | None => TICK,

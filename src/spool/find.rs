@@ -41,21 +41,30 @@ impl SpoolQueue {
                     return Ok(());
                 }
             }
-            for job in self.names("jobs")? {
-                let top = format!("jobs/{}/{}", job?, state.name());
-                let going = match state {
-                    State::Ready => self
-                        .names(&top)?
-                        .try_fold(true, |on, n| Ok::<_, io::Error>(on && folder(&format!("{top}/{}", n?))?))?,
-                    State::Hold | State::Failed => folder(&top)?,
-                };
-                if !going {
-                    return Ok(());
-                }
-            }
-            Ok(())
+            self.each_folder_of_jobs(state, &mut folder)
         };
         walk().map_err(self.failed("list", state.name()))
+    }
+
+    /// The folders of the jobs with entries in `state`, as long as `folder` answers `true`.
+    pub(super) fn each_folder_of_jobs(
+        &self,
+        state: State,
+        folder: &mut dyn FnMut(&str) -> io::Result<bool>,
+    ) -> io::Result<()> {
+        for job in self.names("jobs")? {
+            let top = format!("jobs/{}/{}", job?, state.name());
+            let going = match state {
+                State::Ready => self
+                    .names(&top)?
+                    .try_fold(true, |on, n| Ok::<_, io::Error>(on && folder(&format!("{top}/{}", n?))?))?,
+                State::Hold | State::Failed => folder(&top)?,
+            };
+            if !going {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// How many files lie in `corrupt/`.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::SpoolError;
 use super::home::Job;
+use super::quiet::Quiet;
 use crate::model::{EntryId, Micros};
 use crate::sys::closer::Closer;
 use crate::sys::{dir, durable, fault};
@@ -46,6 +47,8 @@ pub struct SpoolQueue {
     pub(super) wake: File,
     /// When that was found changed last, and whether the queue was stopped then.
     pub(super) seen_stopped: Mutex<Option<((i64, i64), bool)>>,
+    /// Which folders of single entries hold nothing that is due.
+    pub(super) quiet: Mutex<Quiet>,
     /// Closes entries that are delivered and unlinked.
     pub(super) closer: Closer,
     /// The job of the entry that was claimed last.
@@ -209,6 +212,7 @@ impl Spool {
             announces: false,
             untidy: Mutex::default(),
             wake,
+            quiet: Mutex::default(),
             seen_stopped: Mutex::default(),
             closer: Closer::default(),
             last_job: Mutex::default(),

@@ -69,6 +69,7 @@ pub mod layout;
 pub mod notes;
 pub mod post;
 pub mod publish;
+pub mod quiet;
 pub mod scan;
 pub mod sorter;
 mod storm;

@@ -21,6 +21,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use super::SpoolError;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
+use super::quiet::{BUCKETS, Watch, bucket_path};
 use crate::model::Micros;
 use crate::queue::Which;
 use crate::sys::dir;
@@ -75,6 +76,8 @@ struct Walk {
     names: dir::Names,
     chunk: VecDeque<EntryName>,
     empty: bool,
+    /// Whether the folder turns out to be quiet; not of jobs.
+    watch: Option<Watch>,
 }
 
 impl std::fmt::Debug for Walk {
@@ -196,9 +199,9 @@ impl Cursor {
 
 impl Lane {
     fn singles(random: &mut Random) -> Lane {
-        let start = random.below(256);
-        let bucket = |i: usize| format!("ready/{:02x}", (start + i) % 256);
-        Lane { todo: (0..256).map(bucket).collect(), ..Lane::default() }
+        let start = random.below(BUCKETS);
+        let bucket = |i: usize| bucket_path(((start + i) % BUCKETS) as u8);
+        Lane { todo: (0..BUCKETS).map(bucket).collect(), ..Lane::default() }
     }
 
     fn is_exhausted(&self) -> bool {
@@ -210,7 +213,7 @@ impl Lane {
             let Some(walk) = &mut self.walk else {
                 match self.todo.pop() {
                     Some(folder) if folder.ends_with("/ready") => self.todo.extend(parts(queue, &folder, random)),
-                    Some(folder) => self.walk = Walk::open(queue, folder)?,
+                    Some(folder) => self.walk = Walk::open(queue, folder, now)?,
                     None if self.again.is_empty() => return Ok(None),
                     None => {
                         self.todo = std::mem::take(&mut self.again);
@@ -246,9 +249,17 @@ impl Lane {
 }
 
 impl Walk {
-    fn open(queue: &SpoolQueue, folder: String) -> Result<Option<Walk>, SpoolError> {
+    /// `None` if it is not there, or known to be quiet.
+    fn open(queue: &SpoolQueue, folder: String, now: Micros) -> Result<Option<Walk>, SpoolError> {
+        let bucket = bucket_of(&folder);
+        if bucket.is_some_and(|bucket| queue.rests(bucket, now).is_some()) {
+            return Ok(None);
+        }
         match dir::Names::open(&queue.dir, &folder) {
-            Ok(names) => Ok(Some(Walk { folder, names, chunk: VecDeque::new(), empty: true })),
+            Ok(names) => {
+                let watch = bucket.and_then(|bucket| Watch::begin(bucket, &names, now));
+                Ok(Some(Walk { folder, names, chunk: VecDeque::new(), empty: true, watch }))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(queue.failed("list", &folder)(error)),
         }
@@ -260,9 +271,16 @@ impl Walk {
         while let (true, Some(name)) = (due.len() < CHUNK, self.names.next_numbered()) {
             let (inode, name) = name.map_err(queue.failed("list", &self.folder))?;
             self.empty = false;
-            if let Some(name) = EntryName::parse(&name).filter(|name| name.is_due(now, queue.horizon)) {
+            let Some(name) = EntryName::parse(&name) else { continue };
+            if name.is_due(now, queue.horizon) {
+                self.watch = None;
                 due.push((inode, name));
+            } else {
+                self.watch.iter_mut().for_each(|watch| watch.waits(&name));
             }
+        }
+        if due.is_empty() {
+            self.watch.take().into_iter().for_each(|watch| queue.is_quiet(watch));
         }
         // As they lie on the disk.
         due.sort_unstable_by_key(|&(inode, _)| inode);
@@ -271,6 +289,11 @@ impl Walk {
         self.chunk.rotate_left(by);
         Ok(!self.chunk.is_empty())
     }
+}
+
+/// Which folder of single entries it is.
+fn bucket_of(folder: &str) -> Option<u8> {
+    u8::from_str_radix(folder.strip_prefix("ready/")?, 16).ok()
 }
 
 /// The job of a folder `jobs/<job>/ready/<n>`, and the rest of its path.

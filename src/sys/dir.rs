@@ -94,13 +94,39 @@ pub fn read_ahead(dir: impl AsFd, path: &str, len: i64) {
 }
 
 /// The names in a directory, read a buffer at a time, so that a directory of any size costs the same memory.
-pub struct Names(nix::dir::OwningIter);
+pub struct Names {
+    names: nix::dir::OwningIter,
+    stamp: Stamp,
+}
+
+/// When a file or directory was changed last, by the kernel's clock for files, which ticks some hundred times a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp(i64, i64);
+
+impl Stamp {
+    pub fn of(stat: &FileStat) -> Stamp {
+        Stamp(stat.st_mtime, stat.st_mtime_nsec)
+    }
+
+    /// In microseconds since 1970; what was before is 0.
+    pub fn micros(self) -> u64 {
+        let micros = self.0.saturating_mul(1_000_000).saturating_add(self.1 / 1_000);
+        u64::try_from(micros).unwrap_or(0)
+    }
+}
 
 impl Names {
     /// The names in the directory `path` in `dir`.
     pub fn open(dir: impl AsFd, path: &str) -> io::Result<Names> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        Ok(Names(Dir::openat(dir, path, flags, Mode::empty())?.into_iter()))
+        let dir = Dir::openat(dir, path, flags, Mode::empty())?;
+        let stamp = Stamp::of(&nix::sys::stat::fstat(&dir)?);
+        Ok(Names { names: dir.into_iter(), stamp })
+    }
+
+    /// When the directory had been changed last before the names were read.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
     }
 }
 
@@ -109,7 +135,7 @@ impl Names {
     /// odd bytes replaced.
     pub fn next_numbered(&mut self) -> Option<io::Result<(u64, String)>> {
         loop {
-            let entry = match self.0.next()? {
+            let entry = match self.names.next()? {
                 Ok(entry) => entry,
                 Err(errno) => return Some(Err(errno.into())),
             };

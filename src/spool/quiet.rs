@@ -1,0 +1,215 @@
+//! Which folders of single entries hold nothing that is due: one look at a folder's time then replaces a walk through its
+//! names.
+//!
+//! A folder's time changes with each name that comes, goes, or is renamed in it. So what a walk saw holds as long as that
+//! time is the same, if it lay far enough back when the walk began: the kernel's clock for file times is coarse, and what
+//! came right after the walk must not bear the time from before it.
+//!
+//! A process remembers this for itself, and a fork takes it along. Nothing depends on it but the time that a look takes.
+
+use std::io;
+use std::time::Duration;
+
+use super::SpoolError;
+use super::claim::locked;
+use super::layout::{EntryName, SpoolQueue, State};
+use crate::model::Micros;
+use crate::sys::clock;
+use crate::sys::dir::{self, Stamp};
+
+/// Folders of single entries.
+pub(super) const BUCKETS: usize = 256;
+
+/// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel.
+const SETTLED: Duration = Duration::from_millis(50);
+
+/// What was seen of each folder, if nothing in it was due.
+#[derive(Debug)]
+pub(super) struct Quiet(Vec<Option<Seen>>);
+
+#[derive(Clone, Debug)]
+struct Seen {
+    stamp: Stamp,
+    /// When. A clock that was set back since says nothing.
+    at: Micros,
+    /// The first that will be due.
+    next: Option<Micros>,
+}
+
+impl Default for Quiet {
+    fn default() -> Quiet {
+        Quiet(vec![None; BUCKETS])
+    }
+}
+
+/// A walk through one of the folders that may end in its being quiet.
+#[derive(Debug)]
+pub(super) struct Watch {
+    bucket: u8,
+    seen: Seen,
+}
+
+impl Watch {
+    /// Begins one, at `now`, in the folder `bucket` whose `names` are about to be read.
+    pub fn begin(bucket: u8, names: &dir::Names, now: Micros) -> Option<Watch> {
+        let stamp = names.stamp();
+        let age = clock::now().since(Micros(stamp.micros()));
+        (age > SETTLED).then_some(Watch { bucket, seen: Seen { stamp, at: now, next: None } })
+    }
+
+    /// Takes note of one that waits.
+    pub fn waits(&mut self, name: &EntryName) {
+        self.seen.next = Some(self.seen.next.map_or(name.due, |next| next.min(name.due)));
+    }
+}
+
+/// Of a folder in which nothing is due: the first time that one of its names waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rest(pub Option<Micros>);
+
+/// What a glance at all names told, as far as it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// Entries that are due.
+    pub due: u64,
+    /// The earliest time that one of the others waits for.
+    pub next: Option<Micros>,
+}
+
+impl Glance {
+    fn waits(&mut self, next: Option<Micros>) {
+        self.next = self.next.into_iter().chain(next).min();
+    }
+}
+
+impl SpoolQueue {
+    /// Whether nothing in the folder `ready/<bucket>` is due at `now`, as far as is known without a walk.
+    pub(super) fn rests(&self, bucket: u8, now: Micros) -> Option<Rest> {
+        let seen = locked(&self.quiet).0.get(usize::from(bucket)).cloned().flatten()?;
+        if now < seen.at || seen.next.is_some_and(|next| next <= now) {
+            return None;
+        }
+        let stat = dir::stat(&self.dir, &bucket_path(bucket)).ok().flatten()?;
+        (Stamp::of(&stat) == seen.stamp).then_some(Rest(seen.next))
+    }
+
+    /// The end of a walk that met nothing due.
+    pub(super) fn is_quiet(&self, watch: Watch) {
+        if let Some(place) = locked(&self.quiet).0.get_mut(usize::from(watch.bucket)) {
+            *place = Some(watch.seen);
+        }
+    }
+
+    /// Looks what is due at `now`, and stops when `enough` was seen. Folders that are known to be quiet cost next to nothing.
+    pub fn glance(&self, now: Micros, enough: u64) -> Result<Glance, SpoolError> {
+        let mut glance = Glance::default();
+        let mut folder = |path: &str, bucket: Option<u8>| -> io::Result<bool> {
+            let names = match dir::Names::open(&self.dir, path) {
+                Ok(names) => names,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            let mut watch = bucket.and_then(|bucket| Watch::begin(bucket, &names, now));
+            for name in names {
+                let Some(name) = EntryName::parse(&name?) else { continue };
+                if !name.is_due(now, self.horizon) {
+                    watch.iter_mut().for_each(|watch| watch.waits(&name));
+                    glance.waits(Some(name.due));
+                    continue;
+                }
+                watch = None;
+                glance.due += 1;
+                if glance.due >= enough {
+                    return Ok(false);
+                }
+            }
+            watch.into_iter().for_each(|watch| self.is_quiet(watch));
+            Ok(true)
+        };
+        let mut rest = None;
+        let mut walk = || -> io::Result<()> {
+            for bucket in 0..=u8::MAX {
+                if let Some(Rest(next)) = self.rests(bucket, now) {
+                    rest = rest.into_iter().chain(next).min();
+                } else if !folder(&bucket_path(bucket), Some(bucket))? {
+                    return Ok(());
+                }
+            }
+            self.each_folder_of_jobs(State::Ready, &mut |path| folder(path, None))
+        };
+        walk().map_err(self.failed("list", State::Ready.name()))?;
+        glance.waits(rest);
+        Ok(glance)
+    }
+}
+
+/// The folder of single entries that is called `bucket`, relative to the queue's.
+pub(super) fn bucket_path(bucket: u8) -> String {
+    format!("{}/{bucket:02x}", State::Ready.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::envelope::Origin;
+    use crate::model::{EntryId, Envelope};
+    use crate::queue::Queue;
+    use crate::spool::Spool;
+
+    /// In seconds since 1970.
+    const LONG_AGO: i64 = 1_000_000_000;
+
+    /// Sets the time of all folders, which says when something happened in them last.
+    fn set_times(queue: &SpoolQueue, seconds: i64) {
+        let then = nix::sys::time::TimeSpec::new(seconds, 0);
+        for bucket in 0..=u8::MAX {
+            let folder = format!("ready/{bucket:02x}");
+            let flags = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
+            nix::sys::stat::utimensat(&queue.dir, folder.as_str(), &then, &then, flags).expect("ours");
+        }
+    }
+
+    fn put(queue: &SpoolQueue, due: Micros) {
+        let (submitted, verp) = (Micros(1), None);
+        let origin = Origin { submitted, uid: 0, body: None, notify: None, ret: None, envid: None, verp };
+        let recipients = vec!["r@example.net".parse().expect("an address")];
+        let envelope = Envelope { id: EntryId::new(clock::now()), sender: None, recipients, origin };
+        queue.publish(&envelope, due, &mut |out| out.write_all(b"Subject: x\n\nx\n")).expect("published");
+    }
+
+    #[test]
+    fn what_comes_goes_or_falls_due_is_seen_though_the_folder_was_quiet() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let queue = Spool::create(&dir.path().join("s")).and_then(|spool| spool.queue("q")).expect("a queue");
+        let (now, later) = (Micros(1_000_000), Micros(2_000_000));
+        put(&queue, later);
+        set_times(&queue, LONG_AGO);
+        let waiting = Glance { due: 0, next: Some(later) };
+        assert_eq!(queue.glance(now, 9).expect("a glance"), waiting);
+        assert!((0..=u8::MAX).all(|bucket| queue.rests(bucket, now).is_some()), "all of them are quiet");
+        assert_eq!(queue.glance(now, 9).expect("a glance"), waiting, "as before, without a walk");
+        // Its time comes.
+        assert_eq!(queue.glance(later, 9).expect("a glance").due, 1);
+        // Another one comes.
+        put(&queue, now);
+        assert_eq!(queue.glance(now, 9).expect("a glance"), Glance { due: 1, next: Some(later) });
+        // A clock that was set back: nothing is known of that time.
+        assert!((0..=u8::MAX).all(|bucket| queue.rests(bucket, Micros(1)).is_none()));
+    }
+
+    #[test]
+    fn a_folder_whose_time_is_not_over_is_never_quiet() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let queue = Spool::create(&dir.path().join("s")).and_then(|spool| spool.queue("q")).expect("a queue");
+        put(&queue, Micros(1));
+        let begin = || {
+            let names = dir::Names::open(&queue.dir, "ready/00").expect("names");
+            Watch::begin(0, &names, clock::now())
+        };
+        set_times(&queue, LONG_AGO);
+        assert!(begin().is_some());
+        // As late as can be.
+        set_times(&queue, i64::from(i32::MAX));
+        assert!(begin().is_none());
+    }
+}
