@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -51,6 +51,8 @@ pub struct SpoolClaim<'q> {
     file: Arc<File>,
     envelope: Envelope,
     extent: Extent,
+    /// The message that lies apart, once it was opened.
+    apart: OnceLock<Arc<File>>,
     pub(super) journal: Journal,
 }
 
@@ -100,6 +102,7 @@ impl SpoolQueue {
             file: Arc::new(file),
             envelope,
             extent,
+            apart: OnceLock::new(),
             journal,
         })))
     }
@@ -365,17 +368,23 @@ impl Claim for SpoolClaim<'_> {
     }
 
     fn message(&self, by_position: bool) -> Result<Message, SpoolError> {
-        if by_position && !self.extent.apart {
-            let Extent { start, len, .. } = self.extent;
-            return Ok(Message { file: Arc::clone(&self.file), start, len });
+        let Extent { len, .. } = self.extent;
+        let start = if self.extent.apart { 0 } else { self.extent.start };
+        let open = if self.extent.apart { self.apart.get() } else { Some(&self.file) };
+        if let (true, Some(file)) = (by_position, open) {
+            return Ok(Message { file: Arc::clone(file), start, len });
         }
         let path = if self.extent.apart { message_path(&self.envelope.id) } else { self.spot.path() };
         // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a sendmail
         // that backgrounds itself.
         let file = dir::open_file(self.home.dir(), self.home.inner(&path), dir::Open::Read);
         let file = file.and_then(|file| self.extent.of_message(file)).map_err(self.queue.failed("open", &path))?;
-        let start = if self.extent.apart { 0 } else { self.extent.start };
-        Ok(Message { file: Arc::new(file), start, len: self.extent.len })
+        let file = Arc::new(file);
+        // Whoever reads by position leaves it to the next.
+        if by_position {
+            let _ = self.apart.set(Arc::clone(&file));
+        }
+        Ok(Message { file, start, len })
     }
 
     fn is_left(&self) -> bool {

@@ -48,7 +48,7 @@ pub type Next<'n> = dyn FnMut(Look, &mut dyn FnMut(Letter<'_>)) + 'n;
 /// How far one looks for what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// What is known already: takes no longer than to open a file.
+    /// What is known already, or found out as soon as a file is opened.
     AtHand,
     /// Whatever there is, however long that takes.
     Far,

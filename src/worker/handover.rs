@@ -57,8 +57,7 @@ impl<Q: Queue> Worker<'_, Q> {
             self.ahead = match (look, rest.is_empty()) {
                 (Look::AtHand, true) => self.next(Which::AtHand).and_then(|claim| self.prepare(claim, false)),
                 (Look::Far, true) => self.next(Which::Any).and_then(|claim| self.prepare(claim, false)),
-                (Look::AtHand, false) => return,
-                (Look::Far, false) => self.single_between(current, rest, false),
+                (Look::AtHand | Look::Far, false) => self.single_between(current, rest, false),
             };
             self.slot.begin(current.id(), limit);
         }

@@ -1,6 +1,7 @@
 //! Bounces read and recorded, and recipients looked up, with a ledger that knows a million addresses.
 
 use std::io::Write;
+use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use bulkmailer::sys::clock;
 use nix::time::{ClockId, clock_gettime};
 
 use super::rows::{Site, rate};
+use super::smtp;
 use super::tools::{Tools, median, memory_of, time_of};
 
 fn address(n: u32) -> Address {
@@ -154,7 +156,7 @@ pub fn queues(tools: &Tools) {
     let (recipients, waiting, posts) = (tools.scale(200_000), tools.scale(100_000), tools.scale(2_000));
     let dir = tools.place(false);
     // An MTA has several processes, and each smtp-sink is one.
-    let sinks: Vec<super::smtp::Sink> = (0..4).map(|_| super::smtp::Sink::start()).collect();
+    let sinks: Vec<smtp::Sink> = (0..4).map(|_| smtp::Sink::start()).collect();
     let connect: Vec<String> = sinks.iter().map(|sink| format!("tcp:127.0.0.1:{}", sink.port)).collect();
     let table = "max_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
                  [queue.inbound]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n";
@@ -170,43 +172,68 @@ pub fn queues(tools: &Tools) {
         time_of(&mut command);
     };
     std::fs::write(dir.path().join("message"), format!("Subject: x\n\n{}", "x".repeat(2_000))).expect("written");
+    let run = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
+    let sources = |count: u32| -> Vec<Child> {
+        sinks.iter().map(|sink| smtp::start_source(sink.port, 2, count / sinks.len() as u32)).collect()
+    };
     // Alone first.
     post(recipients / 4);
-    let alone = rate(recipients / 4, time_of(&mut site.command(&["run", "--queue", "outbound"])));
-    let path = dir.path().join("box");
-    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
-    for n in 0..waiting {
-        writeln!(file, "From MAILER-DAEMON Tue\n{}", bounce(n)).expect("written");
-    }
-    file.flush().expect("written");
-    let mbox = path.to_str().expect("a path");
-    time_of(&mut site.command(&["submit", "-q", "--queue", "bounce", "-f", "", "--mbox", mbox, "news@example.org"]));
-    post(recipients);
+    let alone = rate(recipients / 4, end_of(Instant::now(), vec![run("outbound")]));
+    let source_alone = rate(recipients / 2, end_of(Instant::now(), sources(recipients / 2)));
+    let bounces = || {
+        let path = dir.path().join("box");
+        let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
+        for n in 0..waiting {
+            writeln!(file, "From MAILER-DAEMON Tue\n{}", bounce(n)).expect("written");
+        }
+        file.flush().expect("written");
+        let mbox = path.to_str().expect("a path");
+        time_of(&mut site.command(&[
+            "submit",
+            "-q",
+            "--queue",
+            "bounce",
+            "-f",
+            "",
+            "--mbox",
+            mbox,
+            "news@example.org",
+        ]));
+    };
     let submit = |n: u32| {
         let mut submit =
             site.command(&["submit", "-q", "--queue", "inbound", "-f", "mara@example.net", "list@example.org"]);
         submit.stdin(std::fs::File::open(dir.path().join("message")).expect("a file"));
         assert!(submit.status().expect("it starts").success(), "post {n}");
     };
+    // Beside the others: what `start` starts, until that ends.
+    let beside = |start: &dyn Fn() -> Vec<Child>| {
+        // What was left for the disk to do is nobody's here.
+        nix::unistd::sync();
+        let (began, before, lost_before) = (Instant::now(), used(), lost());
+        let mut others = [run("inbound"), run("bounce")];
+        let ours = start();
+        (0..posts).for_each(submit);
+        let submitted = began.elapsed();
+        // What they used is known once they have ended.
+        let mut used_by_others = used() - before;
+        let took = end_of(began, ours);
+        let (before, lost_after) = (used(), lost());
+        for run in &mut others {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a pid"));
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it lives");
+            run.wait().expect("it ends");
+        }
+        used_by_others += used() - before;
+        let share = |seconds: f64| seconds / (took.as_secs_f64() * cores());
+        let lost = [0, 1].map(|at| share(lost_after[at] - lost_before[at]));
+        Beside { took, submitted, others: share(used_by_others), lost }
+    };
+    bounces();
+    post(recipients);
     // A queue is there once something was in it.
     submit(posts);
-    let start = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
-    let (began, before, lost_before) = (Instant::now(), used(), lost());
-    let mut runs = [start("inbound"), start("bounce"), start("outbound")];
-    (0..posts).for_each(&submit);
-    let submitted = began.elapsed();
-    // What they used is known once they have ended.
-    let mut others = used() - before;
-    runs[2].wait().expect("it ends");
-    let (took, before, lost_after) = (began.elapsed(), used(), lost());
-    let among = rate(recipients, took);
-    for run in &mut runs[..2] {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a pid"));
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it lives");
-        run.wait().expect("it ends");
-    }
-    others += used() - before;
-    let cores = std::thread::available_parallelism().expect("a number").get() as f64;
+    let ours = beside(&|| vec![run("outbound")]);
     let lines = || std::fs::read_to_string(site.spool().join("events").join(format!("{}.jsonl", clock::now().day())));
     let events: Vec<serde_json::Value> =
         lines().expect("events").lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -218,36 +245,73 @@ pub fn queues(tools: &Tools) {
     let mut waits: Vec<f64> = events.iter().filter(|event| event["queue"] == "inbound").filter_map(wait).collect();
     waits.sort_by(f64::total_cmp);
     let read = events.iter().filter(|event| event["queue"] == "bounce").count();
-    let last = waits.last().copied().unwrap_or(f64::NAN);
     println!(
         "{:<44} median {:.0} ms, longest {:.0} ms, of {} posts in {:.0} s",
         "inbound waits",
         median(waits.clone()) * 1e3,
-        last * 1e3,
+        waits.last().copied().unwrap_or(f64::NAN) * 1e3,
         waits.len(),
-        submitted.as_secs_f64()
-    );
-    let others = others / (took.as_secs_f64() * cores);
-    // As much as that costs on this machine.
-    post(recipients / 4);
-    let again = beside_loops(others, || time_of(&mut site.command(&["run", "--queue", "outbound"])));
-    let again = rate(recipients / 4, again);
-    println!(
-        "{:<44} {among:.0} recipients/s, alone {alone:.0}: it fell by {:.2}, and the others used {others:.2} of the processors",
-        "outbound meanwhile",
-        1.0 - among / alone,
-    );
-    println!(
-        "{:<44} {again:.0} recipients/s: it fell by {:.2}",
-        "    beside loops that use as much",
-        1.0 - again / alone
-    );
-    let share = |at: usize| (lost_after[at] - lost_before[at]) / (took.as_secs_f64() * cores);
-    println!(
-        "{:<44} {:.2} stolen by other machines, {:.2} waiting for the disk",
-        "    and of the processors",
-        share(0),
-        share(1)
+        ours.submitted.as_secs_f64()
     );
     println!("{:<44} {read} of {waiting}", "bounces read meanwhile");
+    let among = rate(recipients, ours.took);
+    ours.print("outbound meanwhile", "recipients/s", among, alone);
+    let [stolen, disk] = ours.lost;
+    println!(
+        "{:<44} {stolen:.2} stolen by other machines, {disk:.2} waiting for the disk",
+        "    and of the processors"
+    );
+    // The fastest client, beside the same.
+    bounces();
+    let source = beside(&|| sources(recipients));
+    let source_among = rate(recipients, source.took);
+    source.print("smtp-source in its place", "messages/s", source_among, source_alone);
+    println!(
+        "{:<44} {:>30} ratio {:.2}",
+        "what outbound keeps / what smtp-source keeps",
+        "",
+        (among / alone) / (source_among / source_alone)
+    );
+    // As much as that costs on this machine.
+    post(recipients / 4);
+    let again = beside_loops(ours.others, || end_of(Instant::now(), vec![run("outbound")]));
+    let again = rate(recipients / 4, again);
+    println!(
+        "{:<44} {again:.0} recipients/s: it fell by {:.2}",
+        "outbound beside loops that use as much",
+        1.0 - again / alone
+    );
+}
+
+fn cores() -> f64 {
+    std::thread::available_parallelism().expect("a number").get() as f64
+}
+
+/// Waits for all of them, which must succeed; the time since `began`.
+fn end_of(began: Instant, children: Vec<Child>) -> Duration {
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    began.elapsed()
+}
+
+/// What went on beside something.
+struct Beside {
+    took: Duration,
+    /// All posts were in.
+    submitted: Duration,
+    /// The share of the processors that the others used.
+    others: f64,
+    /// See [`lost`], as shares.
+    lost: [f64; 2],
+}
+
+impl Beside {
+    fn print(&self, name: &str, unit: &str, among: f64, alone: f64) {
+        println!(
+            "{name:<44} {among:.0} {unit}, alone {alone:.0}: it fell by {:.2}, and the others used {:.2} of the processors",
+            1.0 - among / alone,
+            self.others
+        );
+    }
 }
