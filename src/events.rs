@@ -20,6 +20,8 @@ use crate::sys::output::warning;
 /// So often somebody else's write is looked for, a millisecond apart.
 const UNDER_WAY: u32 = 20;
 
+const MICROS_A_DAY: u64 = 86_400 * 1_000_000;
+
 /// One recipient's verdict. The fields are the line's.
 #[derive(Debug, Serialize)]
 pub struct Event<'a> {
@@ -44,7 +46,8 @@ pub struct Event<'a> {
 #[derive(Debug)]
 pub struct Log {
     folder: File,
-    open: Option<(String, File)>,
+    /// With the number of its day, counted from 1970.
+    open: Option<(u64, File)>,
     syslog: bool,
     failed: bool,
     /// The last write may have left a part of a line.
@@ -64,7 +67,7 @@ impl Log {
 
     /// Writes the events of one hand-over.
     pub fn write(&mut self, now: Micros, events: &[Event<'_>]) {
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(events.len() * 256);
         for event in events {
             let before = text.len();
             if serde_json::to_writer(&mut text, event).is_err() {
@@ -97,9 +100,9 @@ impl Log {
     }
 
     fn append(&mut self, now: Micros, text: &[u8]) -> io::Result<()> {
-        let day = now.day();
+        let day = now.0 / MICROS_A_DAY;
         if self.open.as_ref().is_none_or(|(open, _)| *open != day) {
-            let file = dir::open_file(&self.folder, &format!("{day}.jsonl"), dir::Open::Append)?;
+            let file = dir::open_file(&self.folder, &format!("{}.jsonl", now.day()), dir::Open::Append)?;
             self.torn |= ends_torn(&file)?;
             self.open = Some((day, file));
         }

@@ -47,31 +47,33 @@ fn a_single_mail_has_its_turn_between_two_groups_of_a_post() {
     site.assert_clean();
 }
 
-/// With what comes next sent ahead, a turn later at most.
+/// What came when the next envelope had been sent ahead has its turn after that.
 #[test]
 fn over_smtp_too_and_the_session_is_kept() {
-    let (site, server) = (Site::new("ok", ""), Site::new("ok", ""));
-    let exec = format!(
-        "exec:/usr/bin/env BULKMAILER_SPOOL={} BULKMAILER_CONFIG={} /bin/sh {}",
-        server.path("spool").display(),
-        server.path("bulkmailer.toml").display(),
-        server.path("serve").display()
-    );
-    let serve = format!(
-        "echo session >> {}\nexec {} sendmail -bs\n",
-        server.path("sessions").display(),
-        env!("CARGO_BIN_EXE_bulkmailer")
-    );
-    std::fs::write(server.path("serve"), serve).expect("written");
-    site.configure(&format!(
-        "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"sink\"\n{ONE_BY_ONE}\nnotices = false\n\
-         [transport.sink]\nkind = \"smtp\"\nconnect = {exec:?}\n"
-    ));
-    post_and_singles(&site, "smtp.sent", 2..5);
-    assert_eq!(order(&site), "pspspspp");
-    assert_eq!(server.list().len(), 8);
-    assert_eq!(std::fs::read_to_string(server.path("sessions")).expect("a log"), "session\n");
-    site.assert_clean();
+    for (point, expected) in [("worker.handing", "pspspspp"), ("smtp.sent", "ppspspsp")] {
+        let (site, server) = (Site::new("ok", ""), Site::new("ok", ""));
+        let exec = format!(
+            "exec:/usr/bin/env BULKMAILER_SPOOL={} BULKMAILER_CONFIG={} /bin/sh {}",
+            server.path("spool").display(),
+            server.path("bulkmailer.toml").display(),
+            server.path("serve").display()
+        );
+        let serve = format!(
+            "echo session >> {}\nexec {} sendmail -bs\n",
+            server.path("sessions").display(),
+            env!("CARGO_BIN_EXE_bulkmailer")
+        );
+        std::fs::write(server.path("serve"), serve).expect("written");
+        site.configure(&format!(
+            "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"sink\"\n{ONE_BY_ONE}\nnotices = false\n\
+             [transport.sink]\nkind = \"smtp\"\nconnect = {exec:?}\n"
+        ));
+        post_and_singles(&site, point, 2..5);
+        assert_eq!(order(&site), expected, "{point}");
+        assert_eq!(server.list().len(), 8);
+        assert_eq!(std::fs::read_to_string(server.path("sessions")).expect("a log"), "session\n");
+        site.assert_clean();
+    }
 }
 
 /// A worker that dies with a single mail in hand leaves the post's entry, of which it had done a part.

@@ -17,6 +17,9 @@ use crate::model::{Address, EntryId, Envelope};
 pub const SIZE_AT: u64 = 8;
 pub const SIZE_WIDTH: usize = 20;
 
+/// Bytes in which most heads end; what is read beyond is read in vain.
+const HEAD: usize = 1_024;
+
 /// The longest line of a head in bytes, and the most recipients: what a reader accepts, far above what is written.
 const LINE_MAX: u64 = 64 << 10;
 const RECIPIENTS_MAX: usize = 1_000_000;
@@ -119,7 +122,7 @@ pub fn size_field(len: u64) -> String {
 
 /// Reads a head from the start of an entry file. The error is what is wrong with it, for a person.
 pub fn read(file: impl Read) -> Result<(Envelope, Extent), String> {
-    let mut reader = BufReader::with_capacity(4096, file);
+    let mut reader = BufReader::with_capacity(HEAD, file);
     let mut start = 0;
     let mut line = Vec::new();
     next_line(&mut reader, &mut line, &mut start)?;

@@ -14,6 +14,7 @@
 mod auth;
 mod channel;
 mod content;
+mod offers;
 pub mod reply;
 mod session;
 mod tls;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::auth;
 use super::channel::{Channel, Lost, Patience, Socket};
 use super::content::Wire;
+use super::offers::Offers;
 use super::reply::Reply;
 use super::tls::Tls;
 use crate::config::{self, Login, Protocol};
@@ -29,44 +30,6 @@ use crate::transport::{Letter, Look, Next};
 const PIECE: usize = 64 << 10;
 /// Bytes of one BDAT.
 const CHUNK: usize = 256 << 10;
-
-/// What a server offers in its reply to EHLO.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Offers {
-    pub pipelining: bool,
-    pub chunking: bool,
-    pub size: bool,
-    pub eight_bit: bool,
-    pub utf8: bool,
-    pub dsn: bool,
-    pub starttls: bool,
-    pub xverp: bool,
-    /// The mechanisms of AUTH.
-    pub auth: Vec<String>,
-}
-
-impl Offers {
-    fn read(reply: &Reply) -> Offers {
-        let mut offers = Offers::default();
-        // The first line is the server's name.
-        for line in reply.lines.iter().skip(1) {
-            let mut words = line.split_ascii_whitespace();
-            match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
-                "PIPELINING" => offers.pipelining = true,
-                "CHUNKING" => offers.chunking = true,
-                "SIZE" => offers.size = true,
-                "8BITMIME" => offers.eight_bit = true,
-                "SMTPUTF8" => offers.utf8 = true,
-                "DSN" => offers.dsn = true,
-                "STARTTLS" => offers.starttls = true,
-                "XVERP" => offers.xverp = true,
-                "AUTH" => offers.auth.extend(words.map(str::to_owned)),
-                _ => {}
-            }
-        }
-        offers
-    }
-}
 
 /// How a session is opened.
 #[derive(Debug)]
@@ -135,6 +98,8 @@ pub struct Session {
     channel: Channel,
     offers: Offers,
     protocol: Protocol,
+    /// A piece of content, kept for the next.
+    piece: Vec<u8>,
     /// Transactions that may still be begun.
     left: usize,
     /// A transaction was begun and not ended.
@@ -167,7 +132,7 @@ impl Session {
             log_in(&mut channel, login, &offers, times, signals)?;
         }
         let protocol = opening.protocol;
-        Ok(Session { channel, offers, protocol, left: opening.most, unfinished: false, ahead: None })
+        Ok(Session { channel, offers, protocol, piece: Vec::new(), left: opening.most, unfinished: false, ahead: None })
     }
 
     /// Whether this address can be told to this server (RFC 6531).
@@ -332,15 +297,16 @@ impl Session {
     ) -> Result<usize, Unsent> {
         let chunking = self.offers.chunking;
         let mut wire = Wire::new(!chunking);
-        let mut piece = vec![0; PIECE.min(usize::try_from(message.len).unwrap_or(PIECE)).max(1)];
+        let most = PIECE.min(usize::try_from(message.len).unwrap_or(PIECE)).max(1);
+        self.piece.resize(most.max(self.piece.len()), 0);
         let (mut left, mut chunk, mut chunks) = (message.len, Vec::new(), 1);
         while left > 0 {
             // Not from where the file stands, which a first attempt on another session left elsewhere.
             let from = message.start + (message.len - left);
-            let len = read(&message.file, &mut piece, from, left).map_err(Unsent::Unreadable)?;
+            let len = read(&message.file, &mut self.piece, from, left).map_err(Unsent::Unreadable)?;
             left -= len as u64;
             let out = if chunking { &mut chunk } else { self.channel.outgoing() };
-            wire.push(&piece[..len], out);
+            wire.push(&self.piece[..len], out);
             if chunk.len() >= CHUNK && left > 0 {
                 self.channel.say(format!("BDAT {}\r\n", chunk.len()).as_bytes());
                 self.channel.say(&chunk);
@@ -503,15 +469,6 @@ fn log_in(channel: &mut Channel, login: &Login, offers: &Offers, times: Times, s
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn offers_are_read_whatever_their_case() {
-        let lines = ["mx.example PIPELINING", "pipelining", "SIZE 100", "AUTH PLAIN login", "X-ODD", "chunking", ""];
-        let reply = Reply { code: 250, lines: lines.map(str::to_owned).to_vec() };
-        let auth = vec!["PLAIN".to_owned(), "login".to_owned()];
-        let expected = Offers { pipelining: true, size: true, chunking: true, auth, ..Offers::default() };
-        assert_eq!(Offers::read(&reply), expected);
-    }
 
     #[test]
     fn xtext_is_that_of_its_standard() {

@@ -1,0 +1,55 @@
+//! What a server offers.
+
+use super::reply::Reply;
+
+/// What a server offers in its reply to EHLO.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    pub pipelining: bool,
+    pub chunking: bool,
+    pub size: bool,
+    pub eight_bit: bool,
+    pub utf8: bool,
+    pub dsn: bool,
+    pub starttls: bool,
+    pub xverp: bool,
+    /// The mechanisms of AUTH.
+    pub auth: Vec<String>,
+}
+
+impl Offers {
+    pub fn read(reply: &Reply) -> Offers {
+        let mut offers = Offers::default();
+        // The first line is the server's name.
+        for line in reply.lines.iter().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
+                "PIPELINING" => offers.pipelining = true,
+                "CHUNKING" => offers.chunking = true,
+                "SIZE" => offers.size = true,
+                "8BITMIME" => offers.eight_bit = true,
+                "SMTPUTF8" => offers.utf8 = true,
+                "DSN" => offers.dsn = true,
+                "STARTTLS" => offers.starttls = true,
+                "XVERP" => offers.xverp = true,
+                "AUTH" => offers.auth.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        offers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_are_read_whatever_their_case() {
+        let lines = ["mx.example PIPELINING", "pipelining", "SIZE 100", "AUTH PLAIN login", "X-ODD", "chunking", ""];
+        let reply = Reply { code: 250, lines: lines.map(str::to_owned).to_vec() };
+        let auth = vec!["PLAIN".to_owned(), "login".to_owned()];
+        let expected = Offers { pipelining: true, size: true, chunking: true, auth, ..Offers::default() };
+        assert_eq!(Offers::read(&reply), expected);
+    }
+}
