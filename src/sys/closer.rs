@@ -53,3 +53,28 @@ fn start() -> Option<SyncSender<Lot>> {
     let _ = before.thread_set_mask();
     thread.ok().map(|_| lots)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn full_lots_are_closed_while_their_closer_lives() {
+        let closer = Closer::default();
+        let close = |_| {
+            let file = Arc::new(tempfile::tempfile().expect("a file"));
+            let seen = Arc::downgrade(&file);
+            closer.close(file);
+            seen
+        };
+        let files: Vec<Weak<File>> = (0..4 * TOGETHER).map(close).collect();
+        let limit = Instant::now() + Duration::from_secs(60);
+        while files.iter().any(|file| file.strong_count() > 0) {
+            assert!(Instant::now() < limit, "some are still open");
+            thread::yield_now();
+        }
+    }
+}
