@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::SpoolError;
 use super::claim::{Locked, locked};
 use super::layout::{SpoolQueue, make_folder};
+use super::notes::Look;
 use crate::model::EntryId;
 use crate::sys::dir;
 
@@ -27,8 +28,8 @@ pub(super) struct Job {
     identity: (u64, u64),
     /// Its folder, relative to the queue's.
     path: String,
-    /// When the queue was last woken before it was seen to lie there.
-    seen: Mutex<(i64, i64)>,
+    /// The last look whether it lies there.
+    seen: Mutex<Look>,
 }
 
 impl<'q> Home<'q> {
@@ -48,7 +49,7 @@ impl<'q> Home<'q> {
             return Ok(Home { queue, job: Some(Arc::clone(last)) });
         }
         let path = format!("jobs/{job}");
-        let seen = Mutex::new(queue.woken());
+        let seen = Mutex::new(Look::new(queue.woken()));
         let dir = dir::open_at(&queue.dir, &path)?;
         let about = dir.metadata()?;
         let job = Arc::new(Job { dir, identity: (about.dev(), about.ino()), path, seen });
@@ -71,11 +72,11 @@ impl<'q> Home<'q> {
         let Some(job) = &self.job else { return false };
         let woken = self.queue.woken();
         let mut seen = locked(&job.seen);
-        if *seen == woken {
+        if seen.holds(woken) {
             return false;
         }
         if self.is_in_place() {
-            *seen = woken;
+            *seen = Look::new(woken);
             return false;
         }
         *locked(&self.queue.last_job) = None;

@@ -130,11 +130,11 @@ impl SpoolQueue {
             }
             fault::instant("shift.renamed");
             // Workers are told before the disk is waited for.
-            self.wake().map_err(io::Error::other)?;
+            let told = self.wake();
             durable::sync_dir(&self.dir, to.folder())?;
             durable::sync_dir(&self.dir, from.folder())?;
             fault::instant("shift.synced");
-            Ok(true)
+            told.map_err(io::Error::other).map(|()| true)
         };
         steps().map_err(self.failed("move the job", &old))
     }

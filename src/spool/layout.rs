@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::SpoolError;
 use super::home::Job;
+use super::notes::Look;
 use super::quiet::Quiet;
 use crate::model::{EntryId, Micros};
 use crate::sys::closer::Closer;
@@ -45,8 +46,8 @@ pub struct SpoolQueue {
     pub(super) untidy: Mutex<Vec<String>>,
     /// The file whose time says when to look again (see [`SpoolQueue::wake`]), held open: a look at it finds no path.
     pub(super) wake: File,
-    /// When that was found changed last, and whether the queue was stopped then.
-    pub(super) seen_stopped: Mutex<Option<((i64, i64), bool)>>,
+    /// The last look whether the queue is stopped.
+    pub(super) seen_stopped: Mutex<Option<(Look, bool)>>,
     /// Which folders of single entries hold nothing that is due.
     pub(super) quiet: Mutex<Quiet>,
     /// Closes entries that are delivered and unlinked.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,12 +49,12 @@ impl SpoolQueue {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
                 Err(error) => return Err(error),
             };
-            // Workers are told before the disk is waited for, and in any case.
-            self.wake().map_err(io::Error::other)?;
+            // Workers are told before the disk is waited for.
+            let told = self.wake();
             // A full disk takes the name and not the text.
             let _ = serde_json::to_writer(&file, &who).is_ok() && file.sync_all().is_ok();
             durable::sync_dir(&self.dir, ".")?;
-            Ok(true)
+            told.map_err(io::Error::other).map(|()| true)
         };
         steps().map_err(self.failed("stop the queue", "stopped"))
     }
@@ -83,8 +84,8 @@ impl SpoolQueue {
         let woken = self.woken();
         let mut seen = locked(&self.seen_stopped);
         match *seen {
-            Some((at, stopped)) if at == woken => stopped,
-            Some(_) | None => seen.insert((woken, self.stopped().is_some())).1,
+            Some((look, stopped)) if look.holds(woken) => stopped,
+            Some(_) | None => seen.insert((Look::new(woken), self.stopped().is_some())).1,
         }
     }
 
@@ -172,5 +173,58 @@ impl SpoolQueue {
     /// Waits until everything that was settled is on disk.
     pub fn sync(&self) -> Result<(), SpoolError> {
         durable::sync_file_system(&self.dir).map_err(self.failed("sync", ""))
+    }
+}
+
+/// How long a look holds at most: what a person does is seen by then, also where his command died before it woke the queue,
+/// or he did it by hand.
+const HOLDS: Duration = Duration::from_millis(500);
+
+/// When something was looked at that changes with a call of [`SpoolQueue::wake`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    woken: (i64, i64),
+    at: Instant,
+}
+
+impl Look {
+    /// Taken now, after the queue was `woken`.
+    pub fn new(woken: (i64, i64)) -> Look {
+        Look { woken, at: Instant::now() }
+    }
+
+    /// Whether what was seen still holds, as the queue was last `woken`. Where a file system keeps whole seconds alone, two
+    /// calls may look like one, so there nothing does.
+    pub fn holds(&self, woken: (i64, i64)) -> bool {
+        self.woken == woken && woken.1 != 0 && self.at.elapsed() < HOLDS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::Spool;
+
+    #[test]
+    fn what_another_process_stops_is_seen_at_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(&dir.path().join("s")).expect("a spool");
+        let (ours, theirs) = (spool.queue("q").expect("a queue"), spool.queue("q").expect("the same"));
+        for _ in 0..100 {
+            assert!(!ours.is_stopped_by_now());
+            let who = Stopped { at: Micros(1), by: 2 };
+            assert!(theirs.stop(who).expect("stopped"));
+            assert!(ours.is_stopped_by_now());
+            assert!(theirs.start().expect("started"));
+        }
+    }
+
+    #[test]
+    fn a_look_holds_until_the_queue_is_woken() {
+        let look = Look::new((5, 7));
+        assert!(!look.holds((5, 8)) && !look.holds((6, 7)), "woken since");
+        assert!(!Look::new((5, 0)).holds((5, 0)), "a file system of whole seconds");
+        let old = Look { at: Instant::now().checked_sub(HOLDS).expect("this host is up for longer"), ..look };
+        assert!(!old.holds((5, 7)), "some time ago");
     }
 }

@@ -20,8 +20,10 @@ use crate::sys::dir::{self, Stamp};
 /// Folders of single entries.
 pub(super) const BUCKETS: usize = 256;
 
-/// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel.
+/// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel, or more than the second of a
+/// file system that keeps whole ones.
 const SETTLED: Duration = Duration::from_millis(50);
+const SETTLED_COARSE: Duration = Duration::from_secs(3);
 
 /// What was seen of each folder, if nothing in it was due.
 #[derive(Debug)]
@@ -54,7 +56,8 @@ impl Watch {
     pub fn begin(bucket: u8, names: &dir::Names, now: Micros) -> Option<Watch> {
         let stamp = names.stamp();
         let age = clock::now().since(Micros(stamp.micros()));
-        (age > SETTLED).then_some(Watch { bucket, seen: Seen { stamp, at: now, next: None } })
+        let settled = if stamp.is_fine() { SETTLED } else { SETTLED_COARSE };
+        (age > settled).then_some(Watch { bucket, seen: Seen { stamp, at: now, next: None } })
     }
 
     /// Takes note of one that waits.
@@ -210,6 +213,9 @@ mod tests {
         assert!(begin().is_some());
         // As late as can be.
         set_times(&queue, i64::from(i32::MAX));
+        assert!(begin().is_none());
+        // Whole seconds: what comes within this one could not be told from what was there.
+        set_times(&queue, i64::try_from(clock::now().0 / 1_000_000).expect("a time"));
         assert!(begin().is_none());
     }
 }

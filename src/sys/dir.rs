@@ -108,6 +108,11 @@ impl Stamp {
         Stamp(stat.st_mtime, stat.st_mtime_nsec)
     }
 
+    /// Whether this file system keeps parts of a second: one that does not cannot tell what came within the same.
+    pub fn is_fine(self) -> bool {
+        self.1 != 0
+    }
+
     /// In microseconds since 1970; what was before is 0.
     pub fn micros(self) -> u64 {
         let micros = self.0.saturating_mul(1_000_000).saturating_add(self.1 / 1_000);
