@@ -16,6 +16,18 @@
 #![deny(unsafe_code)]
 // A standard error that cannot be written (a full disk) makes eprintln! panic: `sys::output::warning!` never does.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
+// No input makes this program panic: only tests may say that something cannot fail.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented
+    )
+)]
 
 pub mod admin;
 pub mod bounce;
