@@ -281,6 +281,11 @@ impl Smtp {
                 let reason = Reason::new(&format!("the entry cannot be read: {error}"));
                 taken_ones.for_each(|verdict| *verdict = Verdict::Deferred(reason.clone()));
             }
+            // What is left of the content would be taken for commands, or its end for a word of its own: the session ends.
+            Err(Unsent::Refused(reply)) => {
+                let verdict = self.verdict(&reply, "the message");
+                taken_ones.for_each(|taken| *taken = verdict.clone());
+            }
             Err(Unsent::Cut(lost)) => return Gone::Trouble(Trouble::Session(lost.to_string())),
             Err(Unsent::Unanswered(answers, lost)) => {
                 let at = &self.config.connect[self.at];

@@ -88,6 +88,8 @@ pub enum Unsent {
     Unreadable(io::Error),
     /// The connection was lost before its end left, so that nobody has it.
     Cut(Lost),
+    /// The same, and it was refused before that.
+    Refused(Reply),
     /// The server has all of it, and its answer never came, or with LMTP those to the first recipients alone.
     Unanswered(Vec<Reply>, Lost),
 }
@@ -251,7 +253,7 @@ impl Session {
                 // What it said before it went is an answer, if it is a refusal; chunks before may have been welcome.
                 let mut said = std::iter::from_fn(|| self.channel.reply_at_hand().ok().flatten());
                 let refusal = said.find(|reply| reply.code / 100 > 3);
-                return refusal.map(|reply| vec![reply; taken]).ok_or(Unsent::Cut(lost));
+                return Err(refusal.map_or(Unsent::Cut(lost), Unsent::Refused));
             }
             Err(unsent) => return Err(unsent),
         };
