@@ -16,6 +16,7 @@ use super::{Beat, Plan, beat, online, overdue, sink};
 use crate::model::{Exit, Micros};
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
+use crate::sys::dir::Stamp;
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
@@ -109,7 +110,7 @@ struct Shift<'p, 'a> {
     workers: Workforce<'p, 'a>,
     started: Micros,
     /// `wake` as it was before the last look.
-    noted: (i64, i64),
+    noted: Stamp,
     looked: Option<Look>,
     adoption: Adoption,
     /// The spool and the sink were proved, before anything was handed over.
@@ -163,7 +164,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             signals,
             workers,
             started: clock::now(),
-            noted: (0, 0),
+            noted: Stamp::default(),
             looked: None,
             adoption: Adoption::default(),
             proved: false,

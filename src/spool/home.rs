@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::SpoolError;
 use super::claim::{Locked, locked};
 use super::layout::{SpoolQueue, make_folder};
-use super::notes::Look;
+use super::notes::LookedAt;
 use crate::model::EntryId;
 use crate::sys::dir;
 
@@ -29,7 +29,7 @@ pub(super) struct Job {
     /// Its folder, relative to the queue's.
     path: String,
     /// The last look whether it lies there.
-    seen: Mutex<Look>,
+    seen: Mutex<LookedAt>,
 }
 
 impl<'q> Home<'q> {
@@ -49,7 +49,7 @@ impl<'q> Home<'q> {
             return Ok(Home { queue, job: Some(Arc::clone(last)) });
         }
         let path = format!("jobs/{job}");
-        let seen = Mutex::new(Look::new(queue.woken()));
+        let seen = Mutex::new(LookedAt::new(queue.woken()));
         let dir = dir::open_at(&queue.dir, &path)?;
         let about = dir.metadata()?;
         let job = Arc::new(Job { dir, identity: (about.dev(), about.ino()), path, seen });
@@ -76,7 +76,7 @@ impl<'q> Home<'q> {
             return false;
         }
         if self.is_in_place() {
-            *seen = Look::new(woken);
+            *seen = LookedAt::new(woken);
             return false;
         }
         *locked(&self.queue.last_job) = None;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::SpoolError;
 use super::home::Job;
-use super::notes::Look;
+use super::notes::LookedAt;
 use super::quiet::Quiet;
 use crate::model::{EntryId, Micros};
 use crate::sys::closer::Closer;
@@ -47,7 +47,7 @@ pub struct SpoolQueue {
     /// The file whose time says when to look again (see [`SpoolQueue::wake`]), held open: a look at it finds no path.
     pub(super) wake: File,
     /// The last look whether the queue is stopped.
-    pub(super) seen_stopped: Mutex<Option<(Look, bool)>>,
+    pub(super) seen_stopped: Mutex<Option<(LookedAt, bool)>>,
     /// Which folders of single entries hold nothing that is due.
     pub(super) quiet: Mutex<Quiet>,
     /// Closes entries that are delivered and unlinked.

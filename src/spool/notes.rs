@@ -11,6 +11,7 @@ use super::SpoolError;
 use super::claim::locked;
 use super::layout::SpoolQueue;
 use crate::model::Micros;
+use crate::sys::dir::Stamp;
 use crate::sys::{dir, durable, fault, lock};
 
 /// More bytes are not kept of what nobody heard.
@@ -32,13 +33,13 @@ impl SpoolQueue {
     }
 
     /// When [`SpoolQueue::wake`] was last called, as something to compare with ≠.
-    pub fn woken(&self) -> (i64, i64) {
+    pub fn woken(&self) -> Stamp {
         let stat = match nix::sys::stat::fstat(&self.wake) {
             Ok(stat) if stat.st_nlink > 0 => Some(stat),
             // Somebody has replaced it.
             Ok(_) | Err(_) => dir::stat(&self.dir, "wake").ok().flatten(),
         };
-        stat.map_or((0, 0), |stat| (stat.st_mtime, stat.st_mtime_nsec))
+        stat.as_ref().map(Stamp::of).unwrap_or_default()
     }
 
     /// Stops the queue: from now on no worker hands anything over, also after a power cut. `false` if it was stopped already.
@@ -85,7 +86,7 @@ impl SpoolQueue {
         let mut seen = locked(&self.seen_stopped);
         match *seen {
             Some((look, stopped)) if look.holds(woken) => stopped,
-            Some(_) | None => seen.insert((Look::new(woken), self.stopped().is_some())).1,
+            Some(_) | None => seen.insert((LookedAt::new(woken), self.stopped().is_some())).1,
         }
     }
 
@@ -182,21 +183,21 @@ const HOLDS: Duration = Duration::from_millis(500);
 
 /// When something was looked at that changes with a call of [`SpoolQueue::wake`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
-    woken: (i64, i64),
+pub(super) struct LookedAt {
+    woken: Stamp,
     at: Instant,
 }
 
-impl Look {
+impl LookedAt {
     /// Taken now, after the queue was `woken`.
-    pub fn new(woken: (i64, i64)) -> Look {
-        Look { woken, at: Instant::now() }
+    pub fn new(woken: Stamp) -> LookedAt {
+        LookedAt { woken, at: Instant::now() }
     }
 
     /// Whether what was seen still holds, as the queue was last `woken`. Where a file system keeps whole seconds alone, two
     /// calls may look like one, so there nothing does.
-    pub fn holds(&self, woken: (i64, i64)) -> bool {
-        self.woken == woken && woken.1 != 0 && self.at.elapsed() < HOLDS
+    pub fn holds(&self, woken: Stamp) -> bool {
+        self.woken == woken && woken.is_fine() && self.at.elapsed() < HOLDS
     }
 }
 
@@ -221,10 +222,13 @@ mod tests {
 
     #[test]
     fn a_look_holds_until_the_queue_is_woken() {
-        let look = Look::new((5, 7));
-        assert!(!look.holds((5, 8)) && !look.holds((6, 7)), "woken since");
-        assert!(!Look::new((5, 0)).holds((5, 0)), "a file system of whole seconds");
-        let old = Look { at: Instant::now().checked_sub(HOLDS).expect("this host is up for longer"), ..look };
-        assert!(!old.holds((5, 7)), "some time ago");
+        let at = Stamp::new;
+        // From a time that has not come, so that none passes.
+        let look = LookedAt { woken: at(5, 7), at: Instant::now() + Duration::from_secs(3_600) };
+        assert!(look.holds(at(5, 7)));
+        assert!(!look.holds(at(5, 8)) && !look.holds(at(6, 7)), "woken since");
+        assert!(!LookedAt { woken: at(5, 0), ..look }.holds(at(5, 0)), "a file system of whole seconds");
+        let old = LookedAt { at: Instant::now().checked_sub(HOLDS).expect("this host is up for longer"), ..look };
+        assert!(!old.holds(at(5, 7)), "some time ago");
     }
 }

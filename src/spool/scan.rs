@@ -44,8 +44,8 @@ pub struct Cursor {
     /// The jobs that are in a lane or were, and are still there, by a hash of their names.
     seen: HashSet<u64>,
     /// `wake` as it was when the singles began, and before the last look at the jobs.
-    singles_woken: (i64, i64),
-    jobs_woken: (i64, i64),
+    singles_woken: dir::Stamp,
+    jobs_woken: dir::Stamp,
     /// No look at the jobs before this, so that looks cost at most a twentieth of the time.
     rest_until: Instant,
     /// For so many more claims the next entry is read ahead.

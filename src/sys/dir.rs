@@ -100,10 +100,15 @@ pub struct Names {
 }
 
 /// When a file or directory was changed last, by the kernel's clock for files, which ticks some hundred times a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp(i64, i64);
 
 impl Stamp {
+    #[cfg(test)]
+    pub fn new(seconds: i64, nanoseconds: i64) -> Stamp {
+        Stamp(seconds, nanoseconds)
+    }
+
     pub fn of(stat: &FileStat) -> Stamp {
         Stamp(stat.st_mtime, stat.st_mtime_nsec)
     }
