@@ -1,6 +1,7 @@
 //! Bounces read and recorded, and recipients looked up, with a ledger that knows a million addresses.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -59,6 +60,18 @@ fn fill(ledger: &mut Ledger, count: u32) {
     }
 }
 
+/// Puts `count` reports on the `first` address and those after it into the bounce queue.
+fn submit_bounces(site: &Site, dir: &Path, first: u32, count: u32) {
+    let path = dir.join("box");
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
+    for n in first..first + count {
+        writeln!(file, "From MAILER-DAEMON Tue\n{}", bounce(n)).expect("written");
+    }
+    file.flush().expect("written");
+    let mbox = path.to_str().expect("a path");
+    time_of(&mut site.command(&["submit", "-q", "--queue", "bounce", "-f", "", "--mbox", mbox, "news@example.org"]));
+}
+
 pub fn bounces(tools: &Tools) {
     let (known, count) = (tools.scale(1_000_000), tools.scale(20_000));
     let dir = tools.place(false);
@@ -70,24 +83,7 @@ pub fn bounces(tools: &Tools) {
     fill(&mut ledger, known);
     let mut rates = Vec::new();
     for round in 0..3 {
-        let path = dir.path().join("box");
-        let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
-        for n in 0..count {
-            writeln!(file, "From MAILER-DAEMON Tue\n{}", bounce(known / 2 + round * count + n)).expect("written");
-        }
-        file.flush().expect("written");
-        let mbox = path.to_str().expect("a path");
-        time_of(&mut site.command(&[
-            "submit",
-            "-q",
-            "--queue",
-            "bounce",
-            "-f",
-            "",
-            "--mbox",
-            mbox,
-            "news@example.org",
-        ]));
+        submit_bounces(&site, dir.path(), known / 2 + round * count, count);
         let took = time_of(&mut site.command(&["run", "--queue", "bounce"]));
         rates.push(rate(count, took));
     }
@@ -180,26 +176,6 @@ pub fn queues(tools: &Tools) {
     post(recipients / 4);
     let alone = rate(recipients / 4, end_of(Instant::now(), vec![run("outbound")]));
     let source_alone = rate(recipients / 2, end_of(Instant::now(), sources(recipients / 2)));
-    let bounces = || {
-        let path = dir.path().join("box");
-        let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
-        for n in 0..waiting {
-            writeln!(file, "From MAILER-DAEMON Tue\n{}", bounce(n)).expect("written");
-        }
-        file.flush().expect("written");
-        let mbox = path.to_str().expect("a path");
-        time_of(&mut site.command(&[
-            "submit",
-            "-q",
-            "--queue",
-            "bounce",
-            "-f",
-            "",
-            "--mbox",
-            mbox,
-            "news@example.org",
-        ]));
-    };
     let submit = |n: u32| {
         let mut submit =
             site.command(&["submit", "-q", "--queue", "inbound", "-f", "mara@example.net", "list@example.org"]);
@@ -229,7 +205,7 @@ pub fn queues(tools: &Tools) {
         let lost = [0, 1].map(|at| share(lost_after[at] - lost_before[at]));
         Beside { took, submitted, others: share(used_by_others), lost }
     };
-    bounces();
+    submit_bounces(&site, dir.path(), 0, waiting);
     post(recipients);
     // A queue is there once something was in it.
     submit(posts);
@@ -262,7 +238,7 @@ pub fn queues(tools: &Tools) {
         "    and of the processors"
     );
     // The fastest client, beside the same.
-    bounces();
+    submit_bounces(&site, dir.path(), 0, waiting);
     let source = beside(&|| sources(recipients));
     let source_among = rate(recipients, source.took);
     source.print("smtp-source in its place", "messages/s", source_among, source_alone);
