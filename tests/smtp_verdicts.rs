@@ -5,8 +5,12 @@
 mod server;
 mod support;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+
 use server::letters::{KINDS, assert_true, events_of, queue, recipients, serve, verdicts};
-use server::{Act, At, Script, ends, say, site_of};
+use server::{Act, At, Script, ends, lead_to, say, site_of};
+use support::Site;
 
 const LATER: &str = "retry = { first = \"1d\", max = \"1d\" }";
 
@@ -144,4 +148,43 @@ fn every_answer_at_every_step_of_a_fresh_session() {
     for kind in 0..KINDS.len() {
         every_answer(kind, true);
     }
+}
+
+/// Takes one envelope from `client`, whose commands are one group, and lets the content come.
+fn take_envelope(client: &mut UnixStream) {
+    let mut lines = BufReader::new(client.try_clone().expect("a socket")).lines();
+    let mut say = |text: &str| client.write_all(text.as_bytes()).expect("heard");
+    say("220 here\r\n");
+    for line in &mut lines {
+        match line.expect("a line").split([' ', ':']).next().expect("a verb") {
+            "EHLO" => say("250 here\r\n"),
+            "MAIL" | "RCPT" => say("250 ok\r\n"),
+            _ => return say("354 go on\r\n"),
+        }
+    }
+}
+
+#[test]
+fn a_content_that_is_refused_in_its_middle_has_failed_and_its_end_never_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("socket");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let site = Site { dir: tempfile::tempdir().expect("a folder") };
+    lead_to(&site, "smtp", &[&format!("unix:{}", socket.display())], LATER, "timeout = \"20s\"");
+    // More than the socket holds.
+    let text = format!("Subject: x\n\n{}", "x\n".repeat(2 << 20));
+    assert!(site.feed(&["submit", "-q", "-f", "s@b.example", "r@x.example"], text.as_bytes()).status.success());
+    let run = site.start(&["run"]);
+    let (mut client, _) = listener.accept().expect("a client");
+    take_envelope(&mut client);
+    client.read_exact(&mut [0; 1_000]).expect("its beginning");
+    client.write_all(b"552 5.3.4 too large\r\n").expect("heard");
+    client.shutdown(std::net::Shutdown::Write).expect("open");
+    let output = run.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{output:?}");
+    let events = site.events();
+    assert!(events.len() == 1 && events[0]["verdict"] == "failed" && events[0]["status"] == "5.3.4", "{events:?}");
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).expect("what it had sent");
+    assert!(!rest.is_empty() && !rest.ends_with(b"\r\n.\r\n"), "{} bytes", rest.len());
 }
