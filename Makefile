@@ -60,7 +60,7 @@ fuzz:
 	done
 
 bench:
-	WHAT="$(WHAT)" QUICK="$(QUICK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked $(flags) --bench ratios
+	WHAT="$(WHAT)" QUICK="$(QUICK)" DISK="$(DISK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked $(flags) --bench ratios
 
 lint:
 	$(CARGO) fmt --check

@@ -24,7 +24,7 @@ use crate::sys::dir;
 /// The file's name in the spool.
 pub const FILE: &str = "state.db";
 /// The layout that this program writes; a newer one is refused.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 /// How long somebody else's commit is waited for.
 const BUSY: Duration = Duration::from_secs(60);
 /// So many reports that are too old go with each commit, so that none has much to do.
@@ -41,7 +41,6 @@ CREATE TABLE address (
     suppressed INTEGER,
     why TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX suppressed ON address (suppressed) WHERE suppressed IS NOT NULL;
 CREATE TABLE bounce (
     entry TEXT NOT NULL,
     place INTEGER NOT NULL,
@@ -58,6 +57,12 @@ CREATE TABLE bounce (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX bounce_address ON bounce (address, at);
 CREATE INDEX bounce_at ON bounce (at);
+";
+/// The addresses that are suppressed, and they alone: whoever delivers looks for each recipient here, and these few pages stay
+/// in his memory where those of the whole ledger would not.
+const SUPPRESSED: &str = "
+DROP INDEX IF EXISTS suppressed;
+CREATE INDEX suppressed ON address (address) WHERE suppressed IS NOT NULL;
 ";
 
 #[derive(Debug, thiserror::Error)]
@@ -175,8 +180,12 @@ impl Ledger {
             let make = |db: &mut Connection| -> rusqlite::Result<()> {
                 db.pragma_update(None, "journal_mode", "wal")?;
                 let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                if layout(&change)? < LAYOUT {
+                let found = layout(&change)?;
+                if found < 1 {
                     change.execute_batch(TABLES)?;
+                }
+                if found < LAYOUT {
+                    change.execute_batch(SUPPRESSED)?;
                     change.pragma_update(None, "user_version", LAYOUT)?;
                 }
                 change.commit()
@@ -230,13 +239,30 @@ impl Ledger {
 
     /// Since when `address` gets no more mail, and why.
     pub fn suppression(&self, address: &Address) -> Result<Option<Suppression>, LedgerError> {
-        let ask = || {
-            let mut ask = self.db.prepare_cached(
-                "SELECT address, suppressed, why FROM address WHERE address = ?1 AND suppressed IS NOT NULL",
+        Ok(self.suppressed_among([(0, address)])?.pop().map(|(_, found)| found))
+    }
+
+    /// Those of `addresses`, each with its place, who get no more mail: one look at the ledger for all.
+    pub fn suppressed_among<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = (usize, &'a Address)>,
+    ) -> Result<Vec<(usize, Suppression)>, LedgerError> {
+        let look = || -> rusqlite::Result<Vec<(usize, Suppression)>> {
+            // The lock is taken once.
+            let look = self.db.unchecked_transaction()?;
+            let mut ask = look.prepare_cached(
+                "SELECT address, suppressed, why FROM address INDEXED BY suppressed \
+                 WHERE address = ?1 AND suppressed IS NOT NULL",
             )?;
-            ask.query_row([key(address)], suppression).optional()
+            let mut found = Vec::new();
+            for (place, address) in addresses {
+                if let Some(one) = ask.query_row([key(address)], suppression).optional()? {
+                    found.push((place, one));
+                }
+            }
+            Ok(found)
         };
-        ask().map_err(self.failed())
+        look().map_err(self.failed())
     }
 
     /// Sets `addresses` on the list; those that are on it stay as they are. Returns how many are new.

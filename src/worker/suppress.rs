@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Try, Worker};
-use crate::bounce::ledger::{Ledger, LedgerError};
+use crate::bounce::ledger::{Ledger, LedgerError, Suppression};
 use crate::model::{Address, Reason, Verdict};
 use crate::queue::{Claim, Queue, QueueError};
 
@@ -26,24 +26,30 @@ impl<'a> Gate<'a> {
         Gate { spool, ledger: None, looked: None }
     }
 
-    /// Why `address` gets no mail, if it gets none.
-    fn refuses(&mut self, address: &Address) -> Result<Option<Reason>, LedgerError> {
+    /// Those of `recipients`, each with its place, who get no mail, and why.
+    fn refuses<'b>(
+        &mut self,
+        recipients: impl Iterator<Item = (usize, &'b Address)>,
+    ) -> Result<Vec<(usize, Reason)>, LedgerError> {
         if self.ledger.is_none() && self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
             self.ledger = Ledger::existing(self.spool)?;
             self.looked = Some(Instant::now());
         }
-        let Some(ledger) = &self.ledger else { return Ok(None) };
-        let found = ledger.suppression(address)?;
-        Ok(found.map(|found| {
-            let text = format!(
-                "suppressed since {}: {}; 'bulkmailer suppress remove {address}' lets mail go there again",
-                found.since.day(),
-                found.why
-            );
-            // RFC 3463: delivery not authorized.
-            Reason::new(&text).with_status(Some("5.7.1".to_owned()))
-        }))
+        let Some(ledger) = &self.ledger else { return Ok(Vec::new()) };
+        let found = ledger.suppressed_among(recipients)?;
+        Ok(found.into_iter().map(|(place, found)| (place, reason(&found))).collect())
     }
+}
+
+fn reason(found: &Suppression) -> Reason {
+    let text = format!(
+        "suppressed since {}: {}; 'bulkmailer suppress remove {}' lets mail go there again",
+        found.since.day(),
+        found.why,
+        found.address
+    );
+    // RFC 3463: delivery not authorized.
+    Reason::new(&text).with_status(Some("5.7.1".to_owned()))
 }
 
 impl<Q: Queue> Worker<'_, Q> {
@@ -55,21 +61,16 @@ impl<Q: Queue> Worker<'_, Q> {
         rest: &mut Vec<usize>,
     ) -> Result<bool, QueueError> {
         let Some(gate) = &mut self.gate else { return Ok(true) };
-        let (mut group, mut verdicts) = (Vec::new(), Vec::new());
-        for &recipient in rest.iter() {
-            let Some(address) = claim.envelope().recipients.get(recipient) else { continue };
-            match gate.refuses(address) {
-                Ok(None) => {}
-                Ok(Some(reason)) => {
-                    group.push(recipient);
-                    verdicts.push(Verdict::Suppressed(reason));
-                }
-                Err(error) => {
-                    self.board.sink_down(&error.to_string());
-                    return Ok(false);
-                }
+        let recipients = &claim.envelope().recipients;
+        let refused = match gate.refuses(rest.iter().filter_map(|&place| Some((place, recipients.get(place)?)))) {
+            Ok(refused) => refused,
+            Err(error) => {
+                self.board.sink_down(&error.to_string());
+                return Ok(false);
             }
-        }
+        };
+        let (group, verdicts): (Vec<usize>, Vec<Verdict>) =
+            refused.into_iter().map(|(place, reason)| (place, Verdict::Suppressed(reason))).unzip();
         if !group.is_empty() {
             rest.retain(|recipient| !group.contains(recipient));
             self.record(claim, &group, &verdicts, attempt, false, Duration::ZERO)?;

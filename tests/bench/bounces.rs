@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Child;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use bulkmailer::bounce::ledger::{Item, Ledger};
@@ -12,7 +11,8 @@ use bulkmailer::model::{Address, Micros};
 use bulkmailer::policy::score::Rules;
 use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
-use nix::time::{ClockId, clock_gettime};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
 
 use super::rows::{Site, rate};
 use super::smtp;
@@ -104,190 +104,170 @@ pub fn bounces(tools: &Tools) {
     println!("{:<44} {:.1} µs", "a recipient looked up", each * 1e6);
 }
 
-/// Seconds of processors that the children that have ended used, in hundredths.
+/// Seconds of processors that this process and its children that have ended used, in hundredths.
 fn used() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("proc(5)");
+    ticks(&stat).skip(11).take(4).sum::<f64>() / 100.0
+}
+
+/// Seconds of processors that the kernel's threads used: they write and discard what others changed.
+fn used_by_kernel() -> f64 {
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    let stat = |process: std::fs::DirEntry| std::fs::read_to_string(process.path().join("stat")).ok();
+    let all = std::fs::read_dir("/proc").expect("proc(5)").flatten().filter_map(stat);
+    let is_kernel = |stat: &String| ticks(stat).nth(6).is_some_and(|flags| flags as u64 & PF_KTHREAD != 0);
+    all.filter(is_kernel).map(|stat| ticks(&stat).skip(11).take(2).sum::<f64>()).sum::<f64>() / 100.0
+}
+
+/// The numbers behind a process's name in proc_pid_stat(5); its state, which comes first, is 0.
+fn ticks(stat: &str) -> impl Iterator<Item = f64> {
     let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).expect("a name");
-    fields.skip(13).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0).sum()
+    fields.map(|field| field.parse().unwrap_or(0.0))
 }
 
-/// Seconds of processors that others than this machine had, and that nothing was done in because the disk was waited for.
-fn lost() -> [f64; 2] {
-    let stat = std::fs::read_to_string("/proc/stat").expect("proc(5)");
-    let ticks: Vec<f64> =
-        stat.lines().next().expect("a line").split_whitespace().skip(1).flat_map(str::parse).collect();
-    [ticks[7] / 100.0, ticks[4] / 100.0]
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a pid"))
 }
 
-/// Runs `work` beside loops, one a processor, that use `share` of each and do nothing else.
-fn beside_loops<R>(share: f64, work: impl FnOnce() -> R) -> R {
-    let cpu = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock"));
-    let turn = Duration::from_millis(1);
-    let one = |over: Receiver<()>| {
-        let (began, mut rest) = (Instant::now(), Duration::ZERO);
-        while over.recv_timeout(rest) == Err(RecvTimeoutError::Timeout) {
-            rest = turn;
-            if cpu().as_secs_f64() < share * began.elapsed().as_secs_f64() {
-                let until = cpu() + turn;
-                while cpu() < until {}
-                rest = Duration::ZERO;
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let cores = std::thread::available_parallelism().expect("a number").get();
-        let start = |(ends, over): (Sender<()>, Receiver<()>)| {
-            scope.spawn(|| one(over));
-            ends
-        };
-        // They end when these are dropped.
-        let _ends: Vec<Sender<()>> = (0..cores).map(|_| start(channel())).collect();
-        work()
-    })
+/// The share of the processors that so many seconds of them are in `took`.
+fn share(seconds: f64, took: Duration) -> f64 {
+    let cores = std::thread::available_parallelism().expect("a number").get() as f64;
+    seconds / (took.as_secs_f64() * cores)
 }
 
 /// What a bulk delivery and a heap of bounces cost those who wait for their mail: a list post drains, with a run of its own as
 /// cron has it, bounces lie in their queue, and posts come in.
 pub fn queues(tools: &Tools) {
-    let (recipients, waiting, posts) = (tools.scale(200_000), tools.scale(100_000), tools.scale(2_000));
-    let dir = tools.place(false);
-    // An MTA has several processes, and each smtp-sink is one.
-    let sinks: Vec<smtp::Sink> = (0..4).map(|_| smtp::Sink::start()).collect();
-    let connect: Vec<String> = sinks.iter().map(|sink| format!("tcp:127.0.0.1:{}", sink.port)).collect();
-    let table = "max_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
-                 [queue.inbound]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n";
-    let more = format!("[transport.m]\nkind = \"maildir\"\npath = {:?}\n", dir.path().join("in"));
-    let smtp = format!("kind = \"smtp\"\nconnect = {connect:?}\n{more}");
-    let site = Site::through(dir.path(), &smtp, table);
-    let list = dir.path().join("list");
-    let post = |count: u32| {
-        let text: String = (0..count).map(|n| format!("r{n}@d{}.example\n", n % 97)).collect();
+    for memory in [true, false] {
+        let rounds: Vec<Round> =
+            (0..if tools.is_quick() { 1 } else { 3 }).map(|_| Round::play(tools, memory)).collect();
+        let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+        let place = if memory { "memory" } else { "disk" };
+        println!(
+            "{:<44} median {:.0} ms, longest {:.0} ms",
+            format!("queues, {place}: a post to inbound waits"),
+            of(|round| round.waits) * 1e3,
+            of(|round| round.longest) * 1e3,
+        );
+        println!("{:<44} {:.0}", "    bounces read meanwhile", of(|round| round.read));
+        println!(
+            "{:<44} {:.0} recipients/s, alone {:.0}: it fell by {:.2}",
+            "    outbound meanwhile",
+            of(|round| round.among),
+            of(|round| round.alone),
+            of(Round::fell)
+        );
+        println!(
+            "{:<44} {:.2} of the processors, and kernel threads {:.2} more than when outbound was alone",
+            "    the others used",
+            of(|round| round.others),
+            of(|round| round.kernel)
+        );
+        println!(
+            "{:<44} {:+.2}; {:+.2} with the kernel threads",
+            "    it fell by more than they used",
+            of(|round| round.fell() - round.others),
+            of(|round| round.fell() - round.others - round.kernel)
+        );
+    }
+}
+
+/// A list post that drains alone, and another that drains beside the other queues.
+struct Round {
+    /// Recipients a second, alone and beside the others.
+    alone: f64,
+    among: f64,
+    /// The shares of the processors that the others' processes used, and kernel threads beyond what they used before.
+    others: f64,
+    kernel: f64,
+    /// Seconds between a post's submission and its delivery: the median, and the longest.
+    waits: f64,
+    longest: f64,
+    /// Bounces.
+    read: f64,
+}
+
+impl Round {
+    /// By how much of its rate outbound fell.
+    fn fell(&self) -> f64 {
+        1.0 - self.among / self.alone
+    }
+
+    fn play(tools: &Tools, memory: bool) -> Round {
+        let (recipients, waiting, posts) = (tools.scale(200_000), tools.scale(100_000), tools.scale(2_000));
+        let dir = tools.place(memory);
+        // An MTA has several processes, and each smtp-sink is one.
+        let sinks: Vec<smtp::Sink> = (0..4).map(|_| smtp::Sink::start()).collect();
+        let connect: Vec<String> = sinks.iter().map(|sink| format!("tcp:127.0.0.1:{}", sink.port)).collect();
+        let table = "max_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
+                     [queue.inbound]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n";
+        let more = format!("[transport.m]\nkind = \"maildir\"\npath = {:?}\n", dir.path().join("in"));
+        let site = Site::through(dir.path(), &format!("kind = \"smtp\"\nconnect = {connect:?}\n{more}"), table);
+        let message = dir.path().join("message");
+        std::fs::write(&message, format!("Subject: x\n\n{}", "x".repeat(2_000))).expect("written");
+        let list = dir.path().join("list");
+        let text: String = (0..recipients).map(|n| format!("r{n}@d{}.example\n", n % 97)).collect();
         std::fs::write(&list, text).expect("written");
-        let mut command = site.command(&["submit", "-q", "-f", "list@example.org", "--recipients"]);
-        command.arg(&list).arg("--message").arg(dir.path().join("message"));
-        time_of(&mut command);
-    };
-    std::fs::write(dir.path().join("message"), format!("Subject: x\n\n{}", "x".repeat(2_000))).expect("written");
-    let run = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
-    let sources = |count: u32| -> Vec<Child> {
-        sinks.iter().map(|sink| smtp::start_source(sink.port, 2, count / sinks.len() as u32)).collect()
-    };
-    // Alone first.
-    post(recipients / 4);
-    let alone = rate(recipients / 4, end_of(Instant::now(), vec![run("outbound")]));
-    let source_alone = rate(recipients / 2, end_of(Instant::now(), sources(recipients / 2)));
-    let submit = |n: u32| {
-        let mut submit =
-            site.command(&["submit", "-q", "--queue", "inbound", "-f", "mara@example.net", "list@example.org"]);
-        submit.stdin(std::fs::File::open(dir.path().join("message")).expect("a file"));
-        assert!(submit.status().expect("it starts").success(), "post {n}");
-    };
-    // Beside the others: what `start` starts, until that ends.
-    let beside = |start: &dyn Fn() -> Vec<Child>| {
-        // What was left for the disk to do is nobody's here.
-        nix::unistd::sync();
-        let (began, before, lost_before) = (Instant::now(), used(), lost());
+        let post = || {
+            let mut command = site.command(&["submit", "-q", "-f", "list@example.org", "--recipients"]);
+            time_of(command.arg(&list).arg("--message").arg(&message));
+            // What is left for the disk to do is nobody's here.
+            nix::unistd::sync();
+        };
+        let submit = |n: u32| {
+            let mut submit =
+                site.command(&["submit", "-q", "--queue", "inbound", "-f", "mara@example.net", "list@example.org"]);
+            submit.stdin(std::fs::File::open(&message).expect("a file"));
+            assert!(submit.status().expect("it starts").success(), "post {n}");
+        };
+        // Each recipient is looked up in both.
+        time_of(&mut site.command(&["suppress", "add", "nobody@example.org"]));
+        post();
+        let before = used_by_kernel();
+        let took = time_of(&mut site.command(&["run", "--queue", "outbound"]));
+        let (alone, kernel_alone) = (rate(recipients, took), share(used_by_kernel() - before, took));
+
+        submit_bounces(&site, dir.path(), 0, waiting);
+        // A queue is there once something was in it.
+        submit(posts);
+        post();
+        let run = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
+        let (began, before, kernel_before) = (Instant::now(), used(), used_by_kernel());
         let mut others = [run("inbound"), run("bounce")];
-        let ours = start();
-        (0..posts).for_each(submit);
-        let submitted = began.elapsed();
-        // What they used is known once they have ended.
+        let mut ours = run("outbound");
+        // Not reaped yet: then what it used would count as the others'.
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let lives = |child: &Child| waitid(Id::Pid(pid(child)), peek).expect("its state") == WaitStatus::StillAlive;
+        (0..posts).take_while(|_| lives(&ours)).for_each(submit);
+        // What the others used is known once they have ended.
         let mut used_by_others = used() - before;
-        let took = end_of(began, ours);
-        let (before, lost_after) = (used(), lost());
+        assert!(ours.wait().expect("it ends").success());
+        let took = began.elapsed();
+        let kernel = share(used_by_kernel() - kernel_before, took) - kernel_alone;
+        let before = used();
         for run in &mut others {
-            let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).expect("a pid"));
-            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it lives");
+            nix::sys::signal::kill(pid(run), nix::sys::signal::Signal::SIGTERM).expect("it lives");
             run.wait().expect("it ends");
         }
         used_by_others += used() - before;
-        let share = |seconds: f64| seconds / (took.as_secs_f64() * cores());
-        let lost = [0, 1].map(|at| share(lost_after[at] - lost_before[at]));
-        Beside { took, submitted, others: share(used_by_others), lost }
-    };
-    submit_bounces(&site, dir.path(), 0, waiting);
-    post(recipients);
-    // A queue is there once something was in it.
-    submit(posts);
-    let ours = beside(&|| vec![run("outbound")]);
-    let lines = || std::fs::read_to_string(site.spool().join("events").join(format!("{}.jsonl", clock::now().day())));
-    let events: Vec<serde_json::Value> =
-        lines().expect("events").lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let wait = |event: &serde_json::Value| {
-        let at = Micros::parse(event["at"].as_str()?)?;
-        let id: bulkmailer::model::EntryId = event["id"].as_str()?.parse().ok()?;
-        Some(at.since(id.born()?).as_secs_f64())
-    };
-    let mut waits: Vec<f64> = events.iter().filter(|event| event["queue"] == "inbound").filter_map(wait).collect();
-    waits.sort_by(f64::total_cmp);
-    let read = events.iter().filter(|event| event["queue"] == "bounce").count();
-    println!(
-        "{:<44} median {:.0} ms, longest {:.0} ms, of {} posts in {:.0} s",
-        "inbound waits",
-        median(waits.clone()) * 1e3,
-        waits.last().copied().unwrap_or(f64::NAN) * 1e3,
-        waits.len(),
-        ours.submitted.as_secs_f64()
-    );
-    println!("{:<44} {read} of {waiting}", "bounces read meanwhile");
-    let among = rate(recipients, ours.took);
-    ours.print("outbound meanwhile", "recipients/s", among, alone);
-    let [stolen, disk] = ours.lost;
-    println!(
-        "{:<44} {stolen:.2} stolen by other machines, {disk:.2} waiting for the disk",
-        "    and of the processors"
-    );
-    // The fastest client, beside the same.
-    submit_bounces(&site, dir.path(), 0, waiting);
-    let source = beside(&|| sources(recipients));
-    let source_among = rate(recipients, source.took);
-    source.print("smtp-source in its place", "messages/s", source_among, source_alone);
-    println!(
-        "{:<44} {:>30} ratio {:.2}",
-        "what outbound keeps / what smtp-source keeps",
-        "",
-        (among / alone) / (source_among / source_alone)
-    );
-    // As much as that costs on this machine.
-    post(recipients / 4);
-    let again = beside_loops(ours.others, || end_of(Instant::now(), vec![run("outbound")]));
-    let again = rate(recipients / 4, again);
-    println!(
-        "{:<44} {again:.0} recipients/s: it fell by {:.2}",
-        "outbound beside loops that use as much",
-        1.0 - again / alone
-    );
-}
 
-fn cores() -> f64 {
-    std::thread::available_parallelism().expect("a number").get() as f64
-}
-
-/// Waits for all of them, which must succeed; the time since `began`.
-fn end_of(began: Instant, children: Vec<Child>) -> Duration {
-    for mut child in children {
-        assert!(child.wait().expect("it ends").success());
-    }
-    began.elapsed()
-}
-
-/// What went on beside something.
-struct Beside {
-    took: Duration,
-    /// All posts were in.
-    submitted: Duration,
-    /// The share of the processors that the others used.
-    others: f64,
-    /// See [`lost`], as shares.
-    lost: [f64; 2],
-}
-
-impl Beside {
-    fn print(&self, name: &str, unit: &str, among: f64, alone: f64) {
-        println!(
-            "{name:<44} {among:.0} {unit}, alone {alone:.0}: it fell by {:.2}, and the others used {:.2} of the processors",
-            1.0 - among / alone,
-            self.others
-        );
+        let events = site.spool().join("events").join(format!("{}.jsonl", clock::now().day()));
+        let events = std::fs::read_to_string(events).expect("events");
+        let events: Vec<serde_json::Value> = events.lines().flat_map(serde_json::from_str).collect();
+        let wait = |event: &serde_json::Value| {
+            let at = Micros::parse(event["at"].as_str()?)?;
+            let id: bulkmailer::model::EntryId = event["id"].as_str()?.parse().ok()?;
+            Some(at.since(id.born()?).as_secs_f64())
+        };
+        let waits: Vec<f64> = events.iter().filter(|event| event["queue"] == "inbound").filter_map(wait).collect();
+        Round {
+            alone,
+            among: rate(recipients, took),
+            others: share(used_by_others, took),
+            kernel,
+            longest: waits.iter().copied().fold(f64::NAN, f64::max),
+            waits: median(waits),
+            read: events.iter().filter(|event| event["queue"] == "bounce").count() as f64,
+        }
     }
 }

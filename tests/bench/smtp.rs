@@ -61,16 +61,10 @@ impl Drop for Sink {
 /// Messages a second of smtp-source, over `sessions` that it keeps. Each has a recipient of its own (-N), as ours have: a
 /// real server's caches would know a single one.
 fn source(port: u16, sessions: u32, count: u32) -> f64 {
-    let began = Instant::now();
-    assert!(start_source(port, sessions, count).wait().expect("it ends").success());
-    rate(count, began.elapsed())
-}
-
-pub fn start_source(port: u16, sessions: u32, count: u32) -> Child {
     let mut command = Command::new(SOURCE);
     command.args(["-N", "-d", "-s", &sessions.to_string(), "-m", &count.to_string(), "-l", &BYTES.to_string()]);
     command.args(["-f", "s@example.org", "-t", "r@example.net"]).arg(format!("127.0.0.1:{port}"));
-    command.spawn().expect("it starts")
+    rate(count, time_of(&mut command))
 }
 
 /// Messages a second of ours, out of a spool in memory or on the disk.

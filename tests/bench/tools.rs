@@ -52,12 +52,18 @@ impl Tools {
         if self.quick { count / 10 } else { count }
     }
 
-    /// An empty folder in memory or on the disk that the build lies on.
+    pub fn is_quick(&self) -> bool {
+        self.quick
+    }
+
+    /// An empty folder in memory, or on a disk: in the folder that DISK names, else where the build lies.
     pub fn place(&self, memory: bool) -> Place {
-        let parent = if memory { "/dev/shm" } else { env!("CARGO_TARGET_TMPDIR") };
+        let named = std::env::var_os("DISK").filter(|disk| !disk.is_empty());
+        let disk = named.unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+        let parent = if memory { PathBuf::from("/dev/shm") } else { PathBuf::from(disk) };
         // Where one side has removed its files the other would be slow to make some.
-        bulkmailer::sys::dir::keep_apart(&std::fs::File::open(parent).expect("a folder"));
-        let dir = tempfile::tempdir_in(parent).expect("a folder to work in");
+        bulkmailer::sys::dir::keep_apart(&std::fs::File::open(&parent).expect("a folder"));
+        let dir = tempfile::tempdir_in(&parent).expect("a folder to work in");
         let path = dir.path().to_owned();
         if memory {
             return Place { path, _memory: Some(dir) };
