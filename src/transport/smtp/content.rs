@@ -11,7 +11,55 @@
 //! Lines of any length and bytes of eight bits go out as they are, whatever the server offers: whoever would change them
 //! would break a signature.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Weak};
+
 use memchr::memchr3;
+
+use crate::queue::Message;
+
+/// Bytes that are read at once.
+const PIECE: usize = 64 << 10;
+
+/// Reads messages piece by piece. One that is held whole is not read again: a post goes to its recipients one by one.
+#[derive(Debug, Default)]
+pub struct Reader {
+    piece: Vec<u8>,
+    /// The file of the message that is held, where that begins, and how long it is.
+    holds: Option<(Weak<File>, u64, u64)>,
+}
+
+impl Reader {
+    /// The piece of `message` that is `at` so many bytes from its beginning, not beyond its end; at least one byte, or an
+    /// error if the file ends there.
+    pub fn read(&mut self, message: &Message, at: u64) -> io::Result<&[u8]> {
+        // As long as somebody looks at it, its place in memory is not given to another file.
+        let is_it = |(file, start, len): &(Weak<File>, u64, u64)| {
+            std::ptr::eq(file.as_ptr(), Arc::as_ptr(&message.file)) && (*start, *len) == (message.start, message.len)
+        };
+        let most = usize::try_from(message.len - at).map_or(PIECE, |left| left.min(PIECE));
+        if at == 0 && self.holds.as_ref().is_some_and(is_it) {
+            return Ok(&self.piece[..most]);
+        }
+        self.holds = None;
+        self.piece.resize(most.max(self.piece.len()), 0);
+        // Not from where the file stands, which a first attempt on another session left elsewhere.
+        let len = loop {
+            match message.file.read_at(&mut self.piece[..most], message.start + at) {
+                Ok(0) if most > 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(len) => break len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
+        if len as u64 == message.len {
+            self.holds = Some((Arc::downgrade(&message.file), message.start, message.len));
+        }
+        Ok(&self.piece[..len])
+    }
+}
 
 /// The state between two pieces of one message.
 #[derive(Debug)]
@@ -90,9 +138,48 @@ impl Wire {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_message_that_is_held_is_not_taken_for_another() {
+        let file = |text: &str| {
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(text.as_bytes()).expect("written");
+            Arc::new(file)
+        };
+        let mut reader = Reader::default();
+        let mut read = |file: &Arc<File>, start, len| {
+            let message = Message { file: Arc::clone(file), start, len };
+            let (mut all, mut sizes) = (Vec::new(), Vec::new());
+            while (all.len() as u64) < len {
+                let piece = reader.read(&message, all.len() as u64).expect("it is there");
+                all.extend_from_slice(piece);
+                sizes.push(piece.len());
+            }
+            (String::from_utf8(all).expect("text"), sizes)
+        };
+        let one = file("one and two");
+        assert_eq!(read(&one, 0, 3).0, "one");
+        assert_eq!(read(&one, 8, 3).0, "two", "elsewhere in the same file");
+        assert_eq!(read(&one, 8, 3).0, "two");
+        assert_eq!(read(&one, 8, 2).0, "tw");
+        drop(one);
+        // Files come and go, and may lie where the last one lay.
+        for n in 0..50 {
+            assert_eq!(read(&file(&format!("no. {n:02}")), 0, 6).0, format!("no. {n:02}"));
+        }
+        let large = file(&"x".repeat(PIECE + 9));
+        for _ in 0..2 {
+            assert_eq!(read(&large, 0, PIECE as u64 + 9).1, [PIECE, 9], "it does not fit, and is read again");
+        }
+        let short = Message { file: file("short"), start: 0, len: 9 };
+        assert_eq!(reader.read(&short, 0).expect("some").len(), 5);
+        assert!(reader.read(&short, 5).is_err(), "a file that ends before its message");
+    }
 
     fn wire(stuff: bool, text: &[u8], size: usize) -> Vec<u8> {
         let (mut wire, mut out) = (Wire::new(stuff), Vec::new());

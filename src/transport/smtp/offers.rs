@@ -21,7 +21,7 @@ impl Offers {
     pub fn read(reply: &Reply) -> Offers {
         let mut offers = Offers::default();
         // The first line is the server's name.
-        for line in reply.lines.iter().skip(1) {
+        for line in reply.lines().skip(1) {
             let mut words = line.split_ascii_whitespace();
             match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
                 "PIPELINING" => offers.pipelining = true,
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn offers_are_read_whatever_their_case() {
         let lines = ["mx.example PIPELINING", "pipelining", "SIZE 100", "AUTH PLAIN login", "X-ODD", "chunking", ""];
-        let reply = Reply { code: 250, lines: lines.map(str::to_owned).to_vec() };
+        let reply = Reply { code: 250, text: lines.join("\n") };
         let auth = vec!["PLAIN".to_owned(), "login".to_owned()];
         let expected = Offers { pipelining: true, size: true, chunking: true, auth, ..Offers::default() };
         assert_eq!(Offers::read(&reply), expected);

@@ -14,8 +14,8 @@ const LINES_MAX: usize = 256;
 pub struct Reply {
     /// 200 to 599.
     pub code: u16,
-    /// What stands behind the code, a line each; bytes that are no UTF-8 are replaced.
-    pub lines: Vec<String>,
+    /// What stands behind the code, see [`Reply::lines`].
+    pub text: String,
 }
 
 /// What a server sent is no reply.
@@ -26,8 +26,8 @@ pub struct Garbage(&'static str);
 impl Reply {
     /// Reads the reply that `input` begins with, and how many bytes it has; `None` if its end did not come yet.
     pub fn parse(input: &[u8]) -> Result<Option<(Reply, usize)>, Garbage> {
-        let mut reply = Reply { code: 0, lines: Vec::new() };
-        let mut from = 0;
+        let mut reply = Reply { code: 0, text: String::new() };
+        let (mut from, mut lines) = (0, 0);
         loop {
             let rest = &input[from..];
             let Some(end) = rest.iter().take(LINE_MAX).position(|&b| b == b'\n') else {
@@ -39,15 +39,23 @@ impl Reply {
                 return Err(Garbage("lines of one reply with different codes"));
             }
             reply.code = code;
-            reply.lines.push(String::from_utf8_lossy(text).into_owned());
-            from += end + 1;
+            if lines > 0 {
+                reply.text.push('\n');
+            }
+            reply.text.push_str(&String::from_utf8_lossy(text));
+            (from, lines) = (from + end + 1, lines + 1);
             if !goes_on {
                 return Ok(Some((reply, from)));
             }
-            if reply.lines.len() == LINES_MAX {
+            if lines == LINES_MAX {
                 return Err(Garbage("a reply of too many lines"));
             }
         }
+    }
+
+    /// What stands behind the code, a line each, at least one; bytes that are no UTF-8 are replaced.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.text.split('\n')
     }
 
     pub fn is_good(&self) -> bool {
@@ -60,7 +68,7 @@ impl Reply {
 
     /// The enhanced status code (RFC 2034) that its text begins with, of the code's own class.
     pub fn status(&self) -> Option<String> {
-        let word = self.lines.first()?.split(' ').next()?;
+        let word = self.text.split([' ', '\n']).next()?;
         let mut parts = word.split('.');
         let mut number = || parts.next().filter(|part| part.len() <= 3)?.parse::<u16>().ok();
         let class = number().filter(|class| *class == self.code / 100)?;
@@ -91,7 +99,7 @@ fn split(line: &[u8]) -> Option<(u16, bool, &[u8])> {
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, self.lines.join(" / "))
+        write!(f, "{} {}", self.code, self.text.replace('\n', " / "))
     }
 }
 
@@ -112,7 +120,7 @@ mod tests {
         assert_eq!(whole("250 2.1.0 Ok\r\n").status().as_deref(), Some("2.1.0"));
         assert_eq!(whole("354\n").code, 354);
         let several = whole("250-a.example\r\n250-SIZE 100\r\n250 DSN\r\n");
-        assert_eq!(several.lines, ["a.example", "SIZE 100", "DSN"]);
+        assert_eq!(several.lines().collect::<Vec<_>>(), ["a.example", "SIZE 100", "DSN"]);
         assert_eq!(several.to_string(), "250 a.example / SIZE 100 / DSN");
         // Of the next reply nothing is taken.
         assert_eq!(Reply::parse(b"250 a\r\n550 b\r\n").expect("a reply").expect("whole").1, 7);

@@ -7,14 +7,12 @@
 //!
 //! Where it offers CHUNKING (RFC 3030), content goes by BDAT, whose end is counted and cannot be feigned.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::auth;
 use super::channel::{Channel, Lost, Patience, Socket};
-use super::content::Wire;
+use super::content::{Reader, Wire};
 use super::offers::Offers;
 use super::reply::Reply;
 use super::tls::Tls;
@@ -26,8 +24,6 @@ use crate::sys::fault;
 use crate::sys::signals::Signals;
 use crate::transport::{Letter, Look, Next};
 
-/// Bytes of content that are read at once.
-const PIECE: usize = 64 << 10;
 /// Bytes of one BDAT.
 const CHUNK: usize = 256 << 10;
 
@@ -100,8 +96,7 @@ pub struct Session {
     channel: Channel,
     offers: Offers,
     protocol: Protocol,
-    /// A piece of content, kept for the next.
-    piece: Vec<u8>,
+    reader: Reader,
     /// Transactions that may still be begun.
     left: usize,
     /// A transaction was begun and not ended.
@@ -134,7 +129,15 @@ impl Session {
             log_in(&mut channel, login, &offers, times, signals)?;
         }
         let protocol = opening.protocol;
-        Ok(Session { channel, offers, protocol, piece: Vec::new(), left: opening.most, unfinished: false, ahead: None })
+        Ok(Session {
+            channel,
+            offers,
+            protocol,
+            reader: Reader::default(),
+            left: opening.most,
+            unfinished: false,
+            ahead: None,
+        })
     }
 
     /// Whether this address can be told to this server (RFC 6531).
@@ -175,7 +178,8 @@ impl Session {
         }
         let mut replies = Vec::with_capacity(letter.group.len());
         for &i in letter.group {
-            let command = self.rcpt(letter.envelope, &letter.envelope.recipients[i]);
+            let mut command = String::new();
+            self.rcpt(letter.envelope, &letter.envelope.recipients[i], &mut command);
             replies.push(ask(&mut self.channel, &command, times, signals)?);
         }
         if self.offers.chunking || !replies.iter().any(Reply::is_good) {
@@ -191,11 +195,13 @@ impl Session {
         if self.unfinished {
             self.channel.say(b"RSET\r\n");
         }
-        self.channel.say(format!("{}\r\n", self.mail(letter)).as_bytes());
+        let mut commands = self.mail(letter);
         for &i in letter.group {
-            let command = self.rcpt(letter.envelope, &letter.envelope.recipients[i]);
-            self.channel.say(format!("{command}\r\n").as_bytes());
+            commands.push_str("\r\n");
+            self.rcpt(letter.envelope, &letter.envelope.recipients[i], &mut commands);
         }
+        commands.push_str("\r\n");
+        self.channel.say(commands.as_bytes());
         if !self.offers.chunking {
             self.channel.say(b"DATA\r\n");
         }
@@ -299,16 +305,12 @@ impl Session {
     ) -> Result<usize, Unsent> {
         let chunking = self.offers.chunking;
         let mut wire = Wire::new(!chunking);
-        let most = PIECE.min(usize::try_from(message.len).unwrap_or(PIECE)).max(1);
-        self.piece.resize(most.max(self.piece.len()), 0);
         let (mut left, mut chunk, mut chunks) = (message.len, Vec::new(), 1);
         while left > 0 {
-            // Not from where the file stands, which a first attempt on another session left elsewhere.
-            let from = message.start + (message.len - left);
-            let len = read(&message.file, &mut self.piece, from, left).map_err(Unsent::Unreadable)?;
-            left -= len as u64;
+            let piece = self.reader.read(message, message.len - left).map_err(Unsent::Unreadable)?;
+            left -= piece.len() as u64;
             let out = if chunking { &mut chunk } else { self.channel.outgoing() };
-            wire.push(&self.piece[..len], out);
+            wire.push(piece, out);
             if chunk.len() >= CHUNK && left > 0 {
                 self.channel.say(format!("BDAT {}\r\n", chunk.len()).as_bytes());
                 self.channel.say(&chunk);
@@ -353,9 +355,10 @@ impl Session {
     fn mail(&self, letter: Letter<'_>) -> String {
         let Letter { envelope, sender, size, .. } = letter;
         let (offers, origin) = (&self.offers, &envelope.origin);
-        let mut command = format!("MAIL FROM:<{}>", sender.map_or("", Address::as_str));
+        let mut command = String::with_capacity(128);
+        command.extend(["MAIL FROM:<", sender.map_or("", Address::as_str), ">"]);
         if offers.size {
-            command.push_str(&format!(" SIZE={size}"));
+            command.extend([" SIZE=", &size.to_string()]);
         }
         if offers.eight_bit && origin.body != Some(Body::SevenBit) {
             command.push_str(" BODY=8BITMIME");
@@ -373,13 +376,12 @@ impl Session {
         command
     }
 
-    fn rcpt(&self, envelope: &Envelope, to: &Address) -> String {
-        let mut command = format!("RCPT TO:<{to}>");
+    fn rcpt(&self, envelope: &Envelope, to: &Address, command: &mut String) {
+        command.extend(["RCPT TO:<", to.as_str(), ">"]);
         if self.offers.dsn {
             let notify = envelope.origin.notify.as_ref();
             command.extend(notify.map(|notify| format!(" NOTIFY={}", notify.to_ascii_uppercase())));
         }
-        command
     }
 }
 
@@ -387,18 +389,6 @@ impl Session {
 pub fn xverp(letter: Letter<'_>) -> Option<[char; 2]> {
     let own = letter.sender.is_some() && letter.sender == letter.envelope.sender.as_ref();
     letter.envelope.origin.verp.as_deref().filter(|_| own).and_then(verp_delimiters)
-}
-
-/// Reads a piece of at most `left` bytes `from` there; a file that ends before is an error.
-fn read(file: &File, piece: &mut [u8], from: u64, left: u64) -> io::Result<usize> {
-    let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-    loop {
-        match file.read_at(&mut piece[..most], from) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => return read,
-        }
-    }
 }
 
 /// RFC 3461 section 4: what is no printable ASCII, `+` and `=` are written in hexadecimal.
@@ -461,10 +451,9 @@ fn log_in(channel: &mut Channel, login: &Login, offers: &Offers, times: Times, s
     // Some servers repeat what they do not understand, and what they say is told.
     let initial = first.split(' ').nth(2);
     let told: Vec<&str> = initial.into_iter().chain(answers.iter().map(String::as_str)).collect();
-    let repeats = |line: &String| told.iter().any(|word| !word.is_empty() && line.contains(word));
-    for line in reply.lines.iter_mut().filter(|line| repeats(line)) {
-        "(it repeats the login)".clone_into(line);
-    }
+    let repeats = |line: &str| told.iter().any(|word| !word.is_empty() && line.contains(word));
+    let lines = reply.lines().map(|line| if repeats(line) { "(it repeats the login)" } else { line });
+    reply.text = lines.collect::<Vec<_>>().join("\n");
     expect(&reply, reply.code == 235, &format!("it says to AUTH {} for {:?}", mechanism.name(), login.user))
 }
 
