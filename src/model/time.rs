@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +37,7 @@ impl Micros {
 
     /// RFC 3339 in UTC with microseconds: `2026-11-24T13:27:04.000001Z`.
     pub fn rfc3339(self) -> String {
-        self.timestamp().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+        DateTimePrinter::new().precision(Some(6)).timestamp_to_string(&self.timestamp())
     }
 
     /// The day in UTC: `2026-11-24`.

@@ -330,6 +330,13 @@ impl SpoolClaim<'_> {
     }
 }
 
+impl SpoolClaim<'_> {
+    /// Names the journal where a step on it failed, and not before.
+    fn journal_failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SpoolError {
+        move |error| self.queue.failed(doing, &journal_path(&self.envelope.id).1)(error)
+    }
+}
+
 impl Claim for SpoolClaim<'_> {
     fn envelope(&self) -> &Envelope {
         &self.envelope
@@ -396,14 +403,13 @@ impl Claim for SpoolClaim<'_> {
         if self.envelope.recipients.len() == 1 && !self.queue.announces {
             return Ok(Begun { group, mark: None });
         }
-        let id = self.envelope.id.clone();
-        let failed = |doing| self.queue.failed(doing, &journal_path(&id).1);
-        let mark = self.journal.begin(&self.home, &id, &group, now).map_err(failed("write"))?;
+        let mark = self.journal.begin(&self.home, &self.envelope.id, &group, now);
+        let mark = mark.map_err(self.journal_failed("write"))?;
         let begun = Begun { group, mark: Some(mark) };
         if self.queue.announces
-            && let Err(error) = self.journal.sync(&self.home, &id)
+            && let Err(error) = self.journal.sync(&self.home, &self.envelope.id)
         {
-            let error = failed("sync")(error);
+            let error = self.journal_failed("sync")(error);
             // If not even this can be written, it is held in vain.
             let _ = self.answer(begun, None);
             return Err(error);
@@ -414,12 +420,12 @@ impl Claim for SpoolClaim<'_> {
     fn answer(&mut self, begun: Begun, verdicts: Option<&[Verdict]>) -> Result<(), SpoolError> {
         let Some(mark) = begun.mark else { return Ok(()) };
         let answered = self.journal.answer(mark, &begun.group, verdicts);
-        answered.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
+        answered.map_err(self.journal_failed("write"))
     }
 
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), SpoolError> {
         let noted = self.journal.note(&self.home, &self.envelope.id, attempt);
-        noted.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
+        noted.map_err(self.journal_failed("write"))
     }
 
     fn unnoticed(&self, about: About) -> Vec<usize> {
@@ -459,7 +465,7 @@ impl Claim for SpoolClaim<'_> {
 
     fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), SpoolError> {
         let noted = self.journal.noticed(&self.home, &self.envelope.id, about, recipients, now);
-        noted.map_err(self.queue.failed("write", &journal_path(&self.envelope.id).1))
+        noted.map_err(self.journal_failed("write"))
     }
 
     fn settle(mut self, end: End) -> Result<(), Stuck<Self>> {

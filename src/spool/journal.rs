@@ -159,21 +159,21 @@ impl Journal {
                 empty.insert(file)
             }
         };
-        let mut text = String::new();
+        let mut text = Vec::with_capacity(128);
         if self.torn {
-            text.push('\n');
+            text.push(b'\n');
         }
         // Also where a killed worker made the file and no more.
         if !self.history.headed {
             let first = Line::First { journal: 1, recipients: self.history.last.len() };
-            text.push_str(&serde_json::to_string(&first)?);
-            text.push('\n');
+            serde_json::to_writer(&mut text, &first)?;
+            text.push(b'\n');
         }
-        text.push_str(&serde_json::to_string(line)?);
-        text.push('\n');
+        serde_json::to_writer(&mut text, line)?;
+        text.push(b'\n');
         // Until it is whole it counts as torn, so that a failure leaves the next append a fresh line.
         self.torn = true;
-        file.write_all_at(text.as_bytes(), self.end)?;
+        file.write_all_at(&text, self.end)?;
         self.torn = false;
         self.history.headed = true;
         self.end += text.len() as u64;

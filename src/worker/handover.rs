@@ -96,8 +96,10 @@ impl<Q: Queue> Worker<'_, Q> {
     fn show(&self, claim: &Q::Claim, rest: &[usize], verp: bool, visit: &mut dyn FnMut(Letter<'_>)) {
         let fits = if has_senders(claim, verp) { 1 } else { rest.len() };
         let group = &rest[..self.together(fits, rest)];
-        if let Ok(sender) = sender_of(claim, group, verp) {
-            visit(Letter { envelope: claim.envelope(), sender: sender.as_ref(), group, size: claim.size() });
+        if let Ok(made) = made_sender(claim, group, verp) {
+            let envelope = claim.envelope();
+            let sender = made.as_ref().or(envelope.sender.as_ref());
+            visit(Letter { envelope, sender, group, size: claim.size() });
         }
     }
 
@@ -114,8 +116,8 @@ impl<Q: Queue> Worker<'_, Q> {
         // The transport ends what hangs; only if that fails, the supervisor ends us.
         let limit = transport.longest() + MARGIN;
         self.slot.begin(claim.id(), limit);
-        let sender = match sender_of(claim, &group, transport.verp()) {
-            Ok(sender) => sender,
+        let made = match made_sender(claim, &group, transport.verp()) {
+            Ok(made) => made,
             Err(why) => {
                 let verdict =
                     Verdict::Failed(Reason::new(&format!("no VERP sender can be made for this recipient: {why}")));
@@ -134,7 +136,9 @@ impl<Q: Queue> Worker<'_, Q> {
             Err(error) => return Group::Fault(error),
         };
         let group = begun.group.clone();
-        let handover = Handover { envelope: claim.envelope(), sender: sender.as_ref(), group: &group, message };
+        let envelope = claim.envelope();
+        let sender = made.as_ref().or(envelope.sender.as_ref());
+        let handover = Handover { envelope, sender, group: &group, message };
         fault::instant("worker.handing");
         let signals = self.signals;
         let facts = (limit, transport.verp());
@@ -302,11 +306,11 @@ pub(super) fn has_senders<C: Claim>(claim: &C, sink_makes_them: bool) -> bool {
     envelope.sender.is_some() && envelope.origin.verp.as_ref().is_some_and(|pattern| !sink_makes(pattern))
 }
 
-/// The envelope sender for `group`: the envelope's own, or with VERP its one recipient's.
-fn sender_of<C: Claim>(claim: &C, group: &[usize], sink_makes_them: bool) -> Result<Option<Address>, BadAddress> {
+/// The envelope sender that VERP makes for the one recipient of `group`; `None` where that is the envelope's own.
+fn made_sender<C: Claim>(claim: &C, group: &[usize], sink_makes_them: bool) -> Result<Option<Address>, BadAddress> {
     match (has_senders(claim, sink_makes_them), group) {
         (true, [recipient]) => claim.envelope().sender_for(*recipient),
-        (true | false, _) => Ok(claim.envelope().sender.clone()),
+        (true | false, _) => Ok(None),
     }
 }
 
