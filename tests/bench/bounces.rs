@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bulkmailer::bounce::ledger::{Item, Ledger};
@@ -129,10 +130,67 @@ fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a pid"))
 }
 
-/// The share of the processors that so many seconds of them are in `took`.
-fn share(seconds: f64, took: Duration) -> f64 {
-    let cores = std::thread::available_parallelism().expect("a number").get() as f64;
-    seconds / (took.as_secs_f64() * cores)
+/// Whether `child` lives, which stays unreaped: what it used would count as the others'. Waits for its end unless told not to.
+fn lives(child: &Child, how: WaitPidFlag) -> bool {
+    let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | how;
+    waitid(Id::Pid(pid(child)), peek).expect("its state") == WaitStatus::StillAlive
+}
+
+/// Uses the processors for nothing, all of them, as long as `child` lives.
+fn spin(child: &Child) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..cores() {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::black_box(0);
+                }
+            });
+        }
+        lives(child, WaitPidFlag::empty());
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().expect("a number").get()
+}
+
+/// How a list post was delivered.
+struct Drain {
+    /// Recipients a second.
+    rate: f64,
+    /// The shares of the processors that the others' processes and the kernel's threads used.
+    others: f64,
+    kernel: f64,
+}
+
+impl Drain {
+    /// By what `start` starts, while `meanwhile` does what it does until that has ended.
+    fn play(recipients: u32, start: impl Fn() -> Child, meanwhile: &dyn Fn(&Child)) -> Drain {
+        let (began, before, kernel) = (Instant::now(), used(), used_by_kernel());
+        let mut ours = start();
+        let watch = || {
+            lives(&ours, WaitPidFlag::empty());
+            (began.elapsed(), used_by_kernel() - kernel)
+        };
+        let (took, kernel) = std::thread::scope(|scope| {
+            let watch = scope.spawn(watch);
+            meanwhile(&ours);
+            watch.join().expect("it watches")
+        });
+        let others = used() - before;
+        assert!(ours.wait().expect("it ends").success());
+        let share = |seconds: f64| seconds / (took.as_secs_f64() * cores() as f64);
+        Drain { rate: rate(recipients, took), others: share(others), kernel: share(kernel) }
+    }
+
+    /// By how much of its rate it fell, and how much more that is than the others used: their processes alone, and with what
+    /// kernel threads did more than when it was alone.
+    fn fell(&self, alone: &Drain) -> [f64; 3] {
+        let fell = 1.0 - self.rate / alone.rate;
+        [fell, fell - self.others, fell - self.others - (self.kernel - alone.kernel)]
+    }
 }
 
 /// What a bulk delivery and a heap of bounces cost those who wait for their mail: a list post drains, with a run of its own as
@@ -141,45 +199,37 @@ pub fn queues(tools: &Tools) {
     for memory in [true, false] {
         let rounds: Vec<Round> =
             (0..if tools.is_quick() { 1 } else { 3 }).map(|_| Round::play(tools, memory)).collect();
-        let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+        let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value).collect());
         let place = if memory { "memory" } else { "disk" };
         println!(
-            "{:<44} median {:.0} ms, longest {:.0} ms",
+            "{:<44} median {:.0} ms, longest {:.0} ms; {:.0} bounces read meanwhile",
             format!("queues, {place}: a post to inbound waits"),
-            of(|round| round.waits) * 1e3,
-            of(|round| round.longest) * 1e3,
+            of(&|round| round.waits) * 1e3,
+            of(&|round| round.longest) * 1e3,
+            of(&|round| round.read)
         );
-        println!("{:<44} {:.0}", "    bounces read meanwhile", of(|round| round.read));
-        println!(
-            "{:<44} {:.0} recipients/s, alone {:.0}: it fell by {:.2}",
-            "    outbound meanwhile",
-            of(|round| round.among),
-            of(|round| round.alone),
-            of(Round::fell)
-        );
-        println!(
-            "{:<44} {:.2} of the processors, and kernel threads {:.2} more than when outbound was alone",
-            "    the others used",
-            of(|round| round.others),
-            of(|round| round.kernel)
-        );
-        println!(
-            "{:<44} {:+.2}; {:+.2} with the kernel threads",
-            "    it fell by more than they used",
-            of(|round| round.fell() - round.others),
-            of(|round| round.fell() - round.others - round.kernel)
-        );
+        println!("{:<44} {:.0} recipients/s", "    outbound alone", of(&|round| round.alone.rate));
+        let print = |name: &str, which: &dyn Fn(&Round) -> &Drain| {
+            let fell = |at: usize| of(&|round| which(round).fell(&round.alone)[at]);
+            println!(
+                "{:<44} {:.0} recipients/s; it fell by {:.2}, {:+.2} to the share that they used, {:+.2} with kernel threads",
+                format!("    beside {name}"),
+                of(&|round| which(round).rate),
+                fell(0),
+                fell(1),
+                fell(2)
+            );
+        };
+        print("loops that do nothing", &|round| &round.beside_loops);
+        print("the other queues", &|round| &round.beside_queues);
     }
 }
 
-/// A list post that drains alone, and another that drains beside the other queues.
+/// The same list post alone and in company.
 struct Round {
-    /// Recipients a second, alone and beside the others.
-    alone: f64,
-    among: f64,
-    /// The shares of the processors that the others' processes used, and kernel threads beyond what they used before.
-    others: f64,
-    kernel: f64,
+    alone: Drain,
+    beside_loops: Drain,
+    beside_queues: Drain,
     /// Seconds between a post's submission and its delivery: the median, and the longest.
     waits: f64,
     longest: f64,
@@ -188,11 +238,6 @@ struct Round {
 }
 
 impl Round {
-    /// By how much of its rate outbound fell.
-    fn fell(&self) -> f64 {
-        1.0 - self.among / self.alone
-    }
-
     fn play(tools: &Tools, memory: bool) -> Round {
         let (recipients, waiting, posts) = (tools.scale(200_000), tools.scale(100_000), tools.scale(2_000));
         let dir = tools.place(memory);
@@ -222,34 +267,26 @@ impl Round {
         };
         // Each recipient is looked up in both.
         time_of(&mut site.command(&["suppress", "add", "nobody@example.org"]));
+        let run = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
+        let drain = |meanwhile: &dyn Fn(&Child)| Drain::play(recipients, || run("outbound"), meanwhile);
         post();
-        let before = used_by_kernel();
-        let took = time_of(&mut site.command(&["run", "--queue", "outbound"]));
-        let (alone, kernel_alone) = (rate(recipients, took), share(used_by_kernel() - before, took));
-
+        let alone = drain(&|_| ());
+        // Whatever else wants the processors costs something beyond its share: the caches, the changes between processes.
+        post();
+        let beside_loops = drain(&spin);
         submit_bounces(&site, dir.path(), 0, waiting);
         // A queue is there once something was in it.
         submit(posts);
         post();
-        let run = |queue: &str| site.command(&["run", "--queue", queue]).spawn().expect("it starts");
-        let (began, before, kernel_before) = (Instant::now(), used(), used_by_kernel());
-        let mut others = [run("inbound"), run("bounce")];
-        let mut ours = run("outbound");
-        // Not reaped yet: then what it used would count as the others'.
-        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let lives = |child: &Child| waitid(Id::Pid(pid(child)), peek).expect("its state") == WaitStatus::StillAlive;
-        (0..posts).take_while(|_| lives(&ours)).for_each(submit);
-        // What the others used is known once they have ended.
-        let mut used_by_others = used() - before;
-        assert!(ours.wait().expect("it ends").success());
-        let took = began.elapsed();
-        let kernel = share(used_by_kernel() - kernel_before, took) - kernel_alone;
-        let before = used();
-        for run in &mut others {
-            nix::sys::signal::kill(pid(run), nix::sys::signal::Signal::SIGTERM).expect("it lives");
-            run.wait().expect("it ends");
-        }
-        used_by_others += used() - before;
+        let beside_queues = drain(&|ours| {
+            let mut others = [run("inbound"), run("bounce")];
+            (0..posts).take_while(|_| lives(ours, WaitPidFlag::WNOHANG)).for_each(submit);
+            lives(ours, WaitPidFlag::empty());
+            for run in &mut others {
+                nix::sys::signal::kill(pid(run), nix::sys::signal::Signal::SIGTERM).expect("it lives");
+                run.wait().expect("it ends");
+            }
+        });
 
         let events = site.spool().join("events").join(format!("{}.jsonl", clock::now().day()));
         let events = std::fs::read_to_string(events).expect("events");
@@ -262,9 +299,8 @@ impl Round {
         let waits: Vec<f64> = events.iter().filter(|event| event["queue"] == "inbound").filter_map(wait).collect();
         Round {
             alone,
-            among: rate(recipients, took),
-            others: share(used_by_others, took),
-            kernel,
+            beside_loops,
+            beside_queues,
             longest: waits.iter().copied().fold(f64::NAN, f64::max),
             waits: median(waits),
             read: events.iter().filter(|event| event["queue"] == "bounce").count() as f64,
