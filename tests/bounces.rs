@@ -250,6 +250,30 @@ fn a_ledger_that_cannot_be_used_stops_the_queue_and_nothing_is_lost() {
     assert_ne!(site.try_run(&["suppress", "list"]).status.code(), Some(0));
 }
 
+#[test]
+fn a_ledger_of_the_first_layout_is_brought_up_to_date_and_a_newer_one_is_refused() {
+    let site = site("", "");
+    site.ok(&["suppress", "add", "a0@example.net", "Z@x.org"]);
+    let db = || rusqlite::Connection::open(site.path("spool/state.db")).expect("a ledger");
+    let back = "DROP INDEX suppressed;
+        CREATE INDEX suppressed ON address (suppressed) WHERE suppressed IS NOT NULL; PRAGMA user_version = 1";
+    db().execute_batch(back).expect("as the first layout was");
+    // Whoever comes first does it, also if he only reads.
+    site.submit(1, &["A0@Example.net", "b0@example.net"]);
+    site.ok(&["run"]);
+    assert_eq!(site.deliveries().len(), 1);
+    let layout: i64 = db().query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a layout");
+    let index: String = db()
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'suppressed'", [], |row| row.get(0))
+        .expect("an index");
+    assert_eq!((layout, index.contains("(address)")), (2, true), "{index}");
+    assert_eq!(site.try_run(&["suppress", "check", "z@x.org"]).status.code(), Some(1), "suppressed");
+    db().execute_batch("PRAGMA user_version = 3").expect("as a later layout");
+    let output = site.try_run(&["suppress", "list"]);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("layout 3"), "{output:?}");
+}
+
 #[cfg(feature = "faults")]
 #[test]
 fn a_worker_that_is_killed_while_it_records_counts_nobody_twice() {
