@@ -198,7 +198,7 @@ impl Drain {
 pub fn queues(tools: &Tools) {
     for memory in [true, false] {
         let rounds: Vec<Round> =
-            (0..if tools.is_quick() { 1 } else { 3 }).map(|_| Round::play(tools, memory)).collect();
+            (0..if tools.is_quick() { 1 } else { 5 }).map(|_| Round::play(tools, memory)).collect();
         let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value).collect());
         let place = if memory { "memory" } else { "disk" };
         println!(
