@@ -72,6 +72,31 @@ fn max_runtime_ends_a_run_as_term_does() {
 }
 
 #[test]
+fn where_every_run_is_told_to_end_one_a_day_sweeps() {
+    let site = Site::new("digits", "workers = 1\nfailed_keep = \"0s\"");
+    // The first run of a queue sweeps it; the next hour none does that ends by itself.
+    site.submit(1, &["a0@x.org"]);
+    site.ok(&["run"]);
+    site.submit(2, &["b67@x.org"]);
+    site.ok(&["run"]);
+    let interrupted = |n: u32| {
+        site.set_sink("wait=300", "workers = 1\nfailed_keep = \"0s\"", "30s");
+        site.submit(n, &["a0@x.org"]);
+        let main = site.start(&["run"]);
+        wait_until("a worker is busy", || site.busy() == 1);
+        signal("TERM", main.id());
+        assert!(main.wait_with_output().expect("it ends").status.success());
+        site.ids("failed").len()
+    };
+    assert_eq!(interrupted(3), 1);
+    let swept = std::fs::File::options().write(true).open(site.path("spool/outbound/swept")).expect("it was swept");
+    let before = std::time::SystemTime::now().checked_sub(std::time::Duration::from_secs(25 * 3_600));
+    swept.set_modified(before.expect("a time")).expect("set");
+    assert_eq!(interrupted(4), 0);
+    site.assert_clean();
+}
+
+#[test]
 fn workers_of_a_killed_supervisor_keep_the_next_launch_away() {
     let site = Site::new("wait=1500", "workers = 1");
     site.submit(1, &["r1@example.net"]);

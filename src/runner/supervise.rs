@@ -32,6 +32,8 @@ const TICK: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 /// How often what was left behind is swept up.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// A run that is told to end leaves that to the next one, but for so long: where all end so, nothing else would be swept.
+const SWEEP_AT_LEAST_EVERY: Duration = Duration::from_secs(86_400);
 
 /// A sink that is down is tried again, by a run that waits for it, after so many times `probe_every`.
 const RESTS: u32 = 30;
@@ -479,7 +481,8 @@ impl<'p, 'a> Shift<'p, 'a> {
             notices::sum_up(&self.queue)?;
         }
         self.say_overdue()?;
-        if !self.told() && self.queue.sweep_is_due(SWEEP_EVERY) {
+        let every = if self.told() { SWEEP_AT_LEAST_EVERY } else { SWEEP_EVERY };
+        if !self.signals.quit() && self.queue.sweep_is_due(every) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
         }
         Ok(exit)
