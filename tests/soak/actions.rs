@@ -27,6 +27,11 @@ pub const TRAFFIC: &[Action] = &[
     ("flushes", 3, |lane| lane.flush()),
     ("flushes of a domain", 1, |lane| lane.flush_some()),
     ("keys", 2, |lane| lane.submit_with_a_key()),
+    ("mail for a time", 2, |lane| lane.submit_for_a_time()),
+    ("posts", 3, |lane| lane.post()),
+    ("posts cancelled", 1, |lane| lane.cancel()),
+    ("pauses of jobs", 1, |lane| lane.pause()),
+    ("jobs resumed", 3, |lane| lane.resume()),
     ("holds", 1, |lane| lane.hold()),
     ("releases", 2, |lane| lane.release()),
     ("removes", 2, |lane| lane.remove()),
@@ -169,10 +174,14 @@ impl Lane<'_> {
     }
 
     fn submit_killed(&mut self) {
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => self.submit_mbox(Some(14_000)),
             1 => self.submit_as_sendmail(Some(9_000)),
-            2 => self.submit_to(1, Some(9_000)),
+            2 => {
+                let (word, recipients, _) = self.post_to_some(Some(14_000));
+                self.note(word, SENDERS[1], recipients);
+            }
+            3 => self.submit_to(1, Some(9_000)),
             _ => {
                 let count = self.several();
                 self.submit_to(count, Some(9_000));
@@ -195,6 +204,57 @@ impl Lane<'_> {
             };
         }
         self.note(word, SENDERS[0], recipients);
+    }
+
+    fn submit_for_a_time(&mut self) {
+        let (n, recipients) = self.letter(1);
+        let args = ["submit", "-f", SENDERS[0], "--at", "+1s", "--", &recipients[0]];
+        let (word, _) = self.submit(&args, &message(n), &recipients, None);
+        self.note(word, SENDERS[0], recipients);
+    }
+
+    fn post(&mut self) {
+        let (word, recipients, _) = self.post_to_some(None);
+        self.note(word, SENDERS[1], recipients);
+    }
+
+    /// A list post, which is a job of several entries; what became of the submission, to whom it is, and the job's id.
+    fn post_to_some(&mut self, mercy: Option<u64>) -> (Word, Vec<String>, String) {
+        let count = 1 + self.random.below(40);
+        let (n, recipients) = self.letter(count);
+        let file = self.soak.site.path(&format!("post.{n}"));
+        std::fs::write(&file, message(n)).expect("written");
+        let args = ["submit", "-f", SENDERS[1], "--recipients", "-", "--message", file.to_str().expect("a path")];
+        let (word, id) = self.submit(&args, &(recipients.join("\n") + "\n"), &recipients, mercy);
+        std::fs::remove_file(&file).expect("removed");
+        (word, recipients, id)
+    }
+
+    /// Cancels a post that was just queued, if it is not done yet.
+    fn cancel(&mut self) {
+        let (mut word, recipients, id) = self.post_to_some(None);
+        if word == Word::Accepted {
+            self.random.pause(200_000);
+            let output = self.done(&["jobs", "cancel", "--yes", &id], &PERSON);
+            word = if output.status.code() == Some(1) { Word::Accepted } else { Word::Removed };
+        }
+        self.note(word, SENDERS[1], recipients);
+    }
+
+    fn pause(&mut self) {
+        self.with_a_job("pause", "at work");
+    }
+
+    fn resume(&mut self) {
+        self.with_a_job("resume", "paused");
+    }
+
+    fn with_a_job(&mut self, command: &str, state: &str) {
+        let jobs = self.soak.jobs(state);
+        if !jobs.is_empty() {
+            let id = self.random.of(&jobs).clone();
+            self.done(&["jobs", command, &id], &PERSON);
+        }
     }
 
     fn hold(&mut self) {
