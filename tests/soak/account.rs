@@ -28,6 +28,8 @@ pub struct Submission {
 #[derive(Default)]
 pub struct Account {
     pub submissions: Vec<Submission>,
+    /// Bounces, by whom they are on.
+    pub reports: HashMap<String, Word>,
     /// Workers that were killed: each may have had one group in hand.
     pub killed: u32,
     /// What was done, by kind.
@@ -124,11 +126,37 @@ impl Account {
         assert_eq!(events(site).matches("given up").count(), 0, "nothing waited for that long");
         let corrupt = std::fs::read_dir(site.path("spool/outbound/corrupt")).into_iter().flatten().count();
         assert_eq!(corrupt, 0, "something was half-written");
+        let recorded = recorded(site);
+        let strangers: Vec<_> = recorded.keys().filter(|address| !self.reports.contains_key(*address)).collect();
+        assert!(strangers.is_empty(), "nobody reported them: {strangers:?}");
+        let mut missing = Vec::new();
+        for (address, word) in &self.reports {
+            match (word, recorded.get(address).copied().unwrap_or(0)) {
+                (Word::Accepted, 1) | (Word::Unknown, 0 | 1) | (Word::Refused, 0) => {}
+                (Word::Accepted, 0) => missing.push(address),
+                (word, times) => panic!("{address}: {word:?}, and recorded {times} times"),
+            }
+        }
+        // One on which two workers of a run were killed waits for a person.
+        let held = site.list().iter().filter(|row| row["state"] == "hold" && row["queue"] == "bounce").count();
+        assert!(missing.len() <= held, "accepted and not recorded: {missing:?}");
         format!(
-            "recipients {count:?}, {} workers killed, {repeated} hand-overs repeated; done {:?}",
-            self.killed, self.done
+            "recipients {count:?}, {} bounces recorded, {} workers killed, {repeated} hand-overs repeated; done {:?}",
+            recorded.len(),
+            self.killed,
+            self.done
         )
     }
+}
+
+/// How often the ledger has each address.
+fn recorded(site: &Site) -> HashMap<String, u32> {
+    let mut found = HashMap::new();
+    for line in site.ok(&["bounces", "list", "--json", "--limit", "100000000"]).lines() {
+        let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        *found.entry(row["address"].as_str().expect("an address").to_owned()).or_default() += 1;
+    }
+    found
 }
 
 /// The text of the notices that are held.

@@ -28,6 +28,7 @@ pub const TRAFFIC: &[Action] = &[
     ("flushes of a domain", 1, |lane| lane.flush_some()),
     ("keys", 2, |lane| lane.submit_with_a_key()),
     ("mail for a time", 2, |lane| lane.submit_for_a_time()),
+    ("bounces", 4, |lane| lane.bounce()),
     ("posts", 3, |lane| lane.post()),
     ("posts cancelled", 1, |lane| lane.cancel()),
     ("pauses of jobs", 1, |lane| lane.pause()),
@@ -211,6 +212,24 @@ impl Lane<'_> {
         let args = ["submit", "-f", SENDERS[0], "--at", "+1s", "--", &recipients[0]];
         let (word, _) = self.submit(&args, &message(n), &recipients, None);
         self.note(word, SENDERS[0], recipients);
+    }
+
+    /// A report on somebody of whom there is no other; sometimes it is killed.
+    fn bounce(&mut self) {
+        if self.soak.small {
+            return;
+        }
+        let n = self.soak.next.fetch_add(1, Ordering::Relaxed);
+        let whom = format!("w{n}@reported.example");
+        let report = format!(
+            "From: MAILER-DAEMON@mx.example\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n\
+             --b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n\
+             Final-Recipient: rfc822; {whom}\nAction: failed\nStatus: 5.1.1\n\n--b--\n"
+        );
+        let mercy = (self.random.below(4) == 0).then_some(9_000);
+        let args = ["submit", "--queue", "bounce", "-f", "<>", "--", "list@lists.example"];
+        let (word, _) = self.submit(&args, &report, std::slice::from_ref(&whom), mercy);
+        self.soak.account.lock().expect("no panic").reports.insert(whom, word);
     }
 
     fn post(&mut self) {

@@ -1,7 +1,8 @@
-//! Everything at once for as long as one likes: submits, runs, flushes, holds, removes, the red button, kills, a sink in all
-//! weathers, a clock that jumps, a disk that fills up; and at the end an account of every recipient that was accepted:
+//! Everything at once for as long as one likes: submits, posts, runs, flushes, holds, removes, the red button, kills, a sink in
+//! all weathers, a clock that jumps, a disk that fills up; and at the end an account of every recipient that was accepted:
 //! delivered, failed with a notice, or held. Lost are none, and a kill repeats at most one hand-over; with an odd seed
-//! `on_crash` is "hold", and it repeats none.
+//! `on_crash` is "hold", and it repeats none. Two seeds in four have bounces in the place of a disk that fills up, since SQLite
+//! does not find a file on that: the ledger has each once.
 //!
 //! `SOAK_SECONDS` (by default 10) and `SOAK_SEED` choose how long and what; a failure prints its seed and what was done,
 //! and copies its files to the folder `SOAK_KEEP`, if that is set.
@@ -37,8 +38,9 @@ const TOLD: usize = 300;
 /// clock says.
 const QUEUE: &str = "workers = 4\nmax_recipients = 2\njob_recipients = 5\nfailed_keep = \"36500d\"\nkey_keep = \"36500d\"\nnotices = true\n\
                      probe_every = \"0s\"\nretry = { first = \"1s\", max = \"2s\", expire = \"2h\" }";
-/// Each sender hears of each failure.
-const NOTICES: &str = "[notices]\nper_hour = 100000";
+/// Each sender hears of each failure, and each report is kept.
+const OTHERS: &str = "[notices]\nper_hour = 100000\n[bounces]\nkeep = \"36500d\"\n\
+                      [queue.bounce]\ntransport = \"sink\"\nworkers = 2";
 
 /// What becomes of an outcome that a crash leaves unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl Soak {
     /// `disk` is where the spool's file system comes from; without one it is a plain folder.
     fn new(disk: Option<&mut Mounts>, on_crash: OnCrash) -> Soak {
         let site = Site { dir: tempfile::tempdir().expect("a temporary folder") };
-        site.set_sink("weather", &format!("{QUEUE}\n{}\n{NOTICES}", on_crash.key()), "5s");
+        site.set_sink("weather", &format!("{QUEUE}\n{}\n{OTHERS}", on_crash.key()), "5s");
         let small = disk.is_some();
         if let Some(mounts) = disk {
             mounts.tmpfs(&site.path("disk"), "size=400m");
@@ -218,7 +220,7 @@ fn every_recipient_is_accounted_for() {
     let seconds = number_from("SOAK_SECONDS", 10);
     let seed = number_from("SOAK_SEED", u64::from(std::process::id()));
     let _said = Seed(seed, seconds);
-    let mut mounts = Mounts::new();
+    let mut mounts = if seed % 4 < 2 { Mounts::new() } else { None };
     let on_crash = if seed.is_multiple_of(2) { OnCrash::Resend } else { OnCrash::Hold };
     let soak = Soak::new(mounts.as_mut(), on_crash);
     soak.play(seed, Duration::from_secs(seconds));
