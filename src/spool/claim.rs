@@ -328,9 +328,7 @@ impl SpoolClaim<'_> {
         // If this fails, what comes is an unlink; if that fails too, the run still passes the entry over.
         let _ = self.journal.note(&self.home, &self.envelope.id, &note);
     }
-}
 
-impl SpoolClaim<'_> {
     /// Names the journal where a step on it failed, and not before.
     fn journal_failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SpoolError {
         move |error| self.queue.failed(doing, &journal_path(&self.envelope.id).1)(error)
