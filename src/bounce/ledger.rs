@@ -4,7 +4,8 @@
 //! - What [`Ledger::record`] returned without an error survives a power cut (WAL, synced at each commit).
 //! - A report counts once, however often it is recorded: it is known by the entry that it came in, and its place there.
 //! - An address is one whatever the case of its letters.
-//! - Bounce workers and commands write; workers that deliver only read, and hold no lock between two questions.
+//! - Bounce workers and commands write; workers that deliver only read, and hold no lock between two questions. But an older
+//!   layout is brought up to date by whoever opens it first.
 //!
 //! SQLite's locks belong to a process: nobody opens it before he forks.
 
