@@ -271,7 +271,7 @@ impl Round {
         let drain = |meanwhile: &dyn Fn(&Child)| Drain::play(recipients, || run("outbound"), meanwhile);
         post();
         let alone = drain(&|_| ());
-        // Whatever else wants the processors costs something beyond its share: the caches, the changes between processes.
+        // Whatever else wants the processors may cost something beyond its share.
         post();
         let beside_loops = drain(&spin);
         submit_bounces(&site, dir.path(), 0, waiting);

@@ -3,11 +3,11 @@
 //! A rate on a shared machine changes from hour to hour, so each row is the median of five rounds that alternate ours and
 //! the limit. The limits are C programs: limits.c beside this file, or the sources in the folder that `LIMITS` names.
 //!
-//!     make bench                       # everything
+//!     make bench                            # everything
 //!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million overlap start rate
 //!                                           # smtp-in smtp-sink postfix verp bounces queues
 //!     make bench DISK=/var/spool            # the disk rows lie there, and not where the build does
-//!     make bench QUICK=1               # a tenth of the work, one round: shows that it runs, and no more
+//!     make bench QUICK=1                    # a tenth of the work, one round: shows that it runs, and no more
 
 mod bounces;
 mod rows;
