@@ -106,10 +106,34 @@ impl Verdict {
 pub enum Attempt {
     /// The sink answered: a verdict for each recipient of the group, in its order.
     Answered(Vec<Verdict>),
-    /// All of the group were refused for now, by a status that may be this entry's fault or the sink's.
-    Ambiguous(Reason),
+    /// All of the group were refused, and it is not certain that the fault is theirs.
+    Doubtful(Doubtful),
     /// The sink itself is down: nothing was handed over, and no entry is to blame.
     SinkDown(String),
     /// We were told to stop now before anything was handed over.
     Stopped,
+}
+
+/// Whom a refusal may blame beside the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Refused for now, as a sink does that is down.
+    Sink,
+    /// The reply names the sender; if many senders get it, the sink refuses everybody.
+    Sender,
+    /// Refused for good, before anything was known of the message: the sender's fault, or ours.
+    Either,
+    /// Refused for good, in words that blame this host: its account, its quota, its name or its address. No message fails
+    /// for that; it is deferred.
+    Us,
+}
+
+/// A refusal of which it is not certain whose fault it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubtful {
+    /// What it is for each recipient of the group, in its order, if the fault is theirs.
+    pub verdicts: Vec<Verdict>,
+    pub blame: Blame,
+    /// Equal for refusals that have one cause.
+    pub cause: u64,
 }

@@ -1,6 +1,7 @@
 //! Pure functions: the clock is an argument, and nothing here does I/O.
 #![forbid(unsafe_code)]
 
+pub mod blame;
 mod fold;
 pub mod notice;
 pub mod rate;

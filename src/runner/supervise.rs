@@ -24,6 +24,8 @@ use crate::sys::{clock, fault, process::host_name};
 use crate::transport;
 use crate::worker::FAULTS_MAX;
 use crate::worker::board::{Counter, List, Phase};
+use crate::worker::evidence::Since;
+use crate::worker::judge::Judgement;
 use crate::worker::notices;
 use crate::worker::pace::Pace;
 
@@ -246,12 +248,14 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
     }
 
-    /// Where every worker waits for evidence there will be none: the sink is down.
+    /// Where every worker waits for evidence there will be no more.
     fn end_doubt(&self) {
         let doubts = self.plan.board.doubts();
-        let nothing_else = |since| self.workers.all_wait(since) && self.queue.woken() == self.noted;
-        if !self.halted() && doubts.since().is_some_and(nothing_else) {
-            self.plan.board.sink_down(&doubts.why());
+        let nothing_else = |since: &Since| self.workers.all_wait(*since) && self.queue.woken() == self.noted;
+        let Some(since) = doubts.since().filter(nothing_else).filter(|_| !self.halted()) else { return };
+        match doubts.judge(since, true) {
+            Judgement::Theirs => doubts.acquit_sink(since),
+            Judgement::Down | Judgement::Open => self.plan.board.sink_down(&doubts.why()),
         }
     }
 

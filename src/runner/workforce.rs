@@ -15,7 +15,8 @@ use crate::sys::{child, clock, fault, spawn};
 use crate::transport;
 use crate::worker::board::{Counter, LISTED_MAX, List};
 use crate::worker::bounces::Desk;
-use crate::worker::doubt::{Noted, Since};
+use crate::worker::doubt::Noted;
+use crate::worker::evidence::Since;
 use crate::worker::notices::{self, Notices};
 use crate::worker::pace::Pace;
 use crate::worker::suppress::Gate;
@@ -65,7 +66,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
         let outage = noted.is_some();
         self.noted = noted.unwrap_or_default();
         if outage {
-            self.plan.board.doubts().begin();
+            self.plan.board.doubts().begin_in_outage();
         }
         outage
     }

@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Handover, Next, Transport};
+use super::{Handover, Next, Transport, not_now};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::fault;
@@ -134,7 +134,7 @@ impl Transport for Maildir {
                             verdicts.push(Verdict::Deferred(reason));
                         }
                         // A full disk may take a smaller message.
-                        error if is_full(error) => return Attempt::Ambiguous(reason),
+                        error if is_full(error) => return not_now(reason, group.len()),
                         _ => return Attempt::SinkDown(reason.text),
                     }
                 }

@@ -2,8 +2,7 @@
 //!
 //! Kept true by every transport: nothing is called delivered that the sink has not taken; an answer that never came is
 //! [`Verdict::Unknown`]; a fault of the sink itself is [`Attempt::SinkDown`] and blames no entry, and what may be the
-//! sink's fault or the entry's is [`Attempt::Ambiguous`]. Transports know nothing
-//! of the spool.
+//! sink's fault, the entry's or this host's is [`Attempt::Doubtful`]. Transports know nothing of the spool.
 #![forbid(unsafe_code)]
 
 pub mod maildir;
@@ -14,7 +13,9 @@ pub mod smtp;
 use std::time::Duration;
 
 use crate::config;
-use crate::model::{Address, Attempt, Envelope, Verdict};
+use crate::model::verdict::{Blame, Doubtful};
+use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
+use crate::policy::blame;
 use crate::policy::notice::About;
 use crate::queue::Message;
 use crate::sys::signals::Signals;
@@ -119,4 +120,10 @@ pub fn open(config: &config::Transport, number: usize) -> Box<dyn Transport> {
 /// The same verdict for each of `count` recipients.
 fn all(verdict: Verdict, count: usize) -> Attempt {
     Attempt::Answered(vec![verdict; count])
+}
+
+/// A refusal of `count` recipients for now, as of a sink that is down.
+fn not_now(reason: Reason, count: usize) -> Attempt {
+    let cause = blame::cause(0, &reason);
+    Attempt::Doubtful(Doubtful { verdicts: vec![Verdict::Deferred(reason); count], blame: Blame::Sink, cause })
 }

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::profiles::{self, Behaviour, with_said};
-use super::{Handover, Next, Transport, all};
+use super::{Handover, Next, Transport, all, not_now};
+use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::child::{self, Finish};
@@ -169,7 +170,16 @@ impl Transport for Pipe {
                 all(Verdict::Unknown(Reason::new(&text)), group.len())
             }
             Finish::Ended(ended) => match self.behaviour.verdict(ended, &run.said) {
-                Ok(Verdict::Deferred(reason)) if !reason.is_of_entry() => Attempt::Ambiguous(reason),
+                Ok(Verdict::Deferred(reason)) if !reason.is_of_entry() => not_now(reason, group.len()),
+                Ok(Verdict::Failed(reason)) => {
+                    let Some((blame, cause)) = self.behaviour.blame(&run.said, &reason) else {
+                        return all(Verdict::Failed(reason), group.len());
+                    };
+                    // A refusal of this host is none of the message.
+                    let ours = blame == Blame::Us;
+                    let verdict = if ours { Verdict::Deferred(reason) } else { Verdict::Failed(reason) };
+                    Attempt::Doubtful(Doubtful { verdicts: vec![verdict; group.len()], blame, cause })
+                }
                 Ok(verdict) => all(verdict, group.len()),
                 // What the command said may hold control characters, and goes to a terminal.
                 Err(why) => Attempt::SinkDown(Reason::new(&format!("{}: {why}", self.program())).text),

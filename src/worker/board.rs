@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::doubt::{self, Doubts, Since};
+use super::evidence::{self, Doubts, Since};
 use crate::model::id::MAX_LEN;
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros};
@@ -74,7 +74,7 @@ const OFFLINE: usize = SINK + 1;
 const WHY: usize = OFFLINE + 1;
 const LISTS: usize = WHY + WHY_WORDS;
 const DOUBTS: usize = LISTS + 2 * LIST_WORDS;
-const SLOTS: usize = DOUBTS + doubt::WORDS;
+const SLOTS: usize = DOUBTS + evidence::WORDS;
 
 /// Entries that every worker must know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 use std::time::{Duration, Instant};
 
 use super::board::Counter;
-use super::{Hand, MARGIN, SEARCH, Try, Worker, doubt};
+use super::doubt::{Doubt, Refused, is_refused_together};
+use super::{Hand, MARGIN, SEARCH, Try, Worker};
 use crate::config::OnCrash;
 use crate::events::{self, Event};
 use crate::model::address::BadAddress;
@@ -19,12 +20,12 @@ use crate::transport::{Handover, Letter, Look, Transport};
 /// How the attempt on an entry went on after one group.
 pub(super) enum Group {
     Answered,
-    /// Refused for now, and who is to blame is in doubt.
+    /// Refused, and who is to blame is in doubt.
     InDoubt {
         group: Vec<usize>,
-        reason: Reason,
+        verdicts: Vec<Verdict>,
         took: Duration,
-        since: doubt::Since,
+        doubt: Doubt,
     },
     /// All of them were refused by one status, which tells nothing of each.
     Refused(Vec<usize>),
@@ -156,15 +157,18 @@ impl<Q: Queue> Worker<'_, Q> {
         }
         let verdicts = match answer {
             Attempt::Answered(verdicts) => verdicts,
-            Attempt::Ambiguous(reason) => match self.refused(claim, &group, began, &reason) {
-                None => vec![Verdict::Deferred(reason); group.len()],
-                Some(since) => {
+            Attempt::Doubtful(doubtful) => {
+                let refused = Refused { group: &group, sender, began, attempt: attempt.number };
+                let doubt = self.refused(claim, &refused, &doubtful);
+                let verdicts = doubtful.verdicts;
+                if let Some(doubt) = doubt {
                     return match claim.answer(begun, None) {
-                        Ok(()) => Group::InDoubt { group, reason, took: started.elapsed(), since },
+                        Ok(()) => Group::InDoubt { group, verdicts, took: started.elapsed(), doubt },
                         Err(error) => Group::Fault(error),
                     };
                 }
-            },
+                verdicts
+            }
             Attempt::SinkDown(why) => {
                 if self.board.another_is_open(self.slot) {
                     self.crowded = self.crowded.saturating_add(1);
@@ -176,10 +180,9 @@ impl<Q: Queue> Worker<'_, Q> {
             Attempt::Stopped => return left(claim, begun),
         };
         if verdicts.contains(&Verdict::Delivered) {
-            self.board.doubts().delivered(began);
+            self.board.doubts().accepted(began);
         }
-        let refused = transport.shares_verdicts() && matches!(verdicts.as_slice(), [Verdict::Failed(_), _, ..]);
-        if refused {
+        if is_refused_together(&verdicts, transport) {
             return match claim.answer(begun, None) {
                 Ok(()) => Group::Refused(group),
                 Err(error) => Group::Fault(error),

@@ -16,7 +16,9 @@
 pub mod board;
 pub mod bounces;
 pub mod doubt;
+pub mod evidence;
 mod handover;
+pub mod judge;
 pub mod notices;
 pub mod pace;
 pub mod suppress;
@@ -159,8 +161,8 @@ impl<Q: Queue> Worker<'_, Q> {
         while !self.must_stop() {
             self.settle_kept(transport);
             let doubt = self.board.doubts().since().is_some();
-            // In doubt it is chosen with care who is next.
-            let ahead = self.ahead.take().filter(|_| !doubt);
+            // In doubt it is chosen with care who is next, but for one whose envelope is under way.
+            let ahead = self.ahead.take().filter(|_| !doubt || self.shown);
             let hand = match ahead {
                 Some(hand) => Some(hand),
                 None => {
@@ -323,13 +325,13 @@ impl<Q: Queue> Worker<'_, Q> {
                     attempt.alone = group.len();
                     rest.splice(0..0, group);
                 }
-                Group::InDoubt { group, reason, took, since } => {
+                Group::InDoubt { group, verdicts, took, doubt } => {
                     // The doubt may last for days, and who failed has nothing to do with it.
                     if let Err(error) = self.tell_of_failures(&mut claim) {
                         return self.stick(claim.id(), &error);
                     }
                     let hand = Hand { claim, attempt, rest };
-                    return self.keep(Kept { hand, group, reason, took, since });
+                    return self.keep(Kept { hand, group, verdicts, took, doubt });
                 }
                 Group::Left => return self.slot.idle(),
                 // Everybody has it: its removal says that as well as a journal does.

@@ -122,7 +122,7 @@ impl<Q: Queue> Worker<'_, Q> {
         let doubts = self.board.doubts();
         let (mut taken, mut waited) = (0, false);
         while !self.must_stop_now() && !claim.is_left() {
-            let in_doubt = doubts.since().is_some();
+            let in_doubt = doubts.are_paced();
             // Whoever has not waited has had its turn before it claimed.
             let probe = in_doubt && (!waited || doubts.take_turn(self.policy.probe_every));
             let wait = self.pace.wait(taken);

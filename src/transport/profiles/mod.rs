@@ -4,7 +4,8 @@
 //! reason; an enhanced status code, or an SMTP reply of class 5 that it quotes; its exit status, by the profile; anything
 //! else is a deferral. Output with status 0 is no failure: some sendmails warn at each message.
 //!
-//! A deferral without an enhanced status code is ambiguous: the sink's fault as likely as the entry's.
+//! A deferral without an enhanced status code is ambiguous: the sink's fault as likely as the entry's. So is a failure
+//! whose words blame this host, or say that the sender was refused before anything was known of the message.
 
 mod recognise;
 mod table;
@@ -12,7 +13,9 @@ mod table;
 use std::path::Path;
 
 use crate::config::Profile;
+use crate::model::verdict::Blame;
 use crate::model::{Reason, Verdict};
+use crate::policy::blame;
 use crate::sys::process::Ended;
 
 use table::TABLE;
@@ -50,6 +53,10 @@ pub struct Behaviour {
     phrases: &'static [(&'static str, Meaning)],
     /// The signal that it dies of when it could not hand the message to its own queue.
     refused_by: Option<i32>,
+    /// It feeds an MTA, so that a refusal may concern this host and not the message.
+    feeds_an_mta: bool,
+    /// What it says where its server refused the sender, to MAIL.
+    sender_refused: &'static [&'static str],
     /// Statuses that differ from [`GENERIC_STATUSES`].
     statuses: &'static [(i32, Meaning)],
     signs: Signs,
@@ -160,6 +167,23 @@ impl Behaviour {
             (Meaning::Failed, _) => Verdict::Failed(reason()),
             (Meaning::Deferred, _) => Verdict::Deferred(reason()),
         })
+    }
+
+    /// Whom a failure blames beside the message, and the number of its cause, by what the command `said`; `None` for
+    /// nobody.
+    pub fn blame(&self, said: &str, reason: &Reason) -> Option<(Blame, u64)> {
+        if !self.feeds_an_mta {
+            return None;
+        }
+        let mut code = 0;
+        let mut words = reason.clone();
+        if self.quotes_replies {
+            let (line, quoted) = said.lines().rev().find_map(|line| Some((line, reply_code(line)?)))?;
+            (code, words.text) = (quoted.parse().unwrap_or(0), line.to_owned());
+        }
+        let of_sender = self.sender_refused.iter().any(|phrase| said.contains(phrase));
+        let find = if of_sender { blame::refused_sender } else { blame::refused_later };
+        find(code, &words).map(|blame| (blame, blame::cause(code, &words)))
     }
 
     /// What a phrase in its output means; not in a line that quotes somebody else.
@@ -305,6 +329,32 @@ mod tests {
         for (profile, code, said, expected) in cases {
             assert_eq!(kind(profile, code, said), expected, "{} {code} {said}", profile.name());
         }
+    }
+
+    #[test]
+    fn a_failure_that_blames_this_host_is_told_by_its_words() {
+        let blame = |profile, said: &str| {
+            let verdict = of(profile).verdict(Ended::Exited(65), said).expect("the sink is up");
+            let Verdict::Failed(reason) = verdict else { panic!("{said}: {verdict:?}") };
+            of(profile).blame(said, &reason).map(|(blame, _)| blame)
+        };
+        let msmtp = |step: &str, reply: &str| {
+            format!(
+                "msmtp: {step} not accepted by the server\nmsmtp: server message: {reply}\nmsmtp: could not send mail (account default from /etc/msmtprc)"
+            )
+        };
+        let cases = [
+            (msmtp("envelope from address a@b", "550 5.7.1 no"), Some(Blame::Either)),
+            (msmtp("envelope from address a@b", "550 5.1.8 domain not found"), Some(Blame::Sender)),
+            (msmtp("recipient address a@b", "550 5.1.1 no such user"), None),
+            (msmtp("recipient address a@b", "550 5.4.5 Daily sending quota exceeded"), Some(Blame::Us)),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(blame(Profile::Msmtp, &said), expected, "{said}");
+        }
+        assert_eq!(blame(Profile::Generic, "554 5.7.0 hourly limit reached"), Some(Blame::Us));
+        assert_eq!(blame(Profile::Generic, "550 5.1.1 <a@b> no such user"), None);
+        assert_eq!(program().blame("hourly limit reached", &Reason::new("hourly limit reached")), None);
     }
 
     #[test]

@@ -15,12 +15,14 @@ const PLAIN: Behaviour = Behaviour {
     quotes_replies: false,
     phrases: &[],
     refused_by: None,
+    feeds_an_mta: true,
+    sender_refused: &[],
     statuses: &[],
     signs: Signs { names: &[], beside: &[], folders: &[], mark: "" },
 };
 
 /// A list manager's program, which says with sysexits.h what an MTA would be told.
-pub const PROGRAM: Behaviour = Behaviour { statuses: &[(77, Meaning::Failed)], ..PLAIN };
+pub const PROGRAM: Behaviour = Behaviour { feeds_an_mta: false, statuses: &[(77, Meaning::Failed)], ..PLAIN };
 
 /// signal(7), on each architecture.
 const SIGPIPE: i32 = 13;
@@ -97,6 +99,7 @@ pub const TABLE: [Behaviour; 10] = [
         at_once: EVERY_SERVER,
         quotes_replies: true,
         phrases: &[("cannot connect to", Meaning::SinkDown), ("cannot locate host", Meaning::SinkDown)],
+        sender_refused: &["envelope from address"],
         statuses: &[
             (65, Meaning::Deferred),
             (68, Meaning::SinkDown), // no such smarthost

@@ -6,11 +6,15 @@
 //!   the session was not fresh, since many servers end one when they please, and else nobody knows who is to blame;
 //! - what is lost afterwards is unknown;
 //! - a server that cannot be reached, or does not let us in, is no message's fault. Of several servers the next one has its
-//!   turn, and one that failed is left out for a while.
+//!   turn, and one that failed, or refused what it blames this host for, is left out for a while;
+//! - a refusal of MAIL, and one whose words blame this host, is in doubt ([`crate::policy::blame`]): it may concern this
+//!   message or all.
 //!
-//! `session` is the dialogue, `channel` the bytes, [`reply`] and `content` what goes either way.
+//! `attempt` is one message's way through a `session`, which is the dialogue; `channel` is the bytes, [`reply`] and `content`
+//! what goes either way.
 #![forbid(unsafe_code)]
 
+mod attempt;
 mod auth;
 mod channel;
 mod content;
@@ -27,13 +31,14 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use self::attempt::{Gone, Trouble};
 use self::channel::{Lost, Socket};
-use self::reply::Reply;
-use self::session::{Answer, Opening, Session, Times, Unsent};
+use self::session::{Opening, Session, Times};
 use self::tls::Tls;
 use super::profiles::with_said;
-use super::{Handover, Letter, Next, Transport, all};
+use super::{Handover, Letter, Next, Transport, all, not_now};
 use crate::config::{self, Connect, Protocol};
+use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::child;
@@ -80,23 +85,6 @@ pub struct Smtp {
     spawner: Spawner,
     /// Commands that were at the other end.
     ended: HashSet<i32>,
-}
-
-/// Why a hand-over came to nothing before its content was in the server's hand.
-enum Trouble {
-    /// The session is gone, by what was said or by its silence.
-    Session(String),
-    /// MAIL was refused for now.
-    NotNow(Reply),
-    /// MAIL was refused to whoever comes without TLS or a login (RFC 3207 section 4, RFC 4954 section 6).
-    NotLetIn(Reply),
-}
-
-/// How an attempt on one session went.
-enum Gone {
-    /// A verdict for each of those who were tried.
-    Verdicts(Vec<Verdict>),
-    Trouble(Trouble),
 }
 
 impl Smtp {
@@ -188,116 +176,19 @@ impl Smtp {
         })
     }
 
-    /// What the server said or did, as a reason.
-    fn said(&self, reply: &Reply, to: &str) -> Reason {
-        reply.reason(&format!("{} said to {to}", self.config.connect[self.at]))
-    }
-
-    /// The verdict that a reply to `to` is.
-    fn verdict(&self, reply: &Reply, to: &str) -> Verdict {
-        match reply.code / 100 {
-            2 => Verdict::Delivered,
-            4 => Verdict::Deferred(self.said(reply, to)),
-            5 => Verdict::Failed(self.said(reply, to)),
-            // To a whole message this is no answer.
-            _ => Verdict::Unknown(self.said(reply, to)),
+    /// Leaves the server out that blames this host, and says whether there is another to be tried.
+    fn leave_out(&mut self, blame: Blame) -> bool {
+        let now = Instant::now();
+        let others =
+            self.left_out.iter().enumerate().any(|(at, until)| at != self.at && until.is_none_or(|u| u <= now));
+        if blame != Blame::Us || !others {
+            return false;
         }
-    }
-
-    /// One attempt on an open session, which is kept if it can be.
-    fn attempt(
-        &mut self,
-        mut session: Session,
-        letter: Letter<'_>,
-        handover: &Handover<'_>,
-        next: &mut Next<'_>,
-        times: Times,
-        signals: &Signals,
-    ) -> Gone {
-        let answer = match session.envelope(letter, times, signals) {
-            Ok(answer) => answer,
-            Err(lost) => return Gone::Trouble(Trouble::Session(lost.to_string())),
-        };
-        let (replies, no_data) = match answer {
-            Answer::Refused(reply) if reply.code == 421 => {
-                return Gone::Trouble(Trouble::Session(format!("it said to MAIL {reply}")));
-            }
-            Answer::Refused(reply) if matches!(reply.code, 530 | 534 | 535 | 538) => {
-                session.part();
-                return Gone::Trouble(Trouble::NotLetIn(reply));
-            }
-            Answer::Refused(reply) if reply.is_permanent() && reply.code != 503 => {
-                self.session = Some(session);
-                return Gone::Verdicts(vec![Verdict::Failed(self.said(&reply, "MAIL")); letter.group.len()]);
-            }
-            Answer::Refused(reply) => {
-                session.part();
-                return Gone::Trouble(Trouble::NotNow(reply));
-            }
-            Answer::Recipients(replies) => (replies, None),
-            Answer::NoData(replies, reply) => (replies, Some(reply)),
-        };
-        if let Some(reply) = replies.iter().chain(&no_data).find(|reply| reply.code == 421) {
-            return Gone::Trouble(Trouble::Session(format!("it said {reply}")));
+        self.left_out[self.at] = Some(now + LEFT_OUT);
+        if let Some(session) = self.session.take() {
+            session.part();
         }
-        let taken = replies.iter().filter(|reply| reply.is_good()).count();
-        let full = |reply: &Reply| reply.code == 552 && taken > 0;
-        let recipient = |reply: &Reply| match reply {
-            // Too many of them, which is no fault of this one (RFC 5321 section 4.5.3.1.10).
-            reply if full(reply) => Verdict::Deferred(self.said(reply, "RCPT")),
-            reply if reply.code / 100 == 3 => Verdict::Deferred(self.said(reply, "RCPT")),
-            reply => self.verdict(reply, "RCPT"),
-        };
-        let mut verdicts: Vec<Verdict> = replies.iter().map(recipient).collect();
-        let taken_ones = verdicts.iter_mut().filter(|verdict| **verdict == Verdict::Delivered);
-        if let Some(reply) = no_data {
-            let verdict = match self.verdict(&reply, "DATA") {
-                Verdict::Failed(reason) => Verdict::Failed(reason),
-                Verdict::Delivered
-                | Verdict::Deferred(_)
-                | Verdict::Unknown(_)
-                | Verdict::Held(_)
-                | Verdict::Suppressed(_) => Verdict::Deferred(self.said(&reply, "DATA")),
-            };
-            taken_ones.for_each(|taken| *taken = verdict.clone());
-            self.session = Some(session);
-            return Gone::Verdicts(verdicts);
-        }
-        if taken == 0 {
-            self.session = Some(session);
-            return Gone::Verdicts(verdicts);
-        }
-        match session.content(&handover.message, taken, next, times, signals) {
-            Ok(answers) => {
-                let closed = answers.iter().any(|reply| reply.code == 421);
-                let last = answers.last().cloned();
-                let answers = answers.into_iter().map(Some).chain(std::iter::repeat(last)).flatten();
-                for (verdict, reply) in taken_ones.zip(answers) {
-                    *verdict = self.verdict(&reply, "the message");
-                }
-                self.session = (!closed).then_some(session);
-            }
-            Err(Unsent::Unreadable(error)) => {
-                let reason = Reason::new(&format!("the entry cannot be read: {error}"));
-                taken_ones.for_each(|verdict| *verdict = Verdict::Deferred(reason.clone()));
-            }
-            // What is left of the content would be taken for commands, or its end for a word of its own: the session ends.
-            Err(Unsent::Refused(reply)) => {
-                let verdict = self.verdict(&reply, "the message");
-                taken_ones.for_each(|taken| *taken = verdict.clone());
-            }
-            Err(Unsent::Cut(lost)) => return Gone::Trouble(Trouble::Session(lost.to_string())),
-            Err(Unsent::Unanswered(answers, lost)) => {
-                let at = &self.config.connect[self.at];
-                let reason = Reason::new(&format!("{at} has the message and did not answer: {lost}"));
-                let mut answers = answers.iter();
-                for verdict in taken_ones {
-                    let unknown = || Verdict::Unknown(reason.clone());
-                    *verdict = answers.next().map_or_else(unknown, |reply| self.verdict(reply, "the message"));
-                }
-            }
-        }
-        Gone::Verdicts(verdicts)
+        true
     }
 
     /// Waits where many were refused, the longer the more.
@@ -408,26 +299,29 @@ impl Transport for Smtp {
                 return all(failed(), group.len());
             }
             let letter = Letter { group: &tried, ..whole };
-            let trouble = match self.attempt(session, letter, &handover, next, times, signals) {
+            let gone = self.attempt((session, reused), letter, &handover, next, times, signals);
+            // A verdict for each of the group.
+            let whole = |verdicts: Vec<Verdict>| -> Vec<Verdict> {
+                let mut verdicts = verdicts.into_iter();
+                let of = |i: &usize| if out.contains(i) { Some(failed()) } else { verdicts.next() };
+                group.iter().filter_map(of).collect()
+            };
+            return match gone {
                 Gone::Verdicts(verdicts) => {
                     let not_now = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Deferred(_)));
                     self.refused = if not_now { self.refused.saturating_add(1) } else { 0 };
-                    let mut verdicts = verdicts.into_iter();
-                    let of = |i: &usize| if out.contains(i) { Some(failed()) } else { verdicts.next() };
-                    return Attempt::Answered(group.iter().filter_map(of).collect());
+                    Attempt::Answered(whole(verdicts))
                 }
-                Gone::Trouble(trouble) => trouble,
-            };
-            if signals.quit() {
-                return Attempt::Stopped;
-            }
-            return match trouble {
-                Trouble::NotLetIn(reply) => Attempt::SinkDown(self.said(&reply, "MAIL").text),
-                Trouble::Session(_) | Trouble::NotNow(_) if reused => continue,
-                Trouble::Session(why) => {
-                    Attempt::Ambiguous(Reason::new(&format!("{}: {why}", self.config.connect[self.at])))
+                Gone::InDoubt(_, (blame, _)) if !signals.quit() && self.leave_out(blame) => continue,
+                Gone::InDoubt(verdicts, (blame, cause)) => {
+                    Attempt::Doubtful(Doubtful { verdicts: whole(verdicts), blame, cause })
                 }
-                Trouble::NotNow(reply) => Attempt::Ambiguous(self.said(&reply, "MAIL")),
+                Gone::Trouble(_) if signals.quit() => Attempt::Stopped,
+                Gone::Trouble(_) if reused => continue,
+                Gone::Trouble(Trouble::Session(why)) => {
+                    not_now(Reason::new(&format!("{}: {why}", self.config.connect[self.at])), group.len())
+                }
+                Gone::Trouble(Trouble::NotNow(reply)) => not_now(self.said(&reply, "MAIL"), group.len()),
             };
         }
     }

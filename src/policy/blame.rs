@@ -1,0 +1,356 @@
+//! Whom a refusal blames: the message, its sender, or this host that hands it over.
+//!
+//! A server that has cut this host off (a quota is used up, an account is blocked, a name or an address is not liked) says
+//! so with the same codes as one that refuses a mailbox. Only its words tell them apart. They are matched as phrases, in
+//! text from which addresses, host names and numbers were taken out: nobody's address can put words into a server's mouth.
+//!
+//! A wrong guess does little harm either way. What is taken for the message's fault fails, as the server says; what is taken
+//! for ours is deferred, and stops the queue only if nothing else is accepted meanwhile.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::model::Reason;
+use crate::model::verdict::Blame;
+
+/// A login or TLS is missing (RFC 4954 section 6, RFC 3207 section 4).
+const NOT_LET_IN: [u16; 4] = [530, 534, 535, 538];
+
+/// What this host, or the account that it uses, may send is used up.
+const QUOTA: &[&str] = &[
+    "sending limit",
+    "sending quota",
+    "sending rate",
+    "sending activity",
+    "send limit",
+    "send quota",
+    "daily sending",
+    "daily user sending",
+    "daily limit",
+    "hourly limit",
+    "monthly limit",
+    "daily quota",
+    "hourly quota",
+    "monthly quota",
+    "daily message",
+    "daily smtp",
+    "relay limit",
+    "relay quota",
+    "message quota",
+    "messaging limit",
+    "outgoing messages",
+    "outgoing mail limit",
+    "outbound limit",
+    "messages per hour",
+    "messages per day",
+    "emails per hour",
+    "emails per day",
+    "mails per hour",
+    "mails per day",
+    "mail per hour",
+    "recipients per hour",
+    "recipients per day",
+    "exceeds todays limit",
+    "maximum credits",
+    "account limit",
+    "too many messages sent",
+    "too much mail from",
+    "sent too many",
+    "sending too many",
+    "throttling failure",
+    "max defers and failures",
+    "mail frequency",
+    "tenant exceeded",
+    "tenant has exceeded",
+];
+
+/// The account that mail is handed over by, at any step.
+const ACCOUNT: &[&str] = &[
+    "authentication required",
+    "authentication is required",
+    "requires authentication",
+    "require authentication",
+    "must authenticate",
+    "must be authenticated",
+    "not authenticated",
+    "unauthenticated senders",
+    "authenticate first",
+    "smtp auth",
+    "auth required",
+    "auth first",
+    "login required",
+    "log in first",
+    "starttls",
+    "encryption required",
+    "encryption needed",
+    "must use tls",
+    "outgoing blocked",
+    "outbound sender",
+    "your account",
+    "sending suspended",
+    "sending has been suspended",
+    "sending is suspended",
+    "sending disabled",
+    "blocked from sending",
+    "suspended from sending",
+    "banned from sending",
+    "restricted from sending",
+    "account has been blocked",
+    "account is blocked",
+    "subscription expired",
+    "subscription has expired",
+];
+
+/// What an account may be. At RCPT and later this is the recipient's account as likely.
+const ACCOUNT_IS: &[&str] = &["suspended", "disabled", "blocked", "locked", "inactive", "deactivated", "restricted"];
+
+/// The address that this host comes from, or its name in the DNS.
+const HOST: &[&str] = &[
+    "client host",
+    "your host",
+    "your ip",
+    "your server",
+    "your mail server",
+    "your network",
+    "ip address",
+    "sending ip",
+    "source ip",
+    "from this ip",
+    "this ip",
+    "bad ip",
+    "banned ip",
+    "reverse dns",
+    "reverse hostname",
+    "rdns",
+    "ptr record",
+    "blocked using",
+    "blacklisted",
+    "blocklisted",
+    "dnsbl",
+    "traffic not accepted",
+];
+
+/// This host may not relay to there: its fault where it may relay to nobody.
+const RELAY: &[&str] = &[
+    "relay access denied",
+    "relaying denied",
+    "relay denied",
+    "relaying is denied",
+    "relaying prohibited",
+    "relay not permitted",
+    "relaying not permitted",
+    "relaying not allowed",
+    "not permitted to relay",
+    "not allowed to relay",
+    "not authorized to relay",
+    "unable to relay",
+    "do not relay",
+    "rcpthosts",
+];
+
+/// The message or its recipient is meant, whatever else is said.
+const MESSAGE: &[&str] = &[
+    "mailbox",
+    "inbox",
+    "receiv",
+    "tried to reach",
+    "recipient address rejected",
+    "user unknown",
+    "unknown user",
+    "no such user",
+    "does not exist",
+    "virus",
+    "attachment",
+    "too large",
+    "message size",
+    "message content",
+    "content rejected",
+    "rejected as spam",
+    "spam message",
+    "considered spam",
+    "likely spam",
+    "url",
+    "uri",
+    "body",
+    "dmarc",
+    "dkim",
+];
+
+/// Whom a permanent reply to MAIL blames; `None` for the message, whose size or kind is refused.
+pub fn refused_sender(code: u16, reason: &Reason) -> Option<Blame> {
+    let (subject, detail) = parts(reason);
+    if code == 552 || subject == "6" || (subject == "3" && detail == "4") || (subject == "2" && detail == "3") {
+        return None;
+    }
+    let words = words(&reason.text);
+    let account = words.contains("account") && has(&words, ACCOUNT_IS);
+    if NOT_LET_IN.contains(&code) || account || blames_us(&words) {
+        return Some(Blame::Us);
+    }
+    Some(if subject == "1" { Blame::Sender } else { Blame::Either })
+}
+
+/// Whom a permanent reply to RCPT, to DATA or to the message blames, or a command that refused it; `None` for the message
+/// or its recipient. `code` is 0 for a command.
+pub fn refused_later(code: u16, reason: &Reason) -> Option<Blame> {
+    let words = words(&reason.text);
+    if NOT_LET_IN.contains(&code) || blames_us(&words) {
+        return Some(Blame::Us);
+    }
+    has(&words, RELAY).then_some(Blame::Either)
+}
+
+/// Whom a reply to MAIL blames that says "not now".
+pub fn deferred_sender(reason: &Reason) -> Blame {
+    let (subject, _) = parts(reason);
+    let words = words(&reason.text);
+    if matches!(subject, "1" | "7") && !blames_us(&words) { Blame::Sender } else { Blame::Sink }
+}
+
+/// A number that refusals of one cause share: that of their code, their status, and their words.
+pub fn cause(code: u16, reason: &Reason) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (code, &reason.status, words(&reason.text)).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Subject and detail of the enhanced status (RFC 3463 section 2).
+fn parts(reason: &Reason) -> (&str, &str) {
+    let mut parts = reason.status.as_deref().unwrap_or("").split('.').skip(1);
+    (parts.next().unwrap_or(""), parts.next().unwrap_or(""))
+}
+
+fn blames_us(words: &str) -> bool {
+    let helo = || words.split(' ').any(|word| word == "helo" || word == "ehlo");
+    let ours = || has(words, ACCOUNT) || has(words, HOST) || helo();
+    let sending = has(words, QUOTA) && !words.contains("receiv") && !words.contains("mailbox");
+    sending || (!has(words, MESSAGE) && ours())
+}
+
+/// Whether one of the phrases is there, from the beginning of a word on.
+fn has(words: &str, phrases: &[&str]) -> bool {
+    let begins = |at: usize| at == 0 || words.as_bytes()[at - 1] == b' ';
+    phrases.iter().any(|phrase| words.match_indices(phrase).any(|(at, _)| begins(at)))
+}
+
+/// The plain words of a text, in small letters, with one space between them: no addresses, host names, numbers or ids.
+fn words(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for word in text.split([' ', '/', '(', ')', '[', ']']) {
+        let word = word.trim_matches(|c: char| c.is_ascii_punctuation() && !matches!(c, '<' | '>' | '@'));
+        let odd = |c: char| matches!(c, '<' | '>' | '@' | '.' | '=' | '_' | ':') || c.is_ascii_digit();
+        if word.is_empty() || word.contains(odd) {
+            continue;
+        }
+        if !plain.is_empty() {
+            plain.push(' ');
+        }
+        plain.extend(word.chars().filter(|&c| c != '\'').flat_map(char::to_lowercase));
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(text: &str) -> Reason {
+        let status = text.split(' ').nth(1).filter(|word| word.split('.').count() == 3);
+        Reason::new(text).with_status(status.map(str::to_owned))
+    }
+
+    fn code(text: &str) -> u16 {
+        text[..3].parse().expect("a code")
+    }
+
+    fn at_mail(text: &str) -> Option<Blame> {
+        refused_sender(code(text), &reason(text))
+    }
+
+    fn at_rcpt(text: &str) -> Option<Blame> {
+        refused_later(code(text), &reason(text))
+    }
+
+    #[test]
+    fn words_about_account_quota_name_or_address_blame_us() {
+        for text in [
+            "550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending limits go to",
+            "550 5.4.5 Daily SMTP relay limit exceeded for customer.",
+            "554 5.7.0 Your message could not be sent. The limit on the number of allowed outgoing messages was exceeded.",
+            "550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients",
+            "554 Transaction failed: Daily message quota exceeded.",
+            "554 Message rejected: Sending suspended for this account.",
+            "550 Domain example.org has exceeded the max emails per hour (150/150 (100%)) allowed.",
+            "550 User news@example.org has exceeded its 24-hour sending limit. Messages to 250 recipients out of 250",
+            "550 5.4.6 Unusual sending activity detected. Please try after sometime",
+            "550 5.1.8 Access denied, bad outbound sender AS(42004)",
+            "550 5.7.705 Access denied, tenant has exceeded threshold",
+            "550 5.7.57 Client not authenticated to send mail. Error: 535 5.7.3 Authentication unsuccessful",
+            "530 5.7.0 Must issue a STARTTLS command first",
+            "504 5.5.2 <laptop>: Helo command rejected: need fully-qualified hostname",
+            "550 5.7.1 <host.example.org[192.0.2.1]>: Client host rejected: cannot find your reverse hostname",
+            "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; see https://x/",
+            "550 5.7.511 Access denied, banned sender. Your IP was blocked",
+            "535 5.7.8 nothing that we know of",
+        ] {
+            assert_eq!(at_rcpt(text), Some(Blame::Us), "{text}");
+            assert_eq!(at_mail(text), Some(Blame::Us), "{text}");
+        }
+        assert_eq!(at_mail("550 5.7.1 Account suspended"), Some(Blame::Us));
+    }
+
+    #[test]
+    fn a_mailbox_and_a_content_are_the_entrys() {
+        for text in [
+            "550 5.1.1 <r@example.net>: Recipient address rejected: User unknown in virtual mailbox table",
+            "552 5.2.2 <r@example.net> Quota exceeded (mailbox for user is full)",
+            "550 5.2.1 The email account that you tried to reach is disabled.",
+            "550 5.1.1 <helo.daily.limit@example.net> no such user",
+            "550 5.7.1 <x@y>: 'your account' <sending limit@example.net> does not exist",
+            "550 5.2.122 The recipient has exceeded their limit for the number of messages they can receive per hour",
+            "452 4.2.2 The email account that you tried to reach is over quota",
+            "554 5.7.1 Message rejected as spam by content filter",
+            "550 5.7.1 Our system has detected that this message is likely unsolicited mail",
+            "554 5.6.0 message contains a URL that is blacklisted by SURBL",
+            "550 5.7.26 This mail is unauthenticated, which poses a security risk (DMARC)",
+            "552 5.3.4 Message size exceeds fixed limit",
+            "550 Account disabled",
+            "550 5.0.0 never",
+        ] {
+            assert_eq!(at_rcpt(text), None, "{text}");
+        }
+        assert_eq!(at_mail("552 5.3.4 Message size exceeds fixed limit"), None);
+        assert_eq!(at_rcpt("554 5.7.1 <r@example.net>: Relay access denied"), Some(Blame::Either));
+    }
+
+    #[test]
+    fn a_reply_to_mail_may_mean_the_sender() {
+        assert_eq!(
+            at_mail("550 5.1.8 <u@bad.example>: Sender address rejected: Domain not found"),
+            Some(Blame::Sender)
+        );
+        assert_eq!(at_mail("550 Sender verify failed"), Some(Blame::Either));
+        assert_eq!(at_mail("550 5.7.1 no"), Some(Blame::Either));
+        let later = |text: &str| deferred_sender(&reason(text));
+        assert_eq!(later("451 4.1.8 <u@bad.example>: Sender address rejected: Domain not found"), Blame::Sender);
+        assert_eq!(later("450 4.7.1 Sender is greylisted"), Blame::Sender);
+        for text in
+            ["451 try later", "452 4.3.1 no room", "421 4.4.2 bye", "450 4.7.1 Error: too much mail from 192.0.2.1"]
+        {
+            assert_eq!(later(text), Blame::Sink, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_cause_has_one_number_whoever_is_named() {
+        let of = |text: &str| cause(code(text), &reason(text));
+        let one = of("550 5.1.8 <u@bad1.example>: Sender address rejected: Domain bad1.example not found (1k1ed)");
+        assert_eq!(one, of("550 5.1.8 <x@bad2.example>: Sender address rejected: Domain bad2.example not found (9x2)"));
+        for other in [
+            "553 5.1.8 <x@bad2.example>: Sender address rejected: Domain bad2.example not found",
+            "550 5.1.7 <x@bad2.example>: Sender address rejected: Domain bad2.example not found",
+            "550 5.1.8 <x@bad2.example>: Sender address rejected: not logged in",
+        ] {
+            assert_ne!(one, of(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The evidence: what all workers of a queue know of refusals that may not be the entry's fault.
+//!
+//! It is kept on the board, in shared memory. A refusal is noted with its cause, and with the user, sender and recipient
+//! domain of its entry. A *doubt* lasts from the first one until
+//! - a hand-over that began later is accepted, or enough was refused without a sign that others fare alike: the refusals
+//!   are the entries' own ([`Judgement::Theirs`]), and their causes are known as such to the rest of the run; or
+//! - enough was refused alike ([`super::judge`] has the rules): the sink is down ([`Judgement::Down`]).
+//!
+//! What was in flight when a doubt began counts as one refusal with the first: it tells nothing more.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::board::{ID_WORDS, WHY_WORDS, get_text, put_text};
+use super::judge::{Judgement, Mark, Refusal, judge};
+use crate::model::EntryId;
+use crate::model::verdict::Blame;
+use crate::sys::clock;
+
+/// Refusals in a row of a cause known as the entries' own that are taken for that without a doubt.
+const KNOWN_IN_A_ROW: u64 = 30;
+/// What names no sender is about senders all the same if so many of them got it, and others were accepted each time.
+const SENDERS_ENOUGH: usize = 3;
+
+/// The refusals that are remembered; later ones take the place of the first.
+const REFUSED_MAX: usize = 128;
+/// A refusal: of which doubt, whether it counts, user, sender, domain, cause, kind, the entry's id.
+const REFUSED_WORDS: usize = 7 + ID_WORDS;
+/// Causes that are known, and their senders.
+const KNOWN_MAX: usize = 32;
+
+// The words: since when there is doubt, when the next probe may begin, when the last delivery began, refusals of known
+// causes in a row, whether an outage was noted, when the sink was last judged not to be down, the reason to report, how many
+// refusals there were, how many known causes, these, the refusals.
+const SINCE: usize = 0;
+const NEXT: usize = 1;
+const DELIVERED: usize = 2;
+const IN_A_ROW: usize = 3;
+const OUTAGE: usize = 4;
+const CLEARED: usize = 5;
+const WHY: usize = 6;
+const COUNT: usize = WHY + WHY_WORDS;
+const KNOWN_COUNT: usize = COUNT + 1;
+const KNOWN: usize = KNOWN_COUNT + 1;
+const REFUSED: usize = KNOWN + 2 * KNOWN_MAX;
+pub(super) const WORDS: usize = REFUSED + REFUSED_MAX * REFUSED_WORDS;
+
+/// A doubt, by the instant that it began at on the steady clock.
+pub type Since = u64;
+
+const BLAMES: [Blame; 4] = [Blame::Sink, Blame::Sender, Blame::Either, Blame::Us];
+
+fn put_refusal(words: &[AtomicU64], refusal: &Refusal) {
+    let Refusal { mark, blame, permanent, again, cause } = *refusal;
+    let kind = blame as u64 | u64::from(permanent) << 2 | u64::from(again) << 3;
+    for (word, value) in words.iter().zip([mark.user, mark.sender, mark.domain, cause, kind]) {
+        word.store(value, Ordering::Relaxed);
+    }
+}
+
+fn get_refusal(words: &[AtomicU64]) -> Refusal {
+    let word = |at: usize| words[at].load(Ordering::Relaxed);
+    let blame = BLAMES.into_iter().find(|&blame| blame as u64 == word(4) & 3).unwrap_or(Blame::Sink);
+    let mark = Mark { user: word(0), sender: word(1), domain: word(2) };
+    Refusal { mark, blame, permanent: word(4) & 4 != 0, again: word(4) & 8 != 0, cause: word(3) }
+}
+
+/// The part of the board that all workers of a queue share about this.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubts<'b> {
+    pub(super) words: &'b [AtomicU64],
+}
+
+impl Doubts<'_> {
+    /// The doubt that there is.
+    pub fn since(&self) -> Option<Since> {
+        Some(self.words[SINCE].load(Ordering::Acquire)).filter(|&since| since != 0)
+    }
+
+    /// Begins in doubt, because an earlier run left the sink down; only while no worker lives.
+    pub fn begin_in_outage(&self) {
+        self.words[OUTAGE].store(1, Ordering::Release);
+        self.begin();
+    }
+
+    /// Begins a doubt, if there is none.
+    fn begin(&self) -> (Since, bool) {
+        let now = clock::steady();
+        match self.words[SINCE].compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => (now, true),
+            Err(since) => (since, false),
+        }
+    }
+
+    /// What was in doubt is dropped; only while no worker lives.
+    pub(super) fn end(&self) {
+        self.words[OUTAGE].store(0, Ordering::Release);
+        self.words[SINCE].store(0, Ordering::Release);
+    }
+
+    /// A hand-over that began at `began` was accepted.
+    pub(super) fn accepted(&self, began: u64) {
+        self.words[DELIVERED].fetch_max(began, Ordering::AcqRel);
+        if self.words[IN_A_ROW].load(Ordering::Relaxed) != 0 {
+            self.words[IN_A_ROW].store(0, Ordering::Relaxed);
+        }
+        if let Some(since) = self.since().filter(|&since| began >= since) {
+            self.end_doubt(since);
+        }
+    }
+
+    /// Whether a doubt that is over cleared the sink of a refusal that was answered at `at`: what was accepted since began
+    /// later than that. For what is not final the end of the doubt is enough.
+    pub(super) fn cleared(&self, at: u64, refusal: &Refusal) -> bool {
+        let last = |word: usize| self.words[word].load(Ordering::Acquire);
+        !refusal.is_final() || last(DELIVERED).max(last(CLEARED)) >= at
+    }
+
+    /// Judges that the sink is not down: the refusals so far are the entries' own.
+    pub fn acquit_sink(&self, since: Since) {
+        self.words[CLEARED].fetch_max(clock::steady(), Ordering::AcqRel);
+        self.end_doubt(since);
+    }
+
+    /// Ends a doubt: its refusals are the entries' own, and so is what is refused for the same cause from now on.
+    fn end_doubt(&self, since: Since) {
+        if self.words[SINCE].compare_exchange(since, 0, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return;
+        }
+        self.return_turn();
+        self.words[OUTAGE].store(0, Ordering::Release);
+        self.words[IN_A_ROW].store(0, Ordering::Relaxed);
+        self.refusals(since).for_each(|words| self.learn(&get_refusal(&words[2..])));
+    }
+
+    /// Remembers the cause of a refusal that was the entry's own.
+    fn learn(&self, refusal: &Refusal) {
+        let Refusal { mark, cause, .. } = refusal;
+        if self.known(*cause).all(|sender| sender != mark.sender) {
+            let at = self.words[KNOWN_COUNT].fetch_add(1, Ordering::AcqRel) as usize % KNOWN_MAX;
+            self.words[KNOWN + 2 * at].store(*cause, Ordering::Relaxed);
+            self.words[KNOWN + 2 * at + 1].store(mark.sender, Ordering::Relaxed);
+        }
+    }
+
+    /// The senders to whom a refusal of this cause was their own before in this run.
+    fn known(&self, cause: u64) -> impl Iterator<Item = u64> {
+        let count = (self.words[KNOWN_COUNT].load(Ordering::Acquire) as usize).min(KNOWN_MAX);
+        let known = self.words[KNOWN..KNOWN + 2 * count].as_chunks::<2>().0.iter();
+        let of = known.filter(move |[one, _]| one.load(Ordering::Relaxed) == cause);
+        of.map(|[_, sender]| sender.load(Ordering::Relaxed))
+    }
+
+    fn is_known(&self, cause: u64) -> bool {
+        self.known(cause).next().is_some()
+    }
+
+    /// Whether it needs no doubt: others were accepted after the same was said. But many in a row may be a new cause, and a
+    /// failure is not undone.
+    fn is_no_news(&self, refusal: &Refusal) -> bool {
+        let Refusal { mark, blame, permanent, cause, .. } = refusal;
+        let known = match blame {
+            Blame::Sink => self.known(*cause).count() >= SENDERS_ENOUGH,
+            Blame::Us if *permanent => false,
+            Blame::Sender | Blame::Us => self.is_known(*cause),
+            Blame::Either => self.known(*cause).any(|sender| sender == mark.sender),
+        };
+        known && self.words[IN_A_ROW].fetch_add(1, Ordering::Relaxed) < KNOWN_IN_A_ROW
+    }
+
+    /// A hand-over of `id` that began at `began` was refused, which `why` tells. The doubt that it belongs to; `None` if the
+    /// refusal is the entry's own: its cause is known; or it is for now, and one that began later was accepted; or an earlier
+    /// run was refused it as well (`noted`), and what this one handed over before was accepted.
+    pub(super) fn refused(
+        &self,
+        (began, noted): (u64, bool),
+        refusal: &Refusal,
+        id: &EntryId,
+        why: &str,
+    ) -> Option<Since> {
+        let accepted = self.words[DELIVERED].load(Ordering::Acquire);
+        // What began later may have been answered earlier, and a quota be used up in between.
+        if (accepted > began && !refusal.is_final()) || (accepted != 0 && noted) {
+            self.learn(refusal);
+            return None;
+        }
+        if self.is_no_news(refusal) {
+            return None;
+        }
+        let (since, first) = self.begin();
+        let at = self.words[COUNT].fetch_add(1, Ordering::AcqRel) as usize % REFUSED_MAX;
+        let words = self.refusal(at);
+        put_text(&words[7..], id.as_str());
+        words[1].store(u64::from(first || began >= since), Ordering::Relaxed);
+        put_refusal(&words[2..], refusal);
+        if refusal.blame == Blame::Us || self.refusals(since).next().is_none() {
+            put_text(&self.words[WHY..COUNT], why);
+        }
+        words[0].store(since, Ordering::Release);
+        Some(since)
+    }
+
+    fn refusal(&self, at: usize) -> &[AtomicU64] {
+        &self.words[REFUSED + at * REFUSED_WORDS..][..REFUSED_WORDS]
+    }
+
+    fn refusals(&self, since: Since) -> impl Iterator<Item = &[AtomicU64]> {
+        let all = (0..REFUSED_MAX).map(|at| self.refusal(at));
+        all.filter(move |words| words[0].load(Ordering::Acquire) == since)
+    }
+
+    /// Those that count.
+    fn counted(&self, since: Since) -> Vec<Refusal> {
+        let counted = self.refusals(since).filter(|words| words[1].load(Ordering::Relaxed) == 1);
+        counted.map(|words| get_refusal(&words[2..])).collect()
+    }
+
+    pub(super) fn marks(&self, since: Since) -> Vec<Mark> {
+        self.refusals(since).map(|words| get_refusal(&words[2..]).mark).collect()
+    }
+
+    /// What the refusals since the doubt began tell; `over` says that nothing else is due.
+    pub fn judge(&self, since: Since, over: bool) -> Judgement {
+        judge(&self.counted(since), over, &|cause| self.is_known(cause))
+    }
+
+    /// The entries that were refused since the doubt began.
+    pub fn ids(&self) -> Vec<String> {
+        self.since().into_iter().flat_map(|since| self.refusals(since)).map(|words| get_text(&words[7..])).collect()
+    }
+
+    /// What is to be said about a sink that takes nothing.
+    pub fn why(&self) -> String {
+        let seen = self.since().map(|since| self.counted(since)).unwrap_or_default();
+        let permanent = seen.iter().filter(|refusal| refusal.is_final()).count();
+        let what = match 2 * permanent > seen.len() {
+            true => "it refuses everybody for good, so this host or its account is meant and not the mail",
+            false => "it takes nothing",
+        };
+        format!("{what}: {}", get_text(&self.words[WHY..COUNT]))
+    }
+
+    /// Whether hand-overs go one by one, as a sink wants it that may be down. One that answers fast and for good does not.
+    pub(super) fn are_paced(&self) -> bool {
+        let Some(since) = self.since() else { return false };
+        let mut seen = self.refusals(since).map(|words| get_refusal(&words[2..]).blame);
+        self.words[OUTAGE].load(Ordering::Acquire) != 0 || seen.any(|blame| blame == Blame::Sink)
+    }
+
+    /// Takes the turn of the next probe, if its time has come; the one after it has its turn `every` later.
+    pub(super) fn take_turn(&self, every: Duration) -> bool {
+        let (now, next) = (clock::steady(), self.words[NEXT].load(Ordering::Acquire));
+        let later = now.saturating_add(u64::try_from(every.as_micros()).unwrap_or(u64::MAX));
+        now >= next && self.words[NEXT].compare_exchange(next, later, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Nothing was handed over: the turn is anybody's.
+    pub(super) fn return_turn(&self) {
+        self.words[NEXT].store(0, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::board::Board;
+    use super::*;
+    use crate::model::Micros;
+
+    /// Refusals of one board, each from the next sender to the next domain.
+    struct Scene {
+        board: Board,
+        next: std::cell::Cell<u64>,
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            Scene { board: Board::new(1).expect("shared memory"), next: std::cell::Cell::new(1) }
+        }
+
+        fn doubts(&self) -> Doubts<'_> {
+            self.board.doubts()
+        }
+
+        fn refuse(&self, blame: Blame, permanent: bool, senders: u64, domains: u64) -> Option<Since> {
+            let n = self.next.replace(self.next.get() + 1);
+            let mark = Mark { user: 0, sender: n % senders, domain: n % domains };
+            let refusal = Refusal { mark, blame, permanent, again: false, cause: 7 };
+            let began = clock::steady();
+            self.doubts().refused((began, false), &refusal, &EntryId::new(Micros(n)), "no")
+        }
+
+        fn when_over(&self) -> Judgement {
+            self.doubts().judge(self.doubts().since().expect("a doubt"), true)
+        }
+    }
+
+    #[test]
+    fn only_a_delivery_that_began_later_ends_a_doubt() {
+        let scene = Scene::new();
+        let doubts = scene.doubts();
+        let mark = Mark { user: 1, sender: 1, domain: 2 };
+        let refusal = Refusal { mark, blame: Blame::Sink, permanent: false, again: false, cause: 3 };
+        let id = EntryId::new(Micros(9));
+        let refuse = |began| doubts.refused((began, false), &refusal, &id, "busy");
+        let early = clock::steady();
+        let since = refuse(early).expect("a doubt");
+        // What was in flight with it tells nothing more.
+        for _ in 0..20 {
+            assert_eq!(refuse(early), Some(since));
+        }
+        assert_eq!((doubts.counted(since), doubts.marks(since)[0]), (vec![refusal], mark));
+        assert!(doubts.ids().iter().all(|refused| refused == id.as_str()) && doubts.why().ends_with(": busy"));
+        doubts.accepted(early);
+        assert_eq!(doubts.since(), Some(since));
+        let later = clock::steady();
+        assert_eq!((refuse(later), doubts.counted(since).len()), (Some(since), 2));
+        doubts.accepted(later.max(since));
+        assert_eq!((doubts.since(), refuse(early)), (None, None));
+        assert!(doubts.ids().is_empty());
+    }
+
+    #[test]
+    fn what_others_were_accepted_after_is_known_for_a_while() {
+        let scene = Scene::new();
+        let refuse = || scene.refuse(Blame::Sender, false, 1_000, 1_000);
+        assert!(refuse().is_some());
+        scene.doubts().accepted(clock::steady());
+        for _ in 0..KNOWN_IN_A_ROW {
+            assert_eq!(refuse(), None);
+        }
+        assert!(refuse().is_some(), "so many in a row may be something else");
+        // Words that blame us are never passed over, but somebody's own before.
+        let scene = Scene::new();
+        let refuse = || scene.refuse(Blame::Us, true, 1_000, 1_000);
+        assert!(refuse().is_some());
+        scene.doubts().accepted(clock::steady());
+        assert!(refuse().is_some());
+        assert_eq!(scene.when_over(), Judgement::Theirs);
+    }
+
+    #[test]
+    fn probes_take_turns() {
+        let board = Board::new(1).expect("shared memory");
+        let doubts = board.doubts();
+        let hour = Duration::from_secs(3_600);
+        assert!(doubts.take_turn(Duration::ZERO) && doubts.take_turn(hour) && !doubts.take_turn(hour));
+        doubts.return_turn();
+        assert!(doubts.take_turn(hour));
+    }
+}

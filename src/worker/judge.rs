@@ -1,0 +1,220 @@
+//! The rules by which refusals are judged: the sink refuses everybody, or each refusal is its entry's own.
+//!
+//! Nothing was accepted since the first of them. Each next entry was chosen to differ most from those before it.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::model::Address;
+use crate::model::verdict::Blame;
+use crate::queue::Claim;
+
+/// This many refusals one after another mean that the sink is down.
+const ENOUGH: usize = 10;
+/// The same where the replies name the sender: a server may refuse many senders and take the next one.
+const ENOUGH_SENDERS: usize = 100;
+/// Refusals to fewer senders, or of mail for fewer domains, may concern these alone.
+const SENDERS: usize = 2;
+const DOMAINS: usize = 3;
+/// A doubt ends after this many refusals.
+const MOST: usize = 120;
+
+/// What refusals mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    Open,
+    /// The sink refuses everybody.
+    Down,
+    /// Each refusal is its entry's own.
+    Theirs,
+}
+
+/// Whose an entry is, as far as it tells entries apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The user who submitted it.
+    pub user: u64,
+    /// A hash of the envelope sender.
+    pub sender: u64,
+    /// A hash of the recipient's domain.
+    pub domain: u64,
+}
+
+impl Mark {
+    /// The mark of a hand-over to `recipient` that names `sender`.
+    pub fn of<C: Claim>(claim: &C, sender: &str, recipient: Option<&usize>) -> Mark {
+        let hash = |text: &str| {
+            let mut hasher = DefaultHasher::new();
+            text.to_ascii_lowercase().hash(&mut hasher);
+            hasher.finish()
+        };
+        let envelope = claim.envelope();
+        let to = recipient.and_then(|&i| envelope.recipients.get(i));
+        let domain = hash(to.map_or("", Address::domain));
+        Mark { user: u64::from(envelope.origin.uid), sender: hash(sender), domain }
+    }
+
+    /// How much it differs from all of `others`: 1 each for a sender, a domain and a user that is new.
+    pub fn news(&self, others: &[Mark]) -> u8 {
+        let new = |same: fn(&Mark, &Mark) -> bool| u8::from(!others.iter().any(|other| same(self, other)));
+        new(|a, b| a.sender == b.sender) + new(|a, b| a.domain == b.domain) + new(|a, b| a.user == b.user)
+    }
+}
+
+/// One refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub mark: Mark,
+    pub blame: Blame,
+    /// It is a failure if it is the entry's own.
+    pub permanent: bool,
+    /// The entry was deferred before.
+    pub again: bool,
+    /// Equal for refusals that have one cause.
+    pub cause: u64,
+}
+
+impl Refusal {
+    /// Whether trying again soon would not help.
+    pub fn is_final(&self) -> bool {
+        self.permanent || self.blame == Blame::Us
+    }
+
+    fn names_sender_for_now(&self) -> bool {
+        self.blame == Blame::Sender && !self.permanent
+    }
+}
+
+/// Judges the refusals of one doubt; `over` says that nothing else is due, `is_known` that a cause was an entry's own
+/// before in this run.
+///
+/// The sink is down
+/// - after ten refusals for now that name no sender, or a hundred that do, of two senders at least;
+/// - after ten final ones of one cause that blame this host, or that concern two senders and three domains at least;
+/// - when nothing else is due, if a refusal for now names no sender, or one blames this host on an entry's first attempt, and
+///   its cause is not known.
+pub(super) fn judge(seen: &[Refusal], over: bool, is_known: &dyn Fn(u64) -> bool) -> Judgement {
+    let of_sink = seen.iter().filter(|refusal| refusal.blame == Blame::Sink).count();
+    let of_senders = seen.iter().filter(|refusal| refusal.names_sender_for_now()).count();
+    let senders = different(seen, |refusal| refusal.mark.sender);
+    let final_ones: Vec<Refusal> = seen.iter().filter(|refusal| refusal.is_final()).copied().collect();
+    let causes: HashSet<u64> = final_ones.iter().map(|refusal| refusal.cause).collect();
+    let alike = |cause: &u64| -> Vec<Refusal> {
+        let alike = final_ones.iter().filter(|refusal| refusal.cause == *cause);
+        alike.copied().collect()
+    };
+    let enough: Vec<Vec<Refusal>> = causes.iter().map(alike).filter(|alike| alike.len() >= ENOUGH).collect();
+    if of_sink >= ENOUGH
+        || enough.iter().any(|alike| concerns_everybody(alike))
+        || (of_senders >= ENOUGH_SENDERS && senders >= SENDERS)
+    {
+        return Judgement::Down;
+    }
+    let stops = |refusal: &Refusal| match refusal.blame {
+        Blame::Sink => !is_known(refusal.cause),
+        Blame::Us => !is_known(refusal.cause) && !refusal.again,
+        Blame::Sender | Blame::Either => false,
+    };
+    let may_be_down = seen.is_empty() || seen.iter().any(stops);
+    if over || seen.len() >= MOST {
+        return if may_be_down { Judgement::Down } else { Judgement::Theirs };
+    }
+    // Entries that differ more would have been tried before.
+    let of_few = !enough.is_empty() || (of_senders >= ENOUGH && senders < SENDERS);
+    if of_few && !may_be_down { Judgement::Theirs } else { Judgement::Open }
+}
+
+fn concerns_everybody(alike: &[Refusal]) -> bool {
+    let senders = different(alike, |refusal| refusal.mark.sender);
+    let domains = different(alike, |refusal| refusal.mark.domain);
+    alike.iter().any(|refusal| refusal.blame == Blame::Us) || (senders >= SENDERS && domains >= DOMAINS)
+}
+
+fn different(seen: &[Refusal], of: impl Fn(&Refusal) -> u64) -> usize {
+    seen.iter().map(of).collect::<HashSet<u64>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Refusals of one cause, spread over so many senders and domains.
+    fn refusals(count: usize, blame: Blame, permanent: bool, (senders, domains): (u64, u64)) -> Vec<Refusal> {
+        let each = |n: u64| Refusal {
+            mark: Mark { user: 0, sender: n % senders, domain: n % domains },
+            blame,
+            permanent,
+            again: false,
+            cause: 7,
+        };
+        (0..count as u64).map(each).collect()
+    }
+
+    fn judged(seen: &[Refusal], over: bool) -> Judgement {
+        judge(seen, over, &|_| false)
+    }
+
+    #[test]
+    fn a_sink_that_refuses_everybody_is_down() {
+        let cases = [
+            (Blame::Sink, false, (1, 1), ENOUGH),
+            (Blame::Us, true, (1, 1), ENOUGH),
+            (Blame::Us, false, (1, 1), ENOUGH),
+            (Blame::Either, true, (2, 3), ENOUGH),
+            (Blame::Sender, true, (2, 3), ENOUGH),
+            (Blame::Sender, false, (2, 1), ENOUGH_SENDERS),
+        ];
+        for (blame, permanent, spread, enough) in cases {
+            let seen = refusals(enough, blame, permanent, spread);
+            assert_eq!(judged(&seen[1..], false), Judgement::Open, "{blame:?} {permanent}");
+            assert_eq!(judged(&seen, false), Judgement::Down, "{blame:?} {permanent}");
+        }
+    }
+
+    #[test]
+    fn ten_causes_are_no_cause() {
+        let mut seen = refusals(3 * ENOUGH, Blame::Either, true, (9, 9));
+        seen.iter_mut().enumerate().for_each(|(n, refusal)| refusal.cause = n as u64 % 4);
+        assert_eq!(judged(&seen, false), Judgement::Open);
+        assert_eq!(judged(&seen, true), Judgement::Theirs);
+    }
+
+    #[test]
+    fn refusals_to_few_are_their_own() {
+        let cases = [(Blame::Either, true, (1, 9)), (Blame::Either, true, (9, 2)), (Blame::Sender, false, (1, 9))];
+        for (blame, permanent, spread) in cases {
+            let mut seen = refusals(ENOUGH, blame, permanent, spread);
+            assert_eq!(judged(&seen[1..], false), Judgement::Open, "{blame:?} {permanent}");
+            assert_eq!(judged(&seen, false), Judgement::Theirs, "{blame:?} {permanent}");
+            // Beside one that may mean the sink they wait for more.
+            seen.extend(refusals(1, Blame::Sink, false, (1, 1)));
+            assert_eq!(judged(&seen, false), Judgement::Open, "{blame:?} {permanent}");
+        }
+    }
+
+    #[test]
+    fn when_nothing_else_is_due_only_the_sink_or_words_that_blame_us_stop_it() {
+        let cases = [
+            (Blame::Sink, false, Judgement::Down),
+            (Blame::Us, true, Judgement::Down),
+            (Blame::Us, false, Judgement::Down),
+            (Blame::Either, true, Judgement::Theirs),
+            (Blame::Sender, true, Judgement::Theirs),
+            (Blame::Sender, false, Judgement::Theirs),
+        ];
+        for (blame, permanent, expected) in cases {
+            let seen = refusals(4, blame, permanent, (9, 9));
+            assert_eq!(judged(&seen, true), expected, "{blame:?} {permanent}");
+            assert_eq!(judge(&seen, true, &|cause| cause == 7), Judgement::Theirs, "{blame:?} {permanent}");
+        }
+    }
+
+    #[test]
+    fn another_user_counts_for_more_than_another_sender_of_the_same() {
+        let mark = |user, sender, domain| Mark { user, sender, domain };
+        let refused = [mark(7001, 1, 1), mark(7001, 2, 2)];
+        assert_eq!(mark(7001, 3, 3).news(&refused), 2);
+        assert_eq!(mark(0, 3, 3).news(&refused), 3);
+        assert_eq!(mark(7001, 1, 2).news(&refused), 0);
+    }
+}
