@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::model::verdict::Kind;
 use crate::model::{Address, EntryId, Envelope, Exit, Micros, Verdict};
 use crate::policy::notice::{About, Outcome};
+use crate::sys::room;
 
 /// Why storage could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,7 @@ impl QueueError {
         match self {
             QueueError::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Exit::NoPerm,
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Exit::TempFail,
+                _ if room::is_lacking(source) => Exit::TempFail,
                 _ => Exit::IoErr,
             },
             QueueError::Corrupt { .. } => Exit::DataErr,
@@ -48,14 +49,14 @@ impl QueueError {
         }
     }
 
-    /// The error number beneath, where the kernel gave one.
-    pub fn errno(&self) -> Option<i32> {
+    /// Whether there is no room for what was to be written.
+    pub fn lacks_room(&self) -> bool {
         match self {
-            QueueError::Io { source, .. } => source.raw_os_error(),
+            QueueError::Io { source, .. } => room::is_lacking(source),
             QueueError::Corrupt { .. }
             | QueueError::Newer { .. }
             | QueueError::NotASpool { .. }
-            | QueueError::BatchFull(_) => None,
+            | QueueError::BatchFull(_) => false,
         }
     }
 }

@@ -14,7 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::{ConfigError, Site};
 use crate::model::Exit;
 use crate::sys::output::warning;
-use crate::sys::process;
+use crate::sys::{process, signals};
 use crate::{admin, intake, runner};
 
 /// Keeps mail safe in a spool, and feeds the MTA through parallel infeeds, launched by cron
@@ -88,6 +88,7 @@ enum Command {
 
 /// The whole program. Whatever goes wrong becomes one line on the standard error and a status of sysexits.h.
 pub fn main() -> ExitCode {
+    signals::ignore_file_limit();
     process::private_umask();
     let args: Vec<OsString> = std::env::args_os().collect();
     let result = match face(&args) {

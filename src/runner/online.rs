@@ -58,6 +58,6 @@ fn succeeds(command: &[String]) -> Result<bool, String> {
     match child::run(&mut Spawner::default(), &child::Order::plain(args), &input, EACH, &signals).finish {
         Finish::Ended(ended) => Ok(ended == Ended::Exited(0)),
         Finish::Stopped { .. } => Ok(false),
-        Finish::NotStarted(error) => Err(format!("{}: {error}", program.display())),
+        Finish::NotStarted(error) | Finish::Lost(error) => Err(format!("{}: {error}", program.display())),
     }
 }

@@ -361,7 +361,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         if !self.proved {
             match self.queue.prove() {
                 // Draining frees space.
-                Err(error) if error.errno() == Some(nix::libc::ENOSPC) => {}
+                Err(error) if error.lacks_room() => {}
                 other => other?,
             }
             let (name, policy, way) = (&self.plan.name, self.plan.policy, self.plan.pace);

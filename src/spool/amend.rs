@@ -17,7 +17,7 @@ use super::layout::{EntryName, Spot, State, journal_path};
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros};
 use crate::queue::{Claim, Queue};
-use crate::sys::{dir, fault};
+use crate::sys::{dir, fault, room};
 
 /// How often a place in an ending job is made anew: each try fails only if somebody else ended the job in that moment.
 const TRIES: usize = 20;
@@ -77,7 +77,7 @@ impl SpoolClaim<'_> {
             let noted = self.journal.remove(&self.home, &id, hand.at, hand.by);
             // A full disk may refuse the line, and no unlink.
             match noted {
-                Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                Err(error) if !room::is_lacking(&error) => {
                     return Err(self.queue.failed("write", &journal_path(&id).1)(error));
                 }
                 Ok(()) | Err(_) => {}

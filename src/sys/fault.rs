@@ -3,7 +3,7 @@
 //! They exist with the cargo feature `faults` only; without it a point compiles to nothing. The environment variable
 //! `BULKMAILER_FAULT` chooses some, divided by commas: `NAME`, `NAME:COUNT` (the COUNT-th passing in a process, where a
 //! forked one goes on counting), with `=kill` (the default: SIGKILL to oneself), `=stop` (SIGSTOP) or the name of an
-//! error: `=enospc`, `=eio`, `=erofs`. With `BULKMAILER_FAULT_ONCE=PATH` only the first process to come there is hit: it
+//! error: `=enospc`, `=efbig`, `=eio`, `=erofs`. With `BULKMAILER_FAULT_ONCE=PATH` only the first process to come there is hit: it
 //! makes the file PATH, which also tells the test that the point was met.
 
 /// Passes the point `name`, where a step may fail; an error if the test asked for one here.
@@ -70,6 +70,7 @@ mod armed {
         let errno = match action {
             "stop" => return Ok(raise(Signal::SIGSTOP)?),
             "enospc" => Errno::ENOSPC,
+            "efbig" => Errno::EFBIG,
             "eio" => Errno::EIO,
             "erofs" => Errno::EROFS,
             _ => return Ok(raise(Signal::SIGKILL)?),

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod lock;
 pub mod output;
 pub mod process;
+pub mod room;
 pub mod shared;
 pub mod signals;
 pub mod slots;

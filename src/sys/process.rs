@@ -76,7 +76,10 @@ pub fn reap() -> io::Result<Option<(i32, Ended)>> {
 
 /// Whether the child `pid` has ended; it is waited for, if it has, and is nobody's child any more.
 pub fn has_ended(pid: i32) -> bool {
-    !matches!(waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+    match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => true,
+        Ok(_) | Err(_) => false,
+    }
 }
 
 /// What a child is sent.

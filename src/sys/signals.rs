@@ -40,6 +40,14 @@ extern "C" fn note(signal: i32) {
 
 extern "C" fn tick(_signal: i32) {}
 
+/// From now on a write beyond the file-size limit (RLIMIT_FSIZE) fails with EFBIG, which [`super::room`] knows, and ends
+/// nobody. A spawned command has its own way again ([`super::spawn`]).
+pub fn ignore_file_limit() {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: ignoring a signal runs no code of ours. It fails only for signals that do not exist.
+    let _ = unsafe { sigaction(Signal::SIGXFSZ, &ignore) };
+}
+
 /// What this process is told by signals. One a process; a forked child makes its own.
 pub struct Signals {
     reader: File,

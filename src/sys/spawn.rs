@@ -25,8 +25,15 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 const STACK: usize = 64 << 10;
 
 /// The signals whose dispositions differ from the default in this program.
-const CHANGED: [Signal; 6] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGCHLD, Signal::SIGALRM, Signal::SIGPIPE];
+const CHANGED: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGCHLD,
+    Signal::SIGALRM,
+    Signal::SIGPIPE,
+    Signal::SIGXFSZ,
+];
 
 /// Starts commands, one after the other.
 pub struct Spawner {

@@ -14,6 +14,7 @@ use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::fault;
 use crate::sys::process::host_name;
+use crate::sys::room;
 use crate::sys::signals::Signals;
 
 /// A local disk that takes longer than this for one message is stuck.
@@ -77,10 +78,6 @@ impl Maildir {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 /// Copies the rest of a message. A failure to read it is [`io::ErrorKind::Other`].
 fn copy(mut from: &File, to: &mut File) -> io::Result<()> {
     let mut piece = vec![0; 64 << 10];
@@ -134,7 +131,7 @@ impl Transport for Maildir {
                             verdicts.push(Verdict::Deferred(reason));
                         }
                         // A full disk may take a smaller message.
-                        error if is_full(error) => return not_now(reason, group.len()),
+                        error if room::is_lacking(error) => return not_now(reason, group.len()),
                         _ => return Attempt::SinkDown(reason.text),
                     }
                 }

@@ -165,6 +165,10 @@ impl Transport for Pipe {
         let run = child::run(&mut self.spawner, &order, &message.file, self.timeout, signals);
         match run.finish {
             Finish::NotStarted(error) => Attempt::SinkDown(format!("{}: {error}", self.program())),
+            Finish::Lost(error) => {
+                let text = with_said(&format!("the command's exit status is lost: {error}"), &run.said);
+                all(Verdict::Unknown(Reason::new(&text)), group.len())
+            }
             Finish::Stopped { why } => {
                 let text = with_said(&format!("the command was ended: {why}"), &run.said);
                 all(Verdict::Unknown(Reason::new(&text)), group.len())

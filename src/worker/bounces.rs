@@ -218,7 +218,7 @@ impl<Q: Queue> Worker<'_, Q> {
             let why = match run.finish {
                 Finish::Ended(Ended::Exited(0)) => continue,
                 Finish::Ended(ended) => ended.to_string(),
-                Finish::NotStarted(error) => error.to_string(),
+                Finish::NotStarted(error) | Finish::Lost(error) => error.to_string(),
                 Finish::Stopped { why } => why.to_owned(),
             };
             return Err(format!("the hook {name}: {why}: {}", run.said.trim()));

@@ -43,7 +43,7 @@ pub fn secret(login: &Login, signals: &Signals) -> Result<String, String> {
             match run.finish {
                 Finish::Ended(Ended::Exited(0)) => run.said,
                 Finish::Ended(ended) => return Err(format!("{program}: {ended}")),
-                Finish::NotStarted(error) => return Err(format!("{program}: {error}")),
+                Finish::NotStarted(error) | Finish::Lost(error) => return Err(format!("{program}: {error}")),
                 Finish::Stopped { why } => return Err(format!("{program}: {why}")),
             }
         }
