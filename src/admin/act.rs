@@ -5,7 +5,7 @@
 //! was queued after the question was put is none of those that it was about. When the command returns, what it did is on
 //! disk.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 
 use serde::Serialize;
 
@@ -238,11 +238,14 @@ fn count(queues: &[SpoolQueue], filter: &Filter, places: &[Place], enough: u64) 
     Ok(found)
 }
 
+/// The most bytes of an answer.
+const ANSWER_MAX: u64 = 1 << 10;
+
 /// Asks on the terminal.
 pub(super) fn confirmed(question: &str) -> anyhow::Result<bool> {
     std::io::stderr().lock().write_all(format!("bulkmailer: {question} [y/N] ").as_bytes())?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
+    std::io::stdin().lock().take(ANSWER_MAX).read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

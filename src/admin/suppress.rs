@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::table::{Form, Table};
@@ -21,6 +21,8 @@ const STEP: usize = 10_000;
 const SAID_MAX: u64 = 100;
 /// More bytes are no address with its reason.
 const LINE_MAX: usize = 64 << 10;
+/// What has no end within so many bytes is no line.
+const NO_LINE: usize = 1 << 20;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -174,11 +176,16 @@ fn import(site: &Site, file: &Path, reason: &str) -> anyhow::Result<Exit> {
     };
     let (mut ledger, mut input) = (make(site)?, BufReader::new(input));
     let (mut step, mut line, mut number) = (Vec::new(), Vec::new(), 0_u64);
+    let mut unended = 0;
     let (mut new, mut read, mut bad) = (0, 0_u64, 0_u64);
     loop {
         line.clear();
         let len = input.by_ref().take(LINE_MAX as u64).read_until(b'\n', &mut line)?;
         number += 1;
+        unended = if len == LINE_MAX && !line.ends_with(b"\n") { unended + len } else { 0 };
+        if unended > NO_LINE {
+            bail!("{}:{number}: the line has no end, so this is no list of addresses", file.display());
+        }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_start_matches('\u{feff}').trim();
         let is_head = number == 1 && text.to_ascii_lowercase().starts_with("address");

@@ -14,7 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::{ConfigError, Site};
 use crate::model::Exit;
 use crate::sys::output::warning;
-use crate::sys::{process, signals};
+use crate::sys::{named, process, signals};
 use crate::{admin, intake, runner};
 
 /// Keeps mail safe in a spool, and feeds the MTA through parallel infeeds, launched by cron
@@ -90,6 +90,7 @@ enum Command {
 pub fn main() -> ExitCode {
     signals::ignore_file_limit();
     process::private_umask();
+    named::refuse_endless();
     let args: Vec<OsString> = std::env::args_os().collect();
     let result = match face(&args) {
         Some(face) => face,

@@ -14,9 +14,9 @@
 //! Kept true: root takes no file that another user could change, because its commands would run as root. It is resolved
 //! at each call of the sendmail face, so it costs a few stats and one read, and starts no program.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, Uid, User, eaccess};
@@ -24,6 +24,7 @@ use nix::unistd::{AccessFlags, Uid, User, eaccess};
 use super::error::Problem;
 use super::load::{self, Origins};
 use super::{Config, ConfigError, Connect, Transport};
+use crate::sys::named;
 
 /// More than this is no configuration.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -259,13 +260,11 @@ enum Unread {
 }
 
 fn read(path: &Path, env: &Environment) -> Result<String, Unread> {
-    // Without O_NONBLOCK the open of a FIFO would wait for somebody to write.
-    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let file = named::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Unread::NoFile,
+        _ => Unread::Io(error),
+    })?;
     let meta = file.metadata()?;
-    let empty_device = || path == Path::new("/dev/null");
-    if !meta.is_file() && !empty_device() {
-        return Err(Unread::NoFile);
-    }
     if env.is_root() && meta.is_file() && (meta.uid() != 0 || meta.mode() & 0o022 != 0) {
         return Err(Unread::Unsafe);
     }

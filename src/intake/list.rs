@@ -11,6 +11,9 @@ use crate::sys::output::warning;
 /// An address has 254 bytes at most; what is longer than this is none.
 const LINE_MAX: u64 = 4 << 10;
 
+/// What has no end within so many bytes is no line, and the file that it is in no list.
+const NO_LINE: usize = 1 << 20;
+
 /// So many bad lines are said.
 const SAID_MAX: u64 = 100;
 
@@ -34,8 +37,15 @@ pub struct Count {
 /// Brings the addresses of the list `what` into `sorter`.
 pub fn read(what: &str, input: &mut dyn BufRead, bad: Bad, sorter: &mut Sorter<'_>) -> Result<Count, Failure> {
     let (mut number, mut count, mut line) = (0_u64, Count::default(), Vec::new());
-    while next_line(input, &mut line).map_err(|source| Refused::Unreadable { what: what.to_owned(), source })? {
-        number += 1;
+    loop {
+        match next_line(input, &mut line) {
+            Ok(true) => number += 1,
+            Ok(false) => break,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(Refused::NoList { what: what.to_owned(), number: number + 1 }.into());
+            }
+            Err(source) => return Err(Refused::Unreadable { what: what.to_owned(), source }.into()),
+        }
         // Bytes that are no UTF-8 become a character that no address has.
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_start_matches('\u{feff}').trim();
@@ -65,6 +75,8 @@ pub fn read(what: &str, input: &mut dyn BufRead, bad: Bad, sorter: &mut Sorter<'
 }
 
 /// Reads a line, of which no more than [`LINE_MAX`] bytes are kept; `false` at the end.
+///
+/// Errors: those of the input, and `FileTooLarge` for one that has more than [`NO_LINE`] bytes.
 fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let mut read = 0;
@@ -84,6 +96,9 @@ fn next_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
         if end.is_some() || used == 0 {
             return Ok(read > 0);
         }
+        if read > NO_LINE {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
     }
 }
 
@@ -102,5 +117,12 @@ mod tests {
             }
             assert_eq!(found, [1, 0, LINE_MAX as usize, 1]);
         }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_none() {
+        let mut input = io::BufReader::new(io::repeat(b'x'));
+        let read = next_line(&mut input, &mut Vec::new());
+        assert_eq!(read.expect_err("no line").kind(), io::ErrorKind::FileTooLarge);
     }
 }

@@ -67,6 +67,8 @@ pub enum Refused {
     NoInput { what: String, source: io::Error },
     #[error("{what}:{number}: {why}; correct it, or have such lines passed over with --skip-bad; nothing was queued")]
     BadLine { what: String, number: u64, why: BadAddress },
+    #[error("{what}:{number}: the line has no end within 1 MiB, so this is no list of addresses; nothing was queued")]
+    NoList { what: String, number: u64 },
     #[error("{what}: it names no recipient")]
     EmptyList { what: String },
     #[error("the suppression list has every one of the {0} recipients; nothing was queued")]
@@ -101,6 +103,7 @@ impl Refused {
             | Refused::NoMbox { .. }
             | Refused::NoMessages { .. }
             | Refused::BadLine { .. }
+            | Refused::NoList { .. }
             | Refused::EmptyList { .. }
             | Refused::AllSuppressed(_)
             | Refused::Verp(_)

@@ -20,7 +20,7 @@ use crate::model::envelope::VERP;
 use crate::spool::Published;
 use crate::spool::job::PostFile;
 use crate::sys::output::tell;
-use crate::sys::process;
+use crate::sys::{named, process};
 
 /// How much of a list is read at once.
 const BUFFER: usize = 64 << 10;
@@ -41,7 +41,7 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
     let mut list = open(recipients)?;
     let mut message = args.message.as_deref().map_or_else(|| Ok(stdin()), open)?;
     let unwanted = site.config.suppress.as_deref();
-    let mut suppressed = unwanted.map(open).transpose().map_err(Refused::suppress)?;
+    let mut suppressed = unwanted.map(open_regular).transpose().map_err(Refused::suppress)?;
     let way = Way::into_spool(site, &args.queue)?;
     let queue = way.queue()?;
     let bad = if args.skip_bad { Bad::Skip } else { Bad::Refuse };
@@ -103,6 +103,12 @@ fn name_of(path: &Path) -> String {
 
 fn stdin() -> Box<dyn BufRead> {
     Box::new(BufReader::with_capacity(BUFFER, io::stdin()))
+}
+
+/// The configuration's list is a file, and no stream.
+fn open_regular(path: &Path) -> Result<BufReader<File>, Refused> {
+    let file = named::open(path).map_err(|source| Refused::NoInput { what: name_of(path), source })?;
+    Ok(BufReader::with_capacity(BUFFER, file))
 }
 
 fn open(path: &Path) -> Result<Box<dyn BufRead>, Refused> {

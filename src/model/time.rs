@@ -8,6 +8,8 @@ use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::sys::named::{self, Zone};
+
 /// Microseconds since 1970, never negative. Sixteen decimal digits hold it until the year 2286.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -69,14 +71,13 @@ impl Micros {
     }
 }
 
-/// This host's time zone. Where `TZ` names none it is what `/etc/localtime` holds, read directly: to find out its name,
-/// which nobody asks for here, the whole zone database would be listed, in twice the time that queueing a message takes.
+/// The time zone of `TZ`, else this host's; UTC where neither says one.
 fn local_zone() -> TimeZone {
     static ZONE: OnceLock<TimeZone> = OnceLock::new();
-    let read = || {
-        let named = std::env::var_os("TZ").is_some();
-        let rules = if named { None } else { std::fs::read("/etc/localtime").ok() };
-        rules.and_then(|rules| TimeZone::tzif("local", &rules).ok()).unwrap_or_else(TimeZone::system)
+    let read = || match named::zone() {
+        Zone::Rules(rules) => TimeZone::tzif("local", &rules).unwrap_or(TimeZone::UTC),
+        Zone::Said(text) => TimeZone::posix(&text).unwrap_or(TimeZone::UTC),
+        Zone::Utc => TimeZone::UTC,
     };
     ZONE.get_or_init(read).clone()
 }

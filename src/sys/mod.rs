@@ -11,6 +11,7 @@ pub mod dir;
 pub mod durable;
 pub mod fault;
 pub mod lock;
+pub mod named;
 pub mod output;
 pub mod process;
 pub mod room;

@@ -12,6 +12,7 @@ use super::{heading, places_json};
 use crate::config::error::Problem;
 use crate::config::{Connect, Online, Profile, Secret, Site, Smtp, Transport};
 use crate::spool::{Spool, drop};
+use crate::sys::named;
 use crate::sys::process::host_name;
 use crate::transport::profiles;
 
@@ -53,6 +54,9 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
         }
     }
     report.online(site);
+    if let Some(Err(error)) = site.config.suppress.as_deref().map(named::open) {
+        report.problems.push(about(site, "suppress.file", &error.to_string()));
+    }
     report.outbound(site);
     report.spool(site, allow_network);
     report.drop(site);
@@ -134,12 +138,15 @@ impl Report {
                 self.problems.push(about(site, &key("connect"), &fault));
             }
         }
-        if let Some(Err(error)) = smtp.ca.as_ref().map(std::fs::File::open) {
+        if let Some(Err(error)) = smtp.ca.as_deref().map(named::open) {
             self.problems.push(about(site, &key("ca"), &error.to_string()));
         }
         match smtp.login.as_ref().map(|login| &login.secret) {
             Some(Secret::File(path)) => match path.metadata() {
                 Err(error) => self.problems.push(about(site, &key("password_file"), &error.to_string())),
+                Ok(meta) if !meta.is_file() => {
+                    self.problems.push(about(site, &key("password_file"), "this is no regular file"));
+                }
                 Ok(meta) if meta.mode() & 0o077 != 0 => {
                     let text = format!("others may read it: 'chmod 600 {}'", path.display());
                     self.warnings.push(about(site, &key("password_file"), &text));

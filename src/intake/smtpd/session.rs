@@ -287,6 +287,7 @@ fn reply_to(failure: &Failure) -> String {
             | Refused::NoMessages { .. }
             // Those of list posts, which do not come in here.
             | Refused::BadLine { .. }
+            | Refused::NoList { .. }
             | Refused::EmptyList { .. }
             | Refused::AllSuppressed(_)
             | Refused::Verp(_)

@@ -2,11 +2,11 @@
 //!
 //! No program is started: what asks one sendmail for its version sends a message with another.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use super::{Behaviour, TABLE, generic};
+use crate::sys::named;
 
 /// Enough for the largest sendmail.
 const READ_MAX: u64 = 8 << 20;
@@ -49,7 +49,7 @@ pub fn recognise(program: &Path) -> (&'static Behaviour, String) {
 /// What a compiled program holds; nothing for anything else, because a script that names an MTA need not behave like it.
 fn program_text(path: &Path) -> Vec<u8> {
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(READ_MAX).read_to_end(&mut text));
+    let read = named::open(path).and_then(|file| file.take(READ_MAX).read_to_end(&mut text));
     if read.is_err() || !text.starts_with(b"\x7fELF") {
         text.clear();
     }

@@ -4,15 +4,15 @@
 //! into a message, a log, or an argument of a command.
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use data_encoding::BASE64;
 
 use crate::config::{Login, Mechanism, Secret};
 use crate::sys::child::{self, Finish};
+use crate::sys::named;
 use crate::sys::process::Ended;
 use crate::sys::signals::Signals;
 use crate::sys::spawn::Spawner;
@@ -29,9 +29,8 @@ pub fn secret(login: &Login, signals: &Signals) -> Result<String, String> {
     let text = match &login.secret {
         Secret::File(path) => {
             let bad = |error: std::io::Error| format!("{}: {error}", path.display());
-            let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_CLOEXEC).open(path).map_err(bad)?;
             let mut text = String::new();
-            file.take(SECRET_MAX).read_to_string(&mut text).map_err(bad)?;
+            named::open(path).map_err(bad)?.take(SECRET_MAX).read_to_string(&mut text).map_err(bad)?;
             text
         }
         Secret::Command(command) => {

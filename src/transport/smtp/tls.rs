@@ -1,12 +1,17 @@
 //! TLS to a server, by rustls: versions 1.2 and 1.3, the certificate verified against whom this host trusts, or against
 //! one certificate authority of the configuration's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use crate::sys::named;
+
+/// The most bytes of a file of certificates.
+const LARGEST: u64 = 16 << 20;
 
 /// What connections to one sink have in common.
 #[derive(Clone, Debug)]
@@ -21,7 +26,8 @@ impl Tls {
         match ca {
             Some(path) => {
                 let bad = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-                for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
+                let text = named::read(path, LARGEST).map_err(|error| bad(&error))?;
+                for certificate in CertificateDer::pem_slice_iter(&text) {
                     roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
                 }
                 if roots.is_empty() {
@@ -29,6 +35,11 @@ impl Tls {
                 }
             }
             None => {
+                // The library would read whatever it names to the end.
+                if let Some(file) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) {
+                    named::read(&file, LARGEST)
+                        .map_err(|error| format!("SSL_CERT_FILE: {}: {error}", file.display()))?;
+                }
                 let found = rustls_native_certs::load_native_certs();
                 roots.add_parsable_certificates(found.certs);
                 if roots.is_empty() {
