@@ -109,3 +109,24 @@ fn a_client_of_ours_is_told_to_come_again() {
     assert_eq!(site.list().len(), 0);
     assert!(talk(2_000).contains("\r\n250 2.0.0 "));
 }
+
+#[test]
+fn the_ledger_takes_nothing_or_all_of_it() {
+    for blocks in [0, 4, 16, 40] {
+        let site = Site::new("ok", "");
+        site.submit(1, &["r1@example.net"]);
+        let output = run(&site, blocks, &["suppress", "add", "a@example.net"]);
+        assert_eq!(output.status.code(), Some(75), "{blocks}: {output:?}");
+        let check = site.try_run(&["suppress", "check", "a@example.net"]);
+        assert_eq!(check.status.code(), Some(0), "{blocks}: not suppressed: {check:?}");
+        site.ok(&["suppress", "add", "b@example.net"]);
+        let output = run(&site, blocks, &["suppress", "add", "a@example.net"]);
+        assert_eq!(output.status.code(), Some(75), "{blocks}: {output:?}");
+        // What cannot be asked keeps the mail, and is no answer.
+        site.submit(2, &["b@example.net"]);
+        let output = run(&site, blocks, &["run"]);
+        assert!(matches!(output.status.code(), Some(74 | 75)), "{blocks}: {output:?}");
+        site.ok(&["run"]);
+        site.assert_each_once(1..2);
+    }
+}

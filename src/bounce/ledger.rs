@@ -4,13 +4,18 @@
 //! - What [`Ledger::record`] returned without an error survives a power cut (WAL, synced at each commit).
 //! - A report counts once, however often it is recorded: it is known by the entry that it came in, and its place there.
 //! - An address is one whatever the case of its letters.
+//! - Whoever finds the file finds a whole ledger: it is made without a name, synced, and linked, never over another, by
+//!   [`file`]. So a file that is empty or has no layout is damage, and so is a `state.db-wal` without it. What is damaged is
+//!   reported with what to do, and says nothing of anybody: mail waits. Only where there is neither is nobody suppressed.
 //! - Bounce workers and commands write; workers that deliver only read, and hold no lock between two questions. But an older
 //!   layout is brought up to date by whoever opens it first.
 //!
 //! SQLite's locks belong to a process: nobody opens it before he forks.
 
 mod ask;
+mod file;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,10 +25,12 @@ pub use self::ask::{Count, Filter, Recorded, Standing};
 use super::{Action, Reading, Report};
 use crate::model::{Address, Exit, Micros};
 use crate::policy::score::{Rules, Score};
-use crate::sys::dir;
+use crate::sys::{room, sqlite};
 
 /// The file's name in the spool.
 pub const FILE: &str = "state.db";
+/// What SQLite keeps beside it while it is open, and after a crash.
+const WAL: &str = "state.db-wal";
 /// The layout that this program writes; a newer one is refused.
 const LAYOUT: i64 = 2;
 /// How long somebody else's commit is waited for.
@@ -31,34 +38,6 @@ const BUSY: Duration = Duration::from_secs(60);
 /// So many reports that are too old go with each commit, so that none has much to do.
 const PRUNED: usize = 500;
 
-const TABLES: &str = "
-CREATE TABLE address (
-    address TEXT PRIMARY KEY,
-    score REAL NOT NULL,
-    at INTEGER NOT NULL,
-    day INTEGER NOT NULL,
-    of_day REAL NOT NULL,
-    bounces INTEGER NOT NULL,
-    suppressed INTEGER,
-    why TEXT
-) STRICT, WITHOUT ROWID;
-CREATE TABLE bounce (
-    entry TEXT NOT NULL,
-    place INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    address TEXT NOT NULL,
-    action TEXT NOT NULL,
-    class TEXT NOT NULL,
-    status TEXT,
-    reply INTEGER,
-    remote TEXT,
-    text TEXT NOT NULL,
-    message_id TEXT,
-    PRIMARY KEY (entry, place)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX bounce_address ON bounce (address, at);
-CREATE INDEX bounce_at ON bounce (at);
-";
 /// The addresses that are suppressed, and they alone: whoever delivers looks for each recipient here, and these few pages stay
 /// in his memory where those of the whole ledger would not.
 const SUPPRESSED: &str = "
@@ -71,7 +50,17 @@ pub enum LedgerError {
     #[error("{}: {source}", path.display())]
     Sql { path: PathBuf, source: rusqlite::Error },
     #[error("{}: cannot open: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io { path: PathBuf, source: io::Error },
+    #[error("{}: cannot make the ledger: {source}", path.display())]
+    NoLedger { path: PathBuf, source: io::Error },
+    #[error("{}: cannot write: {source}", path.display())]
+    NoRoom { path: PathBuf, source: io::Error },
+    #[error(
+        "{}: the ledger is damaged ({why}), so nobody knows who is suppressed: restore it from a copy, or, while no run is \
+         at work, remove {FILE}, {WAL} and {FILE}-shm, which forgets everybody",
+        path.display()
+    )]
+    Damaged { path: PathBuf, why: String },
     #[error("{}: this ledger has layout {found}, and this bulkmailer knows layouts up to {LAYOUT}; use the newer one", path.display())]
     Newer { path: PathBuf, found: i64 },
 }
@@ -86,8 +75,13 @@ impl LedgerError {
                 Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => Exit::NoPerm,
                 Some(_) | None => Exit::IoErr,
             },
-            LedgerError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Exit::NoPerm,
-            LedgerError::Io { .. } => Exit::IoErr,
+            LedgerError::Io { source, .. } | LedgerError::NoLedger { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Exit::NoPerm,
+                _ if room::is_lacking(source) => Exit::TempFail,
+                _ => Exit::IoErr,
+            },
+            LedgerError::NoRoom { .. } => Exit::TempFail,
+            LedgerError::Damaged { .. } => Exit::IoErr,
             LedgerError::Newer { .. } => Exit::Config,
         }
     }
@@ -141,74 +135,91 @@ fn micros(whole: i64) -> Micros {
 impl Ledger {
     /// Opens the ledger of the spool at `spool`, and makes it where it is missing.
     pub fn open(spool: &Path) -> Result<Ledger, LedgerError> {
-        Self::connect(spool, dir::Open::Create)?.map_or_else(|| Self::missing(spool), Ok)
+        if let Some(ledger) = Self::existing(spool)? {
+            return Ok(ledger);
+        }
+        file::make(spool)?;
+        let missing = || LedgerError::Io { path: spool.join(FILE), source: io::ErrorKind::NotFound.into() };
+        Self::existing(spool)?.ok_or_else(missing)
     }
 
     /// Opens the ledger, if there is one.
     pub fn existing(spool: &Path) -> Result<Option<Ledger>, LedgerError> {
-        Self::connect(spool, dir::Open::ReadWrite)
-    }
-
-    fn missing(spool: &Path) -> Result<Ledger, LedgerError> {
-        Err(LedgerError::Io { path: spool.join(FILE), source: std::io::ErrorKind::NotFound.into() })
-    }
-
-    fn connect(spool: &Path, how: dir::Open) -> Result<Option<Ledger>, LedgerError> {
         let path = spool.join(FILE);
         let io = |source| LedgerError::Io { path: path.clone(), source };
         // SQLite refuses any link on the way; the spool itself may lie behind one, and its file may be none.
         let folder = match spool.canonicalize() {
             Ok(folder) => folder,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io(error)),
         };
-        match dir::open(&folder).and_then(|folder| dir::open_file(&folder, FILE, how)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(error)),
+        let damaged = |why: &str| LedgerError::Damaged { path: path.clone(), why: why.to_owned() };
+        match file::size(&folder).map_err(io)? {
+            file::Size::Nothing => return Ok(None),
+            file::Size::WalAlone => return Err(damaged("it is not there, and state.db-wal is")),
+            file::Size::Bytes(0) => return Err(damaged("it is empty")),
+            file::Size::Bytes(_) => {}
         }
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let sql = |source| LedgerError::Sql { path: path.clone(), source };
-        let mut db = Connection::open_with_flags(folder.join(FILE), flags).map_err(sql)?;
-        db.busy_timeout(BUSY).map_err(sql)?;
-        let layout = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        let found = layout(&db).map_err(sql)?;
-        if found > LAYOUT {
-            return Err(LedgerError::Newer { path, found });
+        let db = Connection::open_with_flags(folder.join(FILE), flags).map_err(sql)?;
+        let mut ledger = Ledger { db, path: path.clone() };
+        let found = ledger.prepare().map_err(ledger.failed())?;
+        match found {
+            ..1 => return Err(damaged("it has no layout")),
+            LAYOUT => {}
+            1..LAYOUT => ledger.renew()?,
+            _ => return Err(LedgerError::Newer { path, found }),
         }
-        if found < LAYOUT {
-            let make = |db: &mut Connection| -> rusqlite::Result<()> {
-                db.pragma_update(None, "journal_mode", "wal")?;
-                let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let found = layout(&change)?;
-                if found < 1 {
-                    change.execute_batch(TABLES)?;
-                }
-                if found < LAYOUT {
-                    change.execute_batch(SUPPRESSED)?;
-                    change.pragma_update(None, "user_version", LAYOUT)?;
-                }
-                change.commit()
-            };
-            make(&mut db).map_err(sql)?;
-        }
-        db.pragma_update(None, "synchronous", "full").map_err(sql)?;
-        Ok(Some(Ledger { db, path }))
+        Ok(Some(ledger))
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> LedgerError + use<> {
-        let path = self.path.clone();
-        move |source| LedgerError::Sql { path: path.clone(), source }
+    /// Sets what holds for a connection; the layout that the file has.
+    fn prepare(&self) -> rusqlite::Result<i64> {
+        self.db.busy_timeout(BUSY)?;
+        let found = layout(&self.db)?;
+        self.db.pragma_update(None, "synchronous", "full")?;
+        Ok(found)
+    }
+
+    /// Brings a ledger of an older layout up to date, unless somebody else has done so meanwhile.
+    fn renew(&mut self) -> Result<(), LedgerError> {
+        self.change(|db| {
+            if layout(db)? < LAYOUT {
+                db.execute_batch(SUPPRESSED)?;
+                db.pragma_update(None, "user_version", LAYOUT)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What SQLite's errors are here.
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> LedgerError + use<'_> {
+        use rusqlite::ErrorCode;
+        |source| {
+            let path = self.path.clone();
+            match source.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    LedgerError::Damaged { path, why: source.to_string() }
+                }
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => match sqlite::system_error(&self.db) {
+                    error if room::is_lacking(&error) => LedgerError::NoRoom { path, source: error },
+                    _ => LedgerError::Sql { path, source },
+                },
+                Some(_) | None => LedgerError::Sql { path, source },
+            }
+        }
     }
 
     /// One change of everything or nothing, durable when this returns.
     fn change<T>(&mut self, steps: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
-        let failed = self.failed();
-        let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        let result = steps(&change).map_err(&failed)?;
-        change.commit().map_err(&failed)?;
-        Ok(result)
+        let changed = self.db.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|change| {
+            let result = steps(&change)?;
+            change.commit()?;
+            Ok(result)
+        });
+        changed.map_err(self.failed())
     }
 
     /// Records what messages report, in one step. Reports that are older than `keep` go. For each item, what became of its
@@ -291,6 +302,10 @@ impl Ledger {
             Ok(released)
         })
     }
+}
+
+fn layout(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 fn suppression(row: &rusqlite::Row<'_>) -> rusqlite::Result<Suppression> {

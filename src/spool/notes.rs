@@ -74,9 +74,10 @@ impl SpoolQueue {
         Ok(started)
     }
 
-    /// When the queue was stopped, if it is. One call of the system where it is not.
+    /// When the queue was stopped, if it is; 1970 where that cannot be found out. One call of the system where it is not.
     pub fn stopped(&self) -> Option<Micros> {
-        let stat = dir::stat(&self.dir, "stopped").ok().flatten()?;
+        let Ok(stat) = dir::stat(&self.dir, "stopped") else { return Some(Micros::default()) };
+        let stat = stat?;
         Some(Micros(u64::try_from(stat.st_mtime).unwrap_or(0).saturating_mul(1_000_000)))
     }
 

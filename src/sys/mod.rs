@@ -20,4 +20,5 @@ pub mod signals;
 pub mod slots;
 pub mod socket;
 pub mod spawn;
+pub mod sqlite;
 pub mod stdio;
