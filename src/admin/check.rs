@@ -1,12 +1,14 @@
 //! `bulkmailer check`: verifies the spool, and mends it with `--repair`.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::queues;
 use crate::config::Site;
 use crate::model::Exit;
 use crate::spool::{Spool, drop};
-use crate::sys::output::print;
+use crate::sys::output::{self, print};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -42,10 +44,10 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             queue.wake()?;
         }
     }
-    for path in if args.queue.is_none() { strays(site)? } else { Vec::new() } {
-        let what = "it is meant for no queue of the configuration, so nobody adopts it: remove it";
+    for (path, what) in strays(site, args.queue.as_deref())? {
+        let path = output::name(path.as_os_str());
         open += 1;
-        lines.push_str(&format!("{}: {what}\n", path.escape_debug()));
+        lines.push_str(&format!("{path}: {what}\n"));
         rows.push(json!({"path": path, "what": what, "mended": null}));
     }
     if args.json {
@@ -59,17 +61,31 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     Ok(if open > 0 { Exit::Attention } else { Exit::Ok })
 }
 
-/// The first of the files in `drop/` that no queue adopts.
-fn strays(site: &Site) -> anyhow::Result<Vec<String>> {
+/// The first of the files that are nobody's, and why: those in `drop/` that no queue adopts, and what has an odd name.
+fn strays(site: &Site, queue: Option<&str>) -> anyhow::Result<Vec<(PathBuf, &'static str)>> {
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
+    let odd = "its name is not UTF-8, so nobody looks at it: move it away by hand";
+    let mut found: Vec<_> = spool.odd_names(queue, STRAYS_MAX)?.into_iter().map(|path| (path, odd)).collect();
+    if queue.is_some() {
+        return Ok(found);
+    }
+    let unknown = "it is meant for no queue of the configuration, so nobody adopts it: remove it";
     for name in spool.drop_names()? {
         let name = name?;
+        let path = spool.root().join("drop").join(&name);
+        let Some(text) = name.to_str() else {
+            found.push((path, odd));
+            continue;
+        };
         let known = drop::queue_of(&name).is_some_and(|queue| site.config.queues.contains_key(queue));
         // Where the file system has no files without a name, one that is being written begins with a dot.
-        if !known && !name.starts_with('.') && found.len() < STRAYS_MAX {
-            found.push(spool.root().join("drop").join(name).to_string_lossy().into_owned());
+        if !known && !text.starts_with('.') {
+            found.push((path, unknown));
+        }
+        if found.len() > STRAYS_MAX {
+            break;
         }
     }
+    found.truncate(STRAYS_MAX);
     Ok(found)
 }

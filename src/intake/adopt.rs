@@ -6,6 +6,7 @@
 //! A file that cannot be adopted is left where it is, because it may be evidence and is its owner's, and is said once: how
 //! new the newest of them was that was said is kept in `<queue>/left`.
 
+use std::ffi::OsStr;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::drop::{self, Dropped, Unfit};
 use crate::spool::{Spool, SpoolQueue};
-use crate::sys::output::warning;
+use crate::sys::output::{self, warning};
 use crate::sys::{clock, fault, process};
 
 /// So many files that are left are named; the others are counted.
@@ -42,11 +43,11 @@ pub fn adopt(spool: &Spool, queue: &SpoolQueue, limits: &Limits, stop: &dyn Fn()
             Ok(None) => {}
             Err(unfit) => left.add(&name, unfit),
             Ok(Some(dropped)) => {
-                let (changed, uid) = (dropped.changed, dropped.uid);
+                let (changed, uid, text) = (dropped.changed, dropped.uid, dropped.name.clone());
                 match one(spool, queue, limits, dropped) {
                     Ok(()) => {
                         fault::instant("adopt.published");
-                        queue.undrop(&name)?;
+                        queue.undrop(&text)?;
                         fault::instant("adopt.removed");
                     }
                     // No room now: there may be later, and then these are adopted.
@@ -126,7 +127,7 @@ impl Left {
         Left { said, newest: said, new: 0, lines: Vec::new() }
     }
 
-    fn add(&mut self, name: &str, unfit: Unfit) {
+    fn add(&mut self, name: &OsStr, unfit: Unfit) {
         if unfit.changed <= self.said {
             return;
         }
@@ -134,7 +135,8 @@ impl Left {
         self.new += 1;
         if self.lines.len() < NAMED_MAX {
             // The name is its owner's choice: it must not become a line or a command of a terminal.
-            let name: String = name.escape_debug().take(100).collect();
+            let clean = |c: char| if c.is_control() { ' ' } else { c };
+            let name: String = output::name(name).chars().map(clean).take(100).collect();
             let who = unfit.uid.map_or(String::new(), |uid| format!(" of {}", process::user_name(uid)));
             self.lines.push(format!("{name}{who}: {}", unfit.why.replace('\n', " ")));
         }

@@ -6,19 +6,21 @@
 //! | an entry that is truncated or cannot be read | moving it to `corrupt/` |
 //! | an entry in the wrong bucket, or with the wrong mode | moving it (to `corrupt/`, if its twin lies there); setting 0600 |
 //! | a name that is none of ours, a link, a folder | moving it to `corrupt/` |
+//! | a name that is not UTF-8, anywhere ([`Spool::odd_names`]) | not at all: nothing of ours looks at it |
 //! | an old journal without its entry, all recipients closed | removing it |
 //! | a post's message that is missing or truncated | not at all |
 //! | a journal without its entry, some recipient open | not at all: a person looks |
 //!
 //! An entry is mended only under its lock, so `check` may run beside anything.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::claim::{Locked, read_entry};
 use super::jobs::Standing;
-use super::layout::{EntryName, SpoolQueue, Spot, State};
-use super::{SpoolError, sweep};
+use super::layout::{EntryName, Spool, SpoolQueue, Spot, State, io_at};
+use super::{SpoolError, drop, sweep};
 use crate::sys::dir;
 
 /// Something that is not as it should be.
@@ -37,6 +39,36 @@ pub struct Report {
     /// Entries looked at.
     pub entries: u64,
     pub problems: Vec<Problem>,
+}
+
+impl Spool {
+    /// The names that are not UTF-8, below the queue `queue` or in the whole spool but `drop/`, the first `most` of them.
+    /// No listing has them, and nothing that could be mended lies there.
+    pub fn odd_names(&self, queue: Option<&str>, most: usize) -> Result<Vec<PathBuf>, SpoolError> {
+        let mut found = Vec::new();
+        let mut folders = vec![PathBuf::from(queue.unwrap_or(""))];
+        while let (Some(folder), true) = (folders.pop(), found.len() < most) {
+            let failed = |error| io_at("list", self.root().join(&folder))(error);
+            let names = match dir::Names::open_raw(&self.dir, &Path::new(".").join(&folder)) {
+                Ok(names) => names,
+                // It has gone meanwhile, or is no folder.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            for name in names.raw() {
+                let name = name.map_err(failed)?;
+                let path = folder.join(&name.name);
+                if name.name.to_str().is_none() {
+                    found.push(self.root().join(&path));
+                }
+                if name.may_be_folder && path != Path::new(drop::DROP) {
+                    folders.push(path);
+                }
+            }
+        }
+        found.truncate(most);
+        Ok(found)
+    }
 }
 
 /// At most this many problems are kept for a report, so that its memory is bounded.
@@ -129,9 +161,7 @@ impl SpoolQueue {
 
     /// What is wrong with the entry file at `path`, if anything. One that vanishes meanwhile is fine.
     fn fault_of(&self, state: State, path: &str, text: &str) -> io::Result<Option<Fault>> {
-        let Some(stat) = dir::stat(&self.dir, path)? else {
-            return Ok(text.contains(char::REPLACEMENT_CHARACTER).then_some(Fault::Unnameable));
-        };
+        let Some(stat) = dir::stat(&self.dir, path)? else { return Ok(None) };
         let Some(name) = EntryName::parse(text) else { return Ok(Some(Fault::Strange("its name is no entry's"))) };
         if stat.st_mode & 0o170_000 != 0o100_000 {
             return Ok(Some(Fault::Strange("it is no regular file")));
@@ -157,7 +187,6 @@ impl SpoolQueue {
                 self.to_corrupt(path, text)?;
                 return Ok(Some("moved to corrupt/"));
             }
-            Fault::Unnameable => return Ok(None),
             Fault::Misplaced | Fault::Mode(_) | Fault::Unreadable(_) => {}
         }
         let Some(Locked::Ours(file, _)) = self.lock_entry(path).map_err(io::Error::other)? else { return Ok(None) };
@@ -177,7 +206,7 @@ impl SpoolQueue {
                 file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                 Ok(Some("set to 0600"))
             }
-            (Fault::Unreadable(_) | Fault::Strange(_) | Fault::Unnameable | Fault::Misplaced, _) => {
+            (Fault::Unreadable(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
                 self.to_corrupt(path, text)?;
                 Ok(Some("moved to corrupt/"))
             }
@@ -217,8 +246,6 @@ impl Report {
 enum Fault {
     /// None of ours.
     Strange(&'static str),
-    /// None of ours, and its name cannot be said in UTF-8.
-    Unnameable,
     Misplaced,
     Mode(u32),
     Unreadable(String),
@@ -228,7 +255,6 @@ impl Fault {
     fn said(&self) -> String {
         match self {
             Fault::Strange(why) => (*why).to_owned(),
-            Fault::Unnameable => "its name is no text and no entry's; move it away by hand".to_owned(),
             Fault::Misplaced => "it lies in the wrong folder".to_owned(),
             Fault::Mode(mode) => format!("its mode is {mode:04o} and not 0600"),
             Fault::Unreadable(why) => why.clone(),

@@ -13,8 +13,10 @@
 //! Kept true by [`SpoolQueue::open_dropped`]: no link is followed, no FIFO is waited for, and a file with a second name
 //! (which its owner may not have put there) is not taken.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -26,11 +28,13 @@ use crate::sys::durable::Unnamed;
 use crate::sys::{clock, dir, durable, fault, process};
 
 /// The folder's name in the spool.
-const DROP: &str = "drop";
+pub(super) const DROP: &str = "drop";
 /// Sticky, its group inherited, and open to all for everything but listing.
 pub const MODE: u32 = 0o3733;
 /// A spool with a drop folder lets others through, but not look.
 pub(super) const ROOT_MODE: u32 = 0o711;
+/// Whose run reports a name that begins with no queue's.
+const REPORTER: &str = "outbound";
 /// File times of the kernel are this coarse at most, in microseconds: a younger one may hide another change.
 const TICK: u64 = 20_000;
 
@@ -194,6 +198,8 @@ fn is_drop(root: &File) -> io::Result<bool> {
 /// A drop file as its adopter holds it: regular, with one name, and its owner known.
 #[derive(Debug)]
 pub struct Dropped {
+    /// Its name in the drop folder.
+    pub name: String,
     pub file: File,
     /// Its owner, who is the entry's user.
     pub uid: u32,
@@ -232,7 +238,7 @@ impl Spool {
     }
 
     /// The names in the drop folder, read a buffer at a time; none where there is no such folder.
-    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<String>> + use<>, SpoolError> {
+    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, SpoolError> {
         names(&self.dir, DROP).map_err(io_at("list", self.root().join(DROP)))
     }
 }
@@ -266,23 +272,29 @@ pub fn faults(root: &Path) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// The names in `path`; none where it does not exist.
-fn names(at: &File, path: &str) -> io::Result<Box<dyn Iterator<Item = io::Result<String>>>> {
+/// The names in `path`, as they are; none where it does not exist.
+fn names(at: &File, path: &str) -> io::Result<Box<dyn Iterator<Item = io::Result<OsString>>>> {
     match dir::Names::open(at, path) {
-        Ok(names) => Ok(Box::new(names)),
+        Ok(names) => Ok(Box::new(names.raw().map(|name| name.map(|name| name.name)))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(std::iter::empty())),
         Err(error) => Err(error),
     }
 }
 
-/// Which queue a drop file's name is meant for.
-pub fn queue_of(name: &str) -> Option<&str> {
-    name.split_once('.').map(|(queue, _)| queue).filter(|queue| !queue.is_empty())
+/// Which queue a drop file's name is meant for. One that is not UTF-8 is meant for none, but somebody has to report it: the
+/// queue that it begins with, or else [`REPORTER`].
+pub fn queue_of(name: &OsStr) -> Option<&str> {
+    let end = name.as_bytes().iter().position(|&b| b == b'.');
+    let queue = end.and_then(|end| OsStr::from_bytes(&name.as_bytes()[..end]).to_str());
+    match name.to_str() {
+        Some(_) => queue.filter(|queue| !queue.is_empty()),
+        None => queue.filter(|queue| !queue.is_empty()).or(Some(REPORTER)),
+    }
 }
 
 impl SpoolQueue {
     /// Where the drop folder lies, for messages.
-    pub fn drop_path(&self, name: &str) -> PathBuf {
+    pub fn drop_path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.path("").parent().unwrap_or(Path::new("/")).join(DROP).join(name)
     }
 
@@ -300,25 +312,28 @@ impl SpoolQueue {
     }
 
     /// The names in the drop folder that are meant for this queue, read a buffer at a time.
-    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<String>> + use<>, SpoolError> {
+    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, SpoolError> {
         let own = self.name().to_owned();
         let names = names(&self.dir, "../drop").map_err(io_at("list", self.drop_path("")))?;
         Ok(names.filter(move |name| name.as_ref().is_ok_and(|name| queue_of(name) == Some(&own)) || name.is_err()))
     }
 
     /// Opens a drop file. Its head is read and its size is what the head says, with at most `recipients` of them.
-    pub fn open_dropped(&self, name: &str, recipients: usize) -> Result<Option<Dropped>, Unfit> {
-        let path = format!("../{DROP}/{name}");
+    pub fn open_dropped(&self, name: &OsStr, recipients: usize) -> Result<Option<Dropped>, Unfit> {
+        let path = Path::new("..").join(DROP).join(name);
         let unknown = |error: io::Error| Unfit { why: error.to_string(), changed: (0, 0), uid: None };
-        let Some(stat) = dir::stat(&self.dir, &path).map_err(unknown)? else { return Ok(None) };
+        let Some(stat) = dir::stat_raw(&self.dir, &path).map_err(unknown)? else { return Ok(None) };
         let changed = (stat.st_ctime, stat.st_ctime_nsec);
         let unfit = |why: &str| Unfit { why: why.to_owned(), changed, uid: Some(stat.st_uid) };
+        let (Some(path), Some(name)) = (path.to_str(), name.to_str()) else {
+            return Err(unfit("its name is not UTF-8, so it is no queue's"));
+        };
         match stat.st_mode & 0o170_000 {
             0o100_000 => {}
             0o120_000 => return Err(unfit("it is a link")),
             _ => return Err(unfit("it is no regular file")),
         }
-        let file = match dir::open_file(&self.dir, &path, dir::Open::Read) {
+        let file = match dir::open_file(&self.dir, path, dir::Open::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unfit(&format!("it cannot be opened: {error}"))),
@@ -345,7 +360,7 @@ impl SpoolQueue {
         let at = unique.filter(|name| name.at).map(|name| name.due);
         let id = adopted_id(&meta, &envelope.id);
         let changed = (meta.ctime(), meta.ctime_nsec());
-        Ok(Some(Dropped { uid: meta.uid(), changed, envelope, id, at, len: extent.len, file }))
+        Ok(Some(Dropped { name: name.to_owned(), uid: meta.uid(), changed, envelope, id, at, len: extent.len, file }))
     }
 
     /// Whether what was adopted can be removed from the drop folder by this process: else it would be adopted for ever.

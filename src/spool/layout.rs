@@ -116,8 +116,8 @@ impl Spool {
     /// Makes an empty folder a spool. Two who do so at once make the same one; `version` comes last.
     fn make(&self) -> Result<(), SpoolError> {
         let failed = |error| io_at("make the spool", self.root.clone())(error);
-        for name in dir::Names::open(&self.dir, ".").map_err(failed)? {
-            let name = name.map_err(failed)?;
+        for name in dir::Names::open(&self.dir, ".").map_err(failed)?.raw() {
+            let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
             // `.version-` is what a killed maker leaves where files need a name.
             if !["drop", "events", "version", "lost+found"].contains(&name.as_str()) && !name.starts_with(".version-") {
                 // Somebody else may have made the spool since we looked.

@@ -2,9 +2,11 @@
 //!
 //! All paths are relative to an open directory and all opens refuse a symbolic link as their last part.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::dir::Dir;
@@ -128,6 +130,11 @@ impl Stamp {
 impl Names {
     /// The names in the directory `path` in `dir`.
     pub fn open(dir: impl AsFd, path: &str) -> io::Result<Names> {
+        Names::open_raw(dir, path.as_ref())
+    }
+
+    /// [`Names::open`] of a path that may not be UTF-8.
+    pub fn open_raw(dir: impl AsFd, path: &Path) -> io::Result<Names> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
         let dir = Dir::openat(dir, path, flags, Mode::empty())?;
         let stamp = Stamp::of(&nix::sys::stat::fstat(&dir)?);
@@ -141,20 +148,49 @@ impl Names {
 }
 
 impl Names {
-    /// The next name but `.` and `..`, with its inode's number; a name that is not UTF-8 is none of ours and comes with its
-    /// odd bytes replaced.
+    /// The next name but `.` and `..`, with its inode's number. Names that are not UTF-8 are none of ours and are passed
+    /// over; [`Names::raw`] has them.
     pub fn next_numbered(&mut self) -> Option<io::Result<(u64, String)>> {
+        loop {
+            match self.next_raw()? {
+                Ok(RawName { name, inode, .. }) => {
+                    if let Ok(name) = name.into_string() {
+                        return Some(Ok((inode, name)));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// All names but `.` and `..` as they are, also those that are not UTF-8.
+    pub fn raw(mut self) -> impl Iterator<Item = io::Result<RawName>> {
+        std::iter::from_fn(move || self.next_raw())
+    }
+
+    fn next_raw(&mut self) -> Option<io::Result<RawName>> {
         loop {
             let entry = match self.names.next()? {
                 Ok(entry) => entry,
                 Err(errno) => return Some(Err(errno.into())),
             };
-            match entry.file_name().to_bytes() {
-                b"." | b".." => {}
-                name => return Some(Ok((entry.ino(), String::from_utf8_lossy(name).into_owned()))),
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                let may_be_folder = entry.file_type().is_none_or(|kind| kind == nix::dir::Type::Directory);
+                let name = OsStr::from_bytes(name).to_owned();
+                return Some(Ok(RawName { name, inode: entry.ino(), may_be_folder }));
             }
         }
     }
+}
+
+/// A name as the directory has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawName {
+    pub name: OsString,
+    inode: u64,
+    /// It is a directory, or the file system does not say what it is.
+    pub may_be_folder: bool,
 }
 
 impl Iterator for Names {
@@ -167,6 +203,11 @@ impl Iterator for Names {
 
 /// What `path` in `dir` is, a symbolic link not followed; `None` if there is nothing.
 pub fn stat(dir: impl AsFd, path: &str) -> io::Result<Option<FileStat>> {
+    stat_raw(dir, path.as_ref())
+}
+
+/// [`stat`] of a path that may not be UTF-8.
+pub fn stat_raw(dir: impl AsFd, path: &Path) -> io::Result<Option<FileStat>> {
     match nix::sys::stat::fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),

@@ -1,6 +1,18 @@
 //! Writing to the standard output and the standard error.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+/// A file's name or path as text: bytes that are not UTF-8 are written as `\xff`.
+pub fn name(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
 
 /// Writes `text`. A reader who has seen enough (`| head`) is no fault of ours.
 pub fn print(text: &str) -> io::Result<()> {
