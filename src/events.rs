@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::model::{Address, EntryId, Micros, Verdict};
 use crate::sys::dir;
-use crate::sys::output::warning;
+use crate::sys::output::{self, Keep, warning};
 
 /// So often somebody else's write is looked for, a millisecond apart.
 const UNDER_WAY: u32 = 20;
@@ -74,6 +74,7 @@ impl Log {
                 text.truncate(before);
                 continue;
             }
+            output::escape_json(&mut text, before);
             text.push(b'\n');
             if self.syslog {
                 self.say(event);
@@ -85,6 +86,7 @@ impl Log {
     /// Writes a line about something that has no recipient.
     pub fn note(&mut self, now: Micros, line: &impl Serialize) {
         if let Ok(mut text) = serde_json::to_vec(line) {
+            output::escape_json(&mut text, 0);
             text.push(b'\n');
             self.put(now, &text);
         }
@@ -133,7 +135,7 @@ impl Log {
             event.verdict
         );
         let severity = if event.verdict == "delivered" { Severity::LOG_INFO } else { Severity::LOG_WARNING };
-        let _ = syslog(severity, line.as_str());
+        let _ = syslog(severity, &*output::escaped(&line, Keep::Nothing));
     }
 }
 

@@ -5,7 +5,7 @@
 //! was queued after the question was put is none of those that it was about. When the command returns, what it did is on
 //! disk.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, IsTerminal, Read};
 
 use serde::Serialize;
 
@@ -21,8 +21,7 @@ use crate::spool::claim::Taken;
 use crate::spool::corrupt::{Corrupt, Mended};
 use crate::spool::layout::{Spot, State};
 use crate::spool::{Spool, SpoolClaim, SpoolError, SpoolQueue};
-use crate::sys::output::warning;
-use crate::sys::output::{Paper, print};
+use crate::sys::output::{self, Page, Paper, print, warning};
 use crate::sys::{clock, process};
 
 /// What all four take.
@@ -210,9 +209,9 @@ fn dry_run(verb: Verb, args: &Args, queues: &[SpoolQueue], filter: &Filter, plac
     let mut paper = Paper::default();
     let sum = show_all(queues, filter, places, args.json, &mut paper)?;
     if !args.json {
-        paper.write(&closing(&sum, true))?;
+        paper.write(&Page::of(closing(&sum, true)))?;
         if sum.entries > 0 {
-            paper.write(&format!("Without --dry-run they would be {}.\n", verb.done()))?;
+            paper.write(&Page::of(format!("Without --dry-run they would be {}.", verb.done())))?;
         }
     }
     paper.finish()?;
@@ -243,7 +242,7 @@ const ANSWER_MAX: u64 = 1 << 10;
 
 /// Asks on the terminal.
 pub(super) fn confirmed(question: &str) -> anyhow::Result<bool> {
-    std::io::stderr().lock().write_all(format!("bulkmailer: {question} [y/N] ").as_bytes())?;
+    output::ask(&format!("{question} [y/N]"))?;
     let mut answer = String::new();
     std::io::stdin().lock().take(ANSWER_MAX).read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -253,7 +252,7 @@ fn tell(verb: Verb, args: &Args, outcome: &Outcome) -> anyhow::Result<Exit> {
     let Outcome { done, in_hand, refused, faults, .. } = *outcome;
     let missing = done + in_hand + refused + faults == 0;
     if args.json {
-        print(&(serde_json::to_string(outcome)? + "\n"))?;
+        print(&Page::json(outcome)?)?;
     } else {
         let mut text = match (missing, done) {
             (true, _) => format!("no such entry is there to {}", verb.name()),
@@ -265,7 +264,7 @@ fn tell(verb: Verb, args: &Args, outcome: &Outcome) -> anyhow::Result<Exit> {
             let more = if in_hand > 3 { ", …" } else { "" };
             text.push_str(&format!("; left alone, for a worker has it in hand: {in_hand} ({}{more})", ids.join(", ")));
         }
-        print(&(text + "\n"))?;
+        print(&Page::of(text))?;
     }
     let missing_ids = missing && !args.selection.ids.is_empty();
     let statuses = [

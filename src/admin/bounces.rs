@@ -15,7 +15,7 @@ use crate::model::envelope::{VERP, verp_fault};
 use crate::model::{Address, Exit, Micros};
 use crate::policy::units;
 use crate::sys::clock;
-use crate::sys::output::{Paper, print, warning};
+use crate::sys::output::{self, Page, Paper, print, warning};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -165,17 +165,19 @@ impl<'a> Row<'a> {
     }
 }
 
-fn line(report: &Recorded) -> String {
+fn lines(report: &Recorded) -> Page {
     let Recorded { address, action, class, text, .. } = report;
-    format!("{}  {address}  {action}, {class}\n    {text}\n", report.at.local())
+    let mut page = Page::of(format!("{}  {address}  {action}, {class}", report.at.local()));
+    page.line(format!("    {text}"));
+    page
 }
 
 fn tell(site: &Site, choice: &Choice, limit: Option<u64>, form: Form) -> anyhow::Result<Exit> {
     let mut table = Table::new(form);
     if let Some(ledger) = Ledger::existing(&site.spool)? {
-        ledger.reports(&choice.filter(limit), &mut |report| table.put(&Row::of(&report), || line(&report)))?;
+        ledger.reports(&choice.filter(limit), &mut |report| table.put(&Row::of(&report), || lines(&report)))?;
     }
-    table.finish("Nothing was reported.\n")?;
+    table.finish("Nothing was reported.")?;
     Ok(Exit::Ok)
 }
 
@@ -207,17 +209,18 @@ fn show(site: &Site, address: &Address, json: bool) -> anyhow::Result<Exit> {
             "why": suppressed.map(|(_, why)| why),
             "reports": reports.iter().map(Row::of).collect::<Vec<_>>(),
         });
-        print(&format!("{object:#}\n"))?;
+        print(&Page::pretty(&object))?;
         return Ok(Exit::Ok);
     }
-    let mut text = format!(
-        "address    {}\nscore      {:.2}, suppressed at {}\nbounces    {}\n",
-        standing.address, standing.score, rules.threshold, standing.bounces
-    );
+    let mut page = Page::of(format!("address    {}", standing.address));
+    page.line(format!("score      {:.2}, suppressed at {}", standing.score, rules.threshold));
+    page.line(format!("bounces    {}", standing.bounces));
     if let Some((since, why)) = suppressed {
-        text.push_str(&format!("suppressed since {}: {why}\n", since.local()));
+        page.line(format!("suppressed since {}: {why}", since.local()));
     }
-    print(&(text + "\n" + &reports.iter().map(line).collect::<String>()))?;
+    page.line("");
+    reports.iter().for_each(|report| page.append(&lines(report)));
+    print(&page)?;
     Ok(Exit::Ok)
 }
 
@@ -227,27 +230,27 @@ fn stats(site: &Site, since: std::time::Duration, json: bool) -> anyhow::Result<
         counts = ledger.counts(back(since))?;
         size = ledger.size()?;
     }
-    let mut text = String::new();
+    let mut page = Page::default();
     for Count { day, action, class, count } in &counts {
         match json {
             true => {
                 let object = serde_json::json!({ "day": day, "action": action, "class": class, "count": count });
-                text.push_str(&format!("{object}\n"));
+                page.line(object.to_string());
             }
-            false => text.push_str(&format!("{day}  {action:<10} {class:<16} {count:>9}\n")),
+            false => page.line(format!("{day}  {action:<10} {class:<16} {count:>9}")),
         }
     }
     if !json {
-        text.push_str(&format!("{} addresses have an account, {} of them are suppressed.\n", size.0, size.1));
+        page.line(format!("{} addresses have an account, {} of them are suppressed.", size.0, size.1));
     }
-    print(&text)?;
+    print(&page)?;
     Ok(Exit::Ok)
 }
 
 /// One file as `parse` prints it.
 #[derive(Serialize)]
 struct Line<'a> {
-    file: &'a Path,
+    file: &'a str,
     #[serde(flatten)]
     reading: Reading,
 }
@@ -261,8 +264,8 @@ fn parse(args: &ParseArgs) -> anyhow::Result<Exit> {
     for file in files {
         match beginning(file) {
             Ok(message) => {
-                let line = Line { file, reading: read(&arrival, &message) };
-                if !paper.write(&(serde_json::to_string(&line)? + "\n"))? {
+                let line = Line { file: &output::name(file.as_os_str()), reading: read(&arrival, &message) };
+                if !paper.write(&Page::json(&line)?)? {
                     break;
                 }
             }

@@ -16,8 +16,7 @@ use crate::runner::{self, Beat};
 use crate::spool::notes::Stopped;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
-use crate::sys::output::print;
-use crate::sys::output::warning;
+use crate::sys::output::{self, Page, print, warning};
 use crate::sys::signals::Signals;
 
 /// How often the locks are looked at.
@@ -120,10 +119,10 @@ fn in_hand(queue: &SpoolQueue) -> Vec<String> {
 
 fn tell(site: &Site, args: &QueueArgs, rows: &[Row]) -> anyhow::Result<()> {
     if args.json {
-        print(&format!("{:#}\n", serde_json::json!({"spool": site.spool, "queues": rows})))?;
+        print(&Page::pretty(&serde_json::json!({"spool": output::name(site.spool.as_os_str()), "queues": rows})))?;
         return Ok(());
     }
-    let mut text = String::new();
+    let mut page = Page::default();
     for row in rows {
         let what = match (row.stopped, row.already, row.in_hand.is_empty()) {
             (true, _, false) => format!("stopped; still in hand: {}", row.in_hand.join(", ")),
@@ -132,11 +131,14 @@ fn tell(site: &Site, args: &QueueArgs, rows: &[Row]) -> anyhow::Result<()> {
             (false, true, _) => "was not stopped".to_owned(),
             (false, false, _) => "goes on with the next run".to_owned(),
         };
-        text.push_str(&format!("{}: {what}\n", row.queue));
+        page.line(format!("{}: {what}", row.queue));
     }
     if rows.is_empty() {
-        text = format!("{}: nothing was queued here yet; name a queue with --queue to stop it\n", site.spool.display());
+        page.line(format!(
+            "{}: nothing was queued here yet; name a queue with --queue to stop it",
+            site.spool.display()
+        ));
     }
-    print(&text)?;
+    print(&page)?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::queues;
 use crate::config::Site;
 use crate::model::Exit;
 use crate::spool::{Spool, drop};
-use crate::sys::output::{self, print};
+use crate::sys::output::{self, Page, print};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -28,7 +28,7 @@ const STRAYS_MAX: usize = 100;
 
 /// `bulkmailer check`: 0 if all is well or mended, 1 if not.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let (mut entries, mut lines, mut rows, mut open) = (0, String::new(), Vec::new(), 0);
+    let (mut entries, mut page, mut rows, mut open) = (0, Page::default(), Vec::new(), 0);
     for queue in queues(site, args.queue.as_deref())? {
         let report = queue.check(args.repair)?;
         entries += report.entries;
@@ -36,7 +36,8 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             let path = queue.path(&problem.path);
             open += u64::from(problem.mended.is_none());
             let end = problem.mended.map_or(String::new(), |mended| format!("; {mended}"));
-            lines.push_str(&format!("{}: {}{end}\n", path.display(), problem.what));
+            let path = output::name(path.as_os_str());
+            page.line(format!("{path}: {}{end}", problem.what));
             rows.push(json!({"path": path, "what": problem.what, "mended": problem.mended}));
         }
         if args.repair {
@@ -47,16 +48,17 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     for (path, what) in strays(site, args.queue.as_deref())? {
         let path = output::name(path.as_os_str());
         open += 1;
-        lines.push_str(&format!("{path}: {what}\n"));
+        page.line(format!("{path}: {what}"));
         rows.push(json!({"path": path, "what": what, "mended": null}));
     }
     if args.json {
-        print(&format!("{:#}\n", json!({"entries": entries, "problems": rows})))?;
+        print(&Page::pretty(&json!({"entries": entries, "problems": rows})))?;
     } else if rows.is_empty() {
-        print(&format!("{entries} entries, all in order\n"))?;
+        print(&Page::of(format!("{entries} entries, all in order")))?;
     } else {
         let hint = if open > 0 && !args.repair { "; 'bulkmailer check --repair' mends what it can" } else { "" };
-        print(&format!("{lines}{entries} entries, {} problems{hint}\n", rows.len()))?;
+        page.line(format!("{entries} entries, {} problems{hint}", rows.len()));
+        print(&page)?;
     }
     Ok(if open > 0 { Exit::Attention } else { Exit::Ok })
 }

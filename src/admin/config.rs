@@ -14,7 +14,7 @@ use crate::model::Exit;
 use crate::policy::notice::Returned;
 use crate::policy::rate::Rate;
 use crate::policy::units::{duration_text, size_text};
-use crate::sys::output::print;
+use crate::sys::output::{Page, print};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -62,9 +62,11 @@ pub fn refused(error: &ConfigError, args: &Args) -> anyhow::Result<Exit> {
     let problems = error.problems();
     if json {
         let problems: Vec<_> = problems.iter().map(check::problem_json).collect();
-        print(&format!("{:#}\n", json!({ "ok": false, "problems": problems, "warnings": [] })))?;
+        print(&Page::pretty(&json!({ "ok": false, "problems": problems, "warnings": [] })))?;
     } else {
-        print(&problems.iter().map(|problem| format!("{problem}\n")).collect::<String>())?;
+        let mut page = Page::default();
+        problems.iter().for_each(|problem| page.line(problem.to_string()));
+        print(&page)?;
     }
     Ok(Exit::Config)
 }
@@ -238,24 +240,26 @@ fn origin(site: &Site, key: &str) -> String {
 }
 
 /// The file that would say all this, with comments that say where it came from.
-fn show_text(site: &Site) -> String {
-    let mut text = heading(site, "# ");
-    text.push_str(&format!("# sendmail: {}\n", site.sendmail_why));
+fn show_text(site: &Site) -> Page {
+    let mut page = heading(site, "# ");
+    page.line(format!("# sendmail: {}", site.sendmail_why));
     for (table, keys) in tables(site) {
-        text.push_str(&format!("\n[{table}]\n"));
+        page.line("");
+        page.line(format!("[{table}]"));
         for (key, value) in keys {
             let line = format!("{key} = {value}");
-            text.push_str(&format!("{line:<39} # {}\n", origin(site, &format!("{table}.{key}"))));
+            page.line(format!("{line:<39} # {}", origin(site, &format!("{table}.{key}"))));
         }
     }
-    text
+    page
 }
 
 /// Which spool and which file, and why.
-fn heading(site: &Site, mark: &str) -> String {
+fn heading(site: &Site, mark: &str) -> Page {
     let file = site.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
-    let spool = format!("{mark}spool: {} ({})\n", site.spool.display(), site.spool_why);
-    format!("{spool}{mark}file: {file} ({})\n", site.file_why)
+    let mut page = Page::of(format!("{mark}spool: {} ({})", site.spool.display(), site.spool_why));
+    page.line(format!("{mark}file: {file} ({})", site.file_why));
+    page
 }
 
 fn places_json(site: &Site) -> (serde_json::Value, serde_json::Value) {
@@ -264,7 +268,7 @@ fn places_json(site: &Site) -> (serde_json::Value, serde_json::Value) {
     (spool, json!({ "path": file, "why": site.file_why }))
 }
 
-fn show_json(site: &Site) -> String {
+fn show_json(site: &Site) -> Page {
     let (spool, file) = places_json(site);
     let mut values = serde_json::Map::new();
     for (table, keys) in tables(site) {
@@ -275,7 +279,7 @@ fn show_json(site: &Site) -> String {
         }
     }
     let sendmail = &site.sendmail_why;
-    format!("{:#}\n", json!({ "spool": spool, "file": file, "sendmail": sendmail, "values": values }))
+    Page::pretty(&json!({ "spool": spool, "file": file, "sendmail": sendmail, "values": values }))
 }
 
 #[cfg(test)]
@@ -306,8 +310,9 @@ mod tests {
                     [transport.x]\nkind = \"pipe\"\nrate = \"2000/min\"\nsessions = 3\n\
                     command = [\"/x\", 'a \"b\" \\ ', \"{recipients}\"]\n";
         let site = site(temp.path(), Some(text));
-        let shown = show_text(&site);
-        let read = load::parse(&shown, Path::new("shown"), Config::embedded(None, "/elsewhere".into()), &|| None);
+        let page = show_text(&site);
+        let shown = page.as_str();
+        let read = load::parse(shown, Path::new("shown"), Config::embedded(None, "/elsewhere".into()), &|| None);
         let (config, _) = read.unwrap_or_else(|error| panic!("{error}\n{shown}"));
         assert_eq!(config, site.config, "{shown}");
         let from = format!("linger = \"90m\"                          # {}:4\n", temp.path().join("etc").display());
@@ -319,7 +324,7 @@ mod tests {
     fn the_json_has_every_value_with_its_origin() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let site = site(temp.path(), Some("[limits]\nrecipients = 7\n"));
-        let shown: serde_json::Value = serde_json::from_str(&show_json(&site)).expect("JSON");
+        let shown: serde_json::Value = serde_json::from_str(show_json(&site).as_str()).expect("JSON");
         assert_eq!(shown["values"]["limits.recipients"]["value"], 7);
         assert!(shown["values"]["limits.recipients"]["from"].as_str().is_some_and(|from| from.ends_with("etc:2")));
         assert_eq!(shown["values"]["queue.outbound.retry.first"], json!({ "value": "5m", "from": "default" }));

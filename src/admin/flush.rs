@@ -14,8 +14,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::layout::{Spot, State};
 use crate::sys::clock;
-use crate::sys::output::print;
-use crate::sys::output::warning;
+use crate::sys::output::{Page, print, warning};
 use crate::sys::signals::Signals;
 
 /// How often a run of somebody else's is looked at.
@@ -92,9 +91,9 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 
 fn say(args: &Args, outcome: &Outcome, text: &str) -> anyhow::Result<()> {
     if args.json {
-        print(&(serde_json::to_string(outcome)? + "\n"))?;
+        print(&Page::json(outcome)?)?;
     } else if !args.quiet {
-        print(text)?;
+        print(&Page::of(text))?;
     }
     Ok(())
 }
@@ -111,7 +110,6 @@ fn closing(outcome: &Outcome, no_run: bool) -> String {
     if *in_hand > 0 {
         text.push_str(&format!("; {in_hand} were in a worker's hand already"));
     }
-    text.push('\n');
     text
 }
 

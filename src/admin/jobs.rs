@@ -16,7 +16,7 @@ use crate::model::{EntryId, Exit, Micros};
 use crate::spool::job::{JobFile, Kind};
 use crate::spool::jobs::{Progress, Standing};
 use crate::spool::{Spool, SpoolQueue};
-use crate::sys::output::{Paper, print, warning};
+use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{clock, process};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -135,12 +135,12 @@ fn list(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
                 count += 1;
                 let progress = queue.progress(&id, standing, &file)?;
                 let row = Row::of(&queue, &id, standing, &file, &progress)?;
-                paper.write(&if args.json { serde_json::to_string(&row)? + "\n" } else { row.line() })?;
+                paper.write(&if args.json { Page::json(&row)? } else { row.lines() })?;
             }
         }
     }
     if count == 0 && !args.json {
-        paper.write("There is no job.\n")?;
+        paper.write(&Page::of("There is no job."))?;
     }
     paper.finish()?;
     Ok(Exit::Ok)
@@ -157,7 +157,7 @@ fn show(site: &Site, job: &EntryId, json: bool) -> anyhow::Result<Exit> {
                 continue;
             }
             let row = Row::of(&queue, job, standing, &file, &progress)?;
-            print(&if json { format!("{:#}\n", serde_json::to_value(&row)?) } else { row.text() })?;
+            print(&if json { Page::pretty(&serde_json::to_value(&row)?) } else { row.page() })?;
             return Ok(Exit::Ok);
         }
     }
@@ -225,14 +225,18 @@ impl<'a> Row<'a> {
         text
     }
 
-    fn line(&self) -> String {
+    fn lines(&self) -> Page {
         let name = self.name.map_or(String::new(), |name| format!("  {name}"));
-        format!("{} {:<9} {:<9}{name}\n    {}\n", self.job, self.queue, self.state, self.progress())
+        let mut page = Page::of(format!("{} {:<9} {:<9}{name}", self.job, self.queue, self.state));
+        page.line(format!("    {}", self.progress()));
+        page
     }
 
-    fn text(&self) -> String {
-        let mut text = format!("job        {}\nqueue      {}, {}\n", self.job, self.queue, self.state);
-        let mut field = |name: &str, value: &str| text.push_str(&format!("{name:<10} {value}\n"));
+    fn page(&self) -> Page {
+        let mut page = Page::default();
+        let mut field = |name: &str, value: &str| page.line(format!("{name:<10} {value}"));
+        field("job", self.job.as_str());
+        field("queue", &format!("{}, {}", self.queue, self.state));
         if let Some(name) = self.name {
             field("name", name);
         }
@@ -248,7 +252,7 @@ impl<'a> Row<'a> {
             field("left out", &format!("{} duplicates, {} suppressed", self.duplicates, self.suppressed));
         }
         field("progress", &self.progress());
-        text
+        page
     }
 }
 
@@ -325,8 +329,8 @@ fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> 
         let (at, reason) = (clock::now(), format!("{} by {}", verb.done(), process::user_name(by)));
         let done = Done { at: at.rfc3339(), queue: queue.name(), job, verdict: verb.done(), left, reason };
         events.note(at, &done);
-        let text = format!("{job} {}; {left} are left of it\n", verb.done());
-        print(&if jobs.json { serde_json::to_string(&done)? + "\n" } else { text })?;
+        let text = format!("{job} {}; {left} are left of it", verb.done());
+        print(&if jobs.json { Page::json(&done)? } else { Page::of(text) })?;
     }
     Ok(exit)
 }

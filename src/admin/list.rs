@@ -15,7 +15,7 @@ use crate::spool::history::History;
 use crate::spool::jobs::Standing;
 use crate::spool::layout::{Spot, State};
 use crate::sys::clock;
-use crate::sys::output::Paper;
+use crate::sys::output::{Page, Paper};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -73,19 +73,21 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let mut paper = Paper::default();
     let sum = show_all(&queues, &filter, &places, args.json, &mut paper)?;
     if !args.json {
-        paper.write(&closing(&sum, selective))?;
+        paper.write(&Page::of(closing(&sum, selective)))?;
         let corrupt = if selective { 0 } else { count_corrupt(&queues)? };
         if corrupt > 0 {
-            paper.write(&format!("-- {corrupt} more could not be read: see 'bulkmailer list --state corrupt'\n"))?;
+            paper.write(&Page::of(format!(
+                "-- {corrupt} more could not be read: see 'bulkmailer list --state corrupt'"
+            )))?;
         }
     }
     if !args.json && !selective {
         let paused = queues.iter().map(|queue| queue.jobs(Standing::Paused).map(|jobs| jobs.len()));
         let paused = paused.sum::<Result<usize, _>>()?;
         if paused > 0 {
-            paper.write(&format!(
-                "-- {paused} jobs are paused, and their entries are not listed: see 'bulkmailer jobs list'\n"
-            ))?;
+            paper.write(&Page::of(format!(
+                "-- {paused} jobs are paused, and their entries are not listed: see 'bulkmailer jobs list'"
+            )))?;
         }
     }
     paper.finish()?;
@@ -117,10 +119,10 @@ pub(super) fn show_all(
 
 pub(super) fn closing(sum: &Sum, selective: bool) -> String {
     match sum.entries {
-        0 if selective => "No such entry is queued.\n".to_owned(),
-        0 => "The queue is empty.\n".to_owned(),
-        1 => format!("-- 1 entry, {}\n", human(sum.bytes)),
-        n => format!("-- {n} entries, {}\n", human(sum.bytes)),
+        0 if selective => "No such entry is queued.".to_owned(),
+        0 => "The queue is empty.".to_owned(),
+        1 => format!("-- 1 entry, {}", human(sum.bytes)),
+        n => format!("-- {n} entries, {}", human(sum.bytes)),
     }
 }
 
@@ -154,8 +156,8 @@ fn entry(
     sum.entries += 1;
     sum.bytes += seen.extent.len;
     let row = Row::of(queue.name(), &seen, &history);
-    let text = if json { serde_json::to_string(&row)? + "\n" } else { row.text(spot.name.due) };
-    Ok(paper.write(&text)?)
+    let page = if json { Page::json(&row)? } else { row.page(spot.name.due) };
+    Ok(paper.write(&page)?)
 }
 
 /// Prints one file of corrupt/; `Ok(false)` when nobody reads any more.
@@ -164,7 +166,7 @@ fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, su
     sum.bytes += file.bytes;
     let why = file.why.as_deref().unwrap_or(MENDED);
     let envelope = file.envelope.as_ref().map(|(envelope, _)| envelope);
-    let text = if json {
+    let page = if json {
         let row = serde_json::json!({
             "queue": queue.name(),
             "id": file.label(),
@@ -176,15 +178,18 @@ fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, su
             "bytes": file.bytes,
             "reason": why,
         });
-        format!("{row}\n")
+        Page::json(&row)?
     } else {
         let sender = envelope.map_or("", Envelope::sender_text);
         let head = format!("{:<24} {:<9} {:>8}  {sender}", file.label(), queue.name(), human(file.bytes));
         let recipients = envelope.map(|envelope| &envelope.recipients[..]).unwrap_or_default();
-        let recipients: String = recipients.iter().map(|recipient| format!("{:>44} {recipient}\n", "")).collect();
-        format!("{}\n{recipients}    corrupt since {}: {why}\n\n", head.trim_end(), file.since.local())
+        let mut page = Page::of(head.trim_end());
+        recipients.iter().for_each(|recipient| page.line(format!("{:>44} {recipient}", "")));
+        page.line(format!("    corrupt since {}: {why}", file.since.local()));
+        page.line("");
+        page
     };
-    Ok(paper.write(&text)?)
+    Ok(paper.write(&page)?)
 }
 
 /// What is said of a file in corrupt/ that was mended by hand.
@@ -213,7 +218,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn text(&self, due: Micros) -> String {
+    fn page(&self, due: Micros) -> Page {
         let sender = if self.sender.is_empty() { "<>" } else { self.sender };
         let now = clock::now();
         let when = match self.state {
@@ -221,11 +226,11 @@ impl<'a> Row<'a> {
             "ready" => format!("next try {}", due.local()),
             state => state.to_owned(),
         };
-        let mut text = format!("{:<24} {:<9} {:>8}  {sender}\n", self.id, self.queue, human(self.bytes));
+        let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", self.id, self.queue, human(self.bytes)));
         for recipient in &self.recipients {
-            text.push_str(&format!("{:>44} {recipient}\n", ""));
+            page.line(format!("{:>44} {recipient}", ""));
         }
-        text.push_str(&format!("    {when}"));
+        let mut text = format!("    {when}");
         if self.attempts > 0 {
             text.push_str(&format!(
                 ", after {} {}",
@@ -236,7 +241,8 @@ impl<'a> Row<'a> {
         if let Some(reason) = self.reason {
             text.push_str(&format!(": {reason}"));
         }
-        text.push_str("\n\n");
-        text
+        page.line(text);
+        page.line("");
+        page
     }
 }

@@ -18,7 +18,7 @@ use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::find::Seen;
 use crate::spool::history::{AttemptLine, History};
 use crate::spool::jobs::Standing;
-use crate::sys::output::print;
+use crate::sys::output::{self, Page, print};
 
 /// So much of a header is shown.
 const HEADER_MAX: u64 = 256 << 10;
@@ -87,16 +87,16 @@ fn show(queue: &SpoolQueue, seen: Seen, args: &Args) -> anyhow::Result<Exit> {
     let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut each)?;
     let header = header(message, seen.extent.len)?;
     if args.json {
-        print(&format!("{:#}\n", as_json(queue, &seen, &history, &attempts, &header)))?;
+        print(&Page::pretty(&as_json(queue, &seen, &history, &attempts, &header)))?;
     } else {
-        print(&as_text(queue, &seen, &history, &attempts, &header))?;
+        print(&as_page(queue, &seen, &history, &attempts, &header))?;
     }
     Ok(Exit::Ok)
 }
 
 /// Shows what there is of a file in corrupt/: of its envelope what can be read, and how it begins.
 fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Result<Exit> {
-    let path = queue.path(&format!("corrupt/{}", file.name));
+    let path = output::name(queue.path(&format!("corrupt/{}", file.name)).as_os_str());
     let why = file.why.as_deref().unwrap_or(MENDED);
     let mut bytes = Vec::new();
     let start = file.envelope.as_ref().map_or(0, |(_, extent)| extent.start);
@@ -134,23 +134,22 @@ fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Resul
             "reason": why,
             "head": head,
         });
-        print(&format!("{shown:#}\n"))?;
+        print(&Page::pretty(&shown))?;
         return Ok(Exit::Ok);
     }
-    let mut text = format!(
-        "file       {}\nqueue      {}, corrupt since {}\nwhy        {why}\nsize       {}\n",
-        path.display(),
-        queue.name(),
-        file.since.local(),
-        human(file.bytes),
-    );
+    let mut page = Page::of(format!("file       {path}"));
+    page.line(format!("queue      {}, corrupt since {}", queue.name(), file.since.local()));
+    page.line(format!("why        {why}"));
+    page.line(format!("size       {}", human(file.bytes)));
     if let Some(envelope) = envelope {
         let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
-        text.push_str(&format!("entry      {}\nsender     {sender}\n", envelope.id));
-        envelope.recipients.iter().for_each(|recipient| text.push_str(&format!("recipient  {recipient}\n")));
+        page.line(format!("entry      {}", envelope.id));
+        page.line(format!("sender     {sender}"));
+        envelope.recipients.iter().for_each(|recipient| page.line(format!("recipient  {recipient}")));
     }
-    let head: String = head.chars().map(|c| if c.is_control() && c != '\n' { '.' } else { c }).collect();
-    print(&format!("{text}\n{head}\n"))?;
+    page.line("");
+    quote(&head, &mut page);
+    print(&page)?;
     Ok(Exit::Ok)
 }
 
@@ -209,7 +208,7 @@ fn as_json(
         "queue": queue.name(),
         "id": envelope.id,
         "state": seen.spot.state.name(),
-        "file": queue.path(&seen.spot.path()),
+        "file": output::name(queue.path(&seen.spot.path()).as_os_str()),
         "due": seen.spot.name.due.rfc3339(),
         "submitted": envelope.origin.submitted.rfc3339(),
         "uid": envelope.origin.uid,
@@ -225,37 +224,40 @@ fn as_json(
     })
 }
 
-fn as_text(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[AttemptLine], header: &str) -> String {
+fn as_page(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[AttemptLine], header: &str) -> Page {
     let envelope = &seen.envelope;
     let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
-    let mut text = format!(
-        "entry      {}\nqueue      {}, {}\nfile       {}\nsubmitted  {}, by user {}\ndue        {}\nsender     {sender}\nsize       {}\n",
-        envelope.id,
-        queue.name(),
-        seen.spot.state.name(),
-        queue.path(&seen.spot.path()).display(),
-        envelope.origin.submitted.local(),
-        envelope.origin.uid,
-        seen.spot.name.due.local(),
-        human(seen.extent.len)
-    );
+    let mut page = Page::of(format!("entry      {}", envelope.id));
+    page.line(format!("queue      {}, {}", queue.name(), seen.spot.state.name()));
+    page.line(format!("file       {}", queue.path(&seen.spot.path()).display()));
+    page.line(format!("submitted  {}, by user {}", envelope.origin.submitted.local(), envelope.origin.uid));
+    page.line(format!("due        {}", seen.spot.name.due.local()));
+    page.line(format!("sender     {sender}"));
+    page.line(format!("size       {}", human(seen.extent.len)));
     for (i, recipient) in envelope.recipients.iter().enumerate() {
         let told = match told(history, i).as_slice() {
             [] => String::new(),
             told => format!("; the sender was told: {}", told.join(", ")),
         };
-        text.push_str(&format!("recipient  {recipient}: {}{told}\n", word(history, i)));
+        page.line(format!("recipient  {recipient}: {}{told}", word(history, i)));
     }
     for attempt in attempts {
-        text.push_str(&format!("attempt {:<2} {}\n", attempt.attempt, attempt.at.local()));
+        page.line(format!("attempt {:<2} {}", attempt.attempt, attempt.at.local()));
         for result in &attempt.results {
             let whom: Vec<&str> =
                 result.group.iter().filter_map(|&i| envelope.recipients.get(i)).map(|r| r.as_str()).collect();
             let reason = result.reason.as_ref().map_or("", |reason| reason.text.as_str());
-            text.push_str(&format!("           {}: {}: {reason}\n", result.verdict, whom.join(", ")));
+            page.line(format!("           {}: {}: {reason}", result.verdict, whom.join(", ")));
         }
     }
-    text.push('\n');
-    text.push_str(header);
-    text
+    page.line("");
+    quote(header, &mut page);
+    page
+}
+
+/// Adds the lines of a message, whose ends may be of either kind.
+fn quote(text: &str, page: &mut Page) {
+    for line in text.split_terminator('\n') {
+        page.line(line.strip_suffix('\r').unwrap_or(line));
+    }
 }

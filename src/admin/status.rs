@@ -14,7 +14,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::jobs::Standing;
 use crate::spool::layout::State;
 use crate::sys::clock;
-use crate::sys::output::print;
+use crate::sys::output::{self, Page, print};
 use crate::sys::process;
 
 /// One queue's state.
@@ -74,9 +74,9 @@ pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
         all.push(QueueStatus::of(&queue, warn_after.unwrap_or(Duration::MAX), now)?);
     }
     if args.json {
-        print(&format!("{:#}\n", serde_json::json!({"spool": site.spool, "queues": all})))?;
+        print(&Page::pretty(&serde_json::json!({"spool": output::name(site.spool.as_os_str()), "queues": all})))?;
     } else {
-        print(&text(site, &all, now))?;
+        print(&page(site, &all, now))?;
     }
     let bad = |status: &QueueStatus| {
         let told = status.overdue || status.sink_down.is_some() || status.stopped.is_some();
@@ -136,47 +136,45 @@ impl RunStatus {
     }
 }
 
-fn text(site: &Site, all: &[QueueStatus], now: Micros) -> String {
+fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
     if all.is_empty() {
-        return format!("{}: nothing was queued here yet\n", site.spool.display());
+        return Page::of(format!("{}: nothing was queued here yet", site.spool.display()));
     }
-    let mut text = format!("spool {}\n", site.spool.display());
+    let mut page = Page::of(format!("spool {}", site.spool.display()));
     for status in all {
-        text.push_str(&format!(
+        let mut text = format!(
             "{:<10} {} due, {} waiting, {} held, {} failed, {} corrupt",
             status.queue, status.due, status.waiting, status.held, status.failed, status.corrupt
-        ));
+        );
         if status.due + status.waiting > 0 {
             text.push_str(&format!("; the oldest is {} old", rough(status.oldest_age)));
         }
-        text.push('\n');
+        page.line(text);
         if status.jobs + status.paused_jobs > 0 {
             let (jobs, paused) = (status.jobs, status.paused_jobs);
-            text.push_str(&format!("           jobs: {jobs}, and {paused} paused; see 'bulkmailer jobs list'\n"));
+            page.line(format!("           jobs: {jobs}, and {paused} paused; see 'bulkmailer jobs list'"));
         }
         if let Some(since) = &status.stopped {
             let by = status.stopped_by.map_or(String::new(), |by| format!(" by {}", process::user_name(by)));
             let (since, name) = (since.local(), &status.queue);
-            text.push_str(&format!(
-                "           stopped{by} since {since}; 'bulkmailer start -Q {name}' lets it go on\n"
-            ));
+            page.line(format!("           stopped{by} since {since}; 'bulkmailer start -Q {name}' lets it go on"));
         }
         match &status.run {
-            None => text.push_str("           no run at work\n"),
-            Some(run) => text.push_str(&run_text(run, now)),
+            None => page.line("           no run at work"),
+            Some(run) => run_lines(run, now, &mut page),
         }
         if status.overdue {
-            text.push_str(&format!("           mail is due for {} and does not leave\n", rough(status.due_for)));
+            page.line(format!("           mail is due for {} and does not leave", rough(status.due_for)));
         }
         if let Some(sink) = &status.sink_down {
             let why = sink.get("why").and_then(|why| why.as_str()).unwrap_or("no reason was noted");
-            text.push_str(&format!("           the sink is down: {why}\n"));
+            page.line(format!("           the sink is down: {why}"));
         }
     }
-    text
+    page
 }
 
-fn run_text(run: &RunStatus, now: Micros) -> String {
+fn run_lines(run: &RunStatus, now: Micros, page: &mut Page) {
     let beat = &run.beat;
     let mut text = format!(
         "           process {} on {} works since {}: {} delivered, {} deferred, {} failed; {:.0}/s",
@@ -191,19 +189,16 @@ fn run_text(run: &RunStatus, now: Micros) -> String {
     if let Some(left) = run.left {
         text.push_str(&format!(", {} left", rough(left)));
     }
-    text.push('\n');
+    page.line(text);
     if run.hangs {
-        text.push_str(&format!(
-            "           it hangs: its last sign of life was {}; kill it and run again\n",
-            beat.at.local()
-        ));
+        let last = beat.at.local();
+        page.line(format!("           it hangs: its last sign of life was {last}; kill it and run again"));
     }
     for hand in &beat.in_hand {
         let paced = if hand.paced { ", waits for its turn (rate or sessions)" } else { "" };
         let (id, since) = (&hand.id, rough(now.since(hand.since).as_secs()));
-        text.push_str(&format!("           {id} in hand for {since}{paced}\n"));
+        page.line(format!("           {id} in hand for {since}{paced}"));
     }
-    text
 }
 
 /// Seconds for a person: the two largest units.

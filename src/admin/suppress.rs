@@ -13,7 +13,7 @@ use crate::config::Site;
 use crate::model::{Address, Exit, Micros};
 use crate::spool::Spool;
 use crate::sys::clock;
-use crate::sys::output::{print, warning};
+use crate::sys::output::{Page, print, warning};
 
 /// So many addresses are set on the list in one step.
 const STEP: usize = 10_000;
@@ -125,7 +125,7 @@ fn make(site: &Site) -> anyhow::Result<Ledger> {
 fn say_count(done: u64, of: usize, what: &str, otherwise: &str) -> anyhow::Result<Exit> {
     let rest = (of as u64).saturating_sub(done);
     let rest = if rest == 0 { String::new() } else { format!("; {rest} {otherwise}") };
-    print(&format!("{done} {what}{rest}\n"))?;
+    print(&Page::of(format!("{done} {what}{rest}")))?;
     Ok(Exit::Ok)
 }
 
@@ -145,13 +145,14 @@ fn check(site: &Site, addresses: &[Address], json: bool) -> anyhow::Result<Exit>
                 let since = found.as_ref().map(|found| found.since.rfc3339());
                 let why = found.as_ref().map(|found| found.why.as_str());
                 let suppressed = found.is_some();
-                format!(
-                    "{}\n",
-                    serde_json::json!({ "address": address, "suppressed": suppressed, "since": since, "why": why })
-                )
+                let row =
+                    serde_json::json!({ "address": address, "suppressed": suppressed, "since": since, "why": why });
+                Page::json(&row)?
             }
-            (Some(found), false) => format!("{address}: suppressed since {}: {}\n", found.since.local(), found.why),
-            (None, false) => format!("{address}: not suppressed\n"),
+            (Some(found), false) => {
+                Page::of(format!("{address}: suppressed since {}: {}", found.since.local(), found.why))
+            }
+            (None, false) => Page::of(format!("{address}: not suppressed")),
         })?;
     }
     Ok(exit)
@@ -161,11 +162,11 @@ fn write(site: &Site, form: Form) -> anyhow::Result<Exit> {
     let mut table = Table::new(form);
     if let Some(ledger) = Ledger::existing(&site.spool)? {
         ledger.suppressions(&mut |found| {
-            let line = format!("{}  since {}: {}\n", found.address, found.since.local(), found.why);
-            table.put(&Row::of(found), || line)
+            let line = format!("{}  since {}: {}", found.address, found.since.local(), found.why);
+            table.put(&Row::of(found), || Page::of(line))
         })?;
     }
-    table.finish("Nobody is suppressed.\n")?;
+    table.finish("Nobody is suppressed.")?;
     Ok(Exit::Ok)
 }
 
@@ -212,7 +213,7 @@ fn import(site: &Site, file: &Path, reason: &str) -> anyhow::Result<Exit> {
         }
     }
     let known = read - new;
-    print(&format!("{new} suppressed now; {known} were already; {bad} lines were passed over\n"))?;
+    print(&Page::of(format!("{new} suppressed now; {known} were already; {bad} lines were passed over")))?;
     Ok(if bad > 0 { Exit::DataErr } else { Exit::Ok })
 }
 

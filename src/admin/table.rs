@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::sys::output::Paper;
+use crate::sys::output::{Page, Paper};
 
 /// In which form rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,25 +24,25 @@ impl Table {
         Table { paper: Paper::default(), form, rows: 0 }
     }
 
-    /// Writes a row; `line` is what a person reads. `false` if nobody reads any more.
-    pub fn put(&mut self, row: &impl Serialize, line: impl FnOnce() -> String) -> anyhow::Result<bool> {
-        let text = match self.form {
-            Form::Lines => line(),
-            Form::Json => serde_json::to_string(row)? + "\n",
+    /// Writes a row; `lines` is what a person reads. `false` if nobody reads any more.
+    pub fn put(&mut self, row: &impl Serialize, lines: impl FnOnce() -> Page) -> anyhow::Result<bool> {
+        let page = match self.form {
+            Form::Lines => lines(),
+            Form::Json => Page::json(row)?,
             Form::Csv => {
                 let mut writer = csv::WriterBuilder::new().has_headers(self.rows == 0).from_writer(Vec::new());
                 writer.serialize(row)?;
-                String::from_utf8(writer.into_inner()?)?
+                Page::csv(&String::from_utf8(writer.into_inner()?)?)
             }
         };
         self.rows += 1;
-        Ok(self.paper.write(&text)?)
+        Ok(self.paper.write(&page)?)
     }
 
     /// Ends; a person is told `none` if there was no row.
     pub fn finish(mut self, none: &str) -> anyhow::Result<()> {
         if self.rows == 0 && self.form == Form::Lines {
-            self.paper.write(none)?;
+            self.paper.write(&Page::of(none))?;
         }
         Ok(self.paper.finish()?)
     }

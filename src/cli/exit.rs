@@ -50,7 +50,7 @@ pub fn text(error: &anyhow::Error) -> String {
             false => said.push_str(&format!(": {cause}")),
         }
     }
-    said.replace('\n', "; ")
+    said
 }
 
 /// The status of an error, by the innermost cause that is one of ours.

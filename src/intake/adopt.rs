@@ -134,11 +134,9 @@ impl Left {
         self.newest = self.newest.max(unfit.changed);
         self.new += 1;
         if self.lines.len() < NAMED_MAX {
-            // The name is its owner's choice: it must not become a line or a command of a terminal.
-            let clean = |c: char| if c.is_control() { ' ' } else { c };
-            let name: String = output::name(name).chars().map(clean).take(100).collect();
+            let name: String = output::name(name).chars().take(100).collect();
             let who = unfit.uid.map_or(String::new(), |uid| format!(" of {}", process::user_name(uid)));
-            self.lines.push(format!("{name}{who}: {}", unfit.why.replace('\n', " ")));
+            self.lines.push(format!("{name}{who}: {}", unfit.why));
         }
     }
 

@@ -19,7 +19,7 @@ use crate::model::Exit;
 use crate::model::envelope::VERP;
 use crate::spool::Published;
 use crate::spool::job::PostFile;
-use crate::sys::output::tell;
+use crate::sys::output::{Page, tell};
 use crate::sys::{named, process};
 
 /// How much of a list is read at once.
@@ -86,9 +86,9 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
             "bytes": post.bytes,
             "new": published == Published::New,
         });
-        tell(&format!("{row}\n"));
+        tell(&Page::of(row.to_string()));
     } else if !args.quiet {
-        tell(&format!("{id}\n"));
+        tell(&Page::of(id.as_str()));
     }
     Ok(Exit::Ok)
 }

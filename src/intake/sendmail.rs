@@ -10,7 +10,7 @@ use super::way::Way;
 use super::{Refused, recipients};
 use crate::config::Site;
 use crate::model::{Address, Body, Exit};
-use crate::sys::output::warning;
+use crate::sys::output::{Page, print, tell, warning};
 
 /// What the command was asked for.
 #[derive(Debug)]
@@ -255,7 +255,7 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
     let accepted = way.single(request, &mut input)?;
     way.kick();
     if options.verbose {
-        crate::sys::output::tell(&format!("queued as {}\n", accepted.id));
+        tell(&Page::of(format!("queued as {}", accepted.id)));
     }
     Ok(Exit::Ok)
 }
@@ -263,7 +263,7 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
 /// Says for each address whether it could be queued. Whether it exists only the MTA knows.
 pub fn verify(texts: &[String]) -> anyhow::Result<Exit> {
     for address in addresses(texts)? {
-        crate::sys::output::print(&format!("{address}... queued for the MTA, which decides\n"))?;
+        print(&Page::of(format!("{address}... queued for the MTA, which decides")))?;
     }
     Ok(Exit::Ok)
 }

@@ -22,8 +22,7 @@ use crate::model::{Address, EntryId, Exit, Micros};
 use crate::policy::units;
 use crate::spool::SpoolError;
 use crate::sys::clock;
-use crate::sys::output::tell;
-use crate::sys::output::warning;
+use crate::sys::output::{self, Page, tell, warning};
 
 /// How much of an input is read at once.
 const BUFFER: usize = 256 << 10;
@@ -80,7 +79,7 @@ pub struct Args {
     #[arg(long, requires = "list")]
     pub skip_bad: bool,
     /// Of a list post: what its job is called in 'bulkmailer jobs list'
-    #[arg(long, value_name = "NAME", requires = "list")]
+    #[arg(long, value_name = "NAME", requires = "list", value_parser = job_name)]
     pub job_name: Option<String>,
     /// Of a list post: give each recipient an envelope sender of his own, so that a bounce tells whose it is; by default
     /// with the queue's pattern, list+user=domain@host
@@ -96,6 +95,14 @@ pub struct Args {
     /// The recipients; of an mbox or a Maildir: of every message, instead of its own To, Cc and Bcc
     #[arg(value_name = "RECIPIENT")]
     pub recipients: Vec<String>,
+}
+
+/// A job is called something that can stand in a line.
+fn job_name(text: &str) -> Result<String, String> {
+    match output::is_harmless(text) {
+        true => Ok(text.to_owned()),
+        false => Err("it has a control character: a name is one line of text".to_owned()),
+    }
 }
 
 fn verp_pattern(text: &str) -> Result<String, String> {
@@ -167,9 +174,9 @@ fn accept(way: &Way<'_>, queue: &str, request: Request, input: &mut impl BufRead
     let accepted = way.single(request, input)?;
     if args.json {
         let row = json!({"id": accepted.id, "queue": queue, "recipients": accepted.recipients, "bytes": accepted.bytes, "new": accepted.new});
-        tell(&format!("{row}\n"));
+        tell(&Page::of(row.to_string()));
     } else if !args.quiet {
-        tell(&format!("{}\n", accepted.id));
+        tell(&Page::of(accepted.id.as_str()));
     }
     Ok(Exit::Ok)
 }
@@ -194,10 +201,10 @@ fn several(way: &Way<'_>, limits: &Limits, mut request: Request, args: &Args) ->
     }
     if args.json {
         let row = json!({"queue": args.queue, "queued": queued, "refused": refused, "batches": batches});
-        tell(&format!("{row}\n"));
+        tell(&Page::of(row.to_string()));
     } else if !args.quiet {
         let end = if refused > 0 { format!(", {refused} refused") } else { String::new() };
-        tell(&format!("{queued} messages queued{end}\n"));
+        tell(&Page::of(format!("{queued} messages queued{end}")));
     }
     Ok(if refused > 0 { Exit::DataErr } else { Exit::Ok })
 }

@@ -34,7 +34,7 @@ use crate::intake::adopt;
 use crate::model::Exit;
 use crate::policy::{retry, units};
 use crate::spool::{Spool, SpoolQueue};
-use crate::sys::output::{tell, warning};
+use crate::sys::output::{self, Page, tell, warning};
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, fault};
@@ -134,7 +134,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     hear(&spool, &names)?;
     let summary = drain(site, &names, args)?;
     if args.json {
-        tell(&format!("{}\n", serde_json::to_string(&summary)?));
+        tell(&Page::json(&summary)?);
     }
     Ok(summary.exit())
 }
@@ -143,8 +143,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 fn hear(spool: &Spool, names: &[String]) -> anyhow::Result<()> {
     for name in names {
         if let Some(words) = spool.existing_queue(name)?.and_then(|queue| queue.hear()) {
-            // If it cannot be written, nobody is there to be told.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), words.as_bytes());
+            output::repeat(&words);
         }
     }
     Ok(())

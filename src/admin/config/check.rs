@@ -13,6 +13,7 @@ use crate::config::error::Problem;
 use crate::config::{Connect, Online, Profile, Secret, Site, Smtp, Transport};
 use crate::spool::{Spool, drop};
 use crate::sys::named;
+use crate::sys::output::Page;
 use crate::sys::process::host_name;
 use crate::transport::profiles;
 
@@ -240,25 +241,25 @@ impl Report {
         }
     }
 
-    pub(super) fn to_text(&self, site: &Site) -> String {
-        let mut text = String::new();
+    pub(super) fn to_text(&self, site: &Site) -> Page {
+        let mut page = Page::default();
         for problem in &self.problems {
-            text.push_str(&format!("{problem}\n"));
+            page.line(problem.to_string());
         }
         for warning in &self.warnings {
-            text.push_str(&format!("warning: {warning}\n"));
+            page.line(format!("warning: {warning}"));
         }
         if self.problems.is_empty() {
-            text.push_str(&heading(site, ""));
+            page.append(&heading(site, ""));
             for (name, (profile, why)) in &self.profiles {
-                text.push_str(&format!("transport.{name}: profile {profile}, because {why}\n"));
+                page.line(format!("transport.{name}: profile {profile}, because {why}"));
             }
-            text.push_str("ok\n");
+            page.line("ok");
         }
-        text
+        page
     }
 
-    pub(super) fn to_json(&self, site: &Site) -> String {
+    pub(super) fn to_json(&self, site: &Site) -> Page {
         let (spool, file) = places_json(site);
         let list = |problems: &[Problem]| problems.iter().map(problem_json).collect::<Vec<_>>();
         let profiles: serde_json::Map<_, _> = self
@@ -274,7 +275,7 @@ impl Report {
             "warnings": list(&self.warnings),
             "profiles": profiles,
         });
-        format!("{report:#}\n")
+        Page::pretty(&report)
     }
 }
 
@@ -319,7 +320,8 @@ mod tests {
         let report = check(&site, false);
         assert!(report.problems.is_empty(), "{report:?}");
         assert!(report.warnings[0].text.contains("this host has no sendmail command"), "{report:?}");
-        assert!(report.to_text(&site).ends_with("\nok\n"), "{}", report.to_text(&site));
+        let text = report.to_text(&site);
+        assert!(text.as_str().ends_with("\nok\n"), "{}", text.as_str());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use crate::model::Exit;
-use crate::sys::output::print;
+use crate::sys::output::{Page, print};
 
 /// How many processes submit at the same time.
 const SUBMITTERS: u32 = 4;
@@ -46,22 +46,26 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     fs::create_dir(&dir).with_context(|| format!("{}: cannot make this folder", dir.display()))?;
     let stage = Stage { dir, program: std::env::current_exe()? };
     stage.configure()?;
-    print(&format!("1. {} messages are queued by {SUBMITTERS} submitters at once\n", args.messages))?;
+    print(&Page::of(format!("1. {} messages are queued by {SUBMITTERS} submitters at once", args.messages)))?;
     let started = Instant::now();
     let submitters = stage.submit(args.messages)?;
-    print("2. a run drains the queue into a Maildir; more launches find it at work and leave at once\n")?;
+    print(&Page::of("2. a run drains the queue into a Maildir; more launches find it at work and leave at once"))?;
     stage.drain(submitters)?;
     let took = started.elapsed();
-    print("3. each message is looked for in the Maildir\n")?;
+    print(&Page::of("3. each message is looked for in the Maildir"))?;
     stage.verify(args.messages)?;
-    print(&format!(
-        "   all {} arrived once and intact: {:.0} a second from submit to Maildir, every one of them synced\n\
-         look around:\n   spool    {dir}/spool    (bulkmailer --config {dir}/bulkmailer.toml --spool {dir}/spool status)\n   \
-         mail     {dir}/Maildir/new\n   events   {dir}/spool/events\nclean up:   rm -r {dir}\n",
-        args.messages,
-        rate(args.messages, took),
-        dir = stage.dir.display()
-    ))?;
+    let (count, rate, dir) = (args.messages, rate(args.messages, took), stage.dir.display());
+    let mut page = Page::of(format!(
+        "   all {count} arrived once and intact: {rate:.0} a second from submit to Maildir, every one of them synced"
+    ));
+    page.line("look around:");
+    page.line(format!(
+        "   spool    {dir}/spool    (bulkmailer --config {dir}/bulkmailer.toml --spool {dir}/spool status)"
+    ));
+    page.line(format!("   mail     {dir}/Maildir/new"));
+    page.line(format!("   events   {dir}/spool/events"));
+    page.line(format!("clean up:   rm -r {dir}"));
+    print(&page)?;
     Ok(Exit::Ok)
 }
 

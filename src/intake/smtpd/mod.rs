@@ -27,7 +27,7 @@ use super::way::Way;
 use super::{Failure, Refused, classify};
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::{EntryId, Exit};
-use crate::sys::output::{print, warning};
+use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::sys::stdio::{Input, Output};
 use crate::sys::{clock, process};
@@ -60,7 +60,8 @@ pub fn run(site: &Site, queue: &str) -> anyhow::Result<Exit> {
 pub fn unavailable(error: &ConfigError) {
     let text = error.to_string().replace(|c: char| !c.is_ascii_graphic(), " ");
     // Nobody is left to tell if this fails.
-    let _ = print(&format!("421 4.3.5 {} {text}\r\n", process::host_name()));
+    let _ =
+        io::Write::write_all(&mut io::stdout(), format!("421 4.3.5 {} {text}\r\n", process::host_name()).as_bytes());
 }
 
 /// Whether what we say on the standard error would come in between our replies, as inetd has it.
