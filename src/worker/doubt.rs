@@ -1,14 +1,14 @@
 //! Whether a refusal is the entry's fault, the sink's, or this host's.
 //!
-//! Three kinds of refusals tell that too little: "not now" without a word about the entry; any reply to MAIL, for whoever
-//! it is about has written much; and words that blame this host, its account or its quota. The worker keeps such a claim,
-//! with the verdict that it came to, and settles nothing; [`super::evidence`] judges what all workers were refused.
-//! - Something that was handed over later is accepted: the refusals were the entries' own, and their verdicts stand.
-//! - Everybody is refused alike: the sink is down, and what was kept is let go untouched. So a server that has cut this
+//! Three kinds of refusals do not show it: "not now" without a word about the entry; any reply to MAIL, which may concern
+//! the sender or everybody; and words that blame this host, its account or its quota. The worker keeps such a claim with its
+//! verdict and settles nothing. [`super::evidence`] collects what all workers were refused, and [`super::judge`] decides:
+//! - A hand-over that began later is accepted: the refusals are the entries' own, and their verdicts stand.
+//! - Everybody is refused alike: the sink is down, and the kept claims are released untouched. So a server that has cut this
 //!   host off fails no mail.
 //!
-//! Meanwhile the run goes on, first with users, senders and domains that were not tried yet, so that a few messages keep
-//! nobody from leaving. Where the sink may be down it goes by one hand-over each `probe_every` for all workers together.
+//! Meanwhile the run goes on, first with users, senders and domains that were not tried yet, so that a few messages delay
+//! nobody. Where the sink may be down, all workers together hand over once each `probe_every`.
 //!
 //! An earlier run's refusals are known by the ids that it noted. A run that follows begins in doubt, tries others first,
 //! and holds what was noted for longer than `expire` without anything else being taken.
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::evidence::Since;
+use super::evidence::{Since, When};
 use super::judge::{Judgement, Mark, Refusal};
 use super::{Hand, Worker};
 use crate::model::verdict::{Blame, Doubtful};
@@ -85,7 +85,8 @@ impl<Q: Queue> Worker<'_, Q> {
             again: refused.attempt > 1,
             cause: doubtful.cause,
         };
-        let since = doubts.refused((refused.began, noted), &refusal, claim.id(), why(&doubtful.verdicts))?;
+        let when = When { began: refused.began, answered: at, noted };
+        let since = doubts.refused(when, &refusal, claim.id(), why(&doubtful.verdicts))?;
         match doubts.judge(since, false) {
             Judgement::Open => Some(Doubt { since, at, refusal }),
             Judgement::Down => {
@@ -142,7 +143,8 @@ impl<Q: Queue> Worker<'_, Q> {
         if doubts.cleared(at, &refusal) {
             return Some(kept);
         }
-        match doubts.refused((at, false), &refusal, kept.hand.claim.id(), why(&kept.verdicts)) {
+        let when = When { began: at, answered: at, noted: false };
+        match doubts.refused(when, &refusal, kept.hand.claim.id(), why(&kept.verdicts)) {
             Some(since) => {
                 kept.doubt.since = since;
                 self.kept.push(kept);
@@ -184,13 +186,13 @@ impl<Q: Queue> Worker<'_, Q> {
     pub(super) fn candidate(&mut self) -> Option<Q::Claim> {
         let doubts = self.board.doubts();
         let marks = doubts.since().map(|since| doubts.marks(since)).unwrap_or_default();
-        let window = LOOKED_AT_FIRST.checked_shl(u32::try_from(marks.len()).unwrap_or(u32::MAX));
+        let window = LOOKED_AT.min(LOOKED_AT_FIRST << marks.len().min(7));
         let mut best: Option<((u8, u64), Q::Claim)> = None;
-        for _ in 0..window.unwrap_or(LOOKED_AT).clamp(LOOKED_AT_FIRST, LOOKED_AT) {
+        for _ in 0..window {
             let Some(claim) = self.next(Which::Any) else { break };
             let news = match self.noted.get(claim.id().as_str()) {
                 Some(true) => {
-                    let why = "it was refused for now, and nothing else was taken, for longer than retry.expire";
+                    let why = "it was refused, and nothing else was taken, for longer than retry.expire";
                     self.hold(claim, Verdict::Deferred(Reason::new(why)));
                     continue;
                 }

@@ -24,8 +24,10 @@ const SENDERS_ENOUGH: usize = 3;
 
 /// The refusals that are remembered; later ones take the place of the first.
 const REFUSED_MAX: usize = 128;
-/// A refusal: of which doubt, whether it counts, user, sender, domain, cause, kind, the entry's id.
-const REFUSED_WORDS: usize = 7 + ID_WORDS;
+/// A refusal: of which doubt, whether it counts, when it was answered, user, sender, domain, cause, kind, the entry's id.
+const REFUSED_WORDS: usize = REFUSED_ID + ID_WORDS;
+const REFUSED_KIND: usize = 3;
+const REFUSED_ID: usize = 8;
 /// Causes that are known, and their senders.
 const KNOWN_MAX: usize = 32;
 
@@ -47,6 +49,17 @@ pub(super) const WORDS: usize = REFUSED + REFUSED_MAX * REFUSED_WORDS;
 
 /// A doubt, by the instant that it began at on the steady clock.
 pub type Since = u64;
+
+/// When a hand-over was refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    /// It began, on the steady clock.
+    pub began: u64,
+    /// Its answer came.
+    pub answered: u64,
+    /// An earlier run was refused it as well.
+    pub noted: bool,
+}
 
 const BLAMES: [Blame; 4] = [Blame::Sink, Blame::Sender, Blame::Either, Blame::Us];
 
@@ -105,7 +118,7 @@ impl Doubts<'_> {
             self.words[IN_A_ROW].store(0, Ordering::Relaxed);
         }
         if let Some(since) = self.since().filter(|&since| began >= since) {
-            self.end_doubt(since);
+            self.end_doubt(since, began);
         }
     }
 
@@ -118,19 +131,26 @@ impl Doubts<'_> {
 
     /// Judges that the sink is not down: the refusals so far are the entries' own.
     pub fn acquit_sink(&self, since: Since) {
-        self.words[CLEARED].fetch_max(clock::steady(), Ordering::AcqRel);
-        self.end_doubt(since);
+        let now = clock::steady();
+        self.words[CLEARED].fetch_max(now, Ordering::AcqRel);
+        self.end_doubt(since, now);
     }
 
-    /// Ends a doubt: its refusals are the entries' own, and so is what is refused for the same cause from now on.
-    fn end_doubt(&self, since: Since) {
+    /// Ends a doubt. Its refusals up to `until` are the entries' own, and so is what is refused for the same cause from now
+    /// on.
+    fn end_doubt(&self, since: Since, until: u64) {
         if self.words[SINCE].compare_exchange(since, 0, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return;
         }
         self.return_turn();
         self.words[OUTAGE].store(0, Ordering::Release);
         self.words[IN_A_ROW].store(0, Ordering::Relaxed);
-        self.refusals(since).for_each(|words| self.learn(&get_refusal(&words[2..])));
+        for words in self.refusals(since) {
+            let refusal = get_refusal(&words[REFUSED_KIND..]);
+            if !refusal.is_final() || words[2].load(Ordering::Relaxed) <= until {
+                self.learn(&refusal);
+            }
+        }
     }
 
     /// Remembers the cause of a refusal that was the entry's own.
@@ -168,16 +188,11 @@ impl Doubts<'_> {
         known && self.words[IN_A_ROW].fetch_add(1, Ordering::Relaxed) < KNOWN_IN_A_ROW
     }
 
-    /// A hand-over of `id` that began at `began` was refused, which `why` tells. The doubt that it belongs to; `None` if the
+    /// A hand-over of `id` was refused, which `why` tells. The doubt that it belongs to; `None` if the
     /// refusal is the entry's own: its cause is known; or it is for now, and one that began later was accepted; or an earlier
-    /// run was refused it as well (`noted`), and what this one handed over before was accepted.
-    pub(super) fn refused(
-        &self,
-        (began, noted): (u64, bool),
-        refusal: &Refusal,
-        id: &EntryId,
-        why: &str,
-    ) -> Option<Since> {
+    /// run was refused it as well, and what this one handed over before was accepted.
+    pub(super) fn refused(&self, when: When, refusal: &Refusal, id: &EntryId, why: &str) -> Option<Since> {
+        let When { began, answered, noted } = when;
         let accepted = self.words[DELIVERED].load(Ordering::Acquire);
         // What began later may have been answered earlier, and a quota be used up in between.
         if (accepted > began && !refusal.is_final()) || (accepted != 0 && noted) {
@@ -190,9 +205,10 @@ impl Doubts<'_> {
         let (since, first) = self.begin();
         let at = self.words[COUNT].fetch_add(1, Ordering::AcqRel) as usize % REFUSED_MAX;
         let words = self.refusal(at);
-        put_text(&words[7..], id.as_str());
+        put_text(&words[REFUSED_ID..], id.as_str());
         words[1].store(u64::from(first || began >= since), Ordering::Relaxed);
-        put_refusal(&words[2..], refusal);
+        words[2].store(answered, Ordering::Relaxed);
+        put_refusal(&words[REFUSED_KIND..], refusal);
         if refusal.blame == Blame::Us || self.refusals(since).next().is_none() {
             put_text(&self.words[WHY..COUNT], why);
         }
@@ -212,11 +228,11 @@ impl Doubts<'_> {
     /// Those that count.
     fn counted(&self, since: Since) -> Vec<Refusal> {
         let counted = self.refusals(since).filter(|words| words[1].load(Ordering::Relaxed) == 1);
-        counted.map(|words| get_refusal(&words[2..])).collect()
+        counted.map(|words| get_refusal(&words[REFUSED_KIND..])).collect()
     }
 
     pub(super) fn marks(&self, since: Since) -> Vec<Mark> {
-        self.refusals(since).map(|words| get_refusal(&words[2..]).mark).collect()
+        self.refusals(since).map(|words| get_refusal(&words[REFUSED_KIND..]).mark).collect()
     }
 
     /// What the refusals since the doubt began tell; `over` says that nothing else is due.
@@ -226,7 +242,11 @@ impl Doubts<'_> {
 
     /// The entries that were refused since the doubt began.
     pub fn ids(&self) -> Vec<String> {
-        self.since().into_iter().flat_map(|since| self.refusals(since)).map(|words| get_text(&words[7..])).collect()
+        self.since()
+            .into_iter()
+            .flat_map(|since| self.refusals(since))
+            .map(|words| get_text(&words[REFUSED_ID..]))
+            .collect()
     }
 
     /// What is to be said about a sink that takes nothing.
@@ -243,7 +263,7 @@ impl Doubts<'_> {
     /// Whether hand-overs go one by one, as a sink wants it that may be down. One that answers fast and for good does not.
     pub(super) fn are_paced(&self) -> bool {
         let Some(since) = self.since() else { return false };
-        let mut seen = self.refusals(since).map(|words| get_refusal(&words[2..]).blame);
+        let mut seen = self.refusals(since).map(|words| get_refusal(&words[REFUSED_KIND..]).blame);
         self.words[OUTAGE].load(Ordering::Acquire) != 0 || seen.any(|blame| blame == Blame::Sink)
     }
 
@@ -266,6 +286,11 @@ mod tests {
     use super::*;
     use crate::model::Micros;
 
+    /// It began then, and was answered at once.
+    fn at(began: u64) -> When {
+        When { began, answered: began, noted: false }
+    }
+
     /// Refusals of one board, each from the next sender to the next domain.
     struct Scene {
         board: Board,
@@ -286,7 +311,7 @@ mod tests {
             let mark = Mark { user: 0, sender: n % senders, domain: n % domains };
             let refusal = Refusal { mark, blame, permanent, again: false, cause: 7 };
             let began = clock::steady();
-            self.doubts().refused((began, false), &refusal, &EntryId::new(Micros(n)), "no")
+            self.doubts().refused(at(began), &refusal, &EntryId::new(Micros(n)), "no")
         }
 
         fn when_over(&self) -> Judgement {
@@ -301,7 +326,7 @@ mod tests {
         let mark = Mark { user: 1, sender: 1, domain: 2 };
         let refusal = Refusal { mark, blame: Blame::Sink, permanent: false, again: false, cause: 3 };
         let id = EntryId::new(Micros(9));
-        let refuse = |began| doubts.refused((began, false), &refusal, &id, "busy");
+        let refuse = |began| doubts.refused(at(began), &refusal, &id, "busy");
         let early = clock::steady();
         let since = refuse(early).expect("a doubt");
         // What was in flight with it tells nothing more.
@@ -336,6 +361,23 @@ mod tests {
         scene.doubts().accepted(clock::steady());
         assert!(refuse().is_some());
         assert_eq!(scene.when_over(), Judgement::Theirs);
+    }
+
+    #[test]
+    fn what_was_refused_after_the_accepted_one_began_is_not_cleared_by_it() {
+        let scene = Scene::new();
+        let doubts = scene.doubts();
+        let mark = Mark { user: 1, sender: 1, domain: 1 };
+        let refusal = Refusal { mark, blame: Blame::Us, permanent: false, again: false, cause: 3 };
+        let id = EntryId::new(Micros(9));
+        let since = doubts.refused(at(clock::steady()), &refusal, &id, "quota").expect("a doubt");
+        let began = clock::steady().max(since);
+        let later = Refusal { cause: 4, ..refusal };
+        let answered = began + 1;
+        doubts.refused(When { began, answered, noted: false }, &later, &id, "quota");
+        doubts.accepted(began);
+        assert_eq!((doubts.since(), doubts.cleared(since, &refusal)), (None, true));
+        assert!(!doubts.cleared(answered, &later) && doubts.is_known(3) && !doubts.is_known(4));
     }
 
     #[test]
