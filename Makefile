@@ -10,14 +10,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
 
-# The C library is linked in, because loading it is a fifth of the time that queueing one message takes. A program so built
-# finds users that are in /etc/passwd; where they come from elsewhere (LDAP) and it runs on another host than built it,
-# 'make STATIC=' links it as usual.
+# The C library is linked in, because loading it is a fifth of the time that queueing one message takes, and all at fixed
+# addresses, because relocating is a fifth of the time that the program takes to start. A program so built finds users that
+# are in /etc/passwd; where they come from elsewhere (LDAP) and it runs on another host than built it, 'make STATIC=' links
+# it as usual.
 STATIC ?= yes
 ifneq ($(STATIC),)
 triple = $(shell rustc --version --verbose | sed -n 's/^host: //p')
 flags = --target $(triple)
-build bench: export RUSTFLAGS := $(RUSTFLAGS) -C target-feature=+crt-static
+build bench: export RUSTFLAGS := $(RUSTFLAGS) -C target-feature=+crt-static -C relocation-model=static
 endif
 
 target = $(or $(CARGO_TARGET_DIR),target)
