@@ -74,6 +74,20 @@ fn unsafe_is_in_sys_alone() {
     }
 }
 
+/// Whatever looks up a user or a host by itself would load the host's modules into a program with the C library in it.
+#[test]
+fn users_and_hosts_are_looked_up_in_one_place() {
+    let look_ups = ["to_socket_addrs", "ToSocketAddrs", "User::from_", "Group::from_", "initgroups", "getgrouplist"];
+    for (_, file, code) in modules() {
+        // What is connected to by name is looked up, too; a port beside it is an address of our own.
+        let found: Vec<&str> = look_ups.into_iter().filter(|word| code.contains(word)).collect();
+        assert!(file.starts_with("sys/names") || found.is_empty(), "{file}: {found:?} belongs into src/sys/names.rs");
+        let by_name = ["TcpStream::connect(", "UdpSocket", "env::home_dir"];
+        let found: Vec<&str> = by_name.into_iter().filter(|word| code.contains(word)).collect();
+        assert!(found.is_empty(), "{file}: {found:?} looks a name up: take sys::names");
+    }
+}
+
 #[test]
 fn the_check_sees_what_it_looks_for() {
     assert_eq!(imports("use crate::a::b; use crate::{c, d::e}; crate::f::g()"), ["a", "c", "d", "f"]);

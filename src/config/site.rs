@@ -19,12 +19,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, Uid, User, eaccess};
+use nix::unistd::{AccessFlags, Uid, eaccess};
 
 use super::error::Problem;
 use super::load::{self, Origins};
 use super::{Config, ConfigError, Connect, Transport};
-use crate::sys::named;
+use crate::sys::{named, names};
 
 /// More than this is no configuration.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -108,8 +108,7 @@ impl Environment {
     }
 
     fn home(&self) -> Option<PathBuf> {
-        let listed = || User::from_uid(Uid::from_raw(self.uid)).ok().flatten().map(|user| user.dir);
-        self.home.clone().or_else(listed)
+        self.home.clone().or_else(|| names::home(self.uid))
     }
 
     /// The plain user's own file, whether it exists or not.

@@ -6,13 +6,14 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::config::Online;
 use crate::model::Exit;
 use crate::sys::child::{self, Finish};
+use crate::sys::names;
 use crate::sys::output::warning;
 use crate::sys::process::Ended;
 use crate::sys::signals::Signals;
@@ -40,7 +41,7 @@ pub fn ask(queue: &str, online: &Online) -> Exit {
 }
 
 fn connects(to: &str) -> bool {
-    let mut addresses = to.to_socket_addrs().into_iter().flatten();
+    let mut addresses = names::addresses(to).into_iter().flatten();
     addresses.any(|address| TcpStream::connect_timeout(&address, EACH).is_ok())
 }
 

@@ -120,20 +120,6 @@ pub fn real_uid() -> u32 {
     nix::unistd::getuid().as_raw()
 }
 
-/// The login name of a user, or his number where the password database does not know him.
-pub fn user_name(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
-}
-
-/// A user's full name: the first part of the password entry's comment (passwd(5)), where `&` stands for the login name.
-pub fn full_name(uid: u32) -> Option<String> {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten()?;
-    let gecos = user.gecos.to_string_lossy().into_owned();
-    let name = gecos.split(',').next().unwrap_or("").replace('&', &user.name);
-    (!name.trim().is_empty()).then(|| name.trim().to_owned())
-}
-
 /// The user id that this process acts as.
 pub fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
@@ -141,31 +127,6 @@ pub fn effective_uid() -> u32 {
 
 pub fn is_root() -> bool {
     effective_uid() == 0
-}
-
-/// Becomes the user `uid` for good, with his groups, where we are root and he is another; `gid` is for one whom the
-/// password database does not know.
-///
-/// Errors: those of setgroups(2), setresgid(2) and setresuid(2).
-pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
-    if !is_root() || uid == 0 {
-        return Ok(());
-    }
-    let uid = nix::unistd::Uid::from_raw(uid);
-    let gid = match nix::unistd::User::from_uid(uid)? {
-        Some(user) => {
-            let name = std::ffi::CString::new(user.name)?;
-            nix::unistd::initgroups(&name, user.gid)?;
-            user.gid
-        }
-        None => {
-            let gid = nix::unistd::Gid::from_raw(gid);
-            nix::unistd::setgroups(&[gid])?;
-            gid
-        }
-    };
-    nix::unistd::setresgid(gid, gid, gid)?;
-    Ok(nix::unistd::setresuid(uid, uid, uid)?)
 }
 
 /// From now on files are made for their owner alone (umask 077).

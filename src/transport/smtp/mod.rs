@@ -27,7 +27,7 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,7 @@ use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::child;
+use crate::sys::names;
 use crate::sys::process::{self, host_name};
 use crate::sys::signals::Signals;
 use crate::sys::socket;
@@ -350,7 +351,7 @@ impl Drop for Smtp {
 
 fn dial(to: &str, wait: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::other("the host has no address");
-    for address in to.to_socket_addrs()? {
+    for address in names::addresses(to)? {
         match TcpStream::connect_timeout(&address, wait) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
