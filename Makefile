@@ -12,7 +12,7 @@ CARGO ?= cargo
 
 # The C library is linked in, because loading it is a fifth of the time that queueing one message takes, and all at fixed
 # addresses, because relocating is a fifth of the time that the program takes to start. A program so built loads no NSS
-# module: users and hosts that are in no file and not in DNS are asked of getent(1) (src/sys/names.rs). It needs the archives
+# module: users and hosts that are in no file and not in DNS are asked of getent(1) (src/sys/nss.rs). It needs the archives
 # of glibc 2.34 or later; 'make STATIC=' links it as usual.
 STATIC ?= yes
 ifneq ($(STATIC),)

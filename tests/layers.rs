@@ -81,10 +81,10 @@ fn users_and_hosts_are_looked_up_in_one_place() {
     for (_, file, code) in modules() {
         // What is connected to by name is looked up, too; a port beside it is an address of our own.
         let found: Vec<&str> = look_ups.into_iter().filter(|word| code.contains(word)).collect();
-        assert!(file.starts_with("sys/names") || found.is_empty(), "{file}: {found:?} belongs into src/sys/names.rs");
+        assert!(file.starts_with("sys/nss") || found.is_empty(), "{file}: {found:?} belongs into src/sys/nss.rs");
         let by_name = ["TcpStream::connect(", "UdpSocket", "env::home_dir"];
         let found: Vec<&str> = by_name.into_iter().filter(|word| code.contains(word)).collect();
-        assert!(found.is_empty(), "{file}: {found:?} looks a name up: take sys::names");
+        assert!(found.is_empty(), "{file}: {found:?} looks a name up: take sys::nss");
     }
 }
 

@@ -22,7 +22,7 @@ use crate::spool::corrupt::{Corrupt, Mended};
 use crate::spool::layout::{Spot, State};
 use crate::spool::{Spool, SpoolClaim, SpoolError, SpoolQueue};
 use crate::sys::output::{self, Page, Paper, print, warning};
-use crate::sys::{clock, names};
+use crate::sys::{clock, nss};
 
 /// What all four take.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -441,7 +441,7 @@ impl Act {
 }
 
 fn by(uid: u32) -> String {
-    format!("removed by {}", names::user_name(uid))
+    format!("removed by {}", nss::user_name(uid))
 }
 
 /// The event of a file in corrupt/ that was removed.

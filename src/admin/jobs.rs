@@ -17,7 +17,7 @@ use crate::spool::job::{JobFile, Kind};
 use crate::spool::jobs::{Progress, Standing};
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::{Page, Paper, print, warning};
-use crate::sys::{clock, names};
+use crate::sys::{clock, nss};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -326,7 +326,7 @@ fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> 
         };
         let file = queue.job_file(job, verb.to()).ok().flatten();
         let left = file.and_then(|file| queue.progress(job, verb.to(), &file).ok()).map_or(0, |progress| progress.left);
-        let (at, reason) = (clock::now(), format!("{} by {}", verb.done(), names::user_name(by)));
+        let (at, reason) = (clock::now(), format!("{} by {}", verb.done(), nss::user_name(by)));
         let done = Done { at: at.rfc3339(), queue: queue.name(), job, verdict: verb.done(), left, reason };
         events.note(at, &done);
         let text = format!("{job} {}; {left} are left of it", verb.done());

@@ -15,7 +15,7 @@ use crate::spool::jobs::Standing;
 use crate::spool::layout::State;
 use crate::sys::clock;
 use crate::sys::output::{self, Page, print};
-use crate::sys::{names, process};
+use crate::sys::{nss, process};
 
 /// One queue's state.
 #[derive(Debug, Serialize)]
@@ -155,7 +155,7 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
             page.line(format!("           jobs: {jobs}, and {paused} paused; see 'bulkmailer jobs list'"));
         }
         if let Some(since) = &status.stopped {
-            let by = status.stopped_by.map_or(String::new(), |by| format!(" by {}", names::user_name(by)));
+            let by = status.stopped_by.map_or(String::new(), |by| format!(" by {}", nss::user_name(by)));
             let (since, name) = (since.local(), &status.queue);
             page.line(format!("           stopped{by} since {since}; 'bulkmailer start -Q {name}' lets it go on"));
         }

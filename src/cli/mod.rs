@@ -14,7 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::{ConfigError, Site};
 use crate::model::Exit;
 use crate::sys::output::warning;
-use crate::sys::{named, names, process, signals};
+use crate::sys::{named, nss, process, signals};
 use crate::{admin, intake, runner};
 
 /// Keeps mail safe in a spool, and feeds the MTA through parallel infeeds, launched by cron
@@ -88,7 +88,7 @@ enum Command {
 
 /// The whole program. Whatever goes wrong becomes one line on the standard error and a status of sysexits.h.
 pub fn main() -> ExitCode {
-    if let Err(error) = names::load_no_modules() {
+    if let Err(error) = nss::load_no_modules() {
         warning!("no user and no host can be looked up: {error}");
         return ExitCode::from(Exit::Software.code());
     }
@@ -146,7 +146,7 @@ fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[Os
 /// mail in needs no such thing: root's goes through `drop/` like any other user's.
 fn as_owner(site: Site) -> anyhow::Result<Site> {
     if let Ok(spool) = site.spool.metadata() {
-        names::become_user(spool.uid(), spool.gid())
+        nss::become_user(spool.uid(), spool.gid())
             .with_context(|| format!("cannot become the owner of {}", site.spool.display()))?;
     }
     Ok(site)

@@ -24,7 +24,7 @@ use nix::unistd::{AccessFlags, Uid, eaccess};
 use super::error::Problem;
 use super::load::{self, Origins};
 use super::{Config, ConfigError, Connect, Transport};
-use crate::sys::{named, names};
+use crate::sys::{named, nss};
 
 /// More than this is no configuration.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -108,7 +108,7 @@ impl Environment {
     }
 
     fn home(&self) -> Option<PathBuf> {
-        self.home.clone().or_else(|| names::home(self.uid))
+        self.home.clone().or_else(|| nss::home(self.uid))
     }
 
     /// The plain user's own file, whether it exists or not.

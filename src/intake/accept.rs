@@ -12,7 +12,7 @@ use crate::spool::drop::{DropFolder, Handed};
 use crate::spool::job::{JobFile, PostFile};
 use crate::spool::sorter::Sorted;
 use crate::spool::{Batch, Published, SpoolError, SpoolQueue};
-use crate::sys::{clock, names, process};
+use crate::sys::{clock, nss, process};
 
 /// More `Received` fields than this are a loop (RFC 5321 section 6.3 asks for at least 100 to be let through; a message
 /// that passes us twice on one host has gone astray much earlier).
@@ -279,7 +279,7 @@ impl Letter {
         };
         let envelope = Envelope { id, sender, recipients, origin };
         // The running user did not write what comes over SMTP.
-        let running = || if request.via.is_none() { names::full_name(envelope.origin.uid) } else { None };
+        let running = || if request.via.is_none() { nss::full_name(envelope.origin.uid) } else { None };
         let message_id = request.message_id.as_ref().unwrap_or(&envelope.id);
         if let Some(class) = request.class {
             // Whatever it says of itself.
@@ -353,7 +353,7 @@ fn own_sender(header: &Header, hint: Option<Address>) -> Result<Option<Address>,
 
 /// The submitting user as a sender: the login name, which the MTA completes with its own domain.
 pub fn user() -> Result<Address, Refused> {
-    Ok(names::user_name(process::real_uid()).parse()?)
+    Ok(nss::user_name(process::real_uid()).parse()?)
 }
 
 /// Removes Bcc, and adds what is missing as sendmail does.

@@ -18,7 +18,7 @@ use crate::queue::QueueError;
 use crate::spool::drop::{self, Dropped, Unfit};
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::{self, warning};
-use crate::sys::{clock, fault, names};
+use crate::sys::{clock, fault, nss};
 
 /// So many files that are left are named; the others are counted.
 const NAMED_MAX: usize = 5;
@@ -135,7 +135,7 @@ impl Left {
         self.new += 1;
         if self.lines.len() < NAMED_MAX {
             let name: String = output::name(name).chars().take(100).collect();
-            let who = unfit.uid.map_or(String::new(), |uid| format!(" of {}", names::user_name(uid)));
+            let who = unfit.uid.map_or(String::new(), |uid| format!(" of {}", nss::user_name(uid)));
             self.lines.push(format!("{name}{who}: {}", unfit.why));
         }
     }

@@ -12,7 +12,7 @@ use crate::config::Site;
 use crate::model::EntryId;
 use crate::spool::drop::{DropFolder, Handed};
 use crate::spool::{Batch, Spool, SpoolError, SpoolQueue, batch};
-use crate::sys::{names, process};
+use crate::sys::{nss, process};
 
 /// The way into one queue.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl<'s> Way<'s> {
             None => {
                 // Without a drop folder root hands in as the spool's owner, who could not read root's files.
                 if let Ok(meta) = site.spool.metadata() {
-                    names::become_user(meta.uid(), meta.gid()).map_err(|source| SpoolError::Io {
+                    nss::become_user(meta.uid(), meta.gid()).map_err(|source| SpoolError::Io {
                         doing: "become the owner of",
                         path: site.spool.clone(),
                         source,

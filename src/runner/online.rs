@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::config::Online;
 use crate::model::Exit;
 use crate::sys::child::{self, Finish};
-use crate::sys::names;
+use crate::sys::nss;
 use crate::sys::output::warning;
 use crate::sys::process::Ended;
 use crate::sys::signals::Signals;
@@ -41,7 +41,7 @@ pub fn ask(queue: &str, online: &Online) -> Exit {
 }
 
 fn connects(to: &str) -> bool {
-    let mut addresses = names::addresses(to).into_iter().flatten();
+    let mut addresses = nss::addresses(to).into_iter().flatten();
     addresses.any(|address| TcpStream::connect_timeout(&address, EACH).is_ok())
 }
 

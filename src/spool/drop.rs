@@ -25,7 +25,7 @@ use super::publish::Content;
 use super::{SpoolError, entry};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::durable::Unnamed;
-use crate::sys::{clock, dir, durable, fault, names, process};
+use crate::sys::{clock, dir, durable, fault, nss, process};
 
 /// The folder's name in the spool.
 pub(super) const DROP: &str = "drop";
@@ -263,7 +263,7 @@ pub fn faults(root: &Path) -> io::Result<Vec<String>> {
         found.push(format!("{at} has mode {mode:o}, and other users need {MODE:o}: 'chmod {MODE:o} {at}'"));
     }
     if (drop.st_uid, drop.st_gid) != (spool.uid(), spool.gid()) {
-        let (owner, group) = (names::user_name(spool.uid()), spool.gid());
+        let (owner, group) = (nss::user_name(spool.uid()), spool.gid());
         found.push(format!("{at} is not the spool's owner's: 'chown {owner}:{group} {at}'"));
     }
     if spool.mode() & 0o001 == 0 {

@@ -12,7 +12,7 @@ pub mod durable;
 pub mod fault;
 pub mod lock;
 pub mod named;
-pub mod names;
+pub mod nss;
 pub mod output;
 pub mod process;
 pub mod room;

@@ -42,7 +42,7 @@ use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::child;
-use crate::sys::names;
+use crate::sys::nss;
 use crate::sys::process::{self, host_name};
 use crate::sys::signals::Signals;
 use crate::sys::socket;
@@ -351,7 +351,7 @@ impl Drop for Smtp {
 
 fn dial(to: &str, wait: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::other("the host has no address");
-    for address in names::addresses(to)? {
+    for address in nss::addresses(to)? {
         match TcpStream::connect_timeout(&address, wait) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
