@@ -260,7 +260,17 @@ impl Server {
     }
 
     pub fn log(&self) -> Log {
-        self.shared.log.lock().expect("no session panicked").clone()
+        self.with_log(Log::clone)
+    }
+
+    /// What `look` finds in the log, which may be long.
+    pub fn with_log<T>(&self, look: impl FnOnce(&Log) -> T) -> T {
+        look(&self.shared.log.lock().expect("no session panicked"))
+    }
+
+    /// Sessions that are under way.
+    pub fn open(&self) -> usize {
+        self.shared.open.load(Ordering::Acquire)
     }
 
     pub fn sessions(&self) -> usize {

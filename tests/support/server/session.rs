@@ -85,10 +85,10 @@ impl Session<'_> {
         self.shared.log.lock().expect("no session panicked").hits.push(hit);
     }
 
-    /// The socket stays open, and nothing happens any more until the test is over.
+    /// The socket stays open, and nothing happens any more until the test is over or the client is seen to be gone.
     fn stall(&self) {
         for _ in 0..3_000 {
-            if self.shared.stop.load(Ordering::Acquire) || self.stream.socket().is_none() {
+            if self.shared.stop.load(Ordering::Acquire) || self.stream.is_left() {
                 break;
             }
             std::thread::park_timeout(Duration::from_millis(20));

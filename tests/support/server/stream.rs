@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::{Cut, How, Mark};
@@ -200,7 +201,11 @@ impl Stream {
         self.cut(false).map_or(Ok(()), |how| Err(Over::Cut(how)))
     }
 
-    pub fn socket(&self) -> Option<&Raw> {
-        self.pipe.raw()
+    /// Whether nobody is at the other end; a TCP socket does not tell.
+    pub fn is_left(&self) -> bool {
+        let Some(raw) = self.pipe.raw() else { return true };
+        let mut fds = [PollFd::new(raw.as_fd(), PollFlags::empty())];
+        let polled = poll(&mut fds, PollTimeout::ZERO);
+        polled.is_ok() && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
     }
 }
