@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::GROUP;
+use crate::sink::{Sink, Taken};
 use crate::support::Site;
 
 /// What is known of one submission.
@@ -20,8 +21,8 @@ pub enum Word {
 /// One submission. Each recipient's address belongs to it alone, so an address says all.
 pub struct Submission {
     pub word: Word,
-    /// Somebody can be told of a failure.
-    pub has_sender: bool,
+    /// Who is told of a failure; "<>" is nobody.
+    pub sender: String,
     pub recipients: Vec<String>,
 }
 
@@ -30,44 +31,61 @@ pub struct Account {
     pub submissions: Vec<Submission>,
     /// Bounces, by whom they are on.
     pub reports: HashMap<String, Word>,
+    /// Recipients that failed, and that a person had tried again.
+    pub requeued: HashSet<String>,
     /// Workers that were killed: each may have had one group in hand.
     pub killed: u32,
     /// What was done, by kind.
     pub done: BTreeMap<&'static str, u32>,
 }
 
-/// What the sink was handed: the numbers of the log's lines in which an address came.
-struct Handed(HashMap<String, Vec<usize>>);
+/// What the sink took: for each address the hand-overs that it came in, by their places in `taken`.
+struct Handed<'t> {
+    taken: &'t [Taken],
+    places: HashMap<&'t str, Vec<usize>>,
+}
 
-impl Handed {
-    fn read(site: &Site, log: &str, most: usize) -> Handed {
-        let log = std::fs::read_to_string(site.path(log)).unwrap_or_default();
-        let mut found: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, line) in log.lines().enumerate() {
-            let words: Vec<&str> = line.split(' ').collect();
-            assert_eq!(words[2], "whole", "a message was cut: {line}");
-            assert!(words.len() - 3 <= most, "too many at once: {line}");
-            for address in &words[3..] {
-                found.entry((*address).to_owned()).or_default().push(at);
+impl<'t> Handed<'t> {
+    /// Of mail or of notices.
+    fn of(taken: &'t [Taken], notices: bool) -> Handed<'t> {
+        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, one) in taken.iter().enumerate().filter(|(_, one)| one.notice == notices) {
+            assert!(one.whole, "a message was cut: {one:?}");
+            assert!(notices || one.recipients.len() <= GROUP, "too many at once: {one:?}");
+            for address in &one.recipients {
+                places.entry(address).or_default().push(at);
             }
         }
-        Handed(found)
+        Handed { taken, places }
     }
 
     fn has(&self, address: &str) -> bool {
-        self.0.contains_key(address)
+        self.places.contains_key(address)
     }
 
-    /// The hand-overs that were repeated, wholly or in part, once for each time.
-    fn repeated(&self) -> HashSet<usize> {
-        self.0.values().flat_map(|lines| &lines[..lines.len() - 1]).copied().collect()
+    /// Whether one of the hand-overs was answered.
+    fn was_answered(&self, address: &str) -> bool {
+        self.places.get(address).is_some_and(|places| places.iter().any(|&at| self.taken[at].answered))
+    }
+
+    /// The hand-overs that were repeated for somebody of `whom`, wholly or in part, once for each time.
+    fn repeated(&self, whom: impl Fn(&str) -> bool) -> HashSet<usize> {
+        let whom = self.places.iter().filter(|(address, _)| whom(address));
+        whom.flat_map(|(_, places)| &places[..places.len() - 1]).copied().collect()
     }
 }
 
 impl Account {
-    /// What must hold at the end; what was done, in a line. With `repeats`, a killed worker's hand-over may come again.
-    pub fn judge(&self, site: &Site, repeats: bool) -> String {
-        let (handed, told) = (Handed::read(site, "log", GROUP), Handed::read(site, "log.notices", usize::MAX));
+    pub fn note(&mut self, word: Word, sender: &str, recipients: Vec<String>) {
+        self.submissions.push(Submission { word, sender: sender.to_owned(), recipients });
+    }
+
+    /// What must hold at the end; what was done, in a line. With `repeats`, a hand-over whose answer was lost may come again,
+    /// and fail then: a killed worker's, and one that the sink did not answer.
+    pub fn judge(&self, site: &Site, sink: &Sink, repeats: bool) -> String {
+        let taken = sink.taken(site);
+        let (handed, told) = (Handed::of(&taken, false), Handed::of(&taken, true));
+        assert!(sink.misdeeds().is_empty(), "{:?}", sink.misdeeds());
         let mut states: HashMap<String, HashSet<String>> = HashMap::new();
         for row in site.list() {
             let of_state = states.entry(row["state"].as_str().expect("a state").to_owned()).or_default();
@@ -79,15 +97,23 @@ impl Account {
         let is = |state: &str, recipient: &str| states.get(state).is_some_and(|all| all.contains(recipient));
         let mut count: BTreeMap<&str, u32> = BTreeMap::new();
         let mut promised = HashSet::new();
-        for Submission { word, has_sender, recipients } in &self.submissions {
+        // Delivered for all that the sink knows, and failed as well.
+        let mut both = Vec::new();
+        let mut refused = HashMap::new();
+        for Submission { word, sender, recipients } in &self.submissions {
             let mut lost = Vec::new();
+            let refused = *refused.entry(sender).or_insert_with(|| sink.has_refused(sender));
             for recipient in recipients {
                 let (delivered, failed) = (handed.has(recipient), is("failed", recipient));
-                assert!(!failed || recipient.starts_with('f'), "only f fails: {recipient}");
-                assert!(!(delivered && failed), "delivered and failed: {recipient}");
                 let noticed = told.has(recipient) || held.contains(&format!("; {recipient}"));
-                assert!(!failed || noticed == *has_sender, "failed, and told to nobody: {recipient}");
-                assert!(!delivered || !noticed, "delivered, and told to be failed: {recipient}");
+                let again = self.requeued.contains(recipient);
+                let may_fail = recipient.starts_with('f') || refused;
+                assert!(may_fail || !(failed || noticed), "{recipient} failed: it was from {sender}");
+                assert!(!failed || noticed == (sender != "<>"), "failed, and told to nobody: {recipient}");
+                if delivered && (failed || (noticed && !again)) {
+                    assert!(repeats, "delivered and failed: {recipient}");
+                    both.extend(handed.was_answered(recipient).then_some(recipient));
+                }
                 let state = match (delivered, failed, is("hold", recipient)) {
                     (true, _, _) => "delivered",
                     (_, true, _) => "failed",
@@ -114,13 +140,17 @@ impl Account {
             }
             promised.extend(recipients.iter().map(String::as_str));
         }
-        let strangers: Vec<_> = handed.0.keys().filter(|address| !promised.contains(address.as_str())).collect();
+        let strangers: Vec<_> = handed.places.keys().filter(|address| !promised.contains(*address)).collect();
         assert!(strangers.is_empty(), "nobody wrote to them: {strangers:?}");
-        let (again, told_again) = (handed.repeated(), told.repeated());
-        let repeated = again.len() + told_again.len();
+        let again = handed.repeated(|_| true);
+        let told_again = told.repeated(|address| !self.requeued.contains(address));
+        let all: Vec<&Taken> = again.union(&told_again).map(|&at| &taken[at]).collect();
+        let repeated = all.len();
+        // Whoever got no answer does it again, and else only one that is killed.
+        let unanswered = all.iter().filter(|one| !one.answered).count();
         assert!(
-            repeated <= if repeats { self.killed as usize } else { 0 },
-            "{} workers were killed, and repeated were lines {again:?} of the sink's log, {told_again:?} of its notices",
+            if repeats { repeated - unanswered + both.len() <= self.killed as usize } else { repeated == 0 },
+            "{} workers were killed, {unanswered} unanswered; delivered and failed: {both:?}; repeated: {all:?}",
             self.killed,
         );
         assert_eq!(events(site).matches("given up").count(), 0, "nothing waited for that long");
@@ -141,7 +171,8 @@ impl Account {
         let held = site.list().iter().filter(|row| row["state"] == "hold" && row["queue"] == "bounce").count();
         assert!(missing.len() <= held, "accepted and not recorded: {missing:?}");
         format!(
-            "recipients {count:?}, {} bounces recorded, {} workers killed, {repeated} hand-overs repeated; done {:?}",
+            "recipients {count:?}, {} bounces recorded, {} workers killed, {repeated} hand-overs repeated, {unanswered} of them \
+             unanswered; done {:?}",
             recorded.len(),
             self.killed,
             self.done

@@ -1,4 +1,4 @@
-//! What may happen, and how often.
+//! What users, cron and the admin do, and how often.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::account::{Submission, Word};
+use crate::account::Word;
+use crate::sink::SENDERS;
 use crate::support::{self, Site, message};
 use crate::{Lane, OnCrash};
 
 /// One thing to do: its name, its share of all that is done, and how.
 pub type Action = (&'static str, usize, fn(&mut Lane<'_>));
 
-/// What users, cron and the admin do.
 pub const TRAFFIC: &[Action] = &[
     ("submits", 6, |lane| lane.submit_one()),
     ("submits to several", 4, |lane| lane.submit_several()),
@@ -36,32 +36,18 @@ pub const TRAFFIC: &[Action] = &[
     ("holds", 1, |lane| lane.hold()),
     ("releases", 2, |lane| lane.release()),
     ("removes", 2, |lane| lane.remove()),
+    ("requeues", 2, |lane| lane.requeue()),
     ("looks", 1, |lane| lane.look()),
 ];
 
-/// What happens to a host.
-pub const TROUBLE: &[Action] = &[
-    ("weathers", 6, |lane| lane.weather()),
-    ("clock jumps", 3, |lane| lane.jump()),
-    ("full disks", 2, |lane| lane.fill()),
-    ("stops", 2, |lane| lane.stop()),
-    ("quiet times", 4, |lane| lane.quiet()),
-];
-
-/// Fine and foul, down, refusing everything, perhaps down, dying, slow.
-const WEATHERS: [&str; 11] =
-    ["fine", "fine", "fine", "foul", "foul", "foul", "exit=127", "exit=75", "mute=75", "signal=9", "wait=30"];
 /// A run, whatever weather it has.
 const RUN: [i32; 4] = [0, 70, 74, 75];
 /// A command of a person's: done, not there, refused by a full disk, in somebody's hand.
-const PERSON: [i32; 4] = [0, 1, 74, 75];
-const HOUR: i64 = 3_600;
-const JUMPS: [i64; 6] = [0, 0, HOUR, -HOUR, 365 * 24 * HOUR, -365 * 24 * HOUR];
+pub const PERSON: [i32; 4] = [0, 1, 74, 75];
 const DOMAINS: [&str; 3] = ["example.net", "example.org", "mail.example.com"];
-const SENDERS: [&str; 4] = ["sender@example.org", "list-owner@example.org", "<>", "jörg@example.org"];
 
 impl Lane<'_> {
-    fn tell(&self, text: &str) {
+    pub fn tell(&self, text: &str) {
         self.soak.tell(&self.name, text);
     }
 
@@ -88,7 +74,7 @@ impl Lane<'_> {
     }
 
     /// Runs it to its end.
-    fn done(&self, args: &[&str], fine: &[i32]) -> Output {
+    pub fn done(&self, args: &[&str], fine: &[i32]) -> Output {
         let output = self.command(args).output().expect("it starts");
         let code = self.judge(&args.join(" "), &output, fine);
         assert!(code.is_some(), "{args:?}: {output:?}");
@@ -108,8 +94,7 @@ impl Lane<'_> {
     }
 
     fn note(&self, word: Word, sender: &str, recipients: Vec<String>) {
-        let submission = Submission { word, has_sender: sender != "<>", recipients };
-        self.soak.account.lock().expect("no panic").submissions.push(submission);
+        self.soak.account.lock().expect("no panic").note(word, sender, recipients);
     }
 
     /// Submits; with `mercy`, it is killed after so many microseconds at most. What it said, too.
@@ -135,7 +120,7 @@ impl Lane<'_> {
 
     fn submit_to(&mut self, count: u64, mercy: Option<u64>) {
         let (n, recipients) = self.letter(count);
-        let sender = *self.random.of(&SENDERS);
+        let sender = *self.random.of(self.soak.sink.senders());
         let args = [vec!["submit", "-f", sender, "--"], recipients.iter().map(String::as_str).collect()].concat();
         let (word, _) = self.submit(&args, &message(n), &recipients, mercy);
         self.note(word, sender, recipients);
@@ -162,14 +147,14 @@ impl Lane<'_> {
             all.extend(recipients);
         }
         let (word, _) = self.submit(&["submit", "--mbox", "-"], &text, &all, mercy);
-        self.note(word, "the mbox's", all);
+        self.note(word, SENDERS[0], all);
     }
 
     fn submit_as_sendmail(&mut self, mercy: Option<u64>) {
         let count = 1 + self.random.below(4);
         let (n, recipients) = self.letter(count);
         let text = format!("To: {}\n{}.\nthis is not read\n", recipients.join(",\n "), message(n));
-        let sender = *self.random.of(&SENDERS);
+        let sender = *self.random.of(self.soak.sink.senders());
         let (word, _) = self.submit(&["sendmail", "-t", "-v", "-f", sender], &text, &recipients, mercy);
         self.note(word, sender, recipients);
     }
@@ -308,6 +293,21 @@ impl Lane<'_> {
         self.note(word, SENDERS[0], recipients);
     }
 
+    /// Has something that failed tried again. Its sender is told again if it fails again.
+    fn requeue(&mut self) {
+        let listed = self.done(&["list", "--json", "--state", "failed"], &[0]);
+        let listed = String::from_utf8(listed.stdout).expect("text");
+        let rows: Vec<&str> = listed.lines().collect();
+        if rows.is_empty() {
+            return;
+        }
+        let row: serde_json::Value = serde_json::from_str(self.random.of::<&str>(&rows)).expect("JSON");
+        let whom = row["recipients"].as_array().expect("a list").iter();
+        let whom: Vec<String> = whom.map(|recipient| recipient.as_str().expect("text").to_owned()).collect();
+        self.soak.account.lock().expect("no panic").requeued.extend(whom);
+        self.done(&["requeue", row["id"].as_str().expect("an id")], &PERSON);
+    }
+
     fn run(&mut self) {
         self.done(&["run"], &RUN);
     }
@@ -368,58 +368,6 @@ impl Lane<'_> {
         self.judge("check", &output, &[0]);
         self.done(&["list", "--json"], &[0]);
         self.done(&["status", "--json"], &[0, 1]);
-    }
-
-    fn weather(&mut self) {
-        let word = *self.random.of(&WEATHERS);
-        self.tell(&format!("the sink is {word}"));
-        self.soak.weather(word);
-        self.random.pause(1_500_000);
-    }
-
-    fn jump(&mut self) {
-        let seconds = *self.random.of(&JUMPS);
-        self.tell(&format!("the clock is {seconds} s ahead"));
-        self.soak.clock.set(seconds);
-        self.random.pause(1_000_000);
-    }
-
-    /// The red button: when it says so, nothing more is handed over.
-    fn stop(&mut self) {
-        let output = self.done(&["stop", "-Q", "outbound"], &PERSON);
-        if output.status.success() {
-            // What a killed worker had in hand has its sink still.
-            support::wait_until("no sink is left", || self.soak.site.busy() == 0);
-            let handed = || std::fs::metadata(self.soak.site.path("log")).map_or(0, |log| log.len());
-            let before = handed();
-            let waited = self.random.pause(500_000);
-            assert_eq!(handed(), before, "it was stopped for {waited} µs");
-        }
-        support::wait_until("it is started", || self.done(&["start"], &PERSON).status.success());
-    }
-
-    /// Takes all space but a little, for a while.
-    fn fill(&mut self) {
-        if !self.soak.small {
-            return self.quiet();
-        }
-        let path = self.soak.site.path("disk/ballast");
-        let mut file = std::fs::File::create(&path).expect("a file");
-        while file.write_all(&[0; 1 << 16]).is_ok() {}
-        while file.write_all(&[0; 1 << 12]).is_ok() {}
-        let back = self.random.below(24) * 4_096;
-        let len = file.metadata().expect("it is open").len();
-        file.set_len(len.saturating_sub(back)).expect("shorter");
-        self.tell(&format!("the disk is full but for {back} bytes"));
-        self.random.pause(1_000_000);
-        std::fs::remove_file(&path).expect("removed");
-        self.tell("the disk has room again");
-    }
-
-    fn quiet(&mut self) {
-        self.soak.weather("fine");
-        self.tell("the sink is fine");
-        self.random.pause(1_000_000);
     }
 }
 

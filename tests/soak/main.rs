@@ -1,31 +1,37 @@
-//! Everything at once for as long as one likes: submits, posts, runs, flushes, holds, removes, the red button, kills, a sink in
-//! all weathers, a clock that jumps, a disk that fills up; and at the end an account of every recipient that was accepted:
-//! delivered, failed with a notice, or held. Lost are none, and a kill repeats at most one hand-over; with an odd seed
-//! `on_crash` is "hold", and it repeats none. Two seeds in four have bounces in the place of a disk that fills up, since SQLite
-//! does not find a file on that: the ledger has each once.
+//! Everything at once for as long as one likes: submits, posts, runs, flushes, holds, removes, requeues, the red button, kills,
+//! a sink in all weathers, a host that is offline, a clock that jumps, a disk that fills up; and at the end an account of every
+//! recipient that was accepted: delivered, failed with a notice, or held. Lost are none, and a kill repeats at most one
+//! hand-over; with an odd seed `on_crash` is "hold", and it repeats none. Two seeds in four have bounces in the place of a disk
+//! that fills up, since SQLite does not find a file on that: the ledger has each once. Four seeds in eight hand over by SMTP, to
+//! a server that refuses some senders and has bad hours: nobody's mail fails but theirs.
 //!
 //! `SOAK_SECONDS` (by default 10) and `SOAK_SEED` choose how long and what; a failure prints its seed and what was done,
 //! and copies its files to the folder `SOAK_KEEP`, if that is set.
 //! What chance does is repeated by a seed, when it does it is not. New things to do go into [`actions::TRAFFIC`] or
-//! [`actions::TROUBLE`].
+//! [`trouble::TROUBLE`].
 
 mod account;
 mod actions;
 #[path = "../support/hosts.rs"]
 mod hosts;
+#[path = "../support/server/mod.rs"]
+mod server;
+mod sink;
 #[path = "../support/mod.rs"]
 mod support;
+mod trouble;
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use account::Account;
+use account::{Account, Word};
 use hosts::Mounts;
+use sink::Sink;
 use support::clock::Clock;
 use support::random::{Random, number_from};
-use support::{Site, crash};
+use support::{Site, crash, message};
 
 /// Lanes of traffic beside the one of trouble.
 const LANES: u64 = 4;
@@ -33,6 +39,8 @@ const LANES: u64 = 4;
 const GROUP: usize = 2;
 /// What is said of the last things that were done.
 const TOLD: usize = 300;
+/// Messages that show, each time, that the sink takes mail again.
+const PROOFS: u32 = 5;
 
 /// The queue's table: it retries soon, and nothing can have waited long enough to expire or to be forgotten, whatever the
 /// clock says.
@@ -41,6 +49,22 @@ const QUEUE: &str = "workers = 4\nmax_recipients = 2\njob_recipients = 5\nfailed
 /// Each sender hears of each failure, and each report is kept.
 const OTHERS: &str = "[notices]\nper_hour = 100000\n[bounces]\nkeep = \"36500d\"\n\
                       [queue.bounce]\ntransport = \"sink\"\nworkers = 2";
+
+/// What the seed chooses for good.
+#[derive(Clone, Copy)]
+struct Rules {
+    on_crash: OnCrash,
+    smtp: bool,
+    /// The server takes content by BDAT.
+    chunking: bool,
+}
+
+impl Rules {
+    fn of(seed: u64) -> Rules {
+        let on_crash = if seed.is_multiple_of(2) { OnCrash::Resend } else { OnCrash::Hold };
+        Rules { on_crash, smtp: seed % 8 >= 4, chunking: seed % 16 >= 8 }
+    }
+}
 
 /// What becomes of an outcome that a crash leaves unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +84,8 @@ impl OnCrash {
 
 /// What all lanes share.
 struct Soak {
+    /// It ends before its site does.
+    sink: Sink,
     site: Site,
     clock: Clock,
     /// The spool is on a disk that can be filled.
@@ -81,9 +107,23 @@ struct Lane<'s> {
 
 impl Soak {
     /// `disk` is where the spool's file system comes from; without one it is a plain folder.
-    fn new(disk: Option<&mut Mounts>, on_crash: OnCrash) -> Soak {
+    fn new(disk: Option<&mut Mounts>, rules: Rules) -> Soak {
         let site = Site { dir: tempfile::tempdir().expect("a temporary folder") };
-        site.set_sink("weather", &format!("{QUEUE}\n{}\n{OTHERS}", on_crash.key()), "5s");
+        let Rules { on_crash, smtp, chunking } = rules;
+        let more: &[&str] = if chunking { &["CHUNKING"] } else { &[] };
+        let sink = if smtp { Sink::server(&site, more) } else { Sink::Command };
+        let online = site.path("online");
+        std::fs::write(&online, "#!/bin/sh\n! [ -e \"$0.no\" ]\n").expect("written");
+        std::fs::set_permissions(&online, PermissionsExt::from_mode(0o755)).expect("a mode");
+        let online = format!("[online]\ncheck = [{:?}]\n", online.display().to_string());
+        let (queue, timeout) = (format!("{QUEUE}\n{}\n{OTHERS}\n{online}", on_crash.key()), "5s");
+        match sink.table() {
+            None => site.set_sink("weather", &queue, timeout),
+            Some(table) => site.configure(&format!(
+                "[limits]\nmin_free = 0\n[queue.outbound]\ntransport = \"sink\"\n{queue}\n[transport.sink]\n\
+                 timeout = \"{timeout}\"\n{table}\n"
+            )),
+        }
         let small = disk.is_some();
         if let Some(mounts) = disk {
             mounts.tmpfs(&site.path("disk"), "size=400m");
@@ -92,6 +132,7 @@ impl Soak {
         }
         let clock = Clock::new(&site);
         let soak = Soak {
+            sink,
             site,
             clock,
             small,
@@ -108,10 +149,14 @@ impl Soak {
 
     /// What the sink does from now on.
     fn weather(&self, word: &str) {
-        let new = self.site.path(&format!("weather.{:?}", std::thread::current().id()));
-        std::fs::write(&new, word)
-            .and_then(|()| std::fs::rename(&new, self.site.path("log.weather")))
-            .expect("written");
+        self.sink.set(&self.site, word);
+    }
+
+    /// From now on this host is online or not.
+    fn online(&self, yes: bool) {
+        let no = self.site.path("online.no");
+        // It may be so already.
+        let _ = if yes { std::fs::remove_file(no) } else { std::fs::write(no, "") };
     }
 
     fn tell(&self, lane: &str, text: &str) {
@@ -124,7 +169,7 @@ impl Soak {
         std::thread::scope(|scope| {
             for lane in 0..=LANES {
                 let (table, name) = match lane {
-                    0 => (actions::TROUBLE, "trouble".to_owned()),
+                    0 => (trouble::TROUBLE, "trouble".to_owned()),
                     n => (actions::TRAFFIC, format!("lane {n}")),
                 };
                 let random = Random(seed.wrapping_mul(31).wrapping_add(lane));
@@ -155,13 +200,29 @@ impl Soak {
 
     fn make_good(&self) {
         self.clock.set(0);
+        self.online(true);
         self.weather("fine");
+    }
+
+    /// Queues mail that nobody refuses. A sink that takes it is not down, so that what it refuses beside it is refused for
+    /// what it is.
+    fn prove(&self) {
+        let (mut text, mut all) = (String::new(), Vec::new());
+        for _ in 0..PROOFS {
+            let n = self.next.fetch_add(1, Ordering::Relaxed);
+            let recipient = format!("o{n}x0@example.net");
+            text.push_str(&format!("From {} Tue\nTo: {recipient}\n{}\n", sink::SENDERS[0], message(n)));
+            all.push(recipient);
+        }
+        let output = self.site.feed(&["submit", "-q", "--mbox", "-"], text.as_bytes());
+        assert!(output.status.success(), "{output:?}");
+        self.account.lock().expect("no panic").note(Word::Accepted, sink::SENDERS[0], all);
     }
 
     /// Makes everything good again, and flushes until nothing waits.
     fn heal(&self) {
         self.make_good();
-        support::wait_until("what was in hand has ended", || self.site.busy() == 0);
+        support::wait_until("what was in hand has ended", || self.sink.busy(&self.site) == 0);
         crash::wait_for_the_lock(&self.site);
         self.site.ok(&["start"]);
         if self.on_crash == OnCrash::Resend {
@@ -172,7 +233,13 @@ impl Soak {
             self.site.ok(&["jobs", "resume", &job]);
         }
         support::wait_until("nothing waits", || {
-            self.site.ok(&["flush", "-q"]);
+            if let Sink::Server(_) = self.sink {
+                self.prove();
+            }
+            let flushed = self.site.try_run(&["flush", "-q"]);
+            // While some senders are refused, and nobody else's mail is at hand, a sink may seem to be down.
+            let fine: &[i32] = if let Sink::Server(_) = self.sink { &[0, 75] } else { &[0] };
+            assert!(flushed.status.code().is_some_and(|code| fine.contains(&code)), "{flushed:?}");
             // Mail that is for a time by a clock that was ahead; nobody is left to whom a flush that chooses leads.
             self.site.try_run(&["flush", "-q", "--recipient", "*@*"]);
             self.site.ids("ready").is_empty()
@@ -221,12 +288,13 @@ fn every_recipient_is_accounted_for() {
     let seed = number_from("SOAK_SEED", u64::from(std::process::id()));
     let _said = Seed(seed, seconds);
     let mut mounts = if seed % 4 < 2 { Mounts::new() } else { None };
-    let on_crash = if seed.is_multiple_of(2) { OnCrash::Resend } else { OnCrash::Hold };
-    let soak = Soak::new(mounts.as_mut(), on_crash);
+    let rules = Rules::of(seed);
+    let soak = Soak::new(mounts.as_mut(), rules);
     soak.play(seed, Duration::from_secs(seconds));
     soak.heal();
     let account = soak.account.lock().expect("no panic");
-    let judged = account.judge(&soak.site, on_crash == OnCrash::Resend);
-    println!("SOAK_SEED={seed}, {seconds} s, {}: {judged}", on_crash.key());
+    let judged = account.judge(&soak.site, &soak.sink, rules.on_crash == OnCrash::Resend);
+    let by = if rules.smtp { "smtp" } else { "pipe" };
+    println!("SOAK_SEED={seed}, {seconds} s, {by}, {}: {judged}", rules.on_crash.key());
     soak.site.assert_clean();
 }
