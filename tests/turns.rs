@@ -1,7 +1,10 @@
 //! Who comes when: a single mail does not wait behind a list post of the same queue, not even behind one entry of it.
 
+#[path = "support/server/mod.rs"]
+mod server;
 mod support;
 
+use server::{At, Kind, Script, Server, say, site_of};
 use support::Site;
 use support::crash::Trap;
 
@@ -94,5 +97,30 @@ fn one_that_is_killed_between_two_groups_repeats_nothing() {
         let found = site.deliveries();
         assert!(found.len() == 5 && found.values().all(|&times| times == 1), "{point}: {found:?}");
         site.assert_clean();
+    }
+}
+
+/// The single mail that was looked at ahead may meet a server that takes nobody's mail any more, and the run may end there.
+#[test]
+fn a_post_that_is_done_is_settled_before_a_single_mail_has_its_turn() {
+    let refuse = |line: &str, reply: &str| if line.contains("<sender@") { say(reply) } else { server::Act::Go };
+    for reply in ["451 4.3.0 later", "530 5.7.0 log in"] {
+        let script = Script::steps(move |step| match step.at {
+            At::Mail => refuse(step.line, reply),
+            _ => server::Act::Go,
+        });
+        let server = Server::tcp(Kind::smtp(&["PIPELINING"]), script);
+        let site = site_of(&server, "", "");
+        let list = site.path("list");
+        std::fs::write(&list, "a@x.example\n").expect("written");
+        let list = list.to_str().expect("a path");
+        site.feed(&["submit", "-f", "l@example.org", "--recipients", list], support::message(1).as_bytes());
+        site.submit(2, &["s@y.example"]);
+        for _ in 0..3 {
+            server::ends(&site, &["run"]);
+        }
+        let taken = server.with_log(|log| log.taken.len());
+        assert_eq!((taken, order(&site).as_str()), (1, "p"), "{reply}");
+        assert_eq!(site.ids("ready").len(), 1, "{reply}");
     }
 }

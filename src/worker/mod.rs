@@ -315,8 +315,11 @@ impl<Q: Queue> Worker<'_, Q> {
             let group = self.hand_over(&mut claim, group, &rest, &mut attempt, transport);
             self.end_session(transport);
             match group {
+                // An entry of which nothing is left is settled first: put back, it would be forgotten in a doubt or at the end.
                 Group::Answered => {
-                    if let Some(single) = self.single_between(&claim, &rest, transport.shares_verdicts()) {
+                    if !rest.is_empty()
+                        && let Some(single) = self.single_between(&claim, &rest, transport.shares_verdicts())
+                    {
                         self.ahead = Some(Hand { claim, attempt, rest });
                         return self.go_on(single, transport);
                     }
