@@ -3,7 +3,7 @@
 # make rig     the sendmail of each MTA that Debian packages; WHAT="exim dma" for some; part of make test
 # make soak    half an hour of everything at random, and an account of every recipient at the end (tests/soak.rs)
 # make fuzz    the parsers, each for ten minutes (fuzz/; needs a nightly toolchain and cargo-fuzz)
-# make bench   ratios to what this machine can do (see tests/bench/ratios.rs)
+# make bench   ratios to what this machine can do (see tests/bench/ratios.rs); AGAINST=REV: to another commit's program
 # make         build; then, as root: make install
 
 PREFIX ?= /usr/local
@@ -60,8 +60,11 @@ fuzz:
 			-max_total_time=$(TIME) -max_len=4096 -verbosity=0 -print_final_stats=1; \
 	done
 
+# The other program is built first, so that a name that is none is known at once.
 bench:
-	WHAT="$(WHAT)" QUICK="$(QUICK)" DISK="$(DISK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked $(flags) --bench ratios
+	@set -e; other=; \
+	[ -z "$(AGAINST)" ] || other=$$(CARGO="$(CARGO)" tests/bench/other "$(AGAINST)" "$(abspath $(target))" $(flags)); \
+	AGAINST="$$other" WHAT="$(WHAT)" QUICK="$(QUICK)" DISK="$(DISK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked $(flags) --bench ratios
 
 lint:
 	$(CARGO) fmt --check

@@ -1,4 +1,5 @@
-//! What contrib has is in order: scripts, units, the laptop's configuration; and msmtpq's arguments are understood.
+//! What contrib has is in order: scripts, units, the laptop's configuration; and msmtpq's arguments are understood. The tests'
+//! own scripts are, too.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,9 @@ fn contrib(inside: &str) -> PathBuf {
 
 #[test]
 fn the_scripts_are_in_order() {
-    let scripts = ["network/bulkmailer", "laptop/msmtpq", "lists/mlmmj"].map(contrib);
+    let contrib = ["network/bulkmailer", "laptop/msmtpq", "lists/mlmmj"].map(contrib);
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let scripts = [&contrib[..], &["setup", "bench/other"].map(|name| tests.join(name))].concat();
     for script in &scripts {
         assert_eq!(script.metadata().expect("a script").permissions().mode() & 0o111, 0o111, "{}", script.display());
     }

@@ -15,7 +15,8 @@ use bulkmailer::sys::clock;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use super::rows::{Site, rate};
+use super::program::{Outcome, Program, cost_of, done};
+use super::site::Site;
 use super::smtp;
 use super::tools::{Tools, median, memory_of, time_of};
 
@@ -62,7 +63,7 @@ fn fill(ledger: &mut Ledger, count: u32) {
 }
 
 /// Puts `count` reports on the `first` address and those after it into the bounce queue.
-fn submit_bounces(site: &Site, dir: &Path, first: u32, count: u32) {
+fn submit_bounces(site: &Site<'_>, dir: &Path, first: u32, count: u32) -> Result<(), String> {
     let path = dir.join("box");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
     for n in first..first + count {
@@ -70,24 +71,40 @@ fn submit_bounces(site: &Site, dir: &Path, first: u32, count: u32) {
     }
     file.flush().expect("written");
     let mbox = path.to_str().expect("a path");
-    time_of(&mut site.command(&["submit", "-q", "--queue", "bounce", "-f", "", "--mbox", mbox, "news@example.org"]));
+    let submit = ["submit", "-q", "--queue", "bounce", "-f", "", "--mbox", mbox, "news@example.org"];
+    done(&mut site.command(&submit)).map(drop)
+}
+
+/// A site that reads bounces; what is none goes into a Maildir.
+fn reader<'d>(program: &'d Program, dir: &'d Path) -> Site<'d> {
+    let table = "workers = 2\n[queue.bounce]\ntransport = \"t\"\nworkers = 2\n";
+    Site::through(program, dir, &format!("kind = \"maildir\"\npath = {:?}\n", dir.join("unread")), table)
+}
+
+/// Reads and records the reports on the `first` address and those after it.
+fn read(site: &Site<'_>, dir: &Path, first: u32, count: u32) -> Outcome {
+    submit_bounces(site, dir, first, count)?;
+    cost_of(&mut site.measured(&["run", "--queue", "bounce"]), count)
+}
+
+/// Reads and records reports, with a ledger that knows nobody yet.
+pub fn read_first(tools: &Tools, program: &Program, count: u32) -> Outcome {
+    let dir = tools.place(false);
+    let site = reader(program, dir.path());
+    // This makes the ledger.
+    done(&mut site.command(&["suppress", "add", "nobody@example.org"]))?;
+    read(&site, dir.path(), 0, count)
 }
 
 pub fn bounces(tools: &Tools) {
     let (known, count) = (tools.scale(1_000_000), tools.scale(20_000));
     let dir = tools.place(false);
-    let table = "workers = 2\n[queue.bounce]\ntransport = \"t\"\nworkers = 2\n";
-    let site =
-        Site::through(dir.path(), &format!("kind = \"maildir\"\npath = {:?}\n", dir.path().join("unread")), table);
+    let site = reader(&tools.ours, dir.path());
     Spool::create(&site.spool()).expect("a spool");
     let mut ledger = Ledger::open(&site.spool()).expect("a ledger");
     fill(&mut ledger, known);
-    let mut rates = Vec::new();
-    for round in 0..3 {
-        submit_bounces(&site, dir.path(), known / 2 + round * count, count);
-        let took = time_of(&mut site.command(&["run", "--queue", "bounce"]));
-        rates.push(rate(count, took));
-    }
+    let round = |n: u32| read(&site, dir.path(), known / 2 + n * count, count).expect("read").rate();
+    let rates = (0..3).map(round).collect();
     let (accounts, _) = ledger.size().expect("counted");
     println!(
         "{:<44} {:.0} bounces/s, the ledger knows {accounts} addresses",
@@ -182,7 +199,7 @@ impl Drain {
         let others = used() - before;
         assert!(ours.wait().expect("it ends").success());
         let share = |seconds: f64| seconds / (took.as_secs_f64() * cores() as f64);
-        Drain { rate: rate(recipients, took), others: share(others), kernel: share(kernel) }
+        Drain { rate: f64::from(recipients) / took.as_secs_f64(), others: share(others), kernel: share(kernel) }
     }
 
     /// By how much of its rate it fell, and how much more that is than the others used: their processes alone, and with what
@@ -247,7 +264,8 @@ impl Round {
         let table = "max_recipients = 1\n[queue.bounce]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n\
                      [queue.inbound]\ntransport = \"m\"\nworkers = 2\nlinger = \"1h\"\n";
         let more = format!("[transport.m]\nkind = \"maildir\"\npath = {:?}\n", dir.path().join("in"));
-        let site = Site::through(dir.path(), &format!("kind = \"smtp\"\nconnect = {connect:?}\n{more}"), table);
+        let transport = format!("kind = \"smtp\"\nconnect = {connect:?}\n{more}");
+        let site = Site::through(&tools.ours, dir.path(), &transport, table);
         let message = dir.path().join("message");
         std::fs::write(&message, format!("Subject: x\n\n{}", "x".repeat(2_000))).expect("written");
         let list = dir.path().join("list");
@@ -274,7 +292,7 @@ impl Round {
         // Whatever else wants the processors may cost something beyond its share.
         post();
         let beside_loops = drain(&spin);
-        submit_bounces(&site, dir.path(), 0, waiting);
+        submit_bounces(&site, dir.path(), 0, waiting).expect("queued");
         // A queue is there once something was in it.
         submit(posts);
         post();

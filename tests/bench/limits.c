@@ -6,9 +6,15 @@
      remove_limit DIR WORKERS N                 N such files, on disk already, opened, locked, unlinked and closed
      one_write FILE                             the standard input into FILE, synced
      one_entry DIR NAME                         the same into a file without a name, that gets one in DIR, which is synced
+     smtp_sink                                  an SMTP server that takes and forgets everything, a process a session; prints
+                                                its port of 127.0.0.1, and ends with its standard input
    spawn_limit and fs_limit print "<rate> ..." as their first number. */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +96,62 @@ static int folder(const char *top, const char *name) {
     return open(path, O_RDONLY | O_DIRECTORY);
 }
 
+/* Takes whatever comes, with PIPELINING: the commands that one read brought are answered by one write. */
+static void session(int peer) {
+    static char replies[1 << 18];
+    size_t have = 0, said = sprintf(replies, "220 sink ESMTP\r\n");
+    int content = 0, one = 1;
+    ssize_t got;
+    setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    for (;;) {
+        char *line = buffer, *end;
+        if (said && write(peer, replies, said) != (ssize_t)said) return;
+        said = 0;
+        if ((got = read(peer, buffer + have, sizeof buffer - have)) <= 0) return;
+        have += got;
+        for (; (end = memchr(line, '\n', buffer + have - line)); line = end + 1) {
+            const char *reply = "250 2.0.0 ok\r\n";
+            if (content) {
+                if (end - line != 2 || line[0] != '.') continue;
+                content = 0;
+            } else if ((*line & ~32) == 'E') {
+                reply = "250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n";
+            } else if ((*line & ~32) == 'D') {
+                reply = "354 go on\r\n";
+                content = 1;
+            } else if ((*line & ~32) == 'Q') {
+                reply = "221 2.0.0 bye\r\n";
+            }
+            said += sprintf(replies + said, "%s", reply);
+        }
+        have = buffer + have - line;
+        memmove(buffer, line, have);
+        if (have == sizeof buffer) have = 0;
+    }
+}
+
+static int smtp_sink(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), peer;
+    struct pollfd wait[] = {{listener, POLLIN, 0}, {0, POLLIN, 0}};
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 64)) fail("bind");
+    if (getsockname(listener, (struct sockaddr *)&at, &size)) fail("getsockname");
+    printf("%d\n", ntohs(at.sin_port));
+    fflush(stdout);
+    signal(SIGCHLD, SIG_IGN);
+    while (poll(wait, 2, -1) > 0 && !wait[1].revents) {
+        if ((peer = accept(listener, NULL, NULL)) < 0) continue;
+        if (!fork()) {
+            close(listener);
+            session(peer);
+            _exit(0);
+        }
+        close(peer);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     ssize_t got;
@@ -97,6 +159,7 @@ int main(int argc, char **argv) {
         while (read(0, buffer, sizeof buffer) > 0) {}
         return 0;
     }
+    if (!strcmp(name, "smtp_sink")) return smtp_sink();
     if (!strcmp(name, "arrival") && argc > 1) {
         struct timespec at;
         char line[32];

@@ -1,7 +1,7 @@
-//! What is measured.
+//! What is measured against what this machine can do.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,10 @@ use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
 use super::bounces;
+use super::program::{Cost, Outcome};
+use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
+use super::tasks::{self, Face};
 use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 
 /// A benchmark's name, and itself.
@@ -34,72 +37,9 @@ pub const ALL: [Row; 14] = [
     ("queues", bounces::queues),
 ];
 
-/// Bytes of a message with its header.
-pub const BYTES: usize = 4_096;
-
-/// A spool with its configuration.
-pub struct Site<'d> {
-    dir: &'d Path,
-}
-
-impl Site<'_> {
-    /// Mail goes through `command`; `queue` are more lines of the queue's table.
-    fn new<'d>(dir: &'d Path, command: &[&str], queue: &str) -> Site<'d> {
-        Site::through(dir, &format!("kind = \"pipe\"\nprofile = \"generic\"\ncommand = {command:?}\n"), queue)
-    }
-
-    /// `transport` are the lines of the transport's table.
-    pub fn through<'d>(dir: &'d Path, transport: &str, queue: &str) -> Site<'d> {
-        let text = format!(
-            "[limits]\nmin_free = \"0\"\n[queue.outbound]\ntransport = \"t\"\n{queue}\n[transport.t]\n{transport}"
-        );
-        std::fs::write(dir.join("bulkmailer.toml"), text).expect("a configuration");
-        Site { dir }
-    }
-
-    fn into_sink<'d>(dir: &'d Path, tools: &Tools, queue: &str) -> Site<'d> {
-        let sink = tools.program("sink").display().to_string();
-        Site::new(dir, &[&sink, "-oi", "-f", "{sender}", "--", "{recipients}"], queue)
-    }
-
-    pub fn spool(&self) -> PathBuf {
-        self.dir.join("spool")
-    }
-
-    pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkmailer"));
-        command.arg("--spool").arg(self.spool()).arg("--config").arg(self.dir.join("bulkmailer.toml")).args(args);
-        command.stdin(Stdio::null());
-        command
-    }
-
-    /// An mbox of `count` messages.
-    pub fn mbox(&self, count: u32) -> PathBuf {
-        let path = self.dir.join("box");
-        let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
-        for n in 0..count {
-            writeln!(file, "From s@example.org Tue\n{}", message(n)).expect("written");
-        }
-        file.flush().expect("written");
-        path
-    }
-
-    pub fn submit(&self, mbox: &Path) -> Command {
-        self.command(&["submit", "-q", "--mbox", mbox.to_str().expect("a path")])
-    }
-}
-
-fn message(n: u32) -> String {
-    let head = format!(
-        "From: s@example.org\nTo: r{n}@example.net\nDate: Tue, 24 Nov 2026 12:00:00 +0000\nMessage-ID: <{n}@x>\n\n"
-    );
-    let line = "All mail that waits in a queue arrives in the end, and each message once.\n";
-    let body = line.repeat(BYTES / line.len() + 1);
-    format!("{head}{}\n", &body[..BYTES - head.len() - 1])
-}
-
-pub fn rate(count: u32, took: Duration) -> f64 {
-    f64::from(count) / took.as_secs_f64()
+/// A second; this checkout's program knows its own commands.
+fn rate(outcome: Outcome) -> f64 {
+    outcome.as_ref().map(Cost::rate).expect("measured")
 }
 
 /// Draining a queue into the cheapest sendmail, against starting that sendmail as often with nothing else to do; on disk
@@ -111,17 +51,11 @@ fn drain(tools: &Tools, memory: bool) {
         let number = workers.to_string();
         let (mut lost, mut claims) = (0.0, 0.0);
         let ours = || {
-            let dir = tools.place(memory);
-            let site = Site::into_sink(dir.path(), tools, "");
-            time_of(&mut site.submit(&site.mbox(count)));
-            let begun = Instant::now();
-            let output = site.command(&["run", "--json", "--workers", &number]).output().expect("it starts");
-            let took = begun.elapsed();
-            let sum: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
-            assert_eq!(sum["queues"][0]["delivered"], count, "{sum}");
-            lost += sum["queues"][0]["contended"].as_f64().unwrap_or(0.0);
-            claims += sum["queues"][0]["claims"].as_f64().unwrap_or(0.0);
-            rate(count, took)
+            let (cost, sum) =
+                tasks::drain(tools, &tools.ours, memory, &to_sink(tools), workers, count).expect("drained");
+            lost += sum["contended"].as_f64().unwrap_or(0.0);
+            claims += sum["claims"].as_f64().unwrap_or(0.0);
+            cost.rate()
         };
         let mut removals = Vec::new();
         let limit = || {
@@ -167,7 +101,7 @@ fn publish(tools: &Tools) {
             for mut child in children {
                 assert!(child.wait().expect("it ends").success());
             }
-            rate(count, begun.elapsed())
+            f64::from(count) / begun.elapsed().as_secs_f64()
         };
         let limit = || {
             let dir = tools.place(false);
@@ -194,31 +128,7 @@ pub fn publish_some(spool: &Path, count: u32) {
 /// Messages that come in over SMTP in one session, a client that waits for each, against the limit of publishing.
 fn smtp_in(tools: &Tools) {
     let count = tools.scale(2_000);
-    let text = message(0);
-    let (head, body) = text.split_once("\n\n").expect("a header");
-    let content = format!("{head}\n\n{body}.\n").replace('\n', "\r\n");
-    let ours = || {
-        let dir = tools.place(false);
-        let site = Site::into_sink(dir.path(), tools, "");
-        let begun = Instant::now();
-        let mut server = site.command(&["sendmail", "-bs"]);
-        let mut server = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut input = server.stdin.take().expect("piped");
-        let mut replies = BufReader::new(server.stdout.take().expect("piped")).lines();
-        let mut wait_for = |code: &str| assert!(replies.any(|line| line.expect("text").starts_with(code)), "no {code}");
-        input.write_all(b"EHLO bench\r\n").expect("it reads");
-        for n in 0..count {
-            let group = format!("MAIL FROM:<s@example.org>\r\nRCPT TO:<r{n}@example.net>\r\nDATA\r\n");
-            input.write_all(group.as_bytes()).expect("it reads");
-            wait_for("354 ");
-            input.write_all(content.as_bytes()).expect("it reads");
-            wait_for("250 2.0.0 queued");
-        }
-        let took = begun.elapsed();
-        drop(input);
-        assert!(server.wait().expect("it ends").success());
-        rate(count, took)
-    };
+    let ours = || rate(tasks::smtp_in(tools, &tools.ours, count));
     let limit = || {
         let dir = tools.place(false);
         let mut command = Command::new(tools.program("fs_limit"));
@@ -237,21 +147,16 @@ fn envelope(now: Micros) -> Envelope {
 /// Queueing an mbox, all of it durable, against creating as many files with no sync at all.
 fn mbox(tools: &Tools) {
     let count = tools.scale(20_000);
-    let mut memory = 0;
-    let ours = || {
-        let dir = tools.place(false);
-        let site = Site::into_sink(dir.path(), tools, "");
-        let mbox = site.mbox(count);
-        let took = time_of(&mut site.submit(&mbox));
-        memory = memory.max(memory_of(&mut site.submit(&mbox)));
-        rate(count, took)
-    };
+    let ours = || rate(tasks::mbox(tools, &tools.ours, count));
     let limit = || {
         let dir = tools.place(false);
         let mut command = Command::new(tools.program("fs_limit"));
         number_of(command.arg(dir.path().join("x")).args(["1", &count.to_string(), "create"]))
     };
     tools.compare("submit --mbox / fs_limit create", "entries/s", ours, limit);
+    let dir = tools.place(false);
+    let site = Site::into_sink(&tools.ours, dir.path(), tools, "");
+    let memory = memory_of(&mut site.submit(&site.mbox(count)));
     println!("{:<44} {:.1} MiB", "    its memory", memory as f64 / 1024.0);
 }
 
@@ -259,14 +164,15 @@ fn mbox(tools: &Tools) {
 fn million(tools: &Tools) {
     for count in [1_000, tools.scale(1_000_000)] {
         let dir = tools.place(true);
-        let site = Site::into_sink(dir.path(), tools, "workers = 8");
+        let site = Site::into_sink(&tools.ours, dir.path(), tools, "workers = 8");
         fill(&site, count);
         time_of(&mut site.command(&["run"]));
         let took = median((0..5).map(|_| time_of(&mut site.command(&["run"])).as_secs_f64()).collect());
         let idle = memory_of(&mut site.command(&["run"]));
         println!("{:<44} {:.0} ms, {idle} KiB a process", format!("a run, {count} entries wait"), took * 1e3);
         // With such a short retry the due times lie too far off to be honest, and count as due.
-        let site = Site::into_sink(dir.path(), tools, "workers = 8\nretry = { first = \"1s\", max = \"1s\" }");
+        let site =
+            Site::into_sink(&tools.ours, dir.path(), tools, "workers = 8\nretry = { first = \"1s\", max = \"1s\" }");
         let begun = Instant::now();
         let mut run = site.command(&["run", "--max-runtime", "4s"]);
         let mut child = run.spawn().expect("it starts");
@@ -295,7 +201,8 @@ fn fill(site: &Site<'_>, count: u32) {
 /// A launch that meets another at work, against the start of an empty process.
 fn overlap(tools: &Tools) {
     let dir = tools.place(true);
-    let site = Site::new(dir.path(), &["/bin/sh", "-c", "exec sleep 600", "sh", "{recipients}"], "workers = 1");
+    let site =
+        Site::new(&tools.ours, dir.path(), &["/bin/sh", "-c", "exec sleep 600", "sh", "{recipients}"], "workers = 1");
     time_of(&mut site.submit(&site.mbox(1)));
     let mut holder = site.command(&["run"]).spawn().expect("it starts");
     wait_until("the run is at work", || site.spool().join("outbound/run.json").exists());
@@ -321,20 +228,12 @@ fn overlap(tools: &Tools) {
 /// One message through the sendmail face, against one synced write of the same bytes, and against the steps without which
 /// a name could outlive a power cut that its bytes do not: file synced, linked, folder synced.
 fn start(tools: &Tools) {
+    let times = tools.scale(100);
+    let ours = || tasks::one_message(tools, &tools.ours, Face::Sendmail, false, times).expect("queued").each();
     let dir = tools.place(false);
-    let site = Site::into_sink(dir.path(), tools, "");
     let letter = dir.path().join("letter");
     std::fs::write(&letter, message(1)).expect("written");
-    let input = || std::fs::File::open(&letter).expect("readable");
-    let times = tools.scale(100);
     let typical = |one: &mut dyn FnMut() -> Duration| median((0..times).map(|_| one().as_secs_f64() * 1e3).collect());
-    let ours = || {
-        typical(&mut || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_bulkmailer"));
-            command.env("BULKMAILER_SPOOL", site.spool()).env("BULKMAILER_CONFIG", dir.path().join("bulkmailer.toml"));
-            time_of(command.args(["sendmail", "-i", "-f", "s@example.org", "r@example.net"]).stdin(input()))
-        })
-    };
     let mut n = 0;
     for limit in ["one_write", "one_entry"] {
         let limits = || {
@@ -345,7 +244,7 @@ fn start(tools: &Tools) {
                     "one_write" => command.arg(dir.path().join(n.to_string())),
                     _ => command.arg(dir.path()).arg(n.to_string()),
                 };
-                time_of(command.stdin(input()))
+                time_of(command.stdin(std::fs::File::open(&letter).expect("readable")))
             })
         };
         tools.compare(&format!("sendmail, one message / {limit}"), "ms", ours, limits);
@@ -360,7 +259,7 @@ fn rates(tools: &Tools) {
         let dir = tools.place(true);
         let (arrival, log) = (tools.program("arrival").display().to_string(), dir.path().join("log"));
         let queue = format!("workers = 8\nrate = \"{text}\"\nburst = {burst}");
-        let site = Site::new(dir.path(), &[&arrival, &log.display().to_string(), "{recipients}"], &queue);
+        let site = Site::new(&tools.ours, dir.path(), &[&arrival, &log.display().to_string(), "{recipients}"], &queue);
         let allowed = f64::from(burst) + a_second * f64::from(seconds);
         time_of(&mut site.submit(&site.mbox((allowed * 1.2) as u32 + 100)));
         time_of(&mut site.command(&["run", "--max-runtime", &format!("{seconds}s")]));

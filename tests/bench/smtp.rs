@@ -1,11 +1,13 @@
 //! Feeding servers over SMTP, against the fastest client that there is beside them.
 
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
-use super::rows::{BYTES, Site, print_both, rate, removals_of};
+use super::rows::{print_both, removals_of};
+use super::site::{BYTES, Site, to_smtp};
+use super::tasks;
 use super::tools::{Tools, time_of, wait_until};
 
 const SINK: &str = "/usr/sbin/smtp-sink";
@@ -39,6 +41,16 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// The one of limits.c, which is there on every machine.
+    pub fn own(tools: &Tools) -> Sink {
+        let mut command = Command::new(tools.program("smtp_sink"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        Sink { child, port: line.trim().parse().expect("a port") }
+    }
+
+    /// That of Postfix.
     pub fn start() -> Sink {
         let port = free_port();
         let mut command = Command::new(SINK);
@@ -64,24 +76,12 @@ fn source(port: u16, sessions: u32, count: u32) -> f64 {
     let mut command = Command::new(SOURCE);
     command.args(["-N", "-d", "-s", &sessions.to_string(), "-m", &count.to_string(), "-l", &BYTES.to_string()]);
     command.args(["-f", "s@example.org", "-t", "r@example.net"]).arg(format!("127.0.0.1:{port}"));
-    rate(count, time_of(&mut command))
+    f64::from(count) / time_of(&mut command).as_secs_f64()
 }
 
 /// Messages a second of ours, out of a spool in memory or on the disk.
 fn ours(tools: &Tools, memory: bool, transport: &str, workers: u32, count: u32) -> f64 {
-    let dir = tools.place(memory);
-    let site = Site::through(dir.path(), transport, "");
-    time_of(&mut site.submit(&site.mbox(count)));
-    let begun = Instant::now();
-    let output = site.command(&["run", "--json", "--workers", &workers.to_string()]).output().expect("it starts");
-    let took = begun.elapsed();
-    let sum: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
-    assert_eq!(sum["queues"][0]["delivered"], count, "{sum}");
-    rate(count, took)
-}
-
-fn smtp_to(port: u16) -> String {
-    format!("kind = \"smtp\"\nconnect = \"tcp:127.0.0.1:{port}\"\n")
+    tasks::drain(tools, &tools.ours, memory, transport, workers, count).expect("drained").0.rate()
 }
 
 /// Into a server that costs almost nothing; from the disk also against that and the removal of as many synced files, which is
@@ -95,7 +95,7 @@ pub fn sink(tools: &Tools) {
     for (memory, place) in [(true, "memory"), (false, "disk")] {
         for sessions in [1, 2, 4, 8] {
             let mut removals = Vec::new();
-            let ours = || ours(tools, memory, &smtp_to(sink.port), sessions, count);
+            let ours = || ours(tools, memory, &to_smtp(sink.port), sessions, count);
             let theirs = || {
                 removals.push(removals_of(tools, memory, sessions, count));
                 source(sink.port, sessions, count)
@@ -114,27 +114,16 @@ pub fn verp(tools: &Tools) {
     }
     let sink = Sink::start();
     let count = tools.scale(100_000);
-    let time = |recipients: bool| {
+    let verp = || tasks::post(tools, &tools.ours, sink.port, true, count).expect("delivered").wall.as_secs_f64();
+    let separate = || {
         let dir = tools.place(false);
-        let site = Site::through(dir.path(), &smtp_to(sink.port), "workers = 4");
-        let (list, letter) = (dir.path().join("list"), dir.path().join("letter"));
-        let address = |n: u32| format!("r{n}@d{}.example.net", n % 20_000);
-        let text = "From: l@example.org\nDate: Tue, 24 Nov 2026 12:00:00 +0000\nMessage-ID: <1@x>\n";
-        let many = |form: &dyn Fn(u32) -> String| (0..count).map(form).collect::<String>();
-        std::fs::write(&letter, format!("{text}To: list@example.org\n\nSmall.\n")).expect("written");
-        let mut submit = if recipients {
-            std::fs::write(&list, many(&|n| format!("{}\n", address(n)))).expect("written");
-            let mut submit = site.command(&["submit", "-q", "-f", "l@example.org", "--verp", "--recipients"]);
-            submit.arg(&list).stdin(std::fs::File::open(&letter).expect("readable"));
-            submit
-        } else {
-            let one = |n| format!("From l@example.org Tue\n{text}To: {}\n\nSmall.\n\n", address(n));
-            std::fs::write(&list, many(&one)).expect("written");
-            site.submit(&list)
-        };
-        (time_of(&mut submit) + time_of(&mut site.command(&["run"]))).as_secs_f64()
+        let site = Site::through(&tools.ours, dir.path(), &to_smtp(sink.port), "workers = 4");
+        let one = |n| format!("From l@example.org Tue\n{}To: {}\n\nSmall.\n\n", tasks::LETTER, tasks::reader(n));
+        let mbox = dir.path().join("box");
+        std::fs::write(&mbox, (0..count).map(one).collect::<String>()).expect("written");
+        (time_of(&mut site.submit(&mbox)) + time_of(&mut site.command(&["run"]))).as_secs_f64()
     };
-    tools.compare("VERP / separate messages (at most 1.5)", "s", || time(true), || time(false));
+    tools.compare("VERP / separate messages (at most 1.5)", "s", verp, separate);
 }
 
 /// A Postfix of its own that throws away what it takes.
@@ -239,7 +228,7 @@ pub fn postfix(tools: &Tools) {
         postfix.rest();
         ours(tools, false, &transport, workers, count)
     };
-    let smtp = || through(smtp_to(postfix.port), best);
+    let smtp = || through(to_smtp(postfix.port), best);
     tools.compare(&format!("Postfix, {best} sessions / smtp-source"), "messages/s", smtp, theirs);
     let pipe = || through(postfix.pipe(), 2);
     tools.compare(&format!("Postfix, {best} sessions / its sendmail command"), "messages/s", smtp, pipe);

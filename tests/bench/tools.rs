@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::program::Program;
+
 /// Where the benchmarks work, and what they compare with.
 pub struct Tools {
     folder: tempfile::TempDir,
-    pub quick: bool,
+    quick: bool,
+    /// This checkout's binary.
+    pub ours: Program,
     /// Places on the disk, removed at the end: for some seconds ext4 looks at each inode that was freed before it takes
     /// another, which would be counted for whoever makes many files next.
     kept: RefCell<Vec<tempfile::TempDir>>,
@@ -32,15 +36,17 @@ impl Tools {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/limits.c");
         let given = std::env::var_os("LIMITS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        for name in ["sink", "arrival", "spawn_limit", "fs_limit", "remove_limit", "one_write", "one_entry"] {
+        for name in
+            ["sink", "arrival", "spawn_limit", "fs_limit", "remove_limit", "one_write", "one_entry", "smtp_sink"]
+        {
             let theirs = given.as_ref().map(|dir| dir.join(name).with_extension("c")).filter(|path| path.exists());
             let mut cc = Command::new("cc");
             cc.arg("-O2").arg("-o").arg(folder.path().join(name)).arg(theirs.as_ref().unwrap_or(&own));
             // The cheapest sendmail has no libraries to load.
-            cc.args(["sink", "arrival"].contains(&name).then_some("-static"));
+            cc.args(["sink", "arrival", "smtp_sink"].contains(&name).then_some("-static"));
             assert!(cc.status().expect("cc, as Rust needs it").success(), "{name} must compile");
         }
-        Tools { folder, quick, kept: RefCell::default() }
+        Tools { folder, quick, ours: Program::ours(), kept: RefCell::default() }
     }
 
     pub fn program(&self, name: &str) -> PathBuf {
@@ -98,7 +104,7 @@ impl Tools {
 }
 
 /// A number for a table.
-struct Short(f64);
+pub struct Short(pub f64);
 
 impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
