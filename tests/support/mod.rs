@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod crash;
 pub mod random;
+pub mod trace;
 
 use std::collections::HashMap;
 use std::io::Write;
