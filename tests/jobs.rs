@@ -481,6 +481,22 @@ fn a_post_to_twenty_thousand_with_killed_workers_reaches_each() {
     site.assert_clean();
 }
 
+/// Whoever was killed, or failed, in the middle gives the command again.
+#[test]
+fn a_job_may_be_moved_once_more_to_where_it_is() {
+    let site = Site::new("ok", "");
+    let posted = post(&site, 1, "a@x.example\nb@x.example\n", &[]);
+    for (verb, already) in [("pause", "paused"), ("resume", "at work"), ("cancel", "cancelled")] {
+        let args = if verb == "cancel" { &["--yes", id(&posted)][..] } else { &[id(&posted)] };
+        let args = [&["jobs", verb], args].concat();
+        site.ok(&args);
+        let events = site.events().len();
+        assert_eq!(site.ok(&args), format!("{} is {already} already; 2 are left of it\n", id(&posted)));
+        assert_eq!(site.events().len(), events, "what was recorded once is not recorded again");
+    }
+    assert_eq!(site.try_run(&["jobs", "resume", id(&posted)]).status.code(), Some(1));
+}
+
 /// Over SMTP, where the next envelope is on its way before a message was answered; the server is our own.
 #[test]
 fn over_smtp_each_recipient_has_a_sender_of_his_own() {

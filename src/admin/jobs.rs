@@ -301,6 +301,13 @@ struct Done<'a> {
     reason: String,
 }
 
+/// When a job came to where it was asked to be.
+enum Moved {
+    Now,
+    /// By an earlier command, of which nothing more is to be recorded.
+    Before,
+}
+
 fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> {
     let queues = queues(site, None)?;
     let Some(spool) = Spool::open(&site.spool)? else {
@@ -315,10 +322,16 @@ fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> 
             found = found.or(queue.standing(job)?.map(|standing| (queue, standing)));
         }
         let moved = match found {
-            Some((queue, from)) if verb.from().contains(&from) && queue.move_job(job, from, verb.to())? => Some(queue),
+            Some((queue, from)) if verb.from().contains(&from) && queue.move_job(job, from, verb.to())? => {
+                Some((queue, Moved::Now))
+            }
+            Some((queue, standing)) if standing == verb.to() => {
+                queue.confirm_move(verb.from(), standing)?;
+                Some((queue, Moved::Before))
+            }
             _ => None,
         };
-        let Some(queue) = moved else {
+        let Some((queue, when)) = moved else {
             let why = found.map_or("no such job is there", |(_, standing)| standing.name());
             warning!("{job}: it cannot be {}: {why}; see 'bulkmailer jobs list'", verb.done());
             exit = exit.worst(Exit::Attention);
@@ -328,8 +341,14 @@ fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> 
         let left = file.and_then(|file| queue.progress(job, verb.to(), &file).ok()).map_or(0, |progress| progress.left);
         let (at, reason) = (clock::now(), format!("{} by {}", verb.done(), nss::user_name(by)));
         let done = Done { at: at.rfc3339(), queue: queue.name(), job, verdict: verb.done(), left, reason };
-        events.note(at, &done);
-        let text = format!("{job} {}; {left} are left of it", verb.done());
+        let what = match when {
+            Moved::Now => {
+                events.note(at, &done);
+                verb.done().to_owned()
+            }
+            Moved::Before => format!("is {} already", verb.to().name()),
+        };
+        let text = format!("{job} {what}; {left} are left of it");
         print(&if jobs.json { Page::json(&done)? } else { Page::of(text) })?;
     }
     Ok(exit)

@@ -139,6 +139,19 @@ impl SpoolQueue {
         steps().map_err(self.failed("move the job", &old))
     }
 
+    /// Syncs a move that an earlier command made, and wakes the workers: that command may have been killed, or have failed,
+    /// before it did so.
+    pub fn confirm_move(&self, from: &[Standing], to: Standing) -> Result<(), SpoolError> {
+        self.wake()?;
+        for standing in [to].iter().chain(from) {
+            match durable::sync_dir(&self.dir, standing.folder()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other.map_err(self.failed("sync", standing.folder()))?,
+            }
+        }
+        Ok(())
+    }
+
     /// How far a job is.
     pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<Progress, SpoolError> {
         let top = format!("{}/{id}", standing.folder());
