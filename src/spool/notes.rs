@@ -105,14 +105,20 @@ impl SpoolQueue {
     /// Replaces the small file `name` (the heartbeat `run.json`, `sink`) in one step. It is not synced: it tells of what
     /// goes on, and no mail depends on it.
     pub fn write_note(&self, name: &str, text: &str) -> Result<(), SpoolError> {
+        let spare = format!("tmp/{name}-{}", std::process::id());
         let steps = || -> io::Result<()> {
-            let spare = format!("tmp/{name}-{}", std::process::id());
             let file = dir::open_file(&self.dir, &spare, dir::Open::Create)?;
             file.set_len(0)?;
             io::Write::write_all(&mut &file, text.as_bytes())?;
             dir::rename_over(&self.dir, &spare, name)
         };
-        steps().map_err(self.failed("write", name))
+        steps().inspect_err(|_| self.drop_spare(&spare)).map_err(self.failed("write", name))
+    }
+
+    /// Removes what a step that failed left in `tmp/`: while a disk is full, each run would leave one there.
+    fn drop_spare(&self, path: &str) {
+        // The sweep removes what stays.
+        let _ = dir::unlink(&self.dir, path);
     }
 
     /// The text of a small file and when it was written; `None` if it is not there.
@@ -169,7 +175,7 @@ impl SpoolQueue {
             dir::rename_over(&self.dir, &name, "tmp/proved")?;
             dir::unlink(&self.dir, "tmp/proved")
         };
-        steps().map_err(self.failed("change the spool", "tmp"))
+        steps().inspect_err(|_| self.drop_spare(&name)).map_err(self.failed("change the spool", "tmp"))
     }
 
     /// Waits until everything that was settled is on disk.
