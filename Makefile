@@ -2,6 +2,7 @@
 # make test    everything that the tests can show on this machine
 # make rig     the sendmail of each MTA that Debian packages; WHAT="exim dma" for some; part of make test
 # make soak    half an hour of everything at random, and an account of every recipient at the end (tests/soak.rs)
+# make slow    whatever takes longer than make test may, some hours; WHAT="soak faults" for some parts (tests/slow)
 # make fuzz    the parsers, each for ten minutes (fuzz/; needs a nightly toolchain and cargo-fuzz)
 # make bench   ratios to what this machine can do (see tests/bench/ratios.rs); AGAINST=REV: to another commit's program
 # make         build; then, as root: make install
@@ -26,7 +27,7 @@ bin = $(target)/release/bulkmailer
 share = $(DESTDIR)$(PREFIX)/share
 doc = $(share)/doc/bulkmailer
 
-.PHONY: build demo test rig soak fuzz bench lint man install clean
+.PHONY: build demo test rig soak slow fuzz bench lint man install clean
 
 build:
 	$(CARGO) build --release --locked $(flags)
@@ -50,6 +51,10 @@ rig:
 soak: DURATION ?= 1800
 soak:
 	SOAK_SECONDS=$(DURATION) SOAK_SEED="$(SEED)" $(CARGO) test --locked --all-features --test soak -- --nocapture
+
+slow:
+	tests/setup
+	CARGO="$(CARGO)" WHAT="$(WHAT)" DURATION="$(DURATION)" TIMES="$(TIMES)" SEED="$(SEED)" tests/slow "$(abspath $(target))"
 
 # What it finds besides the seeds stays in fuzz/corpus, where the next time begins.
 fuzz: TIME ?= 600

@@ -13,7 +13,7 @@ fn contrib(inside: &str) -> PathBuf {
 fn the_scripts_are_in_order() {
     let contrib = ["network/bulkmailer", "laptop/msmtpq", "lists/mlmmj"].map(contrib);
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let scripts = [&contrib[..], &["setup", "bench/other"].map(|name| tests.join(name))].concat();
+    let scripts = [&contrib[..], &["setup", "slow", "bench/other"].map(|name| tests.join(name))].concat();
     for script in &scripts {
         assert_eq!(script.metadata().expect("a script").permissions().mode() & 0o111, 0o111, "{}", script.display());
     }
