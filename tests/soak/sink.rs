@@ -15,8 +15,8 @@ use crate::support::Site;
 /// Fine and foul, down, refusing everything, perhaps down, dying, slow.
 const OF_COMMAND: [&str; 11] =
     ["fine", "fine", "fine", "foul", "foul", "foul", "exit=127", "exit=75", "mute=75", "signal=9", "wait=30"];
-/// Fine and foul, strict with senders, and bad hours: not now, closing, dropping, not there.
-const OF_SERVER: [&str; 15] = [
+/// Fine and foul, strict with senders, and bad hours: not now, a quota, closing, dropping, not there.
+const OF_SERVER: [&str; 17] = [
     "fine",
     "fine",
     "fine",
@@ -27,6 +27,8 @@ const OF_SERVER: [&str; 15] = [
     "strict",
     "strict",
     "busy",
+    "quota",
+    "quota",
     "closing",
     "dropping",
     "dropping later",
@@ -175,6 +177,7 @@ impl Weather {
         match (step.at, weather.as_str()) {
             (At::Greeting, "dropping") => Act::Close,
             (At::Mail, "busy") => say("451 4.3.0 try again later"),
+            (At::Mail, "quota") => say("550 5.4.5 Daily user sending limit exceeded"),
             (At::Mail, "closing") => Act::SayAndClose("421 4.3.2 closing".to_owned()),
             (At::Mail, "dropping later") => Act::Close,
             (At::Mail, weather) => self.mail(step, weather == "strict"),
