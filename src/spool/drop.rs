@@ -282,7 +282,7 @@ fn names(at: &File, path: &str) -> io::Result<Box<dyn Iterator<Item = io::Result
 }
 
 /// Which queue a drop file's name is meant for. One that is not UTF-8 is meant for none, but somebody has to report it: the
-/// queue that it begins with, or else [`REPORTER`].
+/// queue that it begins with, or else the queue `outbound`.
 pub fn queue_of(name: &OsStr) -> Option<&str> {
     let end = name.as_bytes().iter().position(|&b| b == b'.');
     let queue = end.and_then(|end| OsStr::from_bytes(&name.as_bytes()[..end]).to_str());

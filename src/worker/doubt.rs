@@ -2,7 +2,7 @@
 //!
 //! Three kinds of refusals do not show it: "not now" without a word about the entry; any reply to MAIL, which may concern
 //! the sender or everybody; and words that blame this host, its account or its quota. The worker keeps such a claim with its
-//! verdict and settles nothing. [`super::evidence`] collects what all workers were refused, and [`super::judge`] decides:
+//! verdict and settles nothing. `evidence` collects what all workers were refused, and `judge` decides:
 //! - A hand-over that began later is accepted: the refusals are the entries' own, and their verdicts stand.
 //! - Everybody is refused alike: the sink is down, and the kept claims are released untouched. So a server that has cut this
 //!   host off fails no mail.

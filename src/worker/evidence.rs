@@ -4,7 +4,7 @@
 //! domain of its entry. A *doubt* lasts from the first one until
 //! - a hand-over that began later is accepted, or enough was refused without a sign that others fare alike: the refusals
 //!   are the entries' own ([`Judgement::Theirs`]), and their causes are known as such to the rest of the run; or
-//! - enough was refused alike ([`super::judge`] has the rules): the sink is down ([`Judgement::Down`]).
+//! - enough was refused alike (`judge` has the rules): the sink is down ([`Judgement::Down`]).
 //!
 //! What was in flight when a doubt began counts as one refusal with the first: it tells nothing more.
 
