@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -145,9 +146,15 @@ fn streams_are_lists_as_before() {
         assert!(output.status.success(), "{name}: {output:?}");
     }
     let fifo = fifo(&site);
-    let child =
+    let mut child =
         site.start(&["submit", "-f", "a@b.org", "--message", &text, "--recipients", &fifo.display().to_string()]);
-    std::fs::write(&fifo, "three@example.net\n").expect("read by the program");
+    let mut writer = None;
+    support::wait_until("the program reads, or has ended", || {
+        let flags = nix::libc::O_NONBLOCK;
+        writer = std::fs::OpenOptions::new().write(true).custom_flags(flags).open(&fifo).ok();
+        writer.is_some() || child.try_wait().expect("a child of ours").is_some()
+    });
+    std::io::Write::write_all(&mut writer.expect("it reads"), b"three@example.net\n").expect("written");
     assert!(child.wait_with_output().expect("it ends").status.success());
 }
 

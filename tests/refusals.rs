@@ -261,7 +261,6 @@ fn a_mailbox_or_a_content_is_never_our_fault() {
 fn two_hundred_dead_addresses_stop_nothing_and_a_lone_spam_is_returned() {
     let server = serve(false, OFFERS[0], |step| match step.at {
         At::Rcpt if step.line.contains("@dead.") => say("550 5.1.1 mailbox unavailable"),
-        At::Content if step.recipient == 0 && step.transaction == 200 => say("554 5.7.1 it looks like spam"),
         _ => Act::Go,
     });
     let site = site_of(&server, "workers = 1", "");
@@ -306,6 +305,28 @@ fn a_quota_that_is_used_up_on_the_way_fails_nobody() {
     assert_eq!(ends(&site, &["run"]).0, 0);
     assert_came(&server, &letters, "quota");
     site.assert_clean();
+}
+
+/// What was accepted before an outage says nothing of the sink that is tried again.
+#[test]
+fn a_run_that_waits_for_a_server_that_refuses_everybody_fails_nobody() {
+    for reply in ["550 5.7.1 no", "451 later", "550 5.4.5 daily limit reached"] {
+        let mails = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (count, text) = (std::sync::Arc::clone(&mails), reply.to_owned());
+        let server = serve(false, OFFERS[0], move |step| match step.at {
+            At::Mail if count.fetch_add(1, std::sync::atomic::Ordering::AcqRel) >= 3 => say(&text),
+            _ => Act::Go,
+        });
+        let site = site_of(&server, "workers = 1", "");
+        queue(&site, &ordinary(30));
+        let run = site.start(&["run", "--max-runtime", "1d"]);
+        support::wait_until("it was tried again twice", || mails.load(std::sync::atomic::Ordering::Acquire) > 40);
+        support::signal("TERM", run.id());
+        let output = run.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(75), 1), "{reply}: {said}");
+        assert_eq!((untouched(&site), site.events().len()), (27, 3), "{reply}: {:?}", verdicts(&site));
+    }
 }
 
 /// Of two servers one has blocked the account: the other gets everything.

@@ -74,11 +74,11 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     outcome.flushed = flushed.iter().map(|(_, part)| part.count).sum();
     if outcome.flushed == 0 && outcome.in_hand == 0 && !dropped {
         let missing = filter.names_some();
-        say(args, &outcome, if missing { "no such entry waits\n" } else { "nothing to flush: no entry waits\n" })?;
+        say(args, &outcome, if missing { "no such entry waits" } else { "nothing to flush: no entry waits" })?;
         return Ok(if missing { Exit::Attention } else { Exit::Ok });
     }
     let mut exit = if args.no_run { Exit::Ok } else { deliver(site, args, &flushed)? };
-    for (queue, _) in flushed.iter().filter(|(queue, part)| part.count > 0 && queue.stopped().is_some()) {
+    for (queue, _) in flushed.iter().filter(|(queue, part)| part.count > 0 && queue.may_be_stopped()) {
         warning!("{0}: this queue is stopped; 'bulkmailer start -Q {0}' lets it go on", queue.name());
         exit = exit.worst(Exit::TempFail);
     }
@@ -101,7 +101,7 @@ fn say(args: &Args, outcome: &Outcome, text: &str) -> anyhow::Result<()> {
 fn closing(outcome: &Outcome, no_run: bool) -> String {
     let Outcome { flushed, delivered, deferred, failed, open, in_hand } = outcome;
     if no_run {
-        return format!("{flushed} made due; the next run has them\n");
+        return format!("{flushed} made due; the next run has them");
     }
     let mut text = format!("{flushed} flushed: {delivered} delivered, {deferred} deferred, {failed} failed");
     if *open > 0 {

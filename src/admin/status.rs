@@ -110,7 +110,7 @@ impl QueueStatus {
             due_for: survey.due_for(now).as_secs(),
             overdue: survey.due_for(now) > warn_after,
             oldest_age: survey.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
-            stopped: queue.stopped(),
+            stopped: queue.stopped()?,
             stopped_by: queue.stopper().map(|who| who.by),
             run: RunStatus::of(queue, survey.due)?,
             sink_down: sink,

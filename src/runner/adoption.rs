@@ -35,7 +35,7 @@ impl Adoption {
         }
         let child = process::fork(|| {
             fault::instant("adopt.forked");
-            let stop = || signals.terms() > 0 || signals.quit() || queue.stopped().is_some();
+            let stop = || signals.terms() > 0 || signals.quit() || queue.may_be_stopped();
             let done = adopt(spool, queue, plan.limits, &stop).unwrap_or_else(|error| {
                 warning!("{}: {error}", plan.name);
                 error.exit()

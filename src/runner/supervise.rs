@@ -62,7 +62,7 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
     let Some((spool, queue)) = plan.open()? else { return Ok(Exit::Ok) };
     let mut exit = Exit::Ok;
     loop {
-        if queue.stopped().is_some() {
+        if queue.stopped()?.is_some() {
             say_stopped(plan);
             return Ok(exit);
         }
@@ -81,7 +81,7 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
         let (noted, adopted, told) = (shift.noted, shift.adoption.seen, shift.told());
         drop(lock);
         let unseen = queue.woken() != noted || adopted != Some(queue.dropped().0);
-        if exit != Exit::Ok || told || (!unseen && queue.stopped().is_none()) {
+        if exit != Exit::Ok || told || (!unseen && !queue.may_be_stopped()) {
             return Ok(exit);
         }
     }
@@ -196,7 +196,7 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// The same, where no waiting for the sink would help.
     fn must_end(&self) -> bool {
         self.told()
-            || self.queue.stopped().is_some()
+            || self.queue.may_be_stopped()
             || self.workers.is_hopeless()
             || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
     }
@@ -253,8 +253,9 @@ impl<'p, 'a> Shift<'p, 'a> {
         let doubts = self.plan.board.doubts();
         let nothing_else = |since: &Since| self.workers.all_wait(*since) && self.queue.woken() == self.noted;
         let Some(since) = doubts.since().filter(nothing_else).filter(|_| !self.halted()) else { return };
+        let now = clock::steady();
         match doubts.judge(since, true) {
-            Judgement::Theirs => doubts.acquit_sink(since),
+            Judgement::Theirs => doubts.acquit_sink(since, now),
             Judgement::Down | Judgement::Open => self.plan.board.sink_down(&doubts.why()),
         }
     }
@@ -262,7 +263,9 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// Where the sink may be to blame, it may as well be the net.
     fn look_for_the_net(&mut self) -> Result<(), QueueError> {
         let board = &self.plan.board;
-        let about = if board.sink_is_down() { Some(u64::MAX) } else { board.doubts().since() };
+        // A refusal for good came over the net.
+        let doubt = || board.doubts().since().filter(|_| board.doubts().are_paced());
+        let about = if board.sink_is_down() { Some(u64::MAX) } else { doubt() };
         if about.is_none() || about == self.asked_about || board.is_offline() {
             return Ok(());
         }
@@ -287,6 +290,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             self.signals.wait(None, TICK).map_err(self.os("wait"))?;
             self.reap()?;
             self.workers.end_hung();
+            self.syncer.keep_safe();
             self.beat(false);
         }
         Ok(self.online)
@@ -489,6 +493,8 @@ impl<'p, 'a> Shift<'p, 'a> {
         if !self.signals.quit() && self.queue.sweep_is_due(every) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
         }
+        // A run that ended because it cannot be found out reports that.
+        self.queue.stopped()?;
         Ok(exit)
     }
 }

@@ -74,11 +74,16 @@ impl SpoolQueue {
         Ok(started)
     }
 
-    /// When the queue was stopped, if it is; 1970 where that cannot be found out. One call of the system where it is not.
-    pub fn stopped(&self) -> Option<Micros> {
-        let Ok(stat) = dir::stat(&self.dir, "stopped") else { return Some(Micros::default()) };
-        let stat = stat?;
-        Some(Micros(u64::try_from(stat.st_mtime).unwrap_or(0).saturating_mul(1_000_000)))
+    /// When the queue was stopped, if it is. One call of the system.
+    pub fn stopped(&self) -> Result<Option<Micros>, SpoolError> {
+        let stat = dir::stat(&self.dir, "stopped").map_err(self.failed("look for", "stopped"))?;
+        let since = |seconds: i64| Micros(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000));
+        Ok(stat.map(|stat| since(stat.st_mtime)))
+    }
+
+    /// Whether the queue is stopped, or that cannot be found out: nothing may be handed over.
+    pub fn may_be_stopped(&self) -> bool {
+        !matches!(self.stopped(), Ok(None))
     }
 
     /// Whether the queue is stopped: looked at again when [`SpoolQueue::wake`] was called since.
@@ -87,7 +92,7 @@ impl SpoolQueue {
         let mut seen = locked(&self.seen_stopped);
         match *seen {
             Some((look, stopped)) if look.holds(woken) => stopped,
-            Some(_) | None => seen.insert((LookedAt::new(woken), self.stopped().is_some())).1,
+            Some(_) | None => seen.insert((LookedAt::new(woken), self.may_be_stopped())).1,
         }
     }
 

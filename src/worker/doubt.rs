@@ -58,7 +58,7 @@ pub(super) struct Doubt {
 /// One group's refusal.
 pub(super) struct Refused<'r> {
     pub group: &'r [usize],
-    /// As the sink was told.
+    /// The envelope sender that was handed over.
     pub sender: Option<&'r Address>,
     /// When it was handed over, on the steady clock.
     pub began: u64,
@@ -87,17 +87,22 @@ impl<Q: Queue> Worker<'_, Q> {
         };
         let when = When { began: refused.began, answered: at, noted };
         let since = doubts.refused(when, &refusal, claim.id(), why(&doubtful.verdicts))?;
+        self.is_still_in_doubt(since).then_some(Doubt { since, at, refusal })
+    }
+
+    /// Judges the doubt after another refusal; `false` if each is its entry's own.
+    fn is_still_in_doubt(&self, since: Since) -> bool {
+        let (doubts, now) = (self.board.doubts(), clock::steady());
         match doubts.judge(since, false) {
-            Judgement::Open => Some(Doubt { since, at, refusal }),
-            Judgement::Down => {
-                self.board.sink_down(&doubts.why());
-                Some(Doubt { since, at, refusal })
-            }
+            // An acceptance may have ended it meanwhile: then it is settled like any doubt that is over.
+            Judgement::Down if doubts.since() == Some(since) => self.board.sink_down(&doubts.why()),
+            Judgement::Open | Judgement::Down => {}
             Judgement::Theirs => {
-                doubts.acquit_sink(since);
-                None
+                doubts.acquit_sink(since, now);
+                return false;
             }
         }
+        true
     }
 
     pub(super) fn keep(&mut self, kept: Kept<Q::Claim>) {
@@ -145,12 +150,12 @@ impl<Q: Queue> Worker<'_, Q> {
         }
         let when = When { began: at, answered: at, noted: false };
         match doubts.refused(when, &refusal, kept.hand.claim.id(), why(&kept.verdicts)) {
-            Some(since) => {
+            Some(since) if self.is_still_in_doubt(since) => {
                 kept.doubt.since = since;
                 self.kept.push(kept);
                 None
             }
-            None => Some(kept),
+            Some(_) | None => Some(kept),
         }
     }
 

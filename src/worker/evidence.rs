@@ -17,8 +17,10 @@ use crate::model::EntryId;
 use crate::model::verdict::Blame;
 use crate::sys::clock;
 
-/// Refusals in a row of a cause known as the entries' own that are taken for that without a doubt.
-const KNOWN_IN_A_ROW: u64 = 30;
+/// Refusals in a row of a cause known as the entries' own that are taken for that without a doubt: fewer than a doubt takes
+/// where they fail or may be the sink's, and more where they name the sender and only wait.
+const KNOWN_IN_A_ROW: u64 = 9;
+const KNOWN_SENDERS_IN_A_ROW: u64 = 30;
 /// What names no sender is about senders all the same if so many of them got it, and others were accepted each time.
 const SENDERS_ENOUGH: usize = 3;
 
@@ -107,8 +109,10 @@ impl Doubts<'_> {
 
     /// What was in doubt is dropped; only while no worker lives.
     pub(super) fn end(&self) {
-        self.words[OUTAGE].store(0, Ordering::Release);
-        self.words[SINCE].store(0, Ordering::Release);
+        // What was accepted before an outage tells nothing of the sink that is tried again.
+        for word in [DELIVERED, CLEARED, IN_A_ROW, KNOWN_COUNT, OUTAGE, SINCE] {
+            self.words[word].store(0, Ordering::Release);
+        }
     }
 
     /// A hand-over that began at `began` was accepted.
@@ -129,11 +133,12 @@ impl Doubts<'_> {
         !refusal.is_final() || last(DELIVERED).max(last(CLEARED)) >= at
     }
 
-    /// Judges that the sink is not down: the refusals so far are the entries' own.
-    pub fn acquit_sink(&self, since: Since) {
-        let now = clock::steady();
-        self.words[CLEARED].fetch_max(now, Ordering::AcqRel);
-        self.end_doubt(since, now);
+    /// Judges that the sink is not down: the refusals of this doubt that were answered up to `judged` are the entries' own.
+    pub fn acquit_sink(&self, since: Since, judged: u64) {
+        if self.since() == Some(since) {
+            self.words[CLEARED].fetch_max(judged, Ordering::AcqRel);
+            self.end_doubt(since, judged);
+        }
     }
 
     /// Ends a doubt. Its refusals up to `until` are the entries' own, and so is what is refused for the same cause from now
@@ -175,8 +180,7 @@ impl Doubts<'_> {
         self.known(cause).next().is_some()
     }
 
-    /// Whether it needs no doubt: others were accepted after the same was said. But many in a row may be a new cause, and a
-    /// failure is not undone.
+    /// Whether it needs no doubt: other mail was accepted after the same reply. But many in a row may have a new cause.
     fn is_no_news(&self, refusal: &Refusal) -> bool {
         let Refusal { mark, blame, permanent, cause, .. } = refusal;
         let known = match blame {
@@ -185,17 +189,24 @@ impl Doubts<'_> {
             Blame::Sender | Blame::Us => self.is_known(*cause),
             Blame::Either => self.known(*cause).any(|sender| sender == mark.sender),
         };
-        known && self.words[IN_A_ROW].fetch_add(1, Ordering::Relaxed) < KNOWN_IN_A_ROW
+        let most = match blame {
+            Blame::Sender | Blame::Us if !permanent => KNOWN_SENDERS_IN_A_ROW,
+            Blame::Sink | Blame::Sender | Blame::Either | Blame::Us => KNOWN_IN_A_ROW,
+        };
+        known && self.words[IN_A_ROW].fetch_add(1, Ordering::Relaxed) < most
     }
 
     /// A hand-over of `id` was refused, which `why` tells. The doubt that it belongs to; `None` if the
     /// refusal is the entry's own: its cause is known; or it is for now, and one that began later was accepted; or an earlier
-    /// run was refused it as well, and what this one handed over before was accepted.
+    /// run noted the entry, and this one has delivered other mail since.
     pub(super) fn refused(&self, when: When, refusal: &Refusal, id: &EntryId, why: &str) -> Option<Since> {
         let When { began, answered, noted } = when;
         let accepted = self.words[DELIVERED].load(Ordering::Acquire);
-        // What began later may have been answered earlier, and a quota be used up in between.
-        if (accepted > began && !refusal.is_final()) || (accepted != 0 && noted) {
+        // What began later may have been answered earlier, and a quota be used up in between. For the same reason one that is
+        // accepted settles one failure at most.
+        let again =
+            accepted != 0 && noted && (!refusal.permanent || self.words[IN_A_ROW].fetch_add(1, Ordering::AcqRel) == 0);
+        if again || (accepted > began && !refusal.is_final()) {
             self.learn(refusal);
             return None;
         }
@@ -249,7 +260,7 @@ impl Doubts<'_> {
             .collect()
     }
 
-    /// What is to be said about a sink that takes nothing.
+    /// The reason that is reported for a sink that takes nothing.
     pub fn why(&self) -> String {
         let seen = self.since().map(|since| self.counted(since)).unwrap_or_default();
         let permanent = seen.iter().filter(|refusal| refusal.is_final()).count();
@@ -261,7 +272,7 @@ impl Doubts<'_> {
     }
 
     /// Whether hand-overs go one by one, as a sink wants it that may be down. One that answers fast and for good does not.
-    pub(super) fn are_paced(&self) -> bool {
+    pub fn are_paced(&self) -> bool {
         let Some(since) = self.since() else { return false };
         let mut seen = self.refusals(since).map(|words| get_refusal(&words[REFUSED_KIND..]).blame);
         self.words[OUTAGE].load(Ordering::Acquire) != 0 || seen.any(|blame| blame == Blame::Sink)
@@ -350,7 +361,7 @@ mod tests {
         let refuse = || scene.refuse(Blame::Sender, false, 1_000, 1_000);
         assert!(refuse().is_some());
         scene.doubts().accepted(clock::steady());
-        for _ in 0..KNOWN_IN_A_ROW {
+        for _ in 0..KNOWN_SENDERS_IN_A_ROW {
             assert_eq!(refuse(), None);
         }
         assert!(refuse().is_some(), "so many in a row may be something else");

@@ -146,7 +146,7 @@ fn wait(pid: i32, until: Instant) -> Option<bool> {
     }
 }
 
-/// Whether this can be asked: it is no option, and one word of a sane length.
+/// Whether this can be asked: it is no option, has no control character, and a sane length.
 fn is_key(key: &str) -> bool {
     (1..=KEY_MAX).contains(&key.len()) && !key.starts_with('-') && !key.contains(char::is_control)
 }

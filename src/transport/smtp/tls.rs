@@ -37,8 +37,13 @@ impl Tls {
             None => {
                 // The library would read whatever it names to the end.
                 if let Some(file) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) {
-                    named::read(&file, LARGEST)
-                        .map_err(|error| format!("SSL_CERT_FILE: {}: {error}", file.display()))?;
+                    match named::read(&file, LARGEST) {
+                        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                            return Err(format!("SSL_CERT_FILE: {}: {error}", file.display()));
+                        }
+                        // Without it there may be a folder of certificates.
+                        Ok(_) | Err(_) => {}
+                    }
                 }
                 let found = rustls_native_certs::load_native_certs();
                 roots.add_parsable_certificates(found.certs);
