@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::verdict::Kind;
-use crate::model::{Address, EntryId, Envelope, Exit, Micros, Verdict};
+use crate::model::{Address, EntryId, Envelope, Exit, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
 use crate::sys::room;
 
@@ -233,6 +233,9 @@ pub trait Claim: Sized {
 
     /// Bytes of the message.
     fn size(&self) -> u64;
+
+    /// Why the last attempt on it did not succeed, if there was one.
+    fn last_reason(&self) -> Option<&Reason>;
 
     /// Whether it is part of a list post, whose message many entries share.
     fn is_post(&self) -> bool;

@@ -138,14 +138,16 @@ fn many_senders_who_are_refused_do_not_stop_the_rest() {
         let site = site_of(&server, &format!("workers = 4\n{LATER}"), "");
         let good = strangers("good", 20);
         queue(&site, &[strangers("bad", 120), good.clone()].concat());
-        for _ in 0..4 {
+        for _ in 0..8 {
             ends(&site, &["run"]);
         }
         assert_came(&server, &good, reply);
-        // The next one leaves with the next run, whatever is left.
+        // The next one leaves with one of the next runs, whatever is left.
         let later = strangers("later", 1);
         queue(&site, &later);
-        ends(&site, &["run"]);
+        for _ in 0..4 {
+            ends(&site, &["run"]);
+        }
         assert_came(&server, &[good, later].concat(), reply);
     }
 }
@@ -186,6 +188,65 @@ fn a_server_that_refuses_all_senders_for_good_fails_no_mail() {
         assert_came(&server, &letters, reply);
         site.assert_clean();
     }
+}
+
+/// Ten are enough, however many are in flight at once, and whatever the words are.
+#[test]
+fn ten_that_are_refused_for_good_fail_nobody() {
+    for (workers, count) in [(1, 10), (4, 10), (4, 12), (8, 14)] {
+        for lmtp in [false, true] {
+            let server = serve(lmtp, OFFERS[0], |step| match step.at {
+                At::Mail => {
+                    say(&format!("550 5.7.1 refused, ref {}", step.line.replace(|c: char| !c.is_alphabetic(), "")))
+                }
+                _ => Act::Go,
+            });
+            let site = site_of(&server, &format!("workers = {workers}"), "");
+            queue(&site, &ordinary(count));
+            let (status, said) = ends(&site, &["run"]);
+            assert_eq!((status, untouched(&site)), (75, count), "{workers} workers, {count}, lmtp {lmtp}: {said}");
+        }
+    }
+}
+
+/// A list post is one claim, and its groups tell as much as entries do; those of one domain come one after another.
+#[test]
+fn a_list_post_that_is_all_there_is_fails_few() {
+    let server = serve(false, OFFERS[0], |step| if step.at == At::Mail { say("550 no") } else { Act::Go });
+    let site = site_of(&server, "workers = 2", "");
+    let list: String = (0..60).map(|n| format!("r{n}@d{}.example.net\n", n % 7)).collect();
+    std::fs::write(site.path("list"), list).expect("written");
+    let list = site.path("list").display().to_string();
+    let args = ["submit", "-q", "-f", "news@example.org", "--verp", "--recipients", &list];
+    assert!(site.feed(&args, support::message(1).as_bytes()).status.success());
+    let (status, said) = ends(&site, &["run"]);
+    let failed = verdicts(&site).len();
+    assert!(status == 75 && failed < 20, "{status}, {failed} failed: {said}");
+}
+
+/// Who was deferred for something else before is kept like any other; who was refused for this while others were not, waits.
+#[test]
+fn a_blocked_account_is_reported_whatever_was_before() {
+    let blocked = |step: &server::Step<'_>| match step.at {
+        At::Mail => say("550 5.7.1 your account has been blocked"),
+        _ => Act::Go,
+    };
+    let server = serve(false, OFFERS[0], |step| if step.at == At::Rcpt { say("450 4.2.1 busy") } else { Act::Go });
+    let site = site_of(&server, "workers = 2\nretry = { first = \"1s\", max = \"1s\" }", "");
+    queue(&site, &ordinary(3));
+    assert_eq!(ends(&site, &["run"]), (0, String::new()));
+    server.set(Script::steps(blocked));
+    let (status, said) = ends(&site, &["flush"]);
+    assert!(status == 75 && said.contains("your account has been blocked"), "{status} {said}");
+    assert!(site.list().iter().all(|row| row["attempts"] == 1), "{:?}", site.list());
+    // One of several senders, after others were taken: no outage, in this run and in those that try it alone.
+    server.set(Script::steps(move |step| if step.line.contains("<bad") { blocked(step) } else { Act::Go }));
+    assert_eq!(ends(&site, &["flush", "-q"]).0, 0);
+    queue(&site, &[ordinary(1), vec![("bad@example.org".to_owned(), "to-bad@example.net".to_owned())]].concat());
+    for _ in 0..3 {
+        assert_eq!(ends(&site, &["flush", "-q"]), (0, String::new()));
+    }
+    assert_eq!(verdicts(&site)["to-bad@example.net"], ["deferred"; 3]);
 }
 
 /// Nine, or one sender, or two domains: that may be about these.
@@ -361,13 +422,18 @@ fn a_command_whose_server_refuses_us_fails_no_mail() {
     for (step, reply, kept) in [
         ("envelope from address", "550 5.7.1 denied", true),
         ("recipient address", "550 5.7.1 relay quota used up", true),
+        (
+            "the server did not accept the mail:",
+            "550-5.4.5 daily sending quota exceeded\\n550 5.4.5 https://x.example",
+            true,
+        ),
         ("recipient address", "550 5.1.1 no such user", false),
     ] {
         let site = Site { dir: tempfile::tempdir().expect("a folder") };
         let script = site.path("msmtp");
         let text = format!(
             "#!/bin/sh\ncat >/dev/null\n[ ! -e {open} ] || {{ echo \"$@\" >>{log}; exit 0; }}\n\
-             echo 'msmtp: {step} x@y not accepted by the server' >&2\necho 'msmtp: server message: {reply}' >&2\nexit 65\n",
+             echo 'msmtp: {step} x@y not accepted by the server' >&2\nprintf 'msmtp: server message: {reply}\\n' >&2\nexit 65\n",
             open = site.path("open").display(),
             log = site.path("came").display()
         );

@@ -123,9 +123,17 @@ pub enum Blame {
     Sender,
     /// Refused for good, before anything was known of the message: the sender's fault, or ours.
     Either,
-    /// Refused for good, in words that blame this host: its account, its quota, its name or its address. No message fails
-    /// for that; it is deferred.
+    /// Refused for good for want of a login or an account that may send: this host's, or one sender's.
+    Account,
+    /// Refused for good, in words that blame this host: its quota, its name or its address.
     Us,
+}
+
+impl Blame {
+    /// Whether no message fails for it: it is deferred.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Blame::Account | Blame::Us)
+    }
 }
 
 /// A refusal of which it is not certain whose fault it is.

@@ -368,6 +368,10 @@ impl Claim for SpoolClaim<'_> {
         self.extent.len
     }
 
+    fn last_reason(&self) -> Option<&Reason> {
+        self.journal.history.attempt.as_ref()?.results.iter().find_map(|result| result.reason.as_ref())
+    }
+
     fn is_post(&self) -> bool {
         self.extent.apart
     }

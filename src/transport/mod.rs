@@ -124,6 +124,6 @@ fn all(verdict: Verdict, count: usize) -> Attempt {
 
 /// A refusal of `count` recipients for now, as of a sink that is down.
 fn not_now(reason: Reason, count: usize) -> Attempt {
-    let cause = blame::cause(0, &reason);
+    let cause = blame::cause_by_words(&reason);
     Attempt::Doubtful(Doubtful { verdicts: vec![Verdict::Deferred(reason); count], blame: Blame::Sink, cause })
 }

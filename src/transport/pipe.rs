@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::profiles::{self, Behaviour, with_said};
 use super::{Handover, Next, Transport, all, not_now};
-use crate::model::verdict::{Blame, Doubtful};
+use crate::model::verdict::Doubtful;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::child::{self, Finish};
@@ -180,8 +180,7 @@ impl Transport for Pipe {
                         return all(Verdict::Failed(reason), group.len());
                     };
                     // A refusal of this host is none of the message.
-                    let ours = blame == Blame::Us;
-                    let verdict = if ours { Verdict::Deferred(reason) } else { Verdict::Failed(reason) };
+                    let verdict = if blame.is_ours() { Verdict::Deferred(reason) } else { Verdict::Failed(reason) };
                     Attempt::Doubtful(Doubtful { verdicts: vec![verdict; group.len()], blame, cause })
                 }
                 Ok(verdict) => all(verdict, group.len()),

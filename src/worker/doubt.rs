@@ -22,6 +22,7 @@ use super::judge::{Judgement, Mark, Refusal};
 use super::{Hand, Worker};
 use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, EntryId, Reason, Verdict};
+use crate::policy::blame;
 use crate::queue::{Claim, Queue, Which};
 use crate::sys::clock;
 use crate::transport::Transport;
@@ -62,8 +63,6 @@ pub(super) struct Refused<'r> {
     pub sender: Option<&'r Address>,
     /// When it was handed over, on the steady clock.
     pub began: u64,
-    /// Which attempt on the entry this is.
-    pub attempt: u32,
 }
 
 impl<Q: Queue> Worker<'_, Q> {
@@ -82,7 +81,8 @@ impl<Q: Queue> Worker<'_, Q> {
             mark: Mark::of(claim, sender, refused.group.first()),
             blame,
             permanent: fails,
-            again: refused.attempt > 1,
+            again: claim.last_reason().is_some_and(|last| says_the_same(last, &doubtful.verdicts)),
+            chosen: true,
             cause: doubtful.cause,
         };
         let when = When { began: refused.began, answered: at, noted };
@@ -229,6 +229,12 @@ fn lot(id: &EntryId, since: Option<Since>) -> u64 {
     let mut hasher = DefaultHasher::new();
     (id.as_str(), since).hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether an earlier attempt failed for the same.
+fn says_the_same(last: &Reason, verdicts: &[Verdict]) -> bool {
+    let number = blame::cause_by_words(last);
+    verdicts.iter().filter_map(Verdict::reason).any(|reason| blame::cause_by_words(reason) == number)
 }
 
 /// The first reason.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::board::{ID_WORDS, WHY_WORDS, get_text, put_text};
-use super::judge::{Judgement, Mark, Refusal, judge};
+use super::judge::{Judgement, Mark, Refusal, Scene, judge};
 use crate::model::EntryId;
 use crate::model::verdict::Blame;
 use crate::sys::clock;
@@ -26,10 +26,10 @@ const SENDERS_ENOUGH: usize = 3;
 
 /// The refusals that are remembered; later ones take the place of the first.
 const REFUSED_MAX: usize = 128;
-/// A refusal: of which doubt, whether it counts, when it was answered, user, sender, domain, cause, kind, the entry's id.
+/// A refusal: of which doubt, when it was answered, user, sender, domain, cause, kind, the entry's id.
 const REFUSED_WORDS: usize = REFUSED_ID + ID_WORDS;
-const REFUSED_KIND: usize = 3;
-const REFUSED_ID: usize = 8;
+const REFUSED_KIND: usize = 2;
+const REFUSED_ID: usize = 7;
 /// Causes that are known, and their senders.
 const KNOWN_MAX: usize = 32;
 
@@ -63,11 +63,11 @@ pub(super) struct When {
     pub noted: bool,
 }
 
-const BLAMES: [Blame; 4] = [Blame::Sink, Blame::Sender, Blame::Either, Blame::Us];
+const BLAMES: [Blame; 5] = [Blame::Sink, Blame::Sender, Blame::Either, Blame::Account, Blame::Us];
 
 fn put_refusal(words: &[AtomicU64], refusal: &Refusal) {
-    let Refusal { mark, blame, permanent, again, cause } = *refusal;
-    let kind = blame as u64 | u64::from(permanent) << 2 | u64::from(again) << 3;
+    let Refusal { mark, blame, permanent, again, cause, chosen } = *refusal;
+    let kind = blame as u64 | u64::from(permanent) << 3 | u64::from(again) << 4 | u64::from(chosen) << 5;
     for (word, value) in words.iter().zip([mark.user, mark.sender, mark.domain, cause, kind]) {
         word.store(value, Ordering::Relaxed);
     }
@@ -75,9 +75,10 @@ fn put_refusal(words: &[AtomicU64], refusal: &Refusal) {
 
 fn get_refusal(words: &[AtomicU64]) -> Refusal {
     let word = |at: usize| words[at].load(Ordering::Relaxed);
-    let blame = BLAMES.into_iter().find(|&blame| blame as u64 == word(4) & 3).unwrap_or(Blame::Sink);
+    let blame = BLAMES.into_iter().find(|&blame| blame as u64 == word(4) & 7).unwrap_or(Blame::Sink);
     let mark = Mark { user: word(0), sender: word(1), domain: word(2) };
-    Refusal { mark, blame, permanent: word(4) & 4 != 0, again: word(4) & 8 != 0, cause: word(3) }
+    let is = |bit: u32| word(4) >> bit & 1 == 1;
+    Refusal { mark, blame, permanent: is(3), again: is(4), chosen: is(5), cause: word(3) }
 }
 
 /// The part of the board that all workers of a queue share about this.
@@ -113,6 +114,7 @@ impl Doubts<'_> {
         for word in [DELIVERED, CLEARED, IN_A_ROW, KNOWN_COUNT, OUTAGE, SINCE] {
             self.words[word].store(0, Ordering::Release);
         }
+        (0..REFUSED_MAX).for_each(|at| self.refusal(at)[0].store(0, Ordering::Release));
     }
 
     /// A hand-over that began at `began` was accepted.
@@ -152,7 +154,7 @@ impl Doubts<'_> {
         self.words[IN_A_ROW].store(0, Ordering::Relaxed);
         for words in self.refusals(since) {
             let refusal = get_refusal(&words[REFUSED_KIND..]);
-            if !refusal.is_final() || words[2].load(Ordering::Relaxed) <= until {
+            if !refusal.is_final() || words[1].load(Ordering::Relaxed) <= until {
                 self.learn(&refusal);
             }
         }
@@ -185,13 +187,14 @@ impl Doubts<'_> {
         let Refusal { mark, blame, permanent, cause, .. } = refusal;
         let known = match blame {
             Blame::Sink => self.known(*cause).count() >= SENDERS_ENOUGH,
-            Blame::Us if *permanent => false,
-            Blame::Sender | Blame::Us => self.is_known(*cause),
+            Blame::Us => false,
+            Blame::Account if *permanent => false,
+            Blame::Sender | Blame::Account => self.is_known(*cause),
             Blame::Either => self.known(*cause).any(|sender| sender == mark.sender),
         };
         let most = match blame {
-            Blame::Sender | Blame::Us if !permanent => KNOWN_SENDERS_IN_A_ROW,
-            Blame::Sink | Blame::Sender | Blame::Either | Blame::Us => KNOWN_IN_A_ROW,
+            Blame::Sender | Blame::Account if !permanent => KNOWN_SENDERS_IN_A_ROW,
+            Blame::Sink | Blame::Sender | Blame::Either | Blame::Account | Blame::Us => KNOWN_IN_A_ROW,
         };
         known && self.words[IN_A_ROW].fetch_add(1, Ordering::Relaxed) < most
     }
@@ -217,10 +220,9 @@ impl Doubts<'_> {
         let at = self.words[COUNT].fetch_add(1, Ordering::AcqRel) as usize % REFUSED_MAX;
         let words = self.refusal(at);
         put_text(&words[REFUSED_ID..], id.as_str());
-        words[1].store(u64::from(first || began >= since), Ordering::Relaxed);
-        words[2].store(answered, Ordering::Relaxed);
-        put_refusal(&words[REFUSED_KIND..], refusal);
-        if refusal.blame == Blame::Us || self.refusals(since).next().is_none() {
+        words[1].store(answered, Ordering::Relaxed);
+        put_refusal(&words[REFUSED_KIND..], &Refusal { chosen: first || began >= since, ..*refusal });
+        if refusal.blame.is_ours() || self.refusals(since).next().is_none() {
             put_text(&self.words[WHY..COUNT], why);
         }
         words[0].store(since, Ordering::Release);
@@ -236,10 +238,16 @@ impl Doubts<'_> {
         all.filter(move |words| words[0].load(Ordering::Acquire) == since)
     }
 
-    /// Those that count.
-    fn counted(&self, since: Since) -> Vec<Refusal> {
-        let counted = self.refusals(since).filter(|words| words[1].load(Ordering::Relaxed) == 1);
-        counted.map(|words| get_refusal(&words[REFUSED_KIND..])).collect()
+    /// The refusals of a doubt, and the final ones of doubts before it since mail was last accepted.
+    fn seen(&self, since: Since) -> Vec<Refusal> {
+        let accepted = self.words[DELIVERED].load(Ordering::Acquire);
+        let all = (0..REFUSED_MAX).map(|at| self.refusal(at));
+        let read = |words: &[AtomicU64]| {
+            let (of, refusal) = (words[0].load(Ordering::Acquire), get_refusal(&words[REFUSED_KIND..]));
+            let earlier = of != 0 && refusal.is_final() && words[1].load(Ordering::Relaxed) > accepted;
+            (of == since || earlier).then_some(refusal)
+        };
+        all.filter_map(read).collect()
     }
 
     pub(super) fn marks(&self, since: Since) -> Vec<Mark> {
@@ -248,7 +256,8 @@ impl Doubts<'_> {
 
     /// What the refusals since the doubt began tell; `over` says that nothing else is due.
     pub fn judge(&self, since: Since, over: bool) -> Judgement {
-        judge(&self.counted(since), over, &|cause| self.is_known(cause))
+        let accepted = self.words[DELIVERED].load(Ordering::Acquire) != 0;
+        judge(&self.seen(since), &Scene { over, accepted, is_known: &|cause| self.is_known(cause) })
     }
 
     /// The entries that were refused since the doubt began.
@@ -262,7 +271,7 @@ impl Doubts<'_> {
 
     /// The reason that is reported for a sink that takes nothing.
     pub fn why(&self) -> String {
-        let seen = self.since().map(|since| self.counted(since)).unwrap_or_default();
+        let seen = self.since().map(|since| self.seen(since)).unwrap_or_default();
         let permanent = seen.iter().filter(|refusal| refusal.is_final()).count();
         let what = match 2 * permanent > seen.len() {
             true => "it refuses everybody for good, so this host or its account is meant and not the mail",
@@ -320,7 +329,7 @@ mod tests {
         fn refuse(&self, blame: Blame, permanent: bool, senders: u64, domains: u64) -> Option<Since> {
             let n = self.next.replace(self.next.get() + 1);
             let mark = Mark { user: 0, sender: n % senders, domain: n % domains };
-            let refusal = Refusal { mark, blame, permanent, again: false, cause: 7 };
+            let refusal = Refusal { mark, blame, permanent, again: false, chosen: true, cause: 7 };
             let began = clock::steady();
             self.doubts().refused(at(began), &refusal, &EntryId::new(Micros(n)), "no")
         }
@@ -335,7 +344,7 @@ mod tests {
         let scene = Scene::new();
         let doubts = scene.doubts();
         let mark = Mark { user: 1, sender: 1, domain: 2 };
-        let refusal = Refusal { mark, blame: Blame::Sink, permanent: false, again: false, cause: 3 };
+        let refusal = Refusal { mark, blame: Blame::Sink, permanent: false, again: false, chosen: true, cause: 3 };
         let id = EntryId::new(Micros(9));
         let refuse = |began| doubts.refused(at(began), &refusal, &id, "busy");
         let early = clock::steady();
@@ -344,12 +353,13 @@ mod tests {
         for _ in 0..20 {
             assert_eq!(refuse(early), Some(since));
         }
-        assert_eq!((doubts.counted(since), doubts.marks(since)[0]), (vec![refusal], mark));
+        let chosen = || doubts.seen(since).iter().filter(|refusal| refusal.chosen).count();
+        assert_eq!((chosen(), doubts.marks(since)[0]), (1, mark));
         assert!(doubts.ids().iter().all(|refused| refused == id.as_str()) && doubts.why().ends_with(": busy"));
         doubts.accepted(early);
         assert_eq!(doubts.since(), Some(since));
         let later = clock::steady();
-        assert_eq!((refuse(later), doubts.counted(since).len()), (Some(since), 2));
+        assert_eq!((refuse(later), chosen()), (Some(since), 2));
         doubts.accepted(later.max(since));
         assert_eq!((doubts.since(), refuse(early)), (None, None));
         assert!(doubts.ids().is_empty());
@@ -379,7 +389,7 @@ mod tests {
         let scene = Scene::new();
         let doubts = scene.doubts();
         let mark = Mark { user: 1, sender: 1, domain: 1 };
-        let refusal = Refusal { mark, blame: Blame::Us, permanent: false, again: false, cause: 3 };
+        let refusal = Refusal { mark, blame: Blame::Us, permanent: false, again: false, chosen: true, cause: 3 };
         let id = EntryId::new(Micros(9));
         let since = doubts.refused(at(clock::steady()), &refusal, &id, "quota").expect("a doubt");
         let began = clock::steady().max(since);

@@ -158,7 +158,7 @@ impl<Q: Queue> Worker<'_, Q> {
         let verdicts = match answer {
             Attempt::Answered(verdicts) => verdicts,
             Attempt::Doubtful(doubtful) => {
-                let refused = Refused { group: &group, sender, began, attempt: attempt.number };
+                let refused = Refused { group: &group, sender, began };
                 let doubt = self.refused(claim, &refused, &doubtful);
                 let verdicts = doubtful.verdicts;
                 if let Some(doubt) = doubt {

@@ -68,8 +68,10 @@ pub(super) struct Refusal {
     pub blame: Blame,
     /// It is a failure if it is the entry's own.
     pub permanent: bool,
-    /// The entry was deferred before.
+    /// The entry was deferred for the same before.
     pub again: bool,
+    /// The entry was chosen to be tried in this doubt, and not in flight when it began.
+    pub chosen: bool,
     /// Equal for refusals that have one cause.
     pub cause: u64,
 }
@@ -77,7 +79,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Whether trying again soon would not help.
     pub fn is_final(&self) -> bool {
-        self.permanent || self.blame == Blame::Us
+        self.permanent || self.blame.is_ours()
     }
 
     fn names_sender_for_now(&self) -> bool {
@@ -85,18 +87,29 @@ impl Refusal {
     }
 }
 
-/// Judges the refusals of one doubt; `over` says that nothing else is due, `is_known` that a cause was an entry's own
-/// before in this run.
+/// When refusals are judged.
+pub(super) struct Scene<'k> {
+    /// Nothing else is due.
+    pub over: bool,
+    /// Mail was accepted in this run, before the doubt.
+    pub accepted: bool,
+    /// Whether a cause was an entry's own before in this run.
+    pub is_known: &'k dyn Fn(u64) -> bool,
+}
+
+/// Judges the refusals of a doubt, and the final ones before it since mail was last accepted.
 ///
 /// The sink is down
-/// - after ten refusals for now that name no sender, or a hundred that do, of two senders at least;
+/// - after ten refusals for now that name no sender, or a hundred that do, of two senders at least; what was in flight when
+///   the doubt began counts once;
 /// - after ten final ones of one cause that blame this host, or that concern two senders and three domains at least;
-/// - when nothing else is due, if a refusal for now names no sender, or one blames this host on an entry's first attempt, and
-///   its cause is not known.
-pub(super) fn judge(seen: &[Refusal], over: bool, is_known: &dyn Fn(u64) -> bool) -> Judgement {
+/// - when nothing else is due, if a refusal for now names no sender, or one blames this host and the entry was not deferred
+///   for that before, and its cause is not known. One that blames the account may mean a sender's, if mail was accepted.
+pub(super) fn judge(all: &[Refusal], scene: &Scene<'_>) -> Judgement {
+    let seen: Vec<Refusal> = all.iter().filter(|refusal| refusal.chosen || refusal.is_final()).copied().collect();
     let of_sink = seen.iter().filter(|refusal| refusal.blame == Blame::Sink).count();
     let of_senders = seen.iter().filter(|refusal| refusal.names_sender_for_now()).count();
-    let senders = different(seen, |refusal| refusal.mark.sender);
+    let senders = different(&seen, |refusal| refusal.mark.sender);
     let final_ones: Vec<Refusal> = seen.iter().filter(|refusal| refusal.is_final()).copied().collect();
     let causes: HashSet<u64> = final_ones.iter().map(|refusal| refusal.cause).collect();
     let alike = |cause: &u64| -> Vec<Refusal> {
@@ -111,23 +124,25 @@ pub(super) fn judge(seen: &[Refusal], over: bool, is_known: &dyn Fn(u64) -> bool
         return Judgement::Down;
     }
     let stops = |refusal: &Refusal| match refusal.blame {
-        Blame::Sink => !is_known(refusal.cause),
-        Blame::Us => !is_known(refusal.cause) && !refusal.again,
+        Blame::Sink => !(scene.is_known)(refusal.cause),
+        Blame::Account => !(scene.is_known)(refusal.cause) && !refusal.again && !scene.accepted,
+        Blame::Us => !(scene.is_known)(refusal.cause) && !refusal.again,
         Blame::Sender | Blame::Either => false,
     };
     let may_be_down = seen.is_empty() || seen.iter().any(stops);
-    if over || seen.len() >= MOST {
+    if scene.over || seen.len() >= MOST {
         return if may_be_down { Judgement::Down } else { Judgement::Theirs };
     }
     // Entries that differ more would have been tried before.
-    let of_few = !enough.is_empty() || (of_senders >= ENOUGH && senders < SENDERS);
+    let chosen = |alike: &Vec<Refusal>| alike.iter().filter(|refusal| refusal.chosen).count() >= ENOUGH;
+    let of_few = enough.iter().any(chosen) || (of_senders >= ENOUGH && senders < SENDERS);
     if of_few && !may_be_down { Judgement::Theirs } else { Judgement::Open }
 }
 
 fn concerns_everybody(alike: &[Refusal]) -> bool {
     let senders = different(alike, |refusal| refusal.mark.sender);
     let domains = different(alike, |refusal| refusal.mark.domain);
-    alike.iter().any(|refusal| refusal.blame == Blame::Us) || (senders >= SENDERS && domains >= DOMAINS)
+    alike.iter().any(|refusal| refusal.blame.is_ours()) || (senders >= SENDERS && domains >= DOMAINS)
 }
 
 fn different(seen: &[Refusal], of: impl Fn(&Refusal) -> u64) -> usize {
@@ -145,13 +160,14 @@ mod tests {
             blame,
             permanent,
             again: false,
+            chosen: true,
             cause: 7,
         };
         (0..count as u64).map(each).collect()
     }
 
     fn judged(seen: &[Refusal], over: bool) -> Judgement {
-        judge(seen, over, &|_| false)
+        judge(seen, &Scene { over, accepted: false, is_known: &|_| false })
     }
 
     #[test]
@@ -160,6 +176,7 @@ mod tests {
             (Blame::Sink, false, (1, 1), ENOUGH),
             (Blame::Us, true, (1, 1), ENOUGH),
             (Blame::Us, false, (1, 1), ENOUGH),
+            (Blame::Account, false, (1, 1), ENOUGH),
             (Blame::Either, true, (2, 3), ENOUGH),
             (Blame::Sender, true, (2, 3), ENOUGH),
             (Blame::Sender, false, (2, 1), ENOUGH_SENDERS),
@@ -198,6 +215,7 @@ mod tests {
             (Blame::Sink, false, Judgement::Down),
             (Blame::Us, true, Judgement::Down),
             (Blame::Us, false, Judgement::Down),
+            (Blame::Account, false, Judgement::Down),
             (Blame::Either, true, Judgement::Theirs),
             (Blame::Sender, true, Judgement::Theirs),
             (Blame::Sender, false, Judgement::Theirs),
@@ -205,8 +223,31 @@ mod tests {
         for (blame, permanent, expected) in cases {
             let seen = refusals(4, blame, permanent, (9, 9));
             assert_eq!(judged(&seen, true), expected, "{blame:?} {permanent}");
-            assert_eq!(judge(&seen, true, &|cause| cause == 7), Judgement::Theirs, "{blame:?} {permanent}");
+            let known = Scene { over: true, accepted: false, is_known: &|cause| cause == 7 };
+            assert_eq!(judge(&seen, &known), Judgement::Theirs, "{blame:?} {permanent}");
         }
+    }
+
+    #[test]
+    fn what_was_in_flight_counts_where_it_is_final_but_blames_no_few() {
+        let mut seen = refusals(ENOUGH, Blame::Either, true, (2, 3));
+        seen.iter_mut().skip(1).for_each(|refusal| refusal.chosen = false);
+        assert_eq!(judged(&seen, false), Judgement::Down);
+        seen.iter_mut().for_each(|refusal| refusal.mark.sender = 1);
+        assert_eq!(judged(&seen, false), Judgement::Open);
+        let mut seen = refusals(ENOUGH, Blame::Sink, false, (2, 3));
+        seen.iter_mut().skip(1).for_each(|refusal| refusal.chosen = false);
+        assert_eq!(judged(&seen, false), Judgement::Open);
+    }
+
+    #[test]
+    fn one_senders_account_is_no_outage_where_others_were_accepted() {
+        let scene = Scene { over: true, accepted: true, is_known: &|_| false };
+        assert_eq!(judge(&refusals(3, Blame::Account, false, (1, 1)), &scene), Judgement::Theirs);
+        assert_eq!(judge(&refusals(3, Blame::Us, false, (1, 1)), &scene), Judgement::Down);
+        let mut again = refusals(3, Blame::Us, false, (1, 1));
+        again.iter_mut().for_each(|refusal| refusal.again = true);
+        assert_eq!(judged(&again, true), Judgement::Theirs);
     }
 
     #[test]

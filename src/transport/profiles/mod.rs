@@ -175,15 +175,17 @@ impl Behaviour {
         if !self.feeds_an_mta {
             return None;
         }
-        let mut code = 0;
-        let mut words = reason.clone();
-        if self.quotes_replies {
-            let (line, quoted) = said.lines().rev().find_map(|line| Some((line, reply_code(line)?)))?;
-            (code, words.text) = (quoted.parse().unwrap_or(0), line.to_owned());
-        }
+        let replies: Vec<&str> = said.lines().filter(|line| reply_code(line).is_some()).collect();
+        let code = replies.last().and_then(|line| reply_code(line)?.parse().ok()).unwrap_or(0);
+        let quoted = match replies.as_slice() {
+            [] if self.quotes_replies => return None,
+            [] => with_said("", said),
+            lines => lines.join(" "),
+        };
+        let words = Reason::new(&quoted).with_status(reason.status.clone());
         let of_sender = self.sender_refused.iter().any(|phrase| said.contains(phrase));
         let find = if of_sender { blame::refused_sender } else { blame::refused_later };
-        find(code, &words).map(|blame| (blame, blame::cause(code, &words)))
+        find(code, &words).map(|blame| (blame, blame::cause(code, &words, blame)))
     }
 
     /// What a phrase in its output means; not in a line that quotes somebody else.

@@ -40,7 +40,7 @@ impl Smtp {
         match reply.code / 100 {
             2 => Verdict::Delivered,
             4 => Verdict::Deferred(self.said(reply, to)),
-            5 if blame::refused_later(reply.code, &bare(reply)) == Some(Blame::Us) => {
+            5 if blame::refused_later(reply.code, &bare(reply)).is_some_and(Blame::is_ours) => {
                 Verdict::Deferred(self.said(reply, to))
             }
             5 => Verdict::Failed(self.said(reply, to)),
@@ -149,10 +149,11 @@ impl Smtp {
             return Gone::Trouble(Trouble::NotNow(reply.clone()));
         }
         self.session = Some(session);
-        let waits = !permanent || blame == Some(Blame::Us);
+        let waits = !permanent || blame.is_some_and(Blame::is_ours);
         let verdicts = vec![if waits { Verdict::Deferred(reason) } else { Verdict::Failed(reason) }; count];
         match blame {
-            Some(blame) => Gone::InDoubt(verdicts, (blame, blame::cause(reply.code, &bare))),
+            Some(blame) if permanent => Gone::InDoubt(verdicts, (blame, blame::cause(reply.code, &bare, blame))),
+            Some(blame) => Gone::InDoubt(verdicts, (blame, blame::cause_by_words(&bare))),
             None => Gone::Verdicts(verdicts),
         }
     }
@@ -172,11 +173,11 @@ fn whose_fault<'r>(verdicts: Vec<Verdict>, replies: impl IntoIterator<Item = &'r
     let blamed = |reply: &Reply| {
         let bare = bare(reply);
         let blame = blame::refused_later(reply.code, &bare).filter(|_| reply.is_permanent())?;
-        Some((blame, blame::cause(reply.code, &bare)))
+        Some((blame, blame::cause(reply.code, &bare, blame)))
     };
     let mut suspicion: Option<Suspicion> = None;
     for found in replies.into_iter().filter_map(blamed) {
-        if suspicion.is_none() || found.0 == Blame::Us {
+        if suspicion.is_none() || found.0.is_ours() {
             suspicion = Some(found);
         }
     }

@@ -182,7 +182,7 @@ impl Smtp {
         let now = Instant::now();
         let others =
             self.left_out.iter().enumerate().any(|(at, until)| at != self.at && until.is_none_or(|u| u <= now));
-        if blame != Blame::Us || !others {
+        if !blame.is_ours() || !others {
             return false;
         }
         self.left_out[self.at] = Some(now + LEFT_OUT);
