@@ -191,7 +191,7 @@ mod tests {
             "550 No such account here; this account is blocked",
             "550 Recipient has blacklisted you",
             "550 5.2.1 blocked for inactivity",
-            "550 5.7.133 SenderNotAuthenticatedForGroup; authentication required; Delivery restriction check failed",
+            "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; Delivery restriction check",
             "452 4.2.2 The email account that you tried to reach is over quota",
             "554 5.7.1 Message rejected as spam by content filter",
             "554 5.7.1 Message blocked by content filter: blacklisted words",

@@ -169,6 +169,7 @@ pub const MESSAGE: &[&str] = &[
     "no such",
     "does not exist",
     "inactivity",
+    "delivery restriction",
     "senderforgroup",
     "senderauthenticatedforgroup",
     "sendernotauthenticatedforgroup",
