@@ -91,8 +91,8 @@ const ROWS: [Row; 15] = [
     many("drain-disk", "run, pipe, disk, 4 workers", 5_000, |tools, program, count| {
         drain(tools, program, false, 4, count)
     }),
-    many("post", "a list post, SMTP, disk", 20_000, |tools, program, count| post(tools, program, false, count)),
-    many("post", "a list post, VERP, SMTP, disk", 20_000, |tools, program, count| post(tools, program, true, count)),
+    many("post", "a list post, SMTP, disk", 200_000, |tools, program, count| post(tools, program, false, count)),
+    many("post", "a list post, VERP, SMTP, disk", 200_000, |tools, program, count| post(tools, program, true, count)),
     many("smtp-in", "sendmail -bs, one session, disk", 1_000, tasks::smtp_in),
     many("bounces", "bounces read, disk", 5_000, bounces::read_first),
 ];
