@@ -34,12 +34,12 @@ fn queue(site: &Site, letters: &[(String, String)]) {
     site.ok(&["submit", "-q", "--mbox", site.path("box").to_str().expect("a path")]);
 }
 
-/// So many letters, each from its own sender to its own domain; the names begin with `name`.
+/// Letters, each from its own sender to its own domain; the names begin with `name`.
 fn strangers(name: &str, count: usize) -> Vec<(String, String)> {
     (0..count).map(|n| (format!("{name}{n}@{name}{n}.example"), format!("to-{name}{n}@at{n}.example.net"))).collect()
 }
 
-/// So many letters of two senders to four domains.
+/// Letters of two senders to four domains.
 fn ordinary(count: usize) -> Vec<(String, String)> {
     let letter = |n: usize| (format!("news{}@example.org", n % 2), format!("r{n}@d{}.example.net", n % 4));
     (0..count).map(letter).collect()

@@ -27,8 +27,8 @@ use crate::queue::{Claim, Queue, Which};
 use crate::sys::clock;
 use crate::transport::Transport;
 
-/// So many entries are looked at for a user, a sender and a domain that were not tried yet: the first time, twice as many
-/// after each refusal, and at most.
+/// Entries to look at for a user, a sender and a domain that were not tried yet: the first time, with twice as many after
+/// each refusal, and the most.
 const LOOKED_AT_FIRST: usize = 10;
 const LOOKED_AT: usize = 1_000;
 /// How late a worker may notice that a doubt is over, or that it is its turn.
