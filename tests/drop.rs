@@ -1,96 +1,19 @@
 //! `drop/`: what other users of the host may do with it, and what they may not. Two plain users and root, where we are
 //! root; what one user can do with files of his own, everywhere.
 
+#[path = "support/drop.rs"]
+mod drop;
 #[path = "support/hosts.rs"]
 mod hosts;
 mod support;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use std::process::Command;
+
+use drop::{FIELDS, MARA, NILS, SERVICE, arrived, by, dropped, folder, ok, own, put, shared, skipped, text};
 use hosts::Plain;
-use support::{Site, feed, message, wait_until};
-
-const MARA: u32 = 65_531;
-const NILS: u32 = 65_532;
-const SERVICE: u32 = 65_533;
-
-/// A folder with this mode and, where we are root, this owner.
-fn folder(path: &Path, mode: u32, uid: u32) {
-    std::fs::create_dir_all(path).expect("a folder");
-    if hosts::is_root() {
-        chown(path, Some(uid), Some(uid)).expect("chown");
-    }
-    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("a mode");
-}
-
-/// A site whose spool is `uid`'s and has nothing but its drop folder; mail ends in a Maildir in there.
-fn shared(uid: u32, extra: &str) -> Site {
-    let site = Site::new("ok", "");
-    let text = format!(
-        "{extra}\n[queue.outbound]\ntransport = \"m\"\nworkers = 2\n[transport.m]\nkind = \"maildir\"\npath = {:?}\n",
-        site.path("spool/Maildir")
-    );
-    site.configure(&if extra.contains("[limits]") { text } else { format!("[limits]\nmin_free = \"0\"\n{text}") });
-    for (path, mode) in [(site.path("bulkmailer.toml"), 0o644), (site.path(""), 0o711)] {
-        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("a mode");
-    }
-    folder(&site.path("spool"), 0o711, uid);
-    folder(&site.path("spool/drop"), 0o3733, uid);
-    site
-}
-
-/// A site of the user who runs the tests.
-fn own(extra: &str) -> Site {
-    shared(nix::unistd::geteuid().as_raw(), extra)
-}
-
-fn by(site: &Site, plain: &Plain, args: &[&str], input: &[u8]) -> Output {
-    let mut command = plain.command("0", args);
-    command.env("BULKMAILER_SPOOL", site.path("spool")).env("BULKMAILER_CONFIG", site.path("bulkmailer.toml"));
-    feed(command, input)
-}
-
-#[track_caller]
-fn ok(output: &Output) -> String {
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-/// What arrived, sorted.
-fn arrived(site: &Site) -> Vec<String> {
-    let new = std::fs::read_dir(site.path("spool/Maildir/new")).into_iter().flatten().flatten();
-    let mut found: Vec<String> = new.map(|file| std::fs::read_to_string(file.path()).expect("text")).collect();
-    found.sort();
-    found
-}
-
-fn dropped(site: &Site) -> Vec<PathBuf> {
-    std::fs::read_dir(site.path("spool/drop")).expect("drop/").flatten().map(|file| file.path()).collect()
-}
-
-/// A drop file's text: its envelope with these fields, and `message`.
-fn text(fields: &str, message: &str) -> String {
-    format!("{{\"size\":{:>20},\"v\":1,\"id\":\"a1\",{fields}}}\n\n{message}", message.len())
-}
-
-const FIELDS: &str = "\"sender\":\"s@x.org\",\"recipient\":\"r@x.org\",\"submitted\":1,\"uid\":0";
-
-/// Puts a file of ours there, as a program of one's own might; it is renamed in, whole.
-fn put(site: &Site, name: &str, text: &str) -> PathBuf {
-    let (made, path) = (site.path("made"), site.path("spool/drop").join(name));
-    std::fs::write(&made, text).expect("written");
-    std::fs::rename(&made, &path).expect("renamed");
-    path
-}
-
-fn skipped() -> bool {
-    if !hosts::is_root() {
-        eprintln!("skipped: only root can act as several users");
-    }
-    !hosts::is_root()
-}
+use support::{feed, message, wait_until};
 
 #[test]
 fn two_users_hand_mail_in_and_neither_sees_the_others() {
@@ -337,7 +260,7 @@ fn where_there_is_no_room_mail_stays_in_the_folder() {
     put(&site, "outbound.1", &text(FIELDS, &message(1)));
     let output = site.try_run(&["run"]);
     assert_eq!(output.status.code(), Some(75), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("mail waits in drop/: only "), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("mail waits there: only "), "{output:?}");
     assert_eq!((dropped(&site).len(), arrived(&site).len()), (1, 0));
 }
 
@@ -368,11 +291,18 @@ fn a_key_is_its_users_own() {
 #[test]
 fn mail_for_a_time_waits_for_it() {
     let site = own("");
-    put(&site, "outbound.9000000000000000@1", &text(FIELDS, &message(1)));
+    let soon =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros() as u64;
+    put(&site, &format!("outbound.{:016}@1", soon + 300 * 86_400_000_000), &text(FIELDS, &message(1)));
     put(&site, "outbound.9000000000000000-1", &text(FIELDS, &message(2)));
     put(&site, "outbound.99999999999999999999@1", &text(FIELDS, &message(3)));
     assert_eq!(ok(&site.try_run(&["run"])), "");
     assert_eq!((dropped(&site).len(), arrived(&site).len(), site.list().len()), (0, 2, 1));
+    // Nobody waits for the year 2255.
+    put(&site, "outbound.9000000000000000@1", &text(FIELDS, &message(4)));
+    let output = site.try_run(&["run"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("more than 365d ahead"), "{output:?}");
+    assert_eq!((dropped(&site).len(), site.list().len()), (1, 1));
     if skipped() {
         return;
     }
@@ -380,6 +310,8 @@ fn mail_for_a_time_waits_for_it() {
     ok(&by(&site, &mara, &["submit", "--at", "+300d", "r@x.org"], message(1).as_bytes()));
     assert_eq!(ok(&site.try_run(&["run"])), "");
     assert_eq!((arrived(&site).len(), site.list().len()), (0, 1));
+    let far = by(&site, &mara, &["submit", "--at", "+400d", "r@x.org"], message(2).as_bytes());
+    assert_eq!((far.status.code(), dropped(&site).len()), (Some(65), 0), "{far:?}");
 }
 
 #[test]

@@ -9,7 +9,9 @@ mod check;
 use serde_json::json;
 use toml::Value;
 
-use crate::config::{Bounces, ConfigError, Connect, Login, Notices, Online, Queue, Secret, Site, Smtp, Transport};
+use crate::config::{
+    Bounces, ConfigError, Connect, DropBounds, Login, Notices, Online, Queue, Secret, Site, Smtp, Transport,
+};
 use crate::model::Exit;
 use crate::policy::notice::Returned;
 use crate::policy::rate::Rate;
@@ -86,6 +88,7 @@ fn tables(site: &Site) -> Vec<Table> {
     limits.extend(config.limits.workers.map(|most| ("workers", number(most))));
     let mut tables = vec![
         ("limits".to_owned(), limits),
+        ("drop".to_owned(), drop_keys(&config.drop)),
         ("events".to_owned(), vec![("syslog", Value::Boolean(config.events.syslog))]),
         ("notices".to_owned(), notice_keys(&config.notices)),
         ("bounces".to_owned(), bounce_keys(&config.bounces)),
@@ -108,6 +111,10 @@ fn tables(site: &Site) -> Vec<Table> {
 fn rate_keys(rate: Option<Rate>) -> Vec<(&'static str, Value)> {
     let burst = |rate: Rate| number(usize::try_from(rate.burst()).unwrap_or(usize::MAX));
     rate.map_or_else(Vec::new, |rate| vec![("rate", Value::String(rate.text())), ("burst", burst(rate))])
+}
+
+fn drop_keys(drop: &DropBounds) -> Vec<(&'static str, Value)> {
+    vec![("bytes", size(drop.bytes)), ("entries", number(drop.entries)), ("ahead", time(drop.ahead))]
 }
 
 fn notice_keys(notices: &Notices) -> Vec<(&'static str, Value)> {

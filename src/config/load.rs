@@ -11,11 +11,12 @@ use toml::Spanned;
 
 use super::error::Problem;
 use super::values::{
-    self, RawBounces, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar, Value,
+    self, RawBounces, RawDrop, RawFile, RawLimits, RawNotices, RawOnline, RawQueue, RawRetry, RawTransport, Scalar,
+    Value,
 };
 use super::{
-    Bounces, Config, ConfigError, Connect, Limits, Login, Notices, Online, Pace, Profile, Protocol, Queue, RESERVED,
-    Retry, Secret, Smtp, Tls, Transport,
+    Bounces, Config, ConfigError, Connect, DropBounds, Limits, Login, Notices, Online, Pace, Profile, Protocol, Queue,
+    RESERVED, Retry, Secret, Smtp, Tls, Transport,
 };
 use crate::policy::rate::{BURST_MAX, Rate};
 use crate::policy::score::Rules;
@@ -47,6 +48,7 @@ pub fn parse(
     let has_sendmail = embedded.transports.contains_key("sendmail");
     let mut config = embedded;
     config.limits = reader.limits(&raw.limits);
+    config.drop = reader.drop(&raw.drop, config.limits.message);
     config.events.syslog = reader.value("events.syslog", &raw.events.syslog, false, values::flag);
     config.notices = reader.notices(&raw.notices);
     config.bounces = reader.bounces(&raw.bounces);
@@ -149,6 +151,22 @@ impl Reader<'_> {
             workers: self
                 .value("limits.workers", &raw.workers, None, |value| values::count(1..=10_000)(value).map(Some)),
             min_free: self.value("limits.min_free", &raw.min_free, min_free, values::size),
+        }
+    }
+
+    fn drop(&mut self, raw: &RawDrop, message: u64) -> DropBounds {
+        let default = DropBounds::default();
+        let bytes = self.value("drop.bytes", &raw.bytes, default.bytes.max(message), values::size_of(1));
+        if bytes < message {
+            let (bytes, message) = (size_text(bytes), size_text(message));
+            let why =
+                format!("a message of {message} (limits.message) would never get through within {bytes}: raise it");
+            self.problem(first_of(&[&raw.bytes]), format!("drop.bytes: {why}"));
+        }
+        DropBounds {
+            bytes,
+            entries: self.value("drop.entries", &raw.entries, default.entries, values::count(1..=1_000_000_000)),
+            ahead: self.value("drop.ahead", &raw.ahead, default.ahead, values::some_time),
         }
     }
 

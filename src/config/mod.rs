@@ -38,6 +38,7 @@ pub const RESERVED: [&str; 9] = ["all", "auto", "drop", "events", "jobs", "pace"
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub limits: Limits,
+    pub drop: DropBounds,
     pub events: Events,
     pub notices: Notices,
     pub bounces: Bounces,
@@ -76,6 +77,23 @@ pub struct Limits {
     /// Bytes that must be free on the spool's file system for `submit` to accept mail;
     /// default twice the message limit and 64 MiB.
     pub min_free: u64,
+}
+
+/// What one user may have waiting who hands in through `drop/`, so that he keeps nobody else waiting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DropBounds {
+    /// Bytes of his entries in all queues; at least one message's; default 1 GiB.
+    pub bytes: u64,
+    /// How many entries; default 100,000.
+    pub entries: usize,
+    /// How far off the time may be that he asks for; default a year.
+    pub ahead: Duration,
+}
+
+impl Default for DropBounds {
+    fn default() -> DropBounds {
+        DropBounds { bytes: 1 << 30, entries: 100_000, ahead: Duration::from_secs(365 * 24 * 3600) }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -121,6 +139,7 @@ impl Config {
         let queues = queues.map(|(name, queue)| (name.to_owned(), queue));
         Config {
             limits: Limits::default(),
+            drop: DropBounds::default(),
             events: Events::default(),
             notices: Notices::default(),
             bounces: Bounces::default(),

@@ -110,6 +110,11 @@ path = "~/Mail/in"
 
 #[test]
 fn what_follows_from_the_message_limit_follows_it() {
+    let config = good("[drop]\nbytes = \"64M\"\nentries = 7\nahead = \"30d\"\n");
+    assert_eq!((config.drop.bytes, config.drop.entries), (64 << 20, 7));
+    assert_eq!(config.drop.ahead, Duration::from_secs(30 * 86_400));
+    // The default is never less than one message.
+    assert_eq!(good("[limits]\nmessage = \"2G\"\n").drop.bytes, 2 << 30);
     let config = good("[limits]\nmessage = \"100K\"\n");
     assert_eq!(config.limits.header, 100 << 10);
     assert_eq!(config.limits.min_free, (200 << 10) + (64 << 20));
@@ -120,6 +125,12 @@ fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
     let cases = [
         ("[limits]\nmesage = 1", "/etc/b.toml:2: unknown key `mesage`; the keys here are `message`, `header`"),
         ("[events]\nlog = 1", "/etc/b.toml:2: unknown key `log`; "),
+        (
+            "[drop]\nbytes = \"1M\"",
+            "/etc/b.toml:2: drop.bytes: a message of 64M (limits.message) would never get through",
+        ),
+        ("[drop]\nentries = 0", "/etc/b.toml:2: drop.entries: 0 is not possible"),
+        ("[drop]\nahead = \"0s\"", "/etc/b.toml:2: drop.ahead: \"0s\" is too short"),
         ("[limit]", "/etc/b.toml:1: unknown key `limit`; the keys here are `limits`"),
         ("[queue.outbound\n", "/etc/b.toml:1: "),
         ("[limits]\nmessage = 1\nmessage = 2", "/etc/b.toml:3: duplicate key"),

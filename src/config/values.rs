@@ -36,6 +36,7 @@ pub(super) enum Scalar {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawFile {
     pub limits: RawLimits,
+    pub drop: RawDrop,
     pub events: RawEvents,
     pub notices: RawNotices,
     pub bounces: RawBounces,
@@ -53,6 +54,14 @@ pub(super) struct RawLimits {
     pub recipients: Value,
     pub workers: Value,
     pub min_free: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [drop]")]
+pub(super) struct RawDrop {
+    pub bytes: Value,
+    pub entries: Value,
+    pub ahead: Value,
 }
 
 #[derive(Deserialize, Default)]

@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 use super::body::{self, Fault};
 use super::header::{Header, Rest};
 use super::{Refused, recipients};
-use crate::config::Limits;
+use crate::config::{DropBounds, Limits};
 use crate::model::envelope::{Origin, verp};
 use crate::model::{Address, Body, EntryId, Envelope, Exit, Micros};
 use crate::spool::drop::{DropFolder, Handed};
@@ -96,6 +96,12 @@ impl Failure {
 /// Refuses where the spool's disk, with `free` bytes, is nearly full.
 pub fn check_room(free: u64, limits: &Limits) -> Result<(), Failure> {
     if free < limits.min_free { Err(Refused::Full { free, needed: limits.min_free }.into()) } else { Ok(()) }
+}
+
+/// Refuses a time that is further off than a user of `drop/` may ask for.
+pub fn check_time(at: Option<Micros>, bounds: &DropBounds) -> Result<(), Refused> {
+    let far = at.is_some_and(|at| at.since(clock::now()) > bounds.ahead);
+    if far { Err(Refused::TooFar { max: bounds.ahead }) } else { Ok(()) }
 }
 
 /// A new id, or the one of its key.

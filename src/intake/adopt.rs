@@ -1,94 +1,194 @@
 //! Adopting the mail in `drop/` (see [`mod@drop`]), under the queue's lock.
 //!
-//! For each file: opened, looked at, read into the queue like any other message, published under an id that counts once,
-//! removed. Killed between the last two, the next adopter finds the id and only removes.
+//! For each file: opened, looked at, counted as its user's, read into the queue like any other message, published under an
+//! id that counts once, removed; when the removals of some are synced, their keys are. Killed between publishing and
+//! removing, the next adopter finds the id and only removes.
 //!
-//! A file that cannot be adopted is left where it is, because it may be evidence and is its owner's, and is said once: how
-//! new the newest of them was that was said is kept in `<queue>/left`.
+//! Users take turns ([`lanes`]), and each may have so much waiting; what is beyond that waits in `drop/`. A file that cannot
+//! be adopted is left where it is, because it may be evidence and is its owner's, and is said once ([`left`]).
 
-use std::ffi::OsStr;
+mod lanes;
+mod left;
+
+use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use self::lanes::Turns;
+use self::left::Left;
 use super::accept::{self, Failure, Request};
 use super::{Refused, sendmail};
-use crate::config::Limits;
-use crate::model::Exit;
+use crate::config::{DropBounds, Limits};
+use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
-use crate::spool::drop::{self, Dropped, Unfit};
+use crate::spool::drop::{self, DropName, Dropped, Unfit};
+use crate::spool::users::Use;
 use crate::spool::{Spool, SpoolQueue};
-use crate::sys::output::{self, warning};
-use crate::sys::{clock, fault, nss};
+use crate::sys::{fault, process};
 
-/// So many files that are left are named; the others are counted.
-const NAMED_MAX: usize = 5;
-/// The note about what was said.
-const LEFT: &str = "left";
+pub use left::say;
 
-/// Adopts what lies in the drop folder for `queue`, until all was looked at or `stop` says so.
+/// The removals of so many files are synced together.
+const FORGOTTEN_MAX: usize = 100;
+
+/// What bounds the mail that is adopted.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    pub limits: &'a Limits,
+    pub drop: &'a DropBounds,
+}
+
+/// Adopts what lies in the drop folder for `queue`, until all was looked at or `stop` says so. `TempFail` says that there
+/// is no room, `Attention` that something waits until its user has less in the queue.
 ///
 /// Errors: the disk. What was adopted before is queued.
-pub fn adopt(spool: &Spool, queue: &SpoolQueue, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Exit, QueueError> {
-    let mut left = Left::read(queue);
-    let mut exit = Exit::Ok;
-    for (number, name) in queue.drop_names()?.enumerate() {
-        let name = name.map_err(|source| QueueError::Io { doing: "list", path: queue.drop_path(""), source })?;
-        if number == 0 {
-            queue.may_undrop()?;
-        }
-        if stop() {
-            break;
-        }
-        match queue.open_dropped(&name, limits.recipients) {
-            Ok(None) => {}
-            Err(unfit) => left.add(&name, unfit),
-            Ok(Some(dropped)) => {
-                let (changed, uid, text) = (dropped.changed, dropped.uid, dropped.name.clone());
-                match one(spool, queue, limits, dropped) {
-                    Ok(()) => {
-                        fault::instant("adopt.published");
-                        queue.undrop(&text)?;
-                        fault::instant("adopt.removed");
-                    }
-                    // No room now: there may be later, and then these are adopted.
-                    Err(Failure::Refused(full @ Refused::Full { .. })) => {
-                        warning!("{}: mail waits in drop/: {full}", queue.name());
-                        exit = Exit::TempFail;
-                        break;
-                    }
-                    Err(Failure::Refused(refused)) => {
-                        left.add(&name, Unfit { why: refused.to_string(), changed, uid: Some(uid) })
-                    }
-                    Err(Failure::Spool(error)) => return Err(error),
+pub fn adopt(
+    spool: &Spool,
+    queue: &SpoolQueue,
+    bounds: Bounds<'_>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Exit, QueueError> {
+    let others = spool.queues()?.into_iter().filter(|name| name != queue.name()).collect();
+    let left = Left::begin(queue);
+    let mut adopter = Adopter { spool, queue, bounds, others, elsewhere: HashMap::new(), left, removed: Vec::new() };
+    let done = adopter.all(stop);
+    let forgotten = queue.forget_dropped(&mut adopter.removed);
+    adopter.left.note(queue);
+    done.and_then(|exit| forgotten.map(|()| exit))
+}
+
+struct Adopter<'a> {
+    spool: &'a Spool,
+    queue: &'a SpoolQueue,
+    bounds: Bounds<'a>,
+    /// The other queues there are.
+    others: Vec<String>,
+    /// What users have waiting in those, as it was when the first file of theirs came.
+    elsewhere: HashMap<u32, Use>,
+    left: Left,
+    /// The ids of files that were removed, and the removal may not be synced.
+    removed: Vec<EntryId>,
+}
+
+/// What became of a file.
+enum Taken {
+    /// It is in the queue, and was before if it met a kill.
+    Adopted,
+    Gone,
+    /// It stays, until somebody has looked.
+    Unfit(Unfit),
+    /// It stays, until its user has less waiting.
+    Over,
+    /// It stays, as do all others, until there is room.
+    NoRoom(String),
+}
+
+impl Adopter<'_> {
+    fn all(&mut self, stop: &dyn Fn() -> bool) -> Result<Exit, QueueError> {
+        let mut turns = Turns::new(self.queue);
+        let mut met_any = false;
+        while let Some(file) = turns.next()? {
+            if !met_any {
+                self.queue.may_undrop()?;
+                met_any = true;
+            }
+            if stop() {
+                break;
+            }
+            match self.one(&file)? {
+                Taken::Adopted | Taken::Gone => {}
+                Taken::Unfit(unfit) => {
+                    self.left.unfit(&file.name, &unfit);
+                    turns.pass(&file);
+                }
+                Taken::Over => {
+                    self.left.over(file.uid);
+                    turns.pass(&file);
+                }
+                Taken::NoRoom(why) => {
+                    self.left.no_room(why);
+                    return Ok(Exit::TempFail);
                 }
             }
         }
+        Ok(if self.left.waits() { Exit::Attention } else { Exit::Ok })
     }
-    left.say(queue);
-    Ok(exit)
-}
 
-fn one(spool: &Spool, queue: &SpoolQueue, limits: &Limits, dropped: Dropped) -> Result<(), Failure> {
-    accept::check_room(spool.free_space()?, limits)?;
-    if dropped.len > limits.message {
-        return Err(Refused::MessageTooBig { max: limits.message }.into());
+    fn one(&mut self, file: &DropName) -> Result<Taken, QueueError> {
+        let dropped = match self.queue.open_dropped(&file.name, self.bounds.limits.recipients) {
+            Ok(Some(dropped)) => dropped,
+            Ok(None) => return Ok(Taken::Gone),
+            Err(unfit) => return Ok(Taken::Unfit(unfit)),
+        };
+        let (changed, uid, name, id) = (dropped.changed, dropped.uid, dropped.name.clone(), dropped.id.clone());
+        match self.queue_it(dropped) {
+            Ok(true) => {
+                fault::instant("adopt.published");
+                self.queue.undrop(&name)?;
+                fault::instant("adopt.removed");
+                self.removed.push(id);
+                if self.removed.len() >= FORGOTTEN_MAX {
+                    self.queue.forget_dropped(&mut self.removed)?;
+                }
+                Ok(Taken::Adopted)
+            }
+            Ok(false) => Ok(Taken::Over),
+            Err(Failure::Refused(full @ Refused::Full { .. })) => Ok(Taken::NoRoom(full.to_string())),
+            Err(Failure::Refused(refused)) => {
+                Ok(Taken::Unfit(Unfit { why: refused.to_string(), changed, uid: Some(uid) }))
+            }
+            Err(Failure::Spool(error)) => Err(error),
+        }
     }
-    let envelope = dropped.envelope;
-    let request = Request {
-        sender: Some(envelope.sender),
-        recipients: envelope.recipients,
-        body: envelope.origin.body,
-        // They become arguments of a command.
-        notify: envelope.origin.notify.map(sendmail::notify).transpose()?,
-        ret: envelope.origin.ret.map(sendmail::ret).transpose()?,
-        envid: envelope.origin.envid.map(|envid| sendmail::printable('V', envid)).transpose()?,
-        at: dropped.at,
-        user: Some(dropped.uid),
-        ..Request::default()
-    };
-    let mut input = BufReader::with_capacity(64 << 10, Whole { file: dropped.file, left: dropped.len });
-    accept::queue_as(dropped.id, queue, limits, request, &mut input)?;
-    Ok(())
+
+    /// Queues a message; `false` if its user has as much waiting as he may.
+    fn queue_it(&mut self, dropped: Dropped) -> Result<bool, Failure> {
+        let limits = self.bounds.limits;
+        accept::check_room(self.spool.free_space()?, limits)?;
+        if dropped.len > limits.message {
+            return Err(Refused::MessageTooBig { max: limits.message }.into());
+        }
+        accept::check_time(dropped.at, self.bounds.drop)?;
+        let (uid, more) = (dropped.uid, Use { entries: 1, bytes: dropped.size });
+        // Root and the spool's owner could write into the queue themselves.
+        let bounded = uid != 0 && uid != process::effective_uid();
+        if bounded && !self.may_have(uid, more)? {
+            return Ok(false);
+        }
+        let envelope = dropped.envelope;
+        let request = Request {
+            sender: Some(envelope.sender),
+            recipients: envelope.recipients,
+            body: envelope.origin.body,
+            // They become arguments of a command.
+            notify: envelope.origin.notify.map(sendmail::notify).transpose()?,
+            ret: envelope.origin.ret.map(sendmail::ret).transpose()?,
+            envid: envelope.origin.envid.map(|envid| sendmail::printable('V', envid)).transpose()?,
+            at: dropped.at,
+            user: Some(uid),
+            ..Request::default()
+        };
+        let mut input = BufReader::with_capacity(64 << 10, Whole { file: dropped.file, left: dropped.len });
+        if bounded {
+            self.queue.note_use(uid, more)?;
+        }
+        accept::queue_as(dropped.id, self.queue, limits, request, &mut input)?;
+        Ok(true)
+    }
+
+    /// Whether the user may have so much more waiting, in all queues.
+    fn may_have(&mut self, uid: u32, more: Use) -> Result<bool, QueueError> {
+        let elsewhere = match self.elsewhere.get(&uid) {
+            Some(known) => *known,
+            None => {
+                let uses = self.others.iter().map(|other| self.queue.use_elsewhere(other, uid));
+                let all = uses.sum::<Result<Use, _>>()?;
+                *self.elsewhere.entry(uid).or_insert(all)
+            }
+        };
+        let all = self.queue.use_of(uid)?.and(elsewhere).and(more);
+        Ok(all.entries <= self.bounds.drop.entries as u64 && all.bytes <= self.bounds.drop.bytes)
+    }
 }
 
 /// A message of a known length; one that ends before is an error, for its owner may have cut it meanwhile.
@@ -105,58 +205,6 @@ impl Read for Whole {
         }
         self.left -= read as u64;
         Ok(read)
-    }
-}
-
-/// What cannot be adopted.
-struct Left {
-    /// Those that are no newer were said.
-    said: (i64, i64),
-    newest: (i64, i64),
-    new: usize,
-    lines: Vec<String>,
-}
-
-impl Left {
-    fn read(queue: &SpoolQueue) -> Left {
-        let note = queue.read_note(LEFT).ok().flatten().and_then(|(text, _)| serde_json::from_str(&text).ok());
-        let said: (i64, i64) = note.unwrap_or_default();
-        let now = i64::try_from(clock::now().0 / 1_000_000).unwrap_or(i64::MAX);
-        // It was said by a clock that has been set back since.
-        let said = if said.0 > now { (0, 0) } else { said };
-        Left { said, newest: said, new: 0, lines: Vec::new() }
-    }
-
-    fn add(&mut self, name: &OsStr, unfit: Unfit) {
-        if unfit.changed <= self.said {
-            return;
-        }
-        self.newest = self.newest.max(unfit.changed);
-        self.new += 1;
-        if self.lines.len() < NAMED_MAX {
-            let name: String = output::name(name).chars().take(100).collect();
-            let who = unfit.uid.map_or(String::new(), |uid| format!(" of {}", nss::user_name(uid)));
-            self.lines.push(format!("{name}{who}: {}", unfit.why));
-        }
-    }
-
-    fn say(self, queue: &SpoolQueue) {
-        if self.new == 0 {
-            return;
-        }
-        let more = self.new - self.lines.len();
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let folder = queue.drop_path("");
-        warning!(
-            "{}: in {} lies what cannot be queued and is left; remove it once you have looked: {}{more}",
-            queue.name(),
-            folder.display(),
-            self.lines.join("; ")
-        );
-        if let Ok(text) = serde_json::to_string(&self.newest) {
-            // If it cannot be noted it is said again by the next run.
-            let _ = queue.write_note(LEFT, &(text + "\n"));
-        }
     }
 }
 

@@ -27,10 +27,11 @@ mod way;
 pub use accept::Failure;
 
 use std::io;
+use std::time::Duration;
 
 use crate::model::Exit;
 use crate::model::address::BadAddress;
-use crate::policy::units::size_text;
+use crate::policy::units::{duration_text, size_text};
 
 /// Why a message is not taken. Nothing of it was queued.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,8 @@ pub enum Refused {
     NoList { what: String, number: u64 },
     #[error("{what}: it names no recipient")]
     EmptyList { what: String },
+    #[error("the time is more than {} ahead; [drop] ahead allows no more", duration_text(*max))]
+    TooFar { max: Duration },
     #[error("the suppression list has every one of the {0} recipients; nothing was queued")]
     AllSuppressed(u64),
     #[error("a sender for each recipient needs one with a domain, and a pattern that makes addresses: {0}")]
@@ -105,6 +108,7 @@ impl Refused {
             | Refused::BadLine { .. }
             | Refused::NoList { .. }
             | Refused::EmptyList { .. }
+            | Refused::TooFar { .. }
             | Refused::AllSuppressed(_)
             | Refused::Verp(_)
             | Refused::Empty => Exit::DataErr,

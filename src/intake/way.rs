@@ -81,6 +81,7 @@ impl<'s> Way<'s> {
         match &self.place {
             Place::Queue(_, queue) => accept::single(queue, limits, request, input),
             Place::Drop(folder) => {
+                accept::check_time(request.at, &self.site.config.drop)?;
                 let (handed, accepted) = accept::to_drop(folder, self.queue, limits, request, input)?;
                 handed.sync()?;
                 Ok(accepted)

@@ -4,7 +4,8 @@
 //! digits without look-alikes. So ids sort by age, and two that were made in the same microsecond, by whatever threads,
 //! processes or containers, differ but for a chance of 2^-50; a publish never replaces an existing name besides.
 //! An entry that must count once, however often it is published, has an id that follows from what it is about: a `k` and
-//! 24 digits out of a hash. No other id begins with a letter before the year 2286.
+//! 24 digits out of a hash; a `d` and 24 if it was adopted from `drop/`. No other id begins with a letter before the year
+//! 2286.
 //! An entry of a job is called `<job>.<n>.<k>`: the k-th entry of the job's n-th folder.
 
 use std::fmt;
@@ -17,6 +18,8 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// What an id begins with that follows from a key.
 const KEYED: char = 'k';
+/// What an id begins with that follows from a file in `drop/`.
+const ADOPTED: char = 'd';
 
 /// The longest id in bytes; ids are part of file names and of fixed slots in shared memory.
 pub const MAX_LEN: usize = 56;
@@ -54,6 +57,15 @@ impl EntryId {
 
     /// The id that follows from `parts`, always the same: an entry that must count once (see `spool::keys`).
     pub fn of_key(parts: &[&str]) -> EntryId {
+        EntryId::hashed(KEYED, parts)
+    }
+
+    /// The id that follows from a file in `drop/`: an entry that must count once for as long as that file may be there.
+    pub fn of_dropped(parts: &[&str]) -> EntryId {
+        EntryId::hashed(ADOPTED, parts)
+    }
+
+    fn hashed(kind: char, parts: &[&str]) -> EntryId {
         use sha2::Digest;
         let mut hash = sha2::Sha256::new();
         for part in parts {
@@ -61,7 +73,7 @@ impl EntryId {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        let mut text = String::from(KEYED);
+        let mut text = String::from(kind);
         text.extend(hash.finalize().iter().take(24).map(|&byte| digit(u64::from(byte))));
         EntryId(text)
     }
@@ -69,7 +81,12 @@ impl EntryId {
     /// Whether this entry or job must count once: whoever removes it marks its key first. The entries of a job do not, for
     /// themselves.
     pub fn counts_once(&self) -> bool {
-        self.0.starts_with(KEYED) && self.job().is_none()
+        self.0.starts_with([KEYED, ADOPTED]) && self.job().is_none()
+    }
+
+    /// Whether it was adopted from `drop/`, and its user gave it no key.
+    pub fn is_adopted(&self) -> bool {
+        self.0.starts_with(ADOPTED) && self.job().is_none()
     }
 
     /// The id of the `k`-th entry in the `n`-th folder of this job.
@@ -100,7 +117,7 @@ impl EntryId {
     pub fn born(&self) -> Option<Micros> {
         let value = |b: u8| DIGITS.iter().position(|&d| d == b).unwrap_or(0) as u64;
         let born = || Micros(self.0.bytes().take(11).fold(0, |sum, b| (sum << 5) | value(b)));
-        (!self.0.starts_with(KEYED)).then(born)
+        (!self.0.starts_with([KEYED, ADOPTED])).then(born)
     }
 
     pub fn as_str(&self) -> &str {

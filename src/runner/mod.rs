@@ -104,6 +104,7 @@ pub(crate) struct Plan<'a> {
     pub verp: Vec<String>,
     pub online: Option<&'a config::Online>,
     pub limits: &'a config::Limits,
+    pub drop: &'a config::DropBounds,
     pub syslog: bool,
     pub workers: usize,
     /// Counted from 0, so that the queues' first workers do not all stay on the same processor.
@@ -201,8 +202,18 @@ pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summa
         bar.finish();
     }
     let took = started.elapsed();
+    say_left(site, &running)?;
     let queues = running.iter().map(|queue| QueueSummary::of(queue.plan, queue.ended.unwrap_or(Exit::Software)));
     Ok(Summary::new(queues.collect(), took))
+}
+
+/// Says what stays in `drop/` for the queues that this run had.
+fn say_left(site: &Site, running: &[Running<'_, '_>]) -> anyhow::Result<()> {
+    let Some(spool) = Spool::open(&site.spool)? else { return Ok(()) };
+    let ours = running.iter().filter(|queue| !was_busy(&queue.plan.board)).map(|queue| &queue.plan.name);
+    let queues = ours.map(|name| spool.existing_queue(name)).collect::<Result<Vec<_>, _>>()?;
+    adopt::say(&site.spool.join("drop"), &queues.into_iter().flatten().collect::<Vec<_>>());
+    Ok(())
 }
 
 fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Vec<Plan<'a>>> {
@@ -241,6 +252,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             verp: site.config.verp_patterns(),
             online: site.config.online.as_ref().filter(|_| !matches!(transport, config::Transport::Maildir { .. })),
             limits: &site.config.limits,
+            drop: &site.config.drop,
             syslog: site.config.events.syslog,
             workers,
             number: plans.len(),

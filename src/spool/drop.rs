@@ -137,7 +137,8 @@ impl<'d> DropDraft<'d> {
         let file = self.content.file.link(&folder.dir, &self.name).map_err(folder.failed("link a new entry"))?;
         fault::instant("drop.linked");
         let meta = file.metadata().map_err(folder.failed("look at a new entry"))?;
-        Ok(Handed { folder, id: adopted_id(&meta, &self.id), names: vec![self.name], file })
+        let own_name = self.name.strip_prefix("drop/").unwrap_or(&self.name);
+        Ok(Handed { folder, id: adopted_id(&meta, own_name, &self.id), names: vec![self.name], file })
     }
 }
 
@@ -181,14 +182,15 @@ impl Handed<'_> {
     }
 }
 
-/// What the entry of a drop file is called: it follows from the file, or from the key that its user gave it. A key is
-/// its user's own: nobody can use up another's.
-fn adopted_id(meta: &Metadata, claimed: &EntryId) -> EntryId {
+/// What the entry of the drop file `name` is called: it follows from the file, or from the key that its user gave it. A key
+/// is its user's own: nobody can use up another's. The name is part of it, for a file that is removed may leave its inode
+/// to the next one within the same tick of the kernel's clock.
+fn adopted_id(meta: &Metadata, name: &str, claimed: &EntryId) -> EntryId {
     if claimed.counts_once() {
         return EntryId::of_key(&["drop key", &meta.uid().to_string(), claimed.as_str()]);
     }
     let parts = [meta.dev(), meta.ino(), meta.ctime() as u64, meta.ctime_nsec() as u64].map(|part| part.to_string());
-    EntryId::of_key(&["drop", &parts[0], &parts[1], &parts[2], &parts[3]])
+    EntryId::of_dropped(&[&parts[0], &parts[1], &parts[2], &parts[3], name])
 }
 
 fn is_drop(root: &File) -> io::Result<bool> {
@@ -213,6 +215,19 @@ pub struct Dropped {
     pub at: Option<Micros>,
     /// Bytes of its message, which the file is positioned at.
     pub len: u64,
+    /// Bytes of the file.
+    pub size: u64,
+}
+
+/// A name in the drop folder that is meant for a queue, and what is known of it without opening it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropName {
+    pub name: OsString,
+    /// The file's owner.
+    pub uid: u32,
+    pub inode: u64,
+    /// When it last changed, by a clock that its owner cannot set.
+    pub changed: (i64, i64),
 }
 
 /// Why a drop file was not taken up, and when it last changed where that is known.
@@ -270,6 +285,20 @@ pub fn faults(root: &Path) -> io::Result<Vec<String>> {
         found.push(format!("others cannot get to {at}: 'chmod {ROOT_MODE:o} {}'", root.display()));
     }
     Ok(found)
+}
+
+/// Whether a part of the file's first `size` bytes was never written. Its position is lost.
+fn has_holes(file: &File, size: u64) -> io::Result<bool> {
+    use nix::unistd::{Whence, lseek};
+    let first = match lseek(file, 0, Whence::SeekHole) {
+        Ok(at) => u64::try_from(at).unwrap_or(0),
+        // Nothing is there at all.
+        Err(nix::errno::Errno::ENXIO) => 0,
+        // A file system that knows no holes.
+        Err(nix::errno::Errno::EINVAL) => size,
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok(first < size)
 }
 
 /// The names in `path`, as they are; none where it does not exist.
@@ -355,12 +384,29 @@ impl SpoolQueue {
         if size != meta.len() {
             return Err(unfit(format!("it has {} bytes, and its envelope says {size}", meta.len())));
         }
+        if has_holes(&file, size).map_err(|error| unfit(error.to_string()))? {
+            return Err(unfit("it has holes, so a copy would need space that its owner does not pay for".to_owned()));
+        }
         io::Seek::seek(&mut &file, io::SeekFrom::Start(extent.start)).map_err(|error| unfit(error.to_string()))?;
         let unique = name.split_once('.').and_then(|(_, unique)| EntryName::parse(unique));
         let at = unique.filter(|name| name.at).map(|name| name.due);
-        let id = adopted_id(&meta, &envelope.id);
+        let id = adopted_id(&meta, name, &envelope.id);
         let changed = (meta.ctime(), meta.ctime_nsec());
-        Ok(Some(Dropped { name: name.to_owned(), uid: meta.uid(), changed, envelope, id, at, len: extent.len, file }))
+        let (name, uid, len) = (name.to_owned(), meta.uid(), extent.len);
+        Ok(Some(Dropped { name, uid, changed, envelope, id, at, len, size, file }))
+    }
+
+    /// Shows `each` what the drop folder holds for this queue. A name that vanishes meanwhile is passed over.
+    pub fn each_dropped(&self, each: &mut dyn FnMut(DropName)) -> Result<(), SpoolError> {
+        for name in self.drop_names()? {
+            let name = name.map_err(io_at("list", self.drop_path("")))?;
+            let path = Path::new("..").join(DROP).join(&name);
+            if let Some(stat) = dir::stat_raw(&self.dir, &path).map_err(io_at("look at", self.drop_path(&name)))? {
+                let changed = (stat.st_ctime, stat.st_ctime_nsec);
+                each(DropName { name, uid: stat.st_uid, inode: stat.st_ino, changed });
+            }
+        }
+        Ok(())
     }
 
     /// Whether what was adopted can be removed from the drop folder by this process: else it would be adopted for ever.
@@ -369,6 +415,17 @@ impl SpoolQueue {
         let owner = dir::stat(&self.dir, "../drop").map_err(failed)?.map(|stat| stat.st_uid);
         let may = process::is_root() || owner.is_none_or(|owner| owner == process::effective_uid());
         if may { Ok(()) } else { Err(failed(io::ErrorKind::PermissionDenied.into())) }
+    }
+
+    /// Waits until the files that were removed from the drop folder would stay away after a power cut; then the keys of
+    /// `adopted`, which were among them, are of no more use and are removed.
+    pub fn forget_dropped(&self, adopted: &mut Vec<EntryId>) -> Result<(), SpoolError> {
+        if !adopted.is_empty() {
+            durable::sync_dir(&self.dir, "../drop").map_err(io_at("sync", self.drop_path("")))?;
+            fault::instant("adopt.synced");
+            adopted.drain(..).for_each(|id| self.drop_key_of(&id));
+        }
+        Ok(())
     }
 
     /// Removes a drop file that was adopted.

@@ -11,6 +11,10 @@
 //! Whoever removes such an entry sets the mark first, so it is never in no state without one. Where the file itself did
 //! not survive a power cut, neither did the removal, and the entry is found.
 //!
+//! An adopted entry's key is of use only while its file may still lie in `drop/`: once the removal of that file is synced,
+//! the adopter removes the key, and nobody makes it again. So whoever removes such an entry marks a key that is there, and
+//! makes none.
+//!
 //! A lock here is held for as long as a publish takes, so it is waited for.
 
 use std::fs::File;
@@ -20,6 +24,7 @@ use std::time::Duration;
 
 use super::SpoolError;
 use super::layout::SpoolQueue;
+use super::sweep::ORPHAN_AGE;
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir, fault, lock};
 
@@ -82,8 +87,25 @@ impl SpoolQueue {
             return Ok(());
         }
         // Nobody is waited for: who holds the lock finds the entry that is about to be removed, or has just set the mark.
-        let file = self.open_made(&key_path(id), dir::Open::ReadOrCreate)?;
+        let path = key_path(id);
+        let file = match id.is_adopted() {
+            false => self.open_made(&path, dir::Open::ReadOrCreate)?,
+            true => match dir::open_file(&self.dir, &path, dir::Open::Read) {
+                // Its file in drop/ is gone for good.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                other => other?,
+            },
+        };
         if is_marked(&file)? { Ok(()) } else { OpenKey(file).mark() }
+    }
+
+    /// Removes the key of an adopted entry, whose file in `drop/` is gone for good: its removal is synced. The key of any
+    /// other id stays.
+    pub(super) fn drop_key_of(&self, id: &EntryId) {
+        if id.is_adopted() {
+            // One that stays behind is the sweep's.
+            let _ = dir::unlink(&self.dir, &key_path(id));
+        }
     }
 
     /// Opens the file at `path`, and makes it and its folders where they are missing.
@@ -115,15 +137,29 @@ impl SpoolQueue {
         Ok(named.is_some_and(|named| named.st_ino == ours.ino() && named.st_dev == ours.dev()))
     }
 
-    /// Removes keys that have not changed for `keep`: from then on the same key is a new one.
+    /// Removes keys that have not changed for `keep`: from then on the same key is a new one. Those of adopted entries that
+    /// a killed adopter left go as soon as nothing lies in `drop/` for this queue, after an hour.
     pub(super) fn drop_old_keys(&self, keep: Duration) -> Result<u64, SpoolError> {
-        let keep = u64::try_from(keep.as_micros()).unwrap_or(u64::MAX);
-        let limit = Micros(clock::now().0.saturating_sub(keep));
-        let mut removed = 0;
+        let before =
+            |keep: Duration| Micros(clock::now().0.saturating_sub(u64::try_from(keep.as_micros()).unwrap_or(u64::MAX)));
+        let limit = before(keep);
+        let adopted = match self.drop_names()?.next() {
+            Some(_) => limit,
+            None => limit.max(before(ORPHAN_AGE)),
+        };
+        let (mut removed, mut synced) = (0, false);
         for bucket in self.names("keys").map_err(self.failed("list", "keys"))? {
             let folder = format!("keys/{}", bucket.map_err(self.failed("list", "keys"))?);
             for name in self.names(&folder).map_err(self.failed("list", &folder))? {
-                let path = format!("{folder}/{}", name.map_err(self.failed("list", &folder))?);
+                let name = name.map_err(self.failed("list", &folder))?;
+                let of_drop = name.parse().is_ok_and(|id: EntryId| id.is_adopted());
+                if of_drop && !synced {
+                    // Its file may have been removed by a killed adopter, and the removal synced by nobody.
+                    self.sync()?;
+                    synced = true;
+                }
+                let limit = if of_drop { adopted } else { limit };
+                let path = format!("{folder}/{name}");
                 removed += u64::from(self.drop_key(&path, limit).map_err(self.failed("remove", &path))?);
             }
         }

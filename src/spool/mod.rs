@@ -19,6 +19,8 @@
 //! SPOOL/<queue>/corrupt/<name>         could not be parsed; never deleted by the program
 //! SPOOL/<queue>/journal/<hh>/<id>.log  the journal of an entry that needs one
 //! SPOOL/<queue>/keys/<hh>/<id>         ids that must count once; empty files
+//! SPOOL/<queue>/users/<uid>            how much another user has waiting here, at most, see [`users`]
+//! SPOOL/<queue>/left                   what lies in drop/ and cannot be adopted, and what was said of it
 //! SPOOL/<queue>/storm/<id>             notices of the last hour to one sender, and what was held back
 //! SPOOL/<queue>/jobs/<job>/            many entries that appeared together: job.json and its own
 //!                                      ready/<n>/, hold/, failed/, journal/
@@ -74,6 +76,7 @@ pub mod scan;
 pub mod sorter;
 mod storm;
 pub mod sweep;
+pub mod users;
 
 pub use crate::queue::QueueError as SpoolError;
 pub use batch::{Batch, BatchDraft};

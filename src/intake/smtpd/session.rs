@@ -289,6 +289,7 @@ fn reply_to(failure: &Failure) -> String {
             | Refused::BadLine { .. }
             | Refused::NoList { .. }
             | Refused::EmptyList { .. }
+            | Refused::TooFar { .. }
             | Refused::AllSuppressed(_)
             | Refused::Verp(_)
             | Refused::Suppress(_)

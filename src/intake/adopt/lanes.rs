@@ -1,0 +1,93 @@
+//! Whose turn it is: users who hand mail in take turns, a file each, so that a flood of one keeps no other waiting.
+//!
+//! What holds: a look at all of `drop/` and the turns after it take half a second and one message at most beyond what the
+//! look itself takes, then there is another look, which finds who has come meanwhile. Memory does not grow with the number
+//! of files: a lane has its first names in the order of their ids, which is that of their age; the others wait for a later
+//! look.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use crate::queue::QueueError;
+use crate::spool::SpoolQueue;
+use crate::spool::drop::DropName;
+
+/// How long turns are taken before the next look.
+const SLICE: Duration = Duration::from_millis(500);
+/// So many names are kept of one look at most, of all users together; but of each user so many at least.
+const NAMES_MAX: usize = 50_000;
+const LANE_MIN: usize = 100;
+/// So many files are passed over at most before a process ends, and another begins at the first file again.
+const PASSED_MAX: usize = 100_000;
+
+/// A file, in the state in which it was passed over: one that has changed since is looked at again.
+type Passed = (u64, (i64, i64));
+
+/// The files of one queue in `drop/`, in the order in which their turn comes.
+pub(super) struct Turns<'q> {
+    queue: &'q SpoolQueue,
+    lanes: VecDeque<Lane>,
+    /// There were more files than were kept.
+    more: bool,
+    until: Instant,
+    passed: HashSet<Passed>,
+}
+
+/// What one user has there.
+#[derive(Default)]
+struct Lane {
+    /// By name.
+    files: BTreeMap<OsString, DropName>,
+}
+
+impl<'q> Turns<'q> {
+    pub fn new(queue: &'q SpoolQueue) -> Turns<'q> {
+        Turns { queue, lanes: VecDeque::new(), more: true, until: Instant::now(), passed: HashSet::new() }
+    }
+
+    /// The next file; `None` when all had their turn.
+    pub fn next(&mut self) -> Result<Option<DropName>, QueueError> {
+        let over = self.lanes.is_empty() || Instant::now() >= self.until;
+        if over && self.passed.len() < PASSED_MAX && (self.more || !self.lanes.is_empty()) {
+            self.look()?;
+        }
+        let Some(mut lane) = self.lanes.pop_front() else { return Ok(None) };
+        let next = lane.files.pop_first().map(|(_, file)| file);
+        if !lane.files.is_empty() {
+            self.lanes.push_back(lane);
+        }
+        Ok(next)
+    }
+
+    /// A file that stays where it is has had its turn.
+    pub fn pass(&mut self, file: &DropName) {
+        self.passed.insert((file.inode, file.changed));
+    }
+
+    /// Looks at all of `drop/`. Who has little comes first.
+    fn look(&mut self) -> Result<(), QueueError> {
+        let mut lanes: HashMap<u32, Lane> = HashMap::new();
+        let (mut kept, mut more) = (0, false);
+        self.queue.each_dropped(&mut |file| {
+            if self.passed.contains(&(file.inode, file.changed)) {
+                return;
+            }
+            let lane = lanes.entry(file.uid).or_default();
+            let full = kept >= NAMES_MAX && lane.files.len() >= LANE_MIN;
+            lane.files.insert(file.name.clone(), file);
+            if full {
+                lane.files.pop_last();
+                more = true;
+            } else {
+                kept += 1;
+            }
+        })?;
+        let mut lanes: Vec<Lane> = lanes.into_values().collect();
+        lanes.sort_by_key(|lane| lane.files.len());
+        self.lanes = lanes.into();
+        self.more = more;
+        self.until = Instant::now() + SLICE;
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! How much each other user has waiting in a queue, so that nobody fills the spool: `<queue>/users/<uid>`, two numbers.
+//!
+//! Kept true: what is noted is never less than what waits. It is noted before an entry is adopted, and goes down only when
+//! all was counted ([`SpoolQueue::recount`]). A kill leaves it too high, until the next count; a power cut may take back
+//! what was noted in the last seconds. Workers know nothing of it: to settle mail costs nothing.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::SpoolError;
+use super::layout::SpoolQueue;
+use crate::sys::{dir, lock};
+
+/// The folder's name in a queue.
+const USERS: &str = "users";
+
+/// What a user has waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Use {
+    pub entries: u64,
+    /// Of whole entry files.
+    pub bytes: u64,
+}
+
+impl Use {
+    pub fn and(self, other: Use) -> Use {
+        Use { entries: self.entries.saturating_add(other.entries), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    fn but(self, other: Use) -> Use {
+        Use { entries: self.entries.saturating_sub(other.entries), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
+
+    /// Of a fixed width, so that one write replaces another.
+    fn line(self) -> String {
+        format!("{:>20} {:>20}\n", self.entries, self.bytes)
+    }
+
+    /// What a file says; one that a power cut has spoilt says nothing, until the next count.
+    fn of(file: &File) -> io::Result<Use> {
+        let mut text = String::new();
+        // Whoever wrote something else than text there wrote no numbers.
+        let read = io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text);
+        match read {
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap_or(0));
+        Ok(Use { entries: numbers.next().unwrap_or(0), bytes: numbers.next().unwrap_or(0) })
+    }
+}
+
+impl std::iter::Sum for Use {
+    fn sum<I: Iterator<Item = Use>>(uses: I) -> Use {
+        uses.fold(Use::default(), Use::and)
+    }
+}
+
+impl SpoolQueue {
+    /// What is noted of each user who has anything.
+    pub fn uses(&self) -> Result<HashMap<u32, Use>, SpoolError> {
+        let mut uses = HashMap::new();
+        for name in self.names(USERS).map_err(self.failed("list", USERS))? {
+            let name = name.map_err(self.failed("list", USERS))?;
+            if let Ok(uid) = name.parse() {
+                let noted = self.use_of(uid)?;
+                uses.extend((noted != Use::default()).then_some((uid, noted)));
+            }
+        }
+        Ok(uses)
+    }
+
+    /// What is noted of the user `uid` in this queue.
+    pub fn use_of(&self, uid: u32) -> Result<Use, SpoolError> {
+        self.use_at(&format!("{USERS}/{uid}"))
+    }
+
+    /// What is noted of him in the queue `other` of the same spool.
+    pub fn use_elsewhere(&self, other: &str, uid: u32) -> Result<Use, SpoolError> {
+        self.use_at(&format!("../{other}/{USERS}/{uid}"))
+    }
+
+    fn use_at(&self, path: &str) -> Result<Use, SpoolError> {
+        let read = || match dir::open_file(&self.dir, path, dir::Open::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Use::default()),
+            Err(error) => Err(error),
+            Ok(file) => Use::of(&file),
+        };
+        read().map_err(self.failed("read", path))
+    }
+
+    /// Notes that an entry of this size is about to be adopted for the user `uid`.
+    pub fn note_use(&self, uid: u32, more: Use) -> Result<(), SpoolError> {
+        self.change_use(uid, &|noted| noted.and(more))
+    }
+
+    /// Corrects what is noted, after everything was counted: `began` is what [`SpoolQueue::uses`] said before the count
+    /// began. What was noted since then is added, for it may not have been counted.
+    pub fn recount(&self, began: &HashMap<u32, Use>, counted: &HashMap<u32, Use>) -> Result<(), SpoolError> {
+        for (&uid, &before) in began {
+            let counted = counted.get(&uid).copied().unwrap_or_default();
+            self.change_use(uid, &|noted| counted.and(noted.but(before)))?;
+        }
+        Ok(())
+    }
+
+    fn change_use(&self, uid: u32, change: &dyn Fn(Use) -> Use) -> Result<(), SpoolError> {
+        let path = format!("{USERS}/{uid}");
+        let steps = || -> io::Result<()> {
+            self.ensure_folder(USERS)?;
+            let file = dir::open_file(&self.dir, &path, dir::Open::Create)?;
+            // For as long as a read and a write take.
+            lock::exclusive(&file)?;
+            file.write_all_at(change(Use::of(&file)?).line().as_bytes(), 0)
+        };
+        steps().map_err(self.failed("write", &path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::Spool;
+
+    #[test]
+    fn what_is_noted_goes_down_by_a_count_alone_and_keeps_what_came_meanwhile() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let queue = Spool::create(temp.path()).expect("a spool").queue("outbound").expect("a queue");
+        let some = |entries, bytes| Use { entries, bytes };
+        queue.note_use(7, some(1, 100)).expect("noted");
+        queue.note_use(7, some(1, 50)).expect("noted");
+        queue.note_use(8, some(1, 1)).expect("noted");
+        assert_eq!(queue.use_of(7).expect("read"), some(2, 150));
+        assert_eq!(queue.use_of(9).expect("read"), Use::default());
+        assert_eq!(queue.use_elsewhere("outbound", 7).expect("read"), some(2, 150));
+        let began = queue.uses().expect("read");
+        assert_eq!(began, HashMap::from([(7, some(2, 150)), (8, some(1, 1))]));
+        queue.note_use(7, some(1, 10)).expect("noted");
+        queue.recount(&began, &HashMap::from([(7, some(1, 100))])).expect("counted");
+        assert_eq!(queue.uses().expect("read"), HashMap::from([(7, some(2, 110))]));
+        // What a power cut has spoilt.
+        std::fs::write(queue.path("users/7"), [0xff; 41]).expect("written");
+        assert_eq!(queue.use_of(7).expect("read"), Use::default());
+    }
+}
