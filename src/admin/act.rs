@@ -13,16 +13,17 @@ use super::list::{closing, show_all};
 use super::queues;
 use super::select::{Filter, Place, Selection};
 use crate::config::Site;
-use crate::events::{self, Event};
-use crate::model::{EntryId, Exit, Micros};
+use crate::events;
+use crate::intake::withdraw::{self, Gone};
+use crate::model::{EntryId, Exit};
 use crate::queue::{Claim, Queue};
 use crate::spool::amend::Hand;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::{Corrupt, Mended};
 use crate::spool::layout::{Spot, State};
 use crate::spool::{Spool, SpoolClaim, SpoolError, SpoolQueue};
+use crate::sys::clock;
 use crate::sys::output::{self, Page, Paper, print, warning};
-use crate::sys::{clock, nss};
 
 /// What all four take.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -387,30 +388,8 @@ impl Act {
                 let undelivered = claim.undelivered();
                 claim.reopen(undelivered, self.hand)
             }
-            Verb::Remove => self.remove(queue, claim),
+            Verb::Remove => withdraw::remove(queue, claim, self.hand, &mut self.events),
         }
-    }
-
-    /// Removes an entry, and tells of it once it is gone: a kill in between leaves no line of what did not happen.
-    fn remove(&mut self, queue: &SpoolQueue, claim: SpoolClaim<'_>) -> Result<(), SpoolError> {
-        let (envelope, whom, attempt) = (claim.envelope().clone(), claim.undelivered(), claim.attempts());
-        claim.discard(self.hand)?;
-        let (at, by) = (self.hand.at.rfc3339(), by(self.hand.by));
-        let event = |i: &usize| Event {
-            at: at.clone(),
-            queue: queue.name(),
-            id: &envelope.id,
-            sender: envelope.sender_text(),
-            recipient: &envelope.recipients[*i],
-            verdict: "removed",
-            attempt,
-            transport: "",
-            ms: 0,
-            status: None,
-            reason: Some(&by),
-        };
-        self.events.write(clock::now(), &whom.iter().map(event).collect::<Vec<_>>());
-        Ok(())
     }
 
     fn corrupt(&mut self, queue: &SpoolQueue, file: &Corrupt) -> anyhow::Result<()> {
@@ -419,7 +398,8 @@ impl Act {
             Verb::Remove => {
                 let removed = queue.remove_corrupt(&file.name, self.hand)?;
                 if removed {
-                    self.events.note(clock::now(), &Gone::of(queue, file, self.hand));
+                    let gone = Gone::of(queue, file.label(), &file.name, self.hand);
+                    self.events.note(clock::now(), &gone);
                 }
                 removed
             }
@@ -437,27 +417,5 @@ impl Act {
         };
         self.outcome.done += u64::from(done);
         Ok(())
-    }
-}
-
-fn by(uid: u32) -> String {
-    format!("removed by {}", nss::user_name(uid))
-}
-
-/// The event of a file in corrupt/ that was removed.
-#[derive(Serialize)]
-struct Gone<'a> {
-    at: String,
-    queue: &'a str,
-    id: &'a str,
-    file: &'a str,
-    verdict: &'static str,
-    reason: String,
-}
-
-impl<'a> Gone<'a> {
-    fn of(queue: &'a SpoolQueue, file: &'a Corrupt, hand: Hand) -> Gone<'a> {
-        let at = Micros::rfc3339(hand.at);
-        Gone { at, queue: queue.name(), id: file.label(), file: &file.name, verdict: "removed", reason: by(hand.by) }
     }
 }

@@ -23,6 +23,7 @@ pub mod sendmail;
 pub mod smtpd;
 pub mod submit;
 mod way;
+pub mod withdraw;
 
 pub use accept::Failure;
 
