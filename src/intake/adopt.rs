@@ -6,6 +6,8 @@
 //!
 //! Users take turns ([`lanes`]), and each may have so much waiting; what is beyond that waits in `drop/`. A file that cannot
 //! be adopted is left where it is, because it may be evidence and is its owner's, and is said once ([`left`]).
+//!
+//! A request (see [`mod@request`]) takes back mail of its owner's, and comes before his other files.
 
 mod lanes;
 mod left;
@@ -17,14 +19,17 @@ use std::path::Path;
 use self::lanes::Turns;
 use self::left::Left;
 use super::accept::{self, Failure, Request};
+use super::withdraw::{self, Back, Gone};
 use super::{Refused, sendmail};
 use crate::config::{DropBounds, Limits};
+use crate::events;
 use crate::model::{EntryId, Exit};
-use crate::queue::QueueError;
+use crate::queue::{Queue, QueueError};
+use crate::spool::amend::Hand;
 use crate::spool::drop::{self, DropName, Dropped, Unfit};
 use crate::spool::users::Use;
-use crate::spool::{Spool, SpoolQueue};
-use crate::sys::{fault, process};
+use crate::spool::{Spool, SpoolQueue, request};
+use crate::sys::{clock, fault, output, process};
 
 pub use left::say;
 
@@ -36,6 +41,8 @@ const FORGOTTEN_MAX: usize = 100;
 pub struct Bounds<'a> {
     pub limits: &'a Limits,
     pub drop: &'a DropBounds,
+    /// Events go to syslog, too.
+    pub syslog: bool,
 }
 
 /// Adopts what lies in the drop folder for `queue`, until all was looked at or `stop` says so. `TempFail` says that there
@@ -50,7 +57,9 @@ pub fn adopt(
 ) -> Result<Exit, QueueError> {
     let others = spool.queues()?.into_iter().filter(|name| name != queue.name()).collect();
     let left = Left::begin(queue);
-    let mut adopter = Adopter { spool, queue, bounds, others, elsewhere: HashMap::new(), left, removed: Vec::new() };
+    let events = events::Log::new(spool.events()?, bounds.syslog);
+    let (elsewhere, removed) = (HashMap::new(), Vec::new());
+    let mut adopter = Adopter { spool, queue, bounds, others, elsewhere, left, events, removed };
     let done = adopter.all(stop);
     let forgotten = queue.forget_dropped(&mut adopter.removed);
     adopter.left.note(queue);
@@ -66,6 +75,7 @@ struct Adopter<'a> {
     /// What users have waiting in those, as it was when the first file of theirs came.
     elsewhere: HashMap<u32, Use>,
     left: Left,
+    events: events::Log,
     /// The ids of files that were removed, and the removal may not be synced.
     removed: Vec<EntryId>,
 }
@@ -79,6 +89,8 @@ enum Taken {
     Unfit(Unfit),
     /// It stays, until its user has less waiting.
     Over,
+    /// It asks for an entry that a worker has, and stays.
+    InHand,
     /// It stays, as do all others, until there is room.
     NoRoom(String),
 }
@@ -86,7 +98,7 @@ enum Taken {
 impl Adopter<'_> {
     fn all(&mut self, stop: &dyn Fn() -> bool) -> Result<Exit, QueueError> {
         let mut turns = Turns::new(self.queue);
-        let mut met_any = false;
+        let (mut met_any, mut waits) = (false, false);
         while let Some(file) = turns.next()? {
             if !met_any {
                 self.queue.may_undrop()?;
@@ -95,7 +107,8 @@ impl Adopter<'_> {
             if stop() {
                 break;
             }
-            match self.one(&file)? {
+            let is_request = file.name.to_str().is_some_and(request::is_request);
+            match if is_request { self.request(&file)? } else { self.one(&file)? } {
                 Taken::Adopted | Taken::Gone => {}
                 Taken::Unfit(unfit) => {
                     self.left.unfit(&file.name, &unfit);
@@ -105,13 +118,17 @@ impl Adopter<'_> {
                     self.left.over(file.uid);
                     turns.pass(&file);
                 }
+                Taken::InHand => {
+                    waits = true;
+                    turns.pass(&file);
+                }
                 Taken::NoRoom(why) => {
                     self.left.no_room(why);
                     return Ok(Exit::TempFail);
                 }
             }
         }
-        Ok(if self.left.waits() { Exit::Attention } else { Exit::Ok })
+        Ok(if waits || self.left.waits() { Exit::Attention } else { Exit::Ok })
     }
 
     fn one(&mut self, file: &DropName) -> Result<Taken, QueueError> {
@@ -120,11 +137,11 @@ impl Adopter<'_> {
             Ok(None) => return Ok(Taken::Gone),
             Err(unfit) => return Ok(Taken::Unfit(unfit)),
         };
-        let (changed, uid, name, id) = (dropped.changed, dropped.uid, dropped.name.clone(), dropped.id.clone());
+        let (changed, uid, id) = (dropped.changed, dropped.uid, dropped.id.clone());
         match self.queue_it(dropped) {
             Ok(true) => {
                 fault::instant("adopt.published");
-                self.queue.undrop(&name)?;
+                self.queue.undrop(&file.name)?;
                 fault::instant("adopt.removed");
                 self.removed.push(id);
                 if self.removed.len() >= FORGOTTEN_MAX {
@@ -139,6 +156,35 @@ impl Adopter<'_> {
             }
             Err(Failure::Spool(error)) => Err(error),
         }
+    }
+
+    /// Does what a user asks for: takes back mail of his, adopted or not. The request goes when that is done; killed before,
+    /// the next adopter does it again.
+    fn request(&mut self, file: &DropName) -> Result<Taken, QueueError> {
+        let (uid, ids) = match self.queue.open_request(&file.name) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(Taken::Gone),
+            Err(unfit) => return Ok(Taken::Unfit(unfit)),
+        };
+        let hand = Hand { at: clock::now(), by: uid };
+        let mut in_hand = false;
+        for id in &ids {
+            for dropped in self.queue.dropped_as(uid, id, self.bounds.limits.recipients)? {
+                self.queue.undrop(&dropped.name)?;
+                let name = output::name(&dropped.name);
+                self.events.note(clock::now(), &Gone::of(self.queue, id.as_str(), &name, hand));
+            }
+            in_hand |= withdraw::take_back(self.queue, id, hand, &mut self.events)? == Back::InHand;
+        }
+        // What was removed is gone for good before the request is.
+        self.queue.sync()?;
+        self.queue.tidy()?;
+        if in_hand {
+            return Ok(Taken::InHand);
+        }
+        fault::instant("adopt.withdrawn");
+        self.queue.undrop(&file.name)?;
+        Ok(Taken::Adopted)
     }
 
     /// Queues a message; `false` if its user has as much waiting as he may.

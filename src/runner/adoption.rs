@@ -45,7 +45,7 @@ impl Adoption {
         let child = process::fork(|| {
             fault::instant("adopt.forked");
             let stop = || signals.terms() > 0 || signals.quit() || queue.may_be_stopped();
-            let bounds = Bounds { limits: plan.limits, drop: plan.drop };
+            let bounds = Bounds { limits: plan.limits, drop: plan.drop, syslog: plan.syslog };
             let done = adopt(spool, queue, bounds, &stop).unwrap_or_else(|error| {
                 warning!("{}: {error}", plan.name);
                 error.exit()

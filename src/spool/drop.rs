@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use super::layout::{EntryName, Spool, SpoolQueue, io_at};
 use super::publish::Content;
-use super::{SpoolError, entry};
+use super::{SpoolError, entry, request};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::durable::Unnamed;
 use crate::sys::{clock, dir, durable, fault, nss, process};
@@ -189,7 +189,11 @@ fn adopted_id(meta: &Metadata, name: &str, claimed: &EntryId) -> EntryId {
     if claimed.counts_once() {
         return EntryId::of_key(&["drop key", &meta.uid().to_string(), claimed.as_str()]);
     }
-    let parts = [meta.dev(), meta.ino(), meta.ctime() as u64, meta.ctime_nsec() as u64].map(|part| part.to_string());
+    file_id(meta.dev(), meta.ino(), (meta.ctime(), meta.ctime_nsec()), name)
+}
+
+fn file_id(device: u64, inode: u64, changed: (i64, i64), name: &str) -> EntryId {
+    let parts = [device, inode, changed.0 as u64, changed.1 as u64].map(|part| part.to_string());
     EntryId::of_dropped(&[&parts[0], &parts[1], &parts[2], &parts[3], name])
 }
 
@@ -225,6 +229,7 @@ pub struct DropName {
     pub name: OsString,
     /// The file's owner.
     pub uid: u32,
+    pub device: u64,
     pub inode: u64,
     /// When it last changed, by a clock that its owner cannot set.
     pub changed: (i64, i64),
@@ -236,6 +241,10 @@ pub struct Unfit {
     pub why: String,
     pub changed: (i64, i64),
     pub uid: Option<u32>,
+}
+
+fn unfit_of(meta: &Metadata, why: String) -> Unfit {
+    Unfit { why, changed: (meta.ctime(), meta.ctime_nsec()), uid: Some(meta.uid()) }
 }
 
 impl Spool {
@@ -347,16 +356,14 @@ impl SpoolQueue {
         Ok(names.filter(move |name| name.as_ref().is_ok_and(|name| queue_of(name) == Some(&own)) || name.is_err()))
     }
 
-    /// Opens a drop file. Its head is read and its size is what the head says, with at most `recipients` of them.
-    pub fn open_dropped(&self, name: &OsStr, recipients: usize) -> Result<Option<Dropped>, Unfit> {
+    /// Opens a file of the drop folder: a regular one, with no name elsewhere. No link is followed, and nobody waited for.
+    fn open_plain(&self, name: &OsStr) -> Result<Option<(File, Metadata)>, Unfit> {
         let path = Path::new("..").join(DROP).join(name);
         let unknown = |error: io::Error| Unfit { why: error.to_string(), changed: (0, 0), uid: None };
         let Some(stat) = dir::stat_raw(&self.dir, &path).map_err(unknown)? else { return Ok(None) };
         let changed = (stat.st_ctime, stat.st_ctime_nsec);
         let unfit = |why: &str| Unfit { why: why.to_owned(), changed, uid: Some(stat.st_uid) };
-        let (Some(path), Some(name)) = (path.to_str(), name.to_str()) else {
-            return Err(unfit("its name is not UTF-8, so it is no queue's"));
-        };
+        let Some(path) = path.to_str() else { return Err(unfit("its name is not UTF-8, so it is no queue's")) };
         match stat.st_mode & 0o170_000 {
             0o100_000 => {}
             0o120_000 => return Err(unfit("it is a link")),
@@ -369,16 +376,28 @@ impl SpoolQueue {
         };
         // What was opened counts, not what the name led to before.
         let meta = file.metadata().map_err(unknown)?;
-        let unfit = |why: String| Unfit { why, changed: (meta.ctime(), meta.ctime_nsec()), uid: Some(meta.uid()) };
         if !meta.is_file() {
-            return Err(unfit("it is no regular file".to_owned()));
+            return Err(unfit_of(&meta, "it is no regular file".to_owned()));
         }
         if meta.nlink() != 1 {
-            return Err(unfit(format!(
-                "it has {} names, so another than its owner may have put it here",
-                meta.nlink()
-            )));
+            let why = format!("it has {} names, so another than its owner may have put it here", meta.nlink());
+            return Err(unfit_of(&meta, why));
         }
+        Ok(Some((file, meta)))
+    }
+
+    /// Reads a request: whose it is, and which entries he takes back.
+    pub fn open_request(&self, name: &OsStr) -> Result<Option<(u32, Vec<EntryId>)>, Unfit> {
+        let Some((file, meta)) = self.open_plain(name)? else { return Ok(None) };
+        let ids = request::read(&file).map_err(|why| unfit_of(&meta, why))?;
+        Ok(Some((meta.uid(), ids)))
+    }
+
+    /// Opens a drop file. Its head is read and its size is what the head says, with at most `recipients` of them.
+    pub fn open_dropped(&self, name: &OsStr, recipients: usize) -> Result<Option<Dropped>, Unfit> {
+        let Some((file, meta)) = self.open_plain(name)? else { return Ok(None) };
+        let unfit = |why: String| unfit_of(&meta, why);
+        let name = name.to_str().ok_or_else(|| unfit("its name is not UTF-8".to_owned()))?;
         let (envelope, extent) = entry::read(io::Read::take(&file, entry::longest_head(recipients))).map_err(unfit)?;
         let size = extent.start.saturating_add(extent.len);
         if size != meta.len() {
@@ -403,7 +422,7 @@ impl SpoolQueue {
             let path = Path::new("..").join(DROP).join(&name);
             if let Some(stat) = dir::stat_raw(&self.dir, &path).map_err(io_at("look at", self.drop_path(&name)))? {
                 let changed = (stat.st_ctime, stat.st_ctime_nsec);
-                each(DropName { name, uid: stat.st_uid, inode: stat.st_ino, changed });
+                each(DropName { name, uid: stat.st_uid, device: stat.st_dev, inode: stat.st_ino, changed });
             }
         }
         Ok(())
@@ -415,6 +434,26 @@ impl SpoolQueue {
         let owner = dir::stat(&self.dir, "../drop").map_err(failed)?.map(|stat| stat.st_uid);
         let may = process::is_root() || owner.is_none_or(|owner| owner == process::effective_uid());
         if may { Ok(()) } else { Err(failed(io::ErrorKind::PermissionDenied.into())) }
+    }
+
+    /// The user's files that would become the entry `id`, with at most `recipients` of them.
+    pub fn dropped_as(&self, uid: u32, id: &EntryId, recipients: usize) -> Result<Vec<DropName>, SpoolError> {
+        let mut found = Vec::new();
+        self.each_dropped(&mut |file| {
+            if file.uid == uid && self.becomes(&file, id, recipients) {
+                found.push(file);
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Whether a file would become the entry `id`. One whose user gave it a key has to be opened for that.
+    fn becomes(&self, file: &DropName, id: &EntryId, recipients: usize) -> bool {
+        if id.is_adopted() {
+            let name = file.name.to_str();
+            return name.is_some_and(|name| file_id(file.device, file.inode, file.changed, name) == *id);
+        }
+        id.counts_once() && matches!(self.open_dropped(&file.name, recipients), Ok(Some(dropped)) if dropped.id == *id)
     }
 
     /// Waits until the files that were removed from the drop folder would stay away after a power cut; then the keys of
@@ -429,8 +468,8 @@ impl SpoolQueue {
     }
 
     /// Removes a drop file that was adopted.
-    pub fn undrop(&self, name: &str) -> Result<(), SpoolError> {
-        match dir::unlink(&self.dir, &format!("../{DROP}/{name}")) {
+    pub fn undrop(&self, name: &OsStr) -> Result<(), SpoolError> {
+        match dir::unlink_raw(&self.dir, &Path::new("..").join(DROP).join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_at("remove", self.drop_path(name))(error)),
             Ok(()) | Err(_) => Ok(()),
         }

@@ -72,6 +72,7 @@ pub mod notes;
 pub mod post;
 pub mod publish;
 pub mod quiet;
+pub mod request;
 pub mod scan;
 pub mod sorter;
 mod storm;

@@ -236,6 +236,11 @@ pub fn rename_over(dir: impl AsFd, from: &str, to: &str) -> io::Result<()> {
 
 /// Removes a file's name.
 pub fn unlink(dir: impl AsFd, path: &str) -> io::Result<()> {
+    unlink_raw(dir, path.as_ref())
+}
+
+/// [`unlink`] of a path that may not be UTF-8.
+pub fn unlink_raw(dir: impl AsFd, path: &Path) -> io::Result<()> {
     Ok(nix::unistd::unlinkat(dir, path, UnlinkatFlags::NoRemoveDir)?)
 }
 

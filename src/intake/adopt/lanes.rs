@@ -2,8 +2,8 @@
 //!
 //! What holds: a look at all of `drop/` and the turns after it take half a second and one message at most beyond what the
 //! look itself takes, then there is another look, which finds who has come meanwhile. Memory does not grow with the number
-//! of files: a lane has its first names in the order of their ids, which is that of their age; the others wait for a later
-//! look.
+//! of files: a lane has its requests and its first names in the order of their ids, which is that of their age; the others
+//! wait for a later look.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::spool::drop::DropName;
+use crate::spool::request;
 
 /// How long turns are taken before the next look.
 const SLICE: Duration = Duration::from_millis(500);
@@ -27,19 +28,16 @@ type Passed = (u64, (i64, i64));
 /// The files of one queue in `drop/`, in the order in which their turn comes.
 pub(super) struct Turns<'q> {
     queue: &'q SpoolQueue,
-    lanes: VecDeque<Lane>,
+    /// By user.
+    lanes: VecDeque<(u32, Lane)>,
     /// There were more files than were kept.
     more: bool,
     until: Instant,
     passed: HashSet<Passed>,
 }
 
-/// What one user has there.
-#[derive(Default)]
-struct Lane {
-    /// By name.
-    files: BTreeMap<OsString, DropName>,
-}
+/// What one user has there: his requests first, then by name.
+type Lane = BTreeMap<(bool, OsString), DropName>;
 
 impl<'q> Turns<'q> {
     pub fn new(queue: &'q SpoolQueue) -> Turns<'q> {
@@ -52,10 +50,10 @@ impl<'q> Turns<'q> {
         if over && self.passed.len() < PASSED_MAX && (self.more || !self.lanes.is_empty()) {
             self.look()?;
         }
-        let Some(mut lane) = self.lanes.pop_front() else { return Ok(None) };
-        let next = lane.files.pop_first().map(|(_, file)| file);
-        if !lane.files.is_empty() {
-            self.lanes.push_back(lane);
+        let Some((uid, mut lane)) = self.lanes.pop_front() else { return Ok(None) };
+        let next = lane.pop_first().map(|(_, file)| file);
+        if !lane.is_empty() {
+            self.lanes.push_back((uid, lane));
         }
         Ok(next)
     }
@@ -74,17 +72,18 @@ impl<'q> Turns<'q> {
                 return;
             }
             let lane = lanes.entry(file.uid).or_default();
-            let full = kept >= NAMES_MAX && lane.files.len() >= LANE_MIN;
-            lane.files.insert(file.name.clone(), file);
+            let full = kept >= NAMES_MAX && lane.len() >= LANE_MIN;
+            let is_mail = !file.name.to_str().is_some_and(request::is_request);
+            lane.insert((is_mail, file.name.clone()), file);
             if full {
-                lane.files.pop_last();
+                lane.pop_last();
                 more = true;
             } else {
                 kept += 1;
             }
         })?;
-        let mut lanes: Vec<Lane> = lanes.into_values().collect();
-        lanes.sort_by_key(|lane| lane.files.len());
+        let mut lanes: Vec<(u32, Lane)> = lanes.into_iter().collect();
+        lanes.sort_by_key(|(_, lane)| lane.len());
         self.lanes = lanes.into();
         self.more = more;
         self.until = Instant::now() + SLICE;
