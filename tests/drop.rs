@@ -399,7 +399,7 @@ fn the_hosts_spool_is_made_by_root_and_found_by_others() {
 fn killed_anywhere_a_dropped_message_arrives_once() {
     use support::crash;
     // (who, where, whether the submitter was told that it is accepted)
-    for point in ["adopt.forked", "adopt.published", "adopt.removed"] {
+    for point in ["adopt.forked", "adopt.published", "adopt.removed", "adopt.synced"] {
         let site = own("");
         put(&site, "outbound.1", &text(FIELDS, &message(1)));
         let mut run = site.command(&["run"]);

@@ -132,3 +132,26 @@ fn a_request_that_is_none_is_left_and_said() {
     assert!(run.status.success() && said.lines().count() == 1, "{run:?}");
     assert_eq!((dropped(&site).len(), arrived(&site).len()), (5, 0));
 }
+
+#[cfg(feature = "faults")]
+#[test]
+fn killed_anywhere_a_request_is_done_by_the_next_run() {
+    use support::crash;
+    for point in ["adopt.withdrawn", "amend.closed", "settle.unlink", "settle.unlinked", "tidy.begin", "tidy.synced"] {
+        let site = own("");
+        defer(&site);
+        put(&site, "outbound.1", &text(FIELDS, &message(1)));
+        site.try_run(&["run"]);
+        let id = ids(&site).remove(0);
+        let uid = nix::unistd::geteuid().as_raw();
+        ask(&site, "outbound.remove-1", uid, &[&id]);
+        let mut run = site.command(&["run"]);
+        run.env("BULKMAILER_FAULT", point).env("BULKMAILER_FAULT_ONCE", site.path("hit"));
+        run.output().expect("it starts");
+        assert!(site.path("hit").exists(), "{point} was not met");
+        crash::wait_for_the_lock(&site);
+        site.try_run(&["run"]);
+        assert_eq!((ids(&site).len(), dropped(&site).len()), (0, 0), "{point}");
+        site.assert_clean();
+    }
+}
