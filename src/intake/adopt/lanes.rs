@@ -1,9 +1,8 @@
 //! Whose turn it is: users who hand mail in take turns, a file each, so that a flood of one keeps no other waiting.
 //!
-//! What holds: a look at all of `drop/` and the turns after it take half a second and one message at most beyond what the
-//! look itself takes, then there is another look, which finds who has come meanwhile. Memory does not grow with the number
-//! of files: a lane has its requests and its first names in the order of their ids, which is that of their age; the others
-//! wait for a later look.
+//! What holds: after a look at all of `drop/`, turns are taken for 0.3 seconds and one message at most, then there is another
+//! look, which finds who has come meanwhile. Memory does not grow with the number of files: a lane has its requests and its
+//! first names in the order of their ids, which is that of their age; the others wait for a later look.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
@@ -15,7 +14,7 @@ use crate::spool::drop::DropName;
 use crate::spool::request;
 
 /// How long turns are taken before the next look.
-const SLICE: Duration = Duration::from_millis(500);
+const SLICE: Duration = Duration::from_millis(300);
 /// So many names are kept of one look at most, of all users together; but of each user so many at least.
 const NAMES_MAX: usize = 50_000;
 const LANE_MIN: usize = 100;
