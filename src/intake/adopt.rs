@@ -15,6 +15,7 @@ mod left;
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use self::lanes::Turns;
 use self::left::Left;
@@ -41,6 +42,8 @@ const FORGOTTEN_MAX: usize = 100;
 pub struct Bounds<'a> {
     pub limits: &'a Limits,
     pub drop: &'a DropBounds,
+    /// How long a key is kept.
+    pub key_keep: Duration,
     /// Events go to syslog, too.
     pub syslog: bool,
 }
@@ -198,7 +201,7 @@ impl Adopter<'_> {
         let (uid, more) = (dropped.uid, Use { entries: 1, bytes: dropped.size });
         // Root and the spool's owner could write into the queue themselves.
         let bounded = uid != 0 && uid != process::effective_uid();
-        if bounded && !self.may_have(uid, more)? {
+        if bounded && !(self.may_have(uid, more)? && self.may_key(uid, &dropped.id)?) {
             return Ok(false);
         }
         let envelope = dropped.envelope;
@@ -220,6 +223,12 @@ impl Adopter<'_> {
         }
         accept::queue_as(dropped.id, self.queue, limits, request, &mut input)?;
         Ok(true)
+    }
+
+    /// Whether the user may use another key, if his mail has one.
+    fn may_key(&self, uid: u32, id: &EntryId) -> Result<bool, QueueError> {
+        let (most, keep) = (self.bounds.drop.entries as u64, self.bounds.key_keep);
+        Ok(id.is_adopted() || self.queue.note_key(uid, most, keep)?)
     }
 
     /// Whether the user may have so much more waiting, in all queues.

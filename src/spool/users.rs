@@ -1,4 +1,5 @@
-//! How much each other user has waiting in a queue, so that nobody fills the spool: `<queue>/users/<uid>`, two numbers.
+//! How much each other user has waiting in a queue, so that nobody fills the spool: `<queue>/users/<uid>`, two numbers; and
+//! how many keys he used lately, each of which is a file for a while: `<queue>/users/<uid>.keys`.
 //!
 //! Kept true: what is noted is never less than what waits. It is noted before an entry is adopted, and goes down only when
 //! all was counted ([`SpoolQueue::recount`]). A kill leaves it too high, until the next count; a power cut may take back
@@ -8,10 +9,12 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use super::SpoolError;
 use super::layout::SpoolQueue;
-use crate::sys::{dir, lock};
+use crate::model::Micros;
+use crate::sys::{clock, dir, lock};
 
 /// The folder's name in a queue.
 const USERS: &str = "users";
@@ -32,23 +35,27 @@ impl Use {
     fn but(self, other: Use) -> Use {
         Use { entries: self.entries.saturating_sub(other.entries), bytes: self.bytes.saturating_sub(other.bytes) }
     }
+}
 
-    /// Of a fixed width, so that one write replaces another.
-    fn line(self) -> String {
-        format!("{:>20} {:>20}\n", self.entries, self.bytes)
+/// Two numbers of a fixed width, so that one write replaces others.
+fn line((one, other): (u64, u64)) -> String {
+    format!("{one:>20} {other:>20}\n")
+}
+
+/// The numbers of a file; one that a power cut has spoilt has none.
+fn pair(file: &File) -> io::Result<(u64, u64)> {
+    let mut text = String::new();
+    match io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text) {
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+        Ok(_) | Err(_) => {}
     }
+    let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap_or(0));
+    Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
+}
 
-    /// What a file says; one that a power cut has spoilt says nothing, until the next count.
-    fn of(file: &File) -> io::Result<Use> {
-        let mut text = String::new();
-        // Whoever wrote something else than text there wrote no numbers.
-        let read = io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text);
-        match read {
-            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
-            Ok(_) | Err(_) => {}
-        }
-        let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap_or(0));
-        Ok(Use { entries: numbers.next().unwrap_or(0), bytes: numbers.next().unwrap_or(0) })
+impl From<(u64, u64)> for Use {
+    fn from((entries, bytes): (u64, u64)) -> Use {
+        Use { entries, bytes }
     }
 }
 
@@ -86,7 +93,7 @@ impl SpoolQueue {
         let read = || match dir::open_file(&self.dir, path, dir::Open::Read) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Use::default()),
             Err(error) => Err(error),
-            Ok(file) => Use::of(&file),
+            Ok(file) => pair(&file).map(Use::from),
         };
         read().map_err(self.failed("read", path))
     }
@@ -106,16 +113,34 @@ impl SpoolQueue {
         Ok(())
     }
 
+    /// Notes that the user `uid` uses a key, which is kept for `keep`; `false` if he has used `most` within that time.
+    pub fn note_key(&self, uid: u32, most: u64, keep: Duration) -> Result<bool, SpoolError> {
+        let (now, mut may) = (clock::now(), false);
+        self.change(&format!("{USERS}/{uid}.keys"), &mut |(since, used)| {
+            let fresh = since <= now.0 && now.since(Micros(since)) < keep;
+            let (since, used) = if fresh { (since, used) } else { (now.0, 0) };
+            may = used < most;
+            (since, used.saturating_add(u64::from(may)))
+        })?;
+        Ok(may)
+    }
+
     fn change_use(&self, uid: u32, change: &dyn Fn(Use) -> Use) -> Result<(), SpoolError> {
-        let path = format!("{USERS}/{uid}");
-        let steps = || -> io::Result<()> {
+        self.change(&format!("{USERS}/{uid}"), &mut |noted| {
+            let Use { entries, bytes } = change(Use::from(noted));
+            (entries, bytes)
+        })
+    }
+
+    /// Changes the two numbers of a file, which is locked for as long as a read and a write take.
+    fn change(&self, path: &str, change: &mut dyn FnMut((u64, u64)) -> (u64, u64)) -> Result<(), SpoolError> {
+        let mut steps = || -> io::Result<()> {
             self.ensure_folder(USERS)?;
-            let file = dir::open_file(&self.dir, &path, dir::Open::Create)?;
-            // For as long as a read and a write take.
+            let file = dir::open_file(&self.dir, path, dir::Open::Create)?;
             lock::exclusive(&file)?;
-            file.write_all_at(change(Use::of(&file)?).line().as_bytes(), 0)
+            file.write_all_at(line(change(pair(&file)?)).as_bytes(), 0)
         };
-        steps().map_err(self.failed("write", &path))
+        steps().map_err(self.failed("write", path))
     }
 }
 
@@ -140,6 +165,9 @@ mod tests {
         queue.note_use(7, some(1, 10)).expect("noted");
         queue.recount(&began, &HashMap::from([(7, some(1, 100))])).expect("counted");
         assert_eq!(queue.uses().expect("read"), HashMap::from([(7, some(2, 110))]));
+        let keyed = |most, keep| queue.note_key(7, most, Duration::from_secs(keep)).expect("noted");
+        assert!(keyed(2, 100) && keyed(2, 100) && !keyed(2, 100) && keyed(3, 100) && keyed(2, 0));
+        assert_eq!(queue.uses().expect("read").len(), 1);
         // What a power cut has spoilt.
         std::fs::write(queue.path("users/7"), [0xff; 41]).expect("written");
         assert_eq!(queue.use_of(7).expect("read"), Use::default());
