@@ -11,8 +11,9 @@
 //! The host's are `/var/spool/bulkmailer` and `/etc/bulkmailer.toml`; a plain user's are
 //! `$XDG_STATE_HOME/bulkmailer/spool` and `$XDG_CONFIG_HOME/bulkmailer.toml`.
 //!
-//! Kept true: root takes no file that another user could change, because its commands would run as root. It is resolved
-//! at each call of the sendmail face, so it costs a few stats and one read, and starts no program.
+//! Kept true: root takes no file that another user could change or replace, because its commands would run as root
+//! ([`trusted`]). It is resolved at each call of the sendmail face, so it costs a few stats and one read, and starts no
+//! program.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -24,6 +25,7 @@ use nix::unistd::{AccessFlags, Uid, eaccess};
 use super::error::Problem;
 use super::load::{self, Origins};
 use super::{Config, ConfigError, Connect, Transport};
+use crate::sys::trusted::{self, Refusal, Untrusted};
 use crate::sys::{named, nss};
 
 /// More than this is no configuration.
@@ -235,6 +237,10 @@ fn choose_file(
         Err(Unread::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied && !env.is_root() => {
             Ok((String::new(), None, format!("you may not read {}", host.display())))
         }
+        // Whoever could put a file there has not done so.
+        Err(Unread::Untrusted(_)) if !exists(host) => {
+            Ok((String::new(), None, format!("there is no {}", host.display())))
+        }
         Err(why) => Err(ConfigError::whole(Some(host), why.to_string())),
     }
 }
@@ -250,8 +256,8 @@ enum Unread {
     Io(#[from] io::Error),
     #[error("this is no file: name the configuration file itself")]
     NoFile,
-    #[error("others than root could change what root does with it: 'chown root' it and 'chmod go-w' it")]
-    Unsafe,
+    #[error("{0}")]
+    Untrusted(Untrusted),
     #[error("a configuration has at most 1 MiB")]
     TooLarge,
     #[error("this is no text: a configuration is UTF-8")]
@@ -259,14 +265,12 @@ enum Unread {
 }
 
 fn read(path: &Path, env: &Environment) -> Result<String, Unread> {
-    let file = named::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => Unread::NoFile,
-        _ => Unread::Io(error),
+    let opened = if env.is_root() { trusted::open(path, env.uid) } else { named::open(path).map_err(Refusal::Io) };
+    let file = opened.map_err(|refusal| match refusal {
+        Refusal::Io(error) if error.kind() == io::ErrorKind::InvalidInput => Unread::NoFile,
+        Refusal::Io(error) => Unread::Io(error),
+        Refusal::Untrusted(found) => Unread::Untrusted(found),
     })?;
-    let meta = file.metadata()?;
-    if env.is_root() && meta.is_file() && (meta.uid() != 0 || meta.mode() & 0o022 != 0) {
-        return Err(Unread::Unsafe);
-    }
     read_text(&file)
 }
 
@@ -277,6 +281,11 @@ fn read_text(file: &File) -> Result<String, Unread> {
         return Err(Unread::TooLarge);
     }
     String::from_utf8(bytes).map_err(|_| Unread::NoText)
+}
+
+/// Whether something has this name, be it a symbolic link that leads nowhere.
+fn exists(path: &Path) -> bool {
+    !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Whether both lead to one file.

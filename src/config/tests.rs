@@ -357,10 +357,33 @@ fn root_takes_the_hosts_places_and_no_file_that_others_can_change() {
     world.write("home/.config/bulkmailer.toml", "[queue.outbound]\nworkers = 2\n", 0o644);
     let site = world.site();
     assert_eq!((site.spool, site.file), (world.at("var-spool"), None));
-    world.write("etc.toml", "", 0o666);
-    assert!(world.refused().contains("'chmod go-w'"), "{}", world.refused());
-    world.write("etc.toml", "", 0o620);
-    assert!(world.refused().contains("'chmod go-w'"), "{}", world.refused());
+    let is_root = nix::unistd::geteuid().is_root();
+    let folder = world.root.path().canonicalize().expect("it is there");
+    // All of it is the user's who runs this.
+    let (file, folder) = (folder.join("etc.toml").display().to_string(), folder.display().to_string());
+    world.write("etc.toml", "[queue.outbound]\nworkers = 3\n", 0o644);
+    if is_root {
+        assert_eq!(world.site().config.queues["outbound"].workers, Some(3));
+    } else {
+        assert!(world.refused().contains(&format!("{folder} belongs to ")), "{}", world.refused());
+    }
+    for mode in [0o666, 0o620] {
+        world.write("etc.toml", "", mode);
+        let why = if is_root { format!("'chmod go-w {file}'") } else { format!("{folder} belongs to ") };
+        assert!(world.refused().contains(&why), "{}", world.refused());
+    }
+    world.write("etc.toml", "", 0o644);
+    std::fs::set_permissions(world.root.path(), PermissionsExt::from_mode(0o775)).expect("its mode is set");
+    let why = if is_root { format!("'chmod go-w {folder}'") } else { format!("{folder} belongs to ") };
+    assert!(world.refused().contains(&why), "{}", world.refused());
+    world.env.config = Some(world.at("etc.toml"));
+    assert!(world.refused().contains(&why), "a file that is named: {}", world.refused());
+    // No file, no fault: nobody's commands are taken.
+    std::fs::remove_file(world.at("etc.toml")).expect("removed");
+    world.env.config = None;
+    assert_eq!(world.site().file, None);
+    world.env.config = Some("/dev/null".into());
+    assert_eq!(world.site().file, Some("/dev/null".into()));
 }
 
 #[test]

@@ -23,3 +23,4 @@ pub mod socket;
 pub mod spawn;
 pub mod sqlite;
 pub mod stdio;
+pub mod trusted;

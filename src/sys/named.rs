@@ -44,7 +44,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn is_null(path: &Path) -> bool {
+pub(super) fn is_null(path: &Path) -> bool {
     path == Path::new("/dev/null")
 }
 
