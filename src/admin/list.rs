@@ -1,19 +1,15 @@
 //! `bulkmailer list`, and `mailq`: what waits, in the order of the spool.
 
-use serde::Serialize;
-
 use super::queues;
 use super::select::{Filter, Place, Selection};
 use crate::config::Site;
-use crate::model::verdict::Kind;
-use crate::model::{Address, Envelope, Exit, Micros};
+use crate::model::{Envelope, Exit, Micros};
 use crate::policy::units::size_text;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::find::Seen;
-use crate::spool::history::History;
 use crate::spool::jobs::Standing;
 use crate::spool::layout::{Spot, State};
+use crate::spool::row::Row;
 use crate::sys::clock;
 use crate::sys::output::{Page, Paper};
 
@@ -33,23 +29,6 @@ pub struct Args {
     /// Print a JSON object a line, an entry each
     #[arg(long)]
     pub json: bool,
-}
-
-/// One entry as `--json` has it.
-#[derive(Debug, Serialize)]
-struct Row<'a> {
-    queue: &'a str,
-    id: &'a str,
-    state: &'static str,
-    submitted: String,
-    due: String,
-    sender: &'a str,
-    /// Recipients that are still open.
-    recipients: Vec<&'a Address>,
-    bytes: u64,
-    attempts: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
 }
 
 /// What a listing counted.
@@ -156,7 +135,7 @@ fn entry(
     sum.entries += 1;
     sum.bytes += seen.extent.len;
     let row = Row::of(queue.name(), &seen, &history);
-    let page = if json { Page::json(&row)? } else { row.page(spot.name.due) };
+    let page = if json { Page::json(&row)? } else { page(&row, spot.name.due) };
     Ok(paper.write(&page)?)
 }
 
@@ -195,54 +174,27 @@ fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, su
 /// What is said of a file in corrupt/ that was mended by hand.
 pub(super) const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";
 
-impl<'a> Row<'a> {
-    fn of(queue: &'a str, seen: &'a Seen, history: &'a History) -> Row<'a> {
-        let envelope = &seen.envelope;
-        let given_up = |i: usize| matches!(history.last.get(i), Some(Some(Kind::Failed | Kind::Suppressed)));
-        let open = |i: &usize| !history.is_closed(*i) || given_up(*i);
-        let recipients = (0..envelope.recipients.len()).filter(open).map(|i| &envelope.recipients[i]).collect();
-        let last = history.attempt.as_ref().and_then(|attempt| attempt.results.last());
-        let held = history.held.as_ref().filter(|_| history.any(Kind::Held));
-        let reason = held.or_else(|| last.and_then(|result| result.reason.as_ref()));
-        Row {
-            queue,
-            id: envelope.id.as_str(),
-            state: seen.spot.state.name(),
-            submitted: envelope.origin.submitted.rfc3339(),
-            due: seen.spot.name.due.rfc3339(),
-            sender: envelope.sender_text(),
-            recipients,
-            bytes: seen.extent.len,
-            attempts: history.attempts(),
-            reason: reason.map(|reason| reason.text.as_str()),
-        }
+/// One entry for a person.
+pub(super) fn page(row: &Row<'_>, due: Micros) -> Page {
+    let sender = if row.sender.is_empty() { "<>" } else { &row.sender };
+    let now = clock::now();
+    let when = match &*row.state {
+        "ready" if due <= now => "due now".to_owned(),
+        "ready" => format!("next try {}", due.local()),
+        state => state.to_owned(),
+    };
+    let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", row.id, row.queue, human(row.bytes)));
+    for recipient in &row.recipients {
+        page.line(format!("{:>44} {recipient}", ""));
     }
-
-    fn page(&self, due: Micros) -> Page {
-        let sender = if self.sender.is_empty() { "<>" } else { self.sender };
-        let now = clock::now();
-        let when = match self.state {
-            "ready" if due <= now => "due now".to_owned(),
-            "ready" => format!("next try {}", due.local()),
-            state => state.to_owned(),
-        };
-        let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", self.id, self.queue, human(self.bytes)));
-        for recipient in &self.recipients {
-            page.line(format!("{:>44} {recipient}", ""));
-        }
-        let mut text = format!("    {when}");
-        if self.attempts > 0 {
-            text.push_str(&format!(
-                ", after {} {}",
-                self.attempts,
-                if self.attempts == 1 { "attempt" } else { "attempts" }
-            ));
-        }
-        if let Some(reason) = self.reason {
-            text.push_str(&format!(": {reason}"));
-        }
-        page.line(text);
-        page.line("");
-        page
+    let mut text = format!("    {when}");
+    if row.attempts > 0 {
+        text.push_str(&format!(", after {} {}", row.attempts, if row.attempts == 1 { "attempt" } else { "attempts" }));
     }
+    if let Some(reason) = &row.reason {
+        text.push_str(&format!(": {reason}"));
+    }
+    page.line(text);
+    page.line("");
+    page
 }

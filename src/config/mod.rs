@@ -32,7 +32,7 @@ use crate::policy::notice::Returned;
 use crate::policy::rate::Rate;
 
 /// Names that the spool has for itself or may come to have, and that no queue can take.
-pub const RESERVED: [&str; 9] = ["all", "auto", "drop", "events", "jobs", "pace", "state", "tmp", "version"];
+pub const RESERVED: [&str; 10] = ["all", "auto", "drop", "events", "jobs", "pace", "state", "tmp", "users", "version"];
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,6 +11,7 @@
 
 mod adoption;
 mod beat;
+mod clerk;
 mod lock;
 mod online;
 mod overdue;

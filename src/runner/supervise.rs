@@ -9,6 +9,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::adoption::Adoption;
+use super::clerk::Clerk;
 use super::lock::{self, QueueLock};
 use super::syncer::Syncer;
 use super::workforce::{CRASHES_MAX, Workforce};
@@ -117,6 +118,7 @@ struct Shift<'p, 'a> {
     noted: Stamp,
     looked: Option<Look>,
     adoption: Adoption,
+    clerk: Clerk,
     /// The spool and the sink were proved, before anything was handed over.
     proved: bool,
     /// Since when nothing is due and no worker lives.
@@ -171,6 +173,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             noted: Stamp::default(),
             looked: None,
             adoption: Adoption::default(),
+            clerk: Clerk::new(),
             proved: false,
             idle_since: None,
             last_beat: Instant::now(),
@@ -221,6 +224,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         loop {
             if !self.told() {
                 self.adoption.look(self.plan, self.spool, self.queue, self.signals);
+                self.clerk.look(self.plan, self.queue, self.signals, self.adoption.is_at_work());
             }
             if !self.halted() && self.look_is_due() {
                 self.look()?;
@@ -411,7 +415,8 @@ impl<'p, 'a> Shift<'p, 'a> {
                     how == Ended::Exited(Exit::Ok.code().into()) || how == Ended::Exited(Exit::Config.code().into());
                 continue;
             }
-            if self.syncer.ended(pid, how) || self.adoption.ended(&self.plan.name, pid, how) {
+            let name = &self.plan.name;
+            if self.syncer.ended(pid, how) || self.adoption.ended(name, pid, how) || self.clerk.ended(name, pid, how) {
                 continue;
             }
             let died = self.workers.ended(pid, how);
@@ -493,8 +498,28 @@ impl<'p, 'a> Shift<'p, 'a> {
         if !self.signals.quit() && self.queue.sweep_is_due(every) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
         }
+        self.write_lists()?;
         // A run that ended because it cannot be found out reports that.
         self.queue.stopped()?;
         Ok(exit)
+    }
+
+    /// The last lists of other users' mail, once everything else is done.
+    fn write_lists(&mut self) -> Result<(), QueueError> {
+        let mut until = None;
+        let mut begun = false;
+        while self.clerk.is_at_work() || (!begun && !self.signals.quit()) {
+            if !self.clerk.is_at_work() {
+                begun = true;
+                until = self.clerk.close(self.plan, self.queue, self.signals);
+                continue;
+            }
+            if self.signals.quit() || until.is_some_and(|until| Instant::now() >= until) {
+                self.clerk.end();
+            }
+            self.signals.wait(None, TICK).map_err(self.os("wait"))?;
+            self.reap()?;
+        }
+        Ok(())
     }
 }

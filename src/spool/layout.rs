@@ -23,7 +23,7 @@ use crate::sys::{dir, durable, fault};
 pub const FORMAT: u32 = 1;
 
 /// The spool's own names, which no queue can have.
-pub const RESERVED: [&str; 6] = ["events", "version", "drop", "pace", "tmp", "state.db"];
+pub const RESERVED: [&str; 7] = ["events", "version", "drop", "pace", "tmp", "users", "state.db"];
 
 /// An open spool.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 //! SPOOL/version                        the layout's version, "1"
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
+//! SPOOL/users/<queue>.<uid>           what waits of a user who may not look here, see [`lists`]
+//! SPOOL/users/<queue>.seen            when these lists were written last, or why they could not be
 //! SPOOL/pace/queue.<queue>             how far its rate is used up, a word that workers map; likewise transport.<name>
 //! SPOOL/pace/transport.<name>.<n>      locked by whoever has one of its sessions; .turn by who is the next
 //! SPOOL/<queue>/lock                   the run's lock: flock held, never unlinked
@@ -68,11 +70,13 @@ pub mod jobs;
 mod journal;
 pub mod keys;
 pub mod layout;
+pub mod lists;
 pub mod notes;
 pub mod post;
 pub mod publish;
 pub mod quiet;
 pub mod request;
+pub mod row;
 pub mod scan;
 pub mod sorter;
 mod storm;

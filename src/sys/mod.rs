@@ -4,6 +4,7 @@
 //! never by an explicit unlock (a forked child's unlock would free its parent's lock); nothing here knows of mail.
 #![allow(unsafe_code)]
 
+pub mod acl;
 pub mod child;
 pub mod clock;
 pub mod closer;

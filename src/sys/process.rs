@@ -134,6 +134,12 @@ pub fn private_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
 }
 
+/// Lets other processes go first from now on (nice(2)).
+pub fn lower_priority() {
+    // SAFETY: it takes a number and touches no memory. If it fails, the priority stays.
+    unsafe { nix::libc::nice(10) };
+}
+
 /// This host's name; "localhost" where it has none.
 pub fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
