@@ -29,7 +29,7 @@ fn two_users_hand_mail_in_and_neither_sees_the_others() {
         ok(&by(&site, &nils, &["sendmail", "-t"], format!("To: r@x.org\nBcc: b@x.org\n{}", message(2)).as_bytes()));
         // Root is a user like any other to a spool that is not his.
         ok(&site.feed(&["submit", "r@x.org"], message(3).as_bytes()));
-        for args in [&["list"][..], &["show", id.trim()], &["check"], &["run"], &["flush"], &["status"]] {
+        for args in [&["show", id.trim()][..], &["check"], &["run"], &["flush"], &["status"]] {
             let output = by(&site, &nils, args, b"");
             assert_eq!(output.status.code(), Some(77), "{args:?}: {output:?}");
         }

@@ -9,7 +9,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::jobs::Standing;
 use crate::spool::layout::{Spot, State};
-use crate::spool::row::Row;
+use crate::spool::row::{IN_DROP, Row};
 use crate::sys::clock;
 use crate::sys::output::{Page, Paper};
 
@@ -31,6 +31,16 @@ pub struct Args {
     pub json: bool,
 }
 
+impl Args {
+    /// The states that were asked for; none is all.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let mut places = self.places.clone();
+        places.extend(self.held.then_some(Place::Hold));
+        places.extend(self.failed.then_some(Place::Failed));
+        places
+    }
+}
+
 /// What a listing counted.
 #[derive(Default)]
 pub(super) struct Sum {
@@ -40,9 +50,7 @@ pub(super) struct Sum {
 
 /// `bulkmailer list`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let mut places = args.places.clone();
-    places.extend(args.held.then_some(Place::Hold));
-    places.extend(args.failed.then_some(Place::Failed));
+    let mut places = args.places();
     let selective = !places.is_empty() || !args.selection.is_empty();
     if places.is_empty() {
         places.extend(Place::ENTRIES);
@@ -181,6 +189,8 @@ pub(super) fn page(row: &Row<'_>, due: Micros) -> Page {
     let when = match &*row.state {
         "ready" if due <= now => "due now".to_owned(),
         "ready" => format!("next try {}", due.local()),
+        IN_DROP if row.reason.is_none() => "handed in, for the next run to take up".to_owned(),
+        IN_DROP => "handed in".to_owned(),
         state => state.to_owned(),
     };
     let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", row.id, row.queue, human(row.bytes)));

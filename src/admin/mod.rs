@@ -11,6 +11,7 @@ pub mod flush;
 pub mod generate;
 pub mod jobs;
 pub mod list;
+pub mod own;
 pub mod select;
 pub mod show;
 pub mod status;

@@ -10,6 +10,7 @@ use crate::policy::units;
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::find::Seen;
 use crate::spool::layout::{EntryName, Spot, State};
+use crate::spool::row::Row;
 use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::warning;
@@ -208,6 +209,23 @@ impl Filter {
             envelope.recipients.iter().any(|recipient| glob(pattern, &recipient.as_str().to_lowercase()))
         });
         sender && recipient && self.matches_time(envelope.origin.submitted)
+    }
+
+    /// Whether an entry matches of which no more is known than its row.
+    pub fn matches_row(&self, row: &Row<'_>) -> bool {
+        let named = !self.names_some() || self.names.iter().any(|name| *name == row.id);
+        let job = self
+            .job
+            .as_deref()
+            .is_none_or(|job| row.id.parse().is_ok_and(|id: EntryId| id.job().is_some_and(|(of, _)| of == job)));
+        let sender =
+            self.sender.as_ref().is_none_or(|sender| sender.as_ref().map_or("", Address::as_str) == row.sender);
+        let recipient = self.recipient.as_ref();
+        let recipient = recipient.is_none_or(|p| row.recipients.iter().any(|to| glob(p, &to.to_lowercase())));
+        let why = row.reason.as_deref().unwrap_or_default().to_lowercase();
+        let reason = self.reason.as_ref().is_none_or(|text| why.contains(text));
+        let time = self.matches_time(Micros::parse(&row.submitted).unwrap_or_default());
+        named && job && sender && recipient && reason && time
     }
 
     fn matches_time(&self, queued: Micros) -> bool {

@@ -2,6 +2,7 @@
 
 use clap::error::ErrorKind;
 
+use crate::admin::own::NotYours;
 use crate::bounce::ledger::LedgerError;
 use crate::config::ConfigError;
 use crate::intake::{Failure, Refused};
@@ -68,6 +69,9 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
         }
         if let Some(refused) = cause.downcast_ref::<Refused>() {
             return refused.exit();
+        }
+        if cause.is::<NotYours>() {
+            return Exit::NoPerm;
         }
         if cause.is::<ConfigError>() {
             return Exit::Config;

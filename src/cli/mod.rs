@@ -127,7 +127,7 @@ fn face(args: &[OsString]) -> Option<anyhow::Result<Exit>> {
 fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[OsString]) -> anyhow::Result<Exit> {
     match intake::sendmail::parse(name, args)? {
         intake::sendmail::Action::Mail(options) => intake::sendmail::mail(&site()?, &options),
-        intake::sendmail::Action::ListQueue => admin::list::run(&as_owner(site()?)?, &admin::list::Args::default()),
+        intake::sendmail::Action::ListQueue => list(site()?, &admin::list::Args::default()),
         intake::sendmail::Action::Flush { id, site: domain } => {
             let recipient = domain.map(|domain| format!("*@{domain}"));
             let ids = id.into_iter().collect();
@@ -144,12 +144,23 @@ fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[Os
 
 /// Has root act as the spool's owner, who is the service's user: at once, before anything in the spool is opened. Handing
 /// mail in needs no such thing: root's goes through `drop/` like any other user's.
+///
+/// Errors: the spool is another's, and this user may only hand mail in.
 fn as_owner(site: Site) -> anyhow::Result<Site> {
+    admin::own::refuse(&site)?;
     if let Ok(spool) = site.spool.metadata() {
         nss::become_user(spool.uid(), spool.gid())
             .with_context(|| format!("cannot become the owner of {}", site.spool.display()))?;
     }
     Ok(site)
+}
+
+/// A list of everything, or of the user's own in a spool that is another's.
+fn list(site: Site, args: &admin::list::Args) -> anyhow::Result<Exit> {
+    match admin::own::owner(&site) {
+        Some(owner) => admin::own::list(&site, args, owner),
+        None => admin::list::run(&as_owner(site)?, args),
+    }
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
@@ -161,7 +172,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => runner::run(&resolve()?, args),
         Command::Submit(args) => intake::submit::run(&look()?, args),
         Command::Flush(args) => admin::flush::run(&resolve()?, args),
-        Command::List(args) => admin::list::run(&resolve()?, args),
+        Command::List(args) => list(look()?, args),
         Command::Show(args) => admin::show::run(&resolve()?, args),
         Command::Status(args) => admin::status::run(&resolve()?, args),
         Command::Hold(args) => admin::act::hold(&resolve()?, args, user),
@@ -171,8 +182,8 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Jobs(args) => admin::jobs::run(&resolve()?, args, user),
         Command::Bounces(args) => admin::bounces::run(&resolve, args),
         Command::Suppress(args) => admin::suppress::run(&resolve()?, args),
-        Command::Stop(args) => match resolve() {
-            Ok(site) => admin::button::stop(&site, args, user),
+        Command::Stop(args) => match look() {
+            Ok(site) => admin::button::stop(&as_owner(site)?, args, user),
             Err(error) => {
                 warning!("{error}; this stops the queue all the same");
                 admin::button::stop(&as_owner(Site::without_file(cli.spool.as_deref())?)?, args, user)

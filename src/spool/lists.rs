@@ -35,6 +35,10 @@ const PENDING_MAX: usize = 1 << 20;
 /// Longer than any line of a list: the recipients of one entry.
 const LINE_MAX: u64 = 64 << 20;
 
+/// Said where nobody can be let read.
+const NO_ACL: &str =
+    "the spool's file system has no access control lists: it needs the mount option acl, or to be root's";
+
 /// When the lists of a queue were written last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Noted {
@@ -173,7 +177,7 @@ impl<'q> Lists<'q> {
 
     fn note(&mut self, done: io::Result<()>) {
         let why = |error: io::Error| match error.kind() {
-            io::ErrorKind::Unsupported => "the spool's file system has no access control lists (acl)".to_owned(),
+            io::ErrorKind::Unsupported => NO_ACL.to_owned(),
             _ => error.to_string(),
         };
         if let Err(error) = done {

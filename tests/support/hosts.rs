@@ -45,6 +45,11 @@ impl Mounts {
         Some(mounts)
     }
 
+    /// The shell's process, whose view this is.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Runs a script in there; whether it succeeded.
     pub fn sh(&mut self, script: &str) -> bool {
         let input = self.input.as_mut().expect("it lives");

@@ -1,0 +1,140 @@
+//! A plain user and his own mail in a spool that is another's, where he may only hand mail in.
+//!
+//! `list` and `mailq` print what a run wrote for him ([`lists`](crate::spool::lists)), `remove` asks the next run for it.
+//! Everything else is refused here, in words that say whose spool it is.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::list::{self, Sum, closing, page};
+use super::select::Place;
+use crate::config::{ConfigError, Site};
+use crate::model::{Exit, Micros};
+use crate::spool::drop;
+use crate::spool::lists::{Noted, OwnLists};
+use crate::spool::row::Row;
+use crate::sys::output::{Page, Paper, warning};
+use crate::sys::{dir, nss, process};
+
+/// What a user may not do in a spool that is another's.
+#[derive(Debug, thiserror::Error)]
+pub enum NotYours {
+    #[error(
+        "{}: this spool is {owner}'s: of your own mail in it 'bulkmailer list' tells you, and 'bulkmailer remove ID' \
+         takes it back; for the rest ask {}", path.display(), whom(owner)
+    )]
+    Spool { path: PathBuf, owner: String },
+    #[error("remove: this spool is {owner}'s: name entries of yours by their ids, as 'bulkmailer list' prints them")]
+    ByIds { owner: String },
+    #[error("{queue}: a run cannot tell you what waits of yours: {why}; tell {}", whom(owner))]
+    Lists { queue: String, why: String, owner: String },
+}
+
+/// The user whose spool this is, where that is another and the running user may only hand mail in.
+pub fn owner(site: &Site) -> Option<u32> {
+    let (uid, owner) = (process::effective_uid(), site.spool.metadata().ok()?.uid());
+    let closed = || dir::open(&site.spool).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    (uid != 0 && uid != owner && closed() && drop::is_there(&site.spool)).then_some(owner)
+}
+
+/// Who can help.
+fn whom(owner: &str) -> String {
+    if owner == "root" { owner.to_owned() } else { format!("{owner} or root") }
+}
+
+/// Refuses to go on in such a spool.
+pub fn refuse(site: &Site) -> Result<(), NotYours> {
+    match owner(site) {
+        Some(owner) => Err(NotYours::Spool { path: site.spool.clone(), owner: nss::user_name(owner) }),
+        None => Ok(()),
+    }
+}
+
+/// The names of the queues that a command is about.
+fn queues<'a>(site: &'a Site, asked: Option<&'a str>) -> anyhow::Result<Vec<&'a str>> {
+    let known: Vec<&str> = site.config.queues.keys().map(String::as_str).collect();
+    match asked {
+        None => Ok(known),
+        Some(name) if known.contains(&name) => Ok(vec![name]),
+        Some(name) => Err(ConfigError::unknown_queue(name, &known).into()),
+    }
+}
+
+/// `bulkmailer list` of the running user's own mail in the spool of `owner`.
+///
+/// Errors: a run could not write it.
+pub fn list(site: &Site, args: &list::Args, owner: u32) -> anyhow::Result<Exit> {
+    let places = args.places();
+    let selective = !places.is_empty() || !args.selection.is_empty();
+    let filter = args.selection.filter(if places.is_empty() { &Place::ENTRIES } else { &places })?;
+    let queues = queues(site, args.selection.queue.as_deref())?;
+    let wanted = |row: &Row<'_>| {
+        let place = |place: &Place| place.state().is_some_and(|state| state.name() == row.state);
+        (places.is_empty() || places.iter().any(place)) && filter.matches_row(row)
+    };
+    let lists = OwnLists::open(&site.spool, process::effective_uid())?;
+    let mut paper = Paper::default();
+    let told = tell(&lists, &queues, &wanted, args.json, &mut paper)?;
+    if let Some(at) = told.at.filter(|_| !args.json) {
+        let empty = told.sum.entries == 0 && !selective;
+        let last = if empty { "Nothing of yours waits.".to_owned() } else { closing(&told.sum, selective) };
+        paper.write(&Page::of(last))?;
+        let at = at.local();
+        paper.write(&Page::of(format!("as of {at}, by the last run; what was handed in since is not in it")))?;
+    }
+    paper.finish()?;
+    if told.more > 0 {
+        warning!("{} more entries of yours wait, and are not listed", told.more);
+    }
+    if let Some((queue, why)) = told.refused {
+        return Err(NotYours::Lists { queue, why, owner: nss::user_name(owner) }.into());
+    }
+    if told.at.is_none() {
+        warning!("no run has looked yet for what waits of yours: ask again after the next one");
+        return Ok(Exit::TempFail);
+    }
+    Ok(if told.sum.entries == 0 && filter.names_some() { Exit::Attention } else { Exit::Ok })
+}
+
+/// What the lists told.
+#[derive(Default)]
+struct Told {
+    sum: Sum,
+    /// The oldest of the lists is from then.
+    at: Option<Micros>,
+    more: u64,
+    /// The first queue that a run could write no lists for, and why.
+    refused: Option<(String, String)>,
+}
+
+/// Prints the rows that are `wanted`.
+fn tell(
+    lists: &OwnLists,
+    queues: &[&str],
+    wanted: &dyn Fn(&Row<'_>) -> bool,
+    json: bool,
+    paper: &mut Paper,
+) -> anyhow::Result<Told> {
+    let mut told = Told::default();
+    for queue in queues {
+        match lists.noted(queue)? {
+            None => continue,
+            Some(Noted { why: Some(why), .. }) => {
+                told.refused.get_or_insert_with(|| ((*queue).to_owned(), why));
+                continue;
+            }
+            Some(Noted { at, why: None }) => told.at = Some(told.at.map_or(at, |other| other.min(at))),
+        }
+        told.more += lists.rows(queue, &mut |row| {
+            if !wanted(&row) {
+                return Ok(true);
+            }
+            told.sum.entries += 1;
+            told.sum.bytes = told.sum.bytes.saturating_add(row.bytes);
+            let due = Micros::parse(&row.due).unwrap_or_default();
+            paper.write(&if json { Page::json(&row)? } else { page(&row, due) })
+        })?;
+    }
+    Ok(told)
+}
