@@ -265,3 +265,93 @@ fn a_spool_without_other_users_gets_no_such_folder() {
     site.ok(&["run"]);
     assert!(!site.path("spool/users").exists());
 }
+
+/// The requests in drop/: queue, owner, mode, ids.
+fn requests(site: &Site) -> Vec<(String, u32, u32, Vec<String>)> {
+    let files = std::fs::read_dir(site.path("spool/drop")).expect("drop/").flatten();
+    let mut found: Vec<_> = files
+        .filter_map(|file| {
+            let name = file.file_name().into_string().expect("text");
+            let queue = name.split_once(".remove-")?.0.to_owned();
+            let meta = file.metadata().expect("it is there");
+            let text = std::fs::read_to_string(file.path()).expect("text");
+            assert!(text.ends_with("]}\n") && text.starts_with("{\"v\":1,\"remove\":["), "{text}");
+            let value: Value = serde_json::from_str(&text).expect("JSON");
+            let ids = value["remove"].as_array().expect("ids").iter();
+            let ids = ids.map(|id| id.as_str().expect("an id").to_owned()).collect();
+            Some((queue, meta.uid(), meta.mode() & 0o7777, ids))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_user_asks_the_next_run_to_remove_entries_of_his() {
+    if skipped() {
+        return;
+    }
+    for service in [0, SERVICE] {
+        let (site, mara) = (shared(service, "exit 75"), Plain::with_uid(MARA));
+        let id = submit(&site, &mara, 1, &["m@x.org"]);
+        site.try_run(&["run"]);
+        let whole = format!("asked for: the next run removes {id} unless it is in a worker's hand or gone already\n");
+        assert_eq!(ok(&by(&site, &mara, &["remove", &id], b"")), whole);
+        let one = |ids: &[&str]| ("outbound".to_owned(), MARA, 0o640, ids.iter().map(|&id| id.to_owned()).collect());
+        assert!(requests(&site).contains(&one(&[&id])), "{:?}", requests(&site));
+        // What is in no list yet may be in any queue.
+        let queues: Vec<String> = requests(&site).into_iter().map(|request| request.0).collect();
+        assert_eq!(queues, ["outbound"], "the list says where it is");
+        let asked = ok(&by(&site, &mara, &["remove", "--json", "-y", "-Q", "outbound", "a1", "b1", "a1"], b""));
+        assert_eq!(asked, "{\"action\":\"remove\",\"asked\":[\"a1\",\"b1\"]}\n");
+        assert!(requests(&site).contains(&one(&["a1", "b1"])));
+        ok(&by(&site, &mara, &["remove", "c1"], b""));
+        assert!(requests(&site).iter().filter(|request| request.3 == ["c1"]).count() > 1, "{:?}", requests(&site));
+        let before = requests(&site).len();
+        refused(&by(&site, &mara, &["remove", "--sender", "m@x.org"], b""), 77, "by their ids");
+        refused(&by(&site, &mara, &["remove", "--state", "failed", &id], b""), 77, "by their ids");
+        refused(&by(&site, &mara, &["remove"], b""), 77, "by their ids");
+        refused(&by(&site, &mara, &["remove", "../x"], b""), 64, "no entry id");
+        refused(&by(&site, &mara, &["remove", "a1", "b1"], b""), 64, "add --yes");
+        refused(&by(&site, &mara, &["remove", "-Q", "nosuch", "a1"], b""), 78, "nosuch");
+        assert!(ok(&by(&site, &mara, &["remove", "-n", &id], b"")).starts_with(&id));
+        assert_eq!(requests(&site).len(), before, "what is refused leaves nothing");
+        // A request is no mail, so it is not listed.
+        assert_eq!(rows(&site, &mara, &[]).len(), 1);
+    }
+}
+
+#[test]
+fn a_request_has_a_thousand_ids_at_most() {
+    if skipped() {
+        return;
+    }
+    let (site, mara) = (shared(SERVICE, "exit 0"), Plain::with_uid(MARA));
+    let ids: Vec<String> = (0..2_001).map(|n| format!("a{n}")).collect();
+    let mut args = vec!["remove", "-y", "-Q", "outbound"];
+    args.extend(ids.iter().map(String::as_str));
+    assert!(ok(&by(&site, &mara, &args, b"")).starts_with("asked for: the next run removes 2001 entries unless they"));
+    let mut sizes: Vec<usize> = requests(&site).iter().map(|request| request.3.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 1_000, 1_000]);
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn a_request_that_fails_leaves_nothing() {
+    if skipped() {
+        return;
+    }
+    for (point, left) in
+        [("request.written=eio", 0), ("request.sync=eio", 0), ("request.written", 0), ("request.linked", 1)]
+    {
+        let (site, mara) = (shared(SERVICE, "exit 0"), Plain::with_uid(MARA));
+        let mut command = mara.command("0", &["remove", "-Q", "outbound", "a1"]);
+        command.env("BULKMAILER_SPOOL", site.path("spool")).env("BULKMAILER_CONFIG", site.path("bulkmailer.toml"));
+        command.env("BULKMAILER_FAULT", point);
+        let output = feed(command, b"");
+        assert!(!output.status.success(), "{point}: {output:?}");
+        let there = std::fs::read_dir(site.path("spool/drop")).expect("drop/").count();
+        assert_eq!(there, left, "{point}: {output:?}");
+    }
+}

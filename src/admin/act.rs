@@ -78,9 +78,9 @@ pub struct RequeueArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct RemoveArgs {
     #[command(flatten)]
-    args: Args,
+    pub(super) args: Args,
     #[command(flatten)]
-    places: Where,
+    pub(super) places: Where,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,18 +3,22 @@
 //! `list` and `mailq` print what a run wrote for him ([`lists`](crate::spool::lists)), `remove` asks the next run for it.
 //! Everything else is refused here, in words that say whose spool it is.
 
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+use super::act::{RemoveArgs, confirmed};
 use super::list::{self, Sum, closing, page};
-use super::select::Place;
+use super::select::{Place, Selection};
 use crate::config::{ConfigError, Site};
-use crate::model::{Exit, Micros};
-use crate::spool::drop;
+use crate::model::{EntryId, Exit, Micros};
+use crate::spool::drop::{self, DropFolder};
 use crate::spool::lists::{Noted, OwnLists};
 use crate::spool::row::Row;
-use crate::sys::output::{Page, Paper, warning};
+use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{dir, nss, process};
 
 /// What a user may not do in a spool that is another's.
@@ -137,4 +141,81 @@ fn tell(
         })?;
     }
     Ok(told)
+}
+
+/// What `remove --json` prints here.
+#[derive(Serialize)]
+struct Asked<'a> {
+    action: &'static str,
+    /// A run removes these, where it finds them.
+    asked: BTreeSet<&'a EntryId>,
+}
+
+/// `bulkmailer remove` of the running user's own mail in the spool of `owner`: the next run is asked for it.
+///
+/// Errors: entries that are not named by their ids; the request cannot be written.
+pub fn remove(site: &Site, args: &RemoveArgs, owner: u32) -> anyhow::Result<Exit> {
+    let RemoveArgs { args, places } = args;
+    let selection = &args.selection;
+    let only = Selection { ids: selection.ids.clone(), queue: selection.queue.clone(), ..Selection::default() };
+    if selection.ids.is_empty() || *selection != only || !places.places.is_empty() {
+        return Err(NotYours::ByIds { owner: nss::user_name(owner) }.into());
+    }
+    let ids = selection.filter(&Place::ENTRIES)?.ids;
+    let ids: BTreeSet<&EntryId> = ids.iter().collect();
+    let queues = queues(site, selection.queue.as_deref())?;
+    if args.dry_run {
+        let list = list::Args { selection: only, json: args.json, ..list::Args::default() };
+        return self::list(site, &list, owner);
+    }
+    if ids.len() > 1 && !args.yes {
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            warning!("remove: this is about more than one entry: add --yes, or look first with --dry-run");
+            return Ok(Exit::Usage);
+        }
+        if !confirmed(&format!("remove {} entries?", ids.len()))? {
+            warning!("nothing was done");
+            return Ok(Exit::Attention);
+        }
+    }
+    // It was there a moment ago.
+    let gone = || NotYours::Spool { path: site.spool.clone(), owner: nss::user_name(owner) };
+    let folder = DropFolder::open(&site.spool)?.ok_or_else(gone)?;
+    for (queue, ids) in whereabouts(site, &queues, &ids)? {
+        folder.ask_to_remove(queue, &ids)?;
+    }
+    let what = match (ids.first(), ids.len()) {
+        (Some(id), 1) => format!("{id} unless it is"),
+        (_, n) => format!("{n} entries unless they are"),
+    };
+    let text = format!("asked for: the next run removes {what} in a worker's hand or gone already");
+    print(&if args.json { Page::json(&Asked { action: "remove", asked: ids })? } else { Page::of(text) })?;
+    Ok(Exit::Ok)
+}
+
+/// In which of the `queues` each entry is, as the user's lists tell; one that is in none may be in any.
+fn whereabouts<'a>(
+    site: &Site,
+    queues: &[&'a str],
+    ids: &BTreeSet<&EntryId>,
+) -> anyhow::Result<BTreeMap<&'a str, Vec<EntryId>>> {
+    let lists = OwnLists::open(&site.spool, process::effective_uid())?;
+    let mut found: BTreeMap<&str, BTreeSet<EntryId>> = BTreeMap::new();
+    for &queue in queues.iter().filter(|_| queues.len() > 1) {
+        let read = lists.rows(queue, &mut |row| {
+            if let Some(id) = row.id.parse().ok().filter(|id| ids.contains(id)) {
+                found.entry(queue).or_default().insert(id);
+            }
+            Ok(true)
+        });
+        // A list that cannot be read only says less.
+        let _ = read;
+    }
+    let known: BTreeSet<EntryId> = found.values().flatten().cloned().collect();
+    for &queue in queues {
+        let unknown = ids.iter().filter(|id| !known.contains(**id)).map(|id| (*id).clone());
+        found.entry(queue).or_default().extend(unknown);
+    }
+    found.retain(|_, ids| !ids.is_empty());
+    Ok(found.into_iter().map(|(queue, ids)| (queue, ids.into_iter().collect())).collect())
 }

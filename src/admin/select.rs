@@ -16,7 +16,7 @@ use crate::sys::clock;
 use crate::sys::output::warning;
 
 /// What an entry must match; an empty selection matches all.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct Selection {
     /// Entries with these ids only, as 'bulkmailer list' prints them
     #[arg(value_name = "ID")]

@@ -163,6 +163,14 @@ fn list(site: Site, args: &admin::list::Args) -> anyhow::Result<Exit> {
     }
 }
 
+/// Removes entries at once; in a spool that is another's, the next run is asked to.
+fn remove(site: Site, args: &admin::act::RemoveArgs, user: u32) -> anyhow::Result<Exit> {
+    match admin::own::owner(&site) {
+        Some(owner) => admin::own::remove(&site, args, owner),
+        None => admin::act::remove(&as_owner(site)?, args, user),
+    }
+}
+
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
     let look = || Site::resolve(cli.spool.as_deref(), cli.config.as_deref());
     let resolve = || as_owner(look()?);
@@ -178,7 +186,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Hold(args) => admin::act::hold(&resolve()?, args, user),
         Command::Release(args) => admin::act::release(&resolve()?, args, user),
         Command::Requeue(args) => admin::act::requeue(&resolve()?, args, user),
-        Command::Remove(args) => admin::act::remove(&resolve()?, args, user),
+        Command::Remove(args) => remove(look()?, args, user),
         Command::Jobs(args) => admin::jobs::run(&resolve()?, args, user),
         Command::Bounces(args) => admin::bounces::run(&resolve, args),
         Command::Suppress(args) => admin::suppress::run(&resolve()?, args),

@@ -42,7 +42,7 @@ const TICK: u64 = 20_000;
 #[derive(Debug)]
 pub struct DropFolder {
     root: PathBuf,
-    dir: File,
+    pub(super) dir: File,
 }
 
 impl DropFolder {
@@ -96,7 +96,7 @@ impl DropFolder {
         io_at(doing, self.root.join(DROP))
     }
 
-    fn unlink(&self, name: &str) {
+    pub(super) fn unlink(&self, name: &str) {
         // The supervisor may have adopted it already.
         let _ = dir::unlink(&self.dir, name);
     }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
 use super::layout::{EntryName, SpoolQueue, Spot, State, io_at};
+use super::request;
 use super::row::Row;
 use super::users::Use;
 use crate::model::Micros;
@@ -108,6 +109,9 @@ impl SpoolQueue {
                 return Ok(None);
             }
             let name = name.map_err(io_at("list", self.drop_path("")))?;
+            if name.to_str().is_some_and(request::is_request) {
+                continue;
+            }
             let path = Path::new("../drop").join(&name);
             let Ok(Some(stat)) = dir::stat_raw(&self.dir, &path) else { continue };
             let looked = looked.entry(stat.st_uid).or_default();

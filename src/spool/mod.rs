@@ -4,6 +4,7 @@
 //! SPOOL/version                        the layout's version, "1"
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
+//! SPOOL/drop/<queue>.remove-<id>      a user takes mail of his back, see [`request`]
 //! SPOOL/users/<queue>.<uid>           what waits of a user who may not look here, see [`lists`]
 //! SPOOL/users/<queue>.seen            when these lists were written last, or why they could not be
 //! SPOOL/pace/queue.<queue>             how far its rate is used up, a word that workers map; likewise transport.<name>
