@@ -30,6 +30,10 @@ pub enum QueueError {
     Newer { path: PathBuf, found: u32, known: u32 },
     #[error("{}: this is no spool ({why}); name another with --spool", path.display())]
     NotASpool { path: PathBuf, why: &'static str },
+    #[error("{}: {why}", path.display())]
+    NotYet { path: PathBuf, why: String },
+    #[error("{}: {why}", path.display())]
+    Shut { path: PathBuf, why: String },
     #[error("a batch holds at most {0} entries")]
     BatchFull(usize),
 }
@@ -45,6 +49,8 @@ impl QueueError {
             },
             QueueError::Corrupt { .. } => Exit::DataErr,
             QueueError::Newer { .. } | QueueError::NotASpool { .. } => Exit::Config,
+            QueueError::NotYet { .. } => Exit::TempFail,
+            QueueError::Shut { .. } => Exit::NoPerm,
             QueueError::BatchFull(_) => Exit::Software,
         }
     }
@@ -56,6 +62,8 @@ impl QueueError {
             QueueError::Corrupt { .. }
             | QueueError::Newer { .. }
             | QueueError::NotASpool { .. }
+            | QueueError::NotYet { .. }
+            | QueueError::Shut { .. }
             | QueueError::BatchFull(_) => false,
         }
     }

@@ -381,7 +381,7 @@ fn the_hosts_spool_is_made_by_root_and_found_by_others() {
         [ \"$(stat -c %a /var/spool/bulkmailer /var/spool/bulkmailer/drop /var/spool/bulkmailer/outbound | tr '\\n' ' ')\" \
             = '711 3733 700 ' ] || exit 2; \
         send setpriv --reuid=65534 --regid=65534 --clear-groups $0 || exit 3; \
-        setpriv --reuid=65534 --regid=65534 --clear-groups $0 config show | grep 'through its drop/' || exit 4; \
+        setpriv --reuid=65534 --regid=65534 --clear-groups $0 config show | grep \"the host's, because there is /var/spool\" || exit 4; \
         ls /var/spool/bulkmailer/drop | grep '^outbound[.]' || exit 5; \
         setpriv --reuid=65534 --regid=65534 --clear-groups $0 config check || exit 6";
     let mut shell = Command::new("unshare");

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::queues;
 use crate::config::Site;
 use crate::model::Exit;
-use crate::spool::{Spool, drop};
+use crate::spool::access::{self, Fault};
+use crate::spool::{Spool, SpoolError, drop};
 use crate::sys::output::{self, Page, print};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -51,6 +52,13 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         page.line(format!("{path}: {what}"));
         rows.push(json!({"path": path, "what": what, "mended": null}));
     }
+    for (fault, mended) in doors(site, args)? {
+        open += u64::from(mended.is_none());
+        let end = mended.map_or(String::new(), |mended| format!("; {mended}"));
+        let path = output::name(fault.path.as_os_str());
+        page.line(format!("{path}: {}{end}", fault.what));
+        rows.push(json!({"path": path, "what": fault.what, "mended": mended}));
+    }
     if args.json {
         print(&Page::pretty(&json!({"entries": entries, "problems": rows})))?;
     } else if rows.is_empty() {
@@ -63,6 +71,24 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     Ok(if open > 0 { Exit::Attention } else { Exit::Ok })
 }
 
+/// What keeps other users from handing mail in, and whether it was mended.
+fn doors(site: &Site, args: &Args) -> anyhow::Result<Vec<(Fault, Option<&'static str>)>> {
+    if args.queue.is_some() {
+        return Ok(Vec::new());
+    }
+    if site.spool_is_hosts && site.spool.symlink_metadata().is_err() {
+        return Ok(vec![(access::no_spool(&site.spool), None)]);
+    }
+    let looked = |source| SpoolError::Io { doing: "look at the drop folder of", path: site.spool.clone(), source };
+    let found = access::faults(&site.spool, site.spool_is_hosts).map_err(looked)?;
+    let left = match args.repair {
+        true => access::mend(&site.spool, site.spool_is_hosts).map_err(looked)?,
+        false => found.clone(),
+    };
+    let mended = |fault: &Fault| (!left.contains(fault)).then_some("mended");
+    Ok(found.into_iter().map(|fault| (fault.clone(), mended(&fault))).collect())
+}
+
 /// The first of the files that are nobody's, and why: those in `drop/` that no queue adopts, and what has an odd name.
 fn strays(site: &Site, queue: Option<&str>) -> anyhow::Result<Vec<(PathBuf, &'static str)>> {
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };
@@ -72,7 +98,13 @@ fn strays(site: &Site, queue: Option<&str>) -> anyhow::Result<Vec<(PathBuf, &'st
         return Ok(found);
     }
     let unknown = "it is meant for no queue of the configuration, so nobody adopts it: remove it";
-    for name in spool.drop_names()? {
+    let names = match spool.drop_names() {
+        Ok(names) => names,
+        // What is wrong with the folder has a line of its own.
+        Err(SpoolError::Shut { .. }) => return Ok(found),
+        Err(error) => return Err(error.into()),
+    };
+    for name in names {
         let name = name?;
         let path = spool.root().join("drop").join(&name);
         let Some(text) = name.to_str() else {

@@ -306,6 +306,11 @@ mod tests {
         let env = Environment { uid: 1000, home, spool, config, xdg_config, xdg_state, host };
         if let Some(text) = file {
             std::fs::write(at("etc"), text).expect("written");
+            // With the host's file the spool is the host's.
+            for (folder, mode) in [(at("s"), 0o711), (at("s/drop"), 0o3733)] {
+                std::fs::create_dir_all(&folder).expect("a folder");
+                std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("a mode");
+            }
         }
         Site::resolve_in(&env, None, None).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -335,7 +340,7 @@ mod tests {
         assert_eq!(shown["values"]["limits.recipients"]["value"], 7);
         assert!(shown["values"]["limits.recipients"]["from"].as_str().is_some_and(|from| from.ends_with("etc:2")));
         assert_eq!(shown["values"]["queue.outbound.retry.first"], json!({ "value": "5m", "from": "default" }));
-        assert!(shown["spool"]["path"].as_str().is_some_and(|path| path.ends_with("bulkmailer/spool")));
+        assert!(shown["spool"]["path"].as_str().is_some_and(|path| path.ends_with("/s")));
     }
 
     #[test]

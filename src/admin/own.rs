@@ -180,7 +180,7 @@ pub fn remove(site: &Site, args: &RemoveArgs, owner: u32) -> anyhow::Result<Exit
     }
     // It was there a moment ago.
     let gone = || NotYours::Spool { path: site.spool.clone(), owner: nss::user_name(owner) };
-    let folder = DropFolder::open(&site.spool)?.ok_or_else(gone)?;
+    let folder = DropFolder::open(&site.spool, site.spool_is_hosts)?.ok_or_else(gone)?;
     for (queue, ids) in whereabouts(site, &queues, &ids)? {
         folder.ask_to_remove(queue, &ids)?;
     }

@@ -132,7 +132,10 @@ fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[Os
             let recipient = domain.map(|domain| format!("*@{domain}"));
             let ids = id.into_iter().collect();
             let selection = admin::select::Selection { ids, recipient, ..Default::default() };
-            admin::flush::run(&as_owner(site()?)?, &admin::flush::Args { selection, quiet: true, ..Default::default() })
+            admin::flush::run(
+                &as_owner(as_runner(site()?)?)?,
+                &admin::flush::Args { selection, quiet: true, ..Default::default() },
+            )
         }
         intake::sendmail::Action::Serve => {
             intake::smtpd::run(&site().inspect_err(intake::smtpd::unavailable)?, intake::smtpd::QUEUE)
@@ -171,33 +174,54 @@ fn remove(site: Site, args: &admin::act::RemoveArgs, user: u32) -> anyhow::Resul
     }
 }
 
+/// The same, and what is missing of the host's folders is made.
+fn as_maker(site: Site) -> anyhow::Result<Site> {
+    intake::host::make(&site)?;
+    let site = as_owner(site)?;
+    intake::host::make_drop(&site)?;
+    Ok(site)
+}
+
+/// Refuses a user who is not the one that runs the host's mail.
+fn as_runner(site: Site) -> anyhow::Result<Site> {
+    intake::host::refuse_others(&site)?;
+    Ok(site)
+}
+
+/// What a plain user sees first of the host's spool is that his own has mail left.
+fn reminded(site: Site) -> Site {
+    intake::host::say_left_behind(&site);
+    site
+}
+
 fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
     let look = || Site::resolve(cli.spool.as_deref(), cli.config.as_deref());
     let resolve = || as_owner(look()?);
     // Who decides about entries and queues is noted; afterwards root is the spool's owner.
     let user = process::real_uid();
     match &cli.command {
-        Command::Run(args) => runner::run(&resolve()?, args),
+        Command::Run(args) => runner::run(&as_maker(as_runner(look()?)?)?, args),
         Command::Submit(args) => intake::submit::run(&look()?, args),
-        Command::Flush(args) => admin::flush::run(&resolve()?, args),
-        Command::List(args) => list(look()?, args),
+        Command::Flush(args) => admin::flush::run(&as_owner(as_runner(look()?)?)?, args),
+        Command::List(args) => list(reminded(look()?), args),
         Command::Show(args) => admin::show::run(&resolve()?, args),
-        Command::Status(args) => admin::status::run(&resolve()?, args),
+        Command::Status(args) => admin::status::run(&as_owner(reminded(look()?))?, args),
         Command::Hold(args) => admin::act::hold(&resolve()?, args, user),
         Command::Release(args) => admin::act::release(&resolve()?, args, user),
         Command::Requeue(args) => admin::act::requeue(&resolve()?, args, user),
         Command::Remove(args) => remove(look()?, args, user),
         Command::Jobs(args) => admin::jobs::run(&resolve()?, args, user),
         Command::Bounces(args) => admin::bounces::run(&resolve, args),
-        Command::Suppress(args) => admin::suppress::run(&resolve()?, args),
-        Command::Stop(args) => match look() {
-            Ok(site) => admin::button::stop(&as_owner(site)?, args, user),
+        Command::Suppress(args) => admin::suppress::run(&as_maker(look()?)?, args),
+        Command::Stop(args) => match look().map_err(anyhow::Error::from).and_then(as_maker) {
+            Ok(site) => admin::button::stop(&site, args, user),
             Err(error) => {
                 warning!("{error}; this stops the queue all the same");
                 admin::button::stop(&as_owner(Site::without_file(cli.spool.as_deref())?)?, args, user)
             }
         },
         Command::Start(args) => admin::button::start(&resolve()?, args),
+        Command::Check(args) if args.repair => admin::check::run(&as_maker(look()?)?, args),
         Command::Check(args) => admin::check::run(&resolve()?, args),
         Command::Config(args) => match look() {
             Ok(site) => admin::config::run(&site, args),

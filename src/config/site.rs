@@ -5,8 +5,11 @@
 //! | 1 | `--spool` | `--config` |
 //! | 2 | `BULKMAILER_SPOOL` | `BULKMAILER_CONFIG` |
 //! | 3 | a plain user with a file of his own: his | a plain user: his, if it exists |
-//! | 4 | the host's: root always, a plain user where he may write in it or in its `drop/` | the host's, if it exists |
+//! | 4 | the host's: root always, a plain user on a host that has bulkmailer | the host's, if it exists |
 //! | 5 | the plain user's own | none: the embedded configuration |
+//!
+//! A host has bulkmailer where its file or its spool exists. Whether mail can be handed in there is not asked here: mail
+//! that it refuses is seen by its sender, and mail in a spool of his own that nothing runs by nobody.
 //!
 //! The host's are `/var/spool/bulkmailer` and `/etc/bulkmailer.toml`; a plain user's are
 //! `$XDG_STATE_HOME/bulkmailer/spool` and `$XDG_CONFIG_HOME/bulkmailer.toml`.
@@ -20,7 +23,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, Uid, eaccess};
+use nix::unistd::Uid;
 
 use super::error::Problem;
 use super::load::{self, Origins};
@@ -38,6 +41,10 @@ pub struct Site {
     pub spool: PathBuf,
     /// It is the host's own place, whoever named it.
     pub spool_is_hosts: bool,
+    /// The plain user's own spool, also where another is in use.
+    pub own_spool: Option<PathBuf>,
+    /// His own spool is in use, and nobody named it.
+    pub spool_is_own: bool,
     /// Why this spool, in words that follow its path: "the host's, because you are root".
     pub spool_why: String,
     pub file: Option<PathBuf>,
@@ -126,6 +133,11 @@ impl Environment {
             || ConfigError::whole(None, "no home directory is known: set HOME, or name a spool with --spool".into());
         folder.map(|folder| folder.join("bulkmailer")).ok_or_else(missing)
     }
+
+    /// The plain user's own spool, whether it exists or not.
+    fn own_spool(&self) -> Option<PathBuf> {
+        self.own_state().ok().filter(|_| !self.is_root()).map(|state| state.join("spool"))
+    }
 }
 
 impl Site {
@@ -141,7 +153,8 @@ impl Site {
     pub fn resolve_in(env: &Environment, spool: Option<&Path>, config: Option<&Path>) -> Result<Site, ConfigError> {
         let own_file = if env.is_root() { None } else { env.own_file() };
         let own_file = own_file.filter(|file| file.symlink_metadata().is_ok());
-        let (spool, spool_why) = choose_spool(env, spool, own_file.as_deref())?;
+        let Chosen { path: spool, why: spool_why, is_own: spool_is_own } =
+            choose_spool(env, spool, own_file.as_deref())?;
         let (text, file, file_why) = choose_file(env, config, own_file)?;
         let maildir = if env.is_root() || spool == env.host.spool {
             env.host.maildir.clone()
@@ -157,7 +170,28 @@ impl Site {
         };
         refuse_ourselves(&config, &origins, file.as_deref(), own.as_ref())?;
         let spool_is_hosts = spool == env.host.spool;
-        Ok(Site { spool, spool_is_hosts, spool_why, file, file_why, config, origins, sendmail_why })
+        Ok(Site {
+            spool,
+            spool_is_hosts,
+            own_spool: env.own_spool(),
+            spool_is_own,
+            spool_why,
+            file,
+            file_why,
+            config,
+            origins,
+            sendmail_why,
+        })
+    }
+
+    /// The host's Maildir, if the host's spool is in use and a queue ends there.
+    pub fn hosts_maildir(&self) -> Option<&Path> {
+        let used = self.config.queues.values().filter_map(|queue| self.config.transports.get(&queue.transport));
+        let hosts = Host::default().maildir;
+        used.filter(|_| self.spool_is_hosts).find_map(|transport| match transport {
+            Transport::Maildir { path } => (*path == hosts).then_some(path.as_path()),
+            Transport::Pipe { .. } | Transport::Command { .. } | Transport::Smtp(_) => None,
+        })
     }
 
     /// The same spool with the embedded configuration, for what must be possible whatever stands in a file: a run that
@@ -168,43 +202,60 @@ impl Site {
         let env = Environment::of_process();
         let own_file = if env.is_root() { None } else { env.own_file() };
         let own_file = own_file.filter(|file| file.symlink_metadata().is_ok());
-        let (spool, spool_why) = choose_spool(&env, spool, own_file.as_deref())?;
+        let Chosen { path: spool, why: spool_why, is_own: spool_is_own } =
+            choose_spool(&env, spool, own_file.as_deref())?;
         let file_why = "none is read".to_owned();
         let config = Config::embedded(None, spool.with_file_name("Maildir"));
         let (origins, sendmail_why) = (Origins::default(), String::new());
         let spool_is_hosts = spool == env.host.spool;
-        Ok(Site { spool, spool_is_hosts, spool_why, file: None, file_why, config, origins, sendmail_why })
+        Ok(Site {
+            spool,
+            spool_is_hosts,
+            own_spool: env.own_spool(),
+            spool_is_own,
+            spool_why,
+            file: None,
+            file_why,
+            config,
+            origins,
+            sendmail_why,
+        })
     }
 }
 
-fn choose_spool(
-    env: &Environment,
-    flag: Option<&Path>,
-    own_file: Option<&Path>,
-) -> Result<(PathBuf, String), ConfigError> {
+/// The spool, why, and whether it is the plain user's own by default.
+struct Chosen {
+    path: PathBuf,
+    why: String,
+    is_own: bool,
+}
+
+fn choose_spool(env: &Environment, flag: Option<&Path>, own_file: Option<&Path>) -> Result<Chosen, ConfigError> {
+    let chosen = |path: PathBuf, why: String| Chosen { path, why, is_own: false };
     let host = &env.host.spool;
     if let Some(path) = flag {
-        return Ok((absolute(path, "--spool")?, "named by --spool".to_owned()));
+        return Ok(chosen(absolute(path, "--spool")?, "named by --spool".to_owned()));
     }
     if let Some(path) = &env.spool {
-        return Ok((absolute(path, "BULKMAILER_SPOOL")?, "named by BULKMAILER_SPOOL".to_owned()));
+        return Ok(chosen(absolute(path, "BULKMAILER_SPOOL")?, "named by BULKMAILER_SPOOL".to_owned()));
     }
     if env.is_root() {
-        return Ok((host.clone(), "the host's, because you are root".to_owned()));
+        return Ok(chosen(host.clone(), "the host's, because you are root".to_owned()));
     }
-    let own = || env.own_state().map(|state| state.join("spool"));
+    let own = |why: String| Ok(Chosen { path: env.own_state()?.join("spool"), why, is_own: true });
     if let Some(file) = own_file {
-        return Ok((own()?, format!("your own, because you have {}", file.display())));
+        return own(format!("your own, because you have {}", file.display()));
     }
-    let may_write = |folder: &Path| eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK);
-    if may_write(&host.join("drop")).is_ok() {
-        return Ok((host.clone(), "the host's, through its drop/".to_owned()));
+    // What may not be looked at is there.
+    let exists = |path: &Path| !path.symlink_metadata().is_err_and(|error| is_missing(&error));
+    match [host, &env.host.file].into_iter().find(|path| exists(path)) {
+        Some(found) => Ok(chosen(host.clone(), format!("the host's, because there is {}", found.display()))),
+        None => own(format!("your own, because there is no {} and no {}", host.display(), env.host.file.display())),
     }
-    match may_write(host) {
-        Ok(()) => Ok((host.clone(), "the host's, because you may write in it".to_owned())),
-        Err(nix::errno::Errno::ENOENT) => Ok((own()?, format!("your own, because there is no {}", host.display()))),
-        Err(_) => Ok((own()?, format!("your own, because you may not write in {}", host.display()))),
-    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The file's text, the file, and why.

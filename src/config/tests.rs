@@ -313,7 +313,7 @@ fn a_plain_user_has_a_place_of_his_own() {
 }
 
 #[test]
-fn the_hosts_spool_is_used_where_it_may_be_and_the_hosts_file_where_there_is_no_own() {
+fn the_hosts_spool_is_used_where_the_host_has_bulkmailer_and_the_hosts_file_where_there_is_no_own() {
     let mut world = World::new();
     std::fs::create_dir(world.at("var-spool")).expect("a spool");
     world.write("etc.toml", "[queue.outbound]\nworkers = 3\n", 0o644);
@@ -327,7 +327,17 @@ fn the_hosts_spool_is_used_where_it_may_be_and_the_hosts_file_where_there_is_no_
     world.env.xdg_state = Some(world.at("state"));
     world.env.xdg_config = Some(world.at("nowhere"));
     world.env.host.spool = world.at("no-spool");
-    assert_eq!(world.site().spool, world.at("state/bulkmailer/spool"));
+    // The host's file alone makes it a host that has bulkmailer.
+    let site = world.site();
+    assert_eq!((site.spool.clone(), site.spool_is_own), (world.at("no-spool"), false));
+    assert_eq!(site.own_spool, Some(world.at("state/bulkmailer/spool")));
+    assert_eq!(site.spool_why, format!("the host's, because there is {}", world.at("etc.toml").display()));
+    world.env.host.file = world.at("no-etc.toml");
+    let site = world.site();
+    assert_eq!((site.spool, site.spool_is_own), (world.at("state/bulkmailer/spool"), true));
+    // So does a link that leads nowhere.
+    std::os::unix::fs::symlink(world.at("nowhere"), world.at("no-spool")).expect("a link");
+    assert_eq!(world.site().spool, world.at("no-spool"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod adopt;
 mod body;
 mod classify;
 pub mod header;
+pub mod host;
 pub mod list;
 mod maildir;
 pub mod mbox;

@@ -73,6 +73,9 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
     let lists = (wanted.sorted()?, but.sorted()?);
     let (id, job, published) = accept::post(queue, &site.config.limits, request, &mut message, lists, about)?;
     way.kick();
+    if !args.quiet {
+        way.remind();
+    }
     let post = job.post.unwrap_or_default();
     if args.json {
         let row = json!({

@@ -254,6 +254,7 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
     let accepted = way.single(request, &mut input)?;
     way.kick();
+    way.remind();
     if options.verbose {
         tell(&Page::of(format!("queued as {}", accepted.id)));
     }

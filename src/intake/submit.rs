@@ -145,6 +145,9 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let limits = &site.config.limits;
     let exit = if many { several(&way, limits, request, args) } else { one(&way, request, args) }?;
     way.kick();
+    if !args.quiet {
+        way.remind();
+    }
     Ok(exit)
 }
 
@@ -163,6 +166,9 @@ fn by_kind(site: &Site, request: Request, args: &Args) -> anyhow::Result<Exit> {
     let mut input = io::Read::chain(beginning.as_slice(), input);
     accept(&way, queue, Request { class: Some(class), ..request }, &mut input, args)?;
     way.kick();
+    if !args.quiet {
+        way.remind();
+    }
     Ok(Exit::Ok)
 }
 

@@ -1,17 +1,17 @@
 //! Which way mail goes: its spool's owner writes into the queue, everybody else through `drop/`.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use super::Refused;
 use super::accept::{self, Accepted, Failure, Request};
+use super::{Refused, host};
 use crate::config::Site;
 use crate::model::EntryId;
 use crate::spool::drop::{DropFolder, Handed};
-use crate::spool::{Batch, Spool, SpoolError, SpoolQueue, batch};
+use crate::spool::{Batch, Spool, SpoolError, SpoolQueue, access, batch};
 use crate::sys::{nss, process};
 
 /// The way into one queue.
@@ -31,16 +31,21 @@ enum Place {
 impl<'s> Way<'s> {
     /// Finds the way into `queue`, one of the configuration's, makes what is missing on it, and refuses where the disk is
     /// nearly full.
+    ///
+    /// Errors: another's spool that takes no mail of others, among those of the spool.
     pub fn open(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
-        Way::through(site, queue, DropFolder::open(&site.spool)?)
+        host::make(site)?;
+        Way::through(site, queue, DropFolder::open(&site.spool, site.spool_is_hosts)?)
     }
 
     /// The same for what cannot go through `drop/`: root hands it in as the spool's owner.
     pub fn into_spool(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
-        match DropFolder::open(&site.spool)? {
-            Some(_) if !process::is_root() => Err(Refused::NotByDrop.into()),
-            Some(_) | None => Way::through(site, queue, None),
+        let is_anothers = |spool: Metadata| spool.uid() != process::effective_uid();
+        if !process::is_root() && site.spool.metadata().is_ok_and(is_anothers) {
+            return Err(Refused::NotByDrop.into());
         }
+        host::make(site)?;
+        Way::through(site, queue, None)
     }
 
     fn through(site: &'s Site, queue: &'s str, folder: Option<DropFolder>) -> Result<Way<'s>, Failure> {
@@ -120,6 +125,16 @@ impl<'s> Way<'s> {
         SpoolError::Io { doing: "write a new entry", path: self.site.spool.clone(), source }
     }
 
+    /// Says on a terminal what keeps the user's mail waiting, where he does not know it: see [`host::say_unrun`] and
+    /// [`host::say_left_behind`].
+    pub fn remind(&self) {
+        match &self.place {
+            Place::Queue(spool, queue) => host::say_unrun(self.site, spool, queue),
+            Place::Drop(_) => {}
+        }
+        host::say_left_behind(self.site);
+    }
+
     /// Starts a run of the queue that nobody waits for, if its configuration asks for one. What it says is said by the next
     /// launch. Without it the mail waits for that launch, so what fails here is not said at all.
     pub fn kick(&self) -> Option<Child> {
@@ -197,10 +212,11 @@ impl Group<'_> {
     }
 }
 
-/// Opens the spool, and makes it where it is missing; the host's with its drop folder.
+/// Opens the spool, and makes it where it is missing. The host's is root's to make, with its drop folder.
 fn create(site: &Site) -> Result<Spool, SpoolError> {
-    if site.spool_is_hosts && process::is_root() && Spool::open(&site.spool)?.is_none() {
-        Spool::make_drop(&site.spool)?;
+    if site.spool_is_hosts && !process::is_root() && site.spool.symlink_metadata().is_err() {
+        return Err(access::refused(access::no_spool(&site.spool)));
     }
+    host::make_drop(site)?;
     Spool::create(&site.spool)
 }

@@ -12,6 +12,7 @@
 mod adoption;
 mod beat;
 mod clerk;
+mod doors;
 mod lock;
 mod online;
 mod overdue;
@@ -132,6 +133,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Ok);
     };
+    doors::say(&spool, site.spool_is_hosts);
     let names = queue_names(&spool, &site.config, &args.queues)?;
     hear(&spool, &names)?;
     let summary = drain(site, &names, args)?;

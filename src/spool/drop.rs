@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 
 use super::layout::{EntryName, Spool, SpoolQueue, io_at};
 use super::publish::Content;
-use super::{SpoolError, entry, request};
+use super::{SpoolError, access, entry, request};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::durable::Unnamed;
-use crate::sys::{clock, dir, durable, fault, nss, process};
+use crate::sys::{clock, dir, durable, fault, process};
 
 /// The folder's name in the spool.
 pub(super) const DROP: &str = "drop";
@@ -46,9 +46,11 @@ pub struct DropFolder {
 }
 
 impl DropFolder {
-    /// The way into the spool at `root` for a user who does not own it; `None` for its owner, who needs none, and where
-    /// there is no such folder or no spool.
-    pub fn open(root: &Path) -> Result<Option<DropFolder>, SpoolError> {
+    /// The way into the spool at `root` for a user who does not own it; `None` for its owner, who needs none, for root
+    /// where there is no such folder, and where there is no spool. `is_hosts` says whose command makes a folder.
+    ///
+    /// Errors: others cannot hand mail in there yet, or its modes and owners keep them from it.
+    pub fn open(root: &Path, is_hosts: bool) -> Result<Option<DropFolder>, SpoolError> {
         let failed = |error| io_at("open the spool", root.to_owned())(error);
         let dir = match dir::open_path(root) {
             Ok(dir) => dir,
@@ -56,8 +58,11 @@ impl DropFolder {
             Err(error) => return Err(failed(error)),
         };
         let ours = dir.metadata().map_err(failed)?.uid() == process::effective_uid();
-        if ours || !is_drop(&dir).map_err(failed)? {
+        if ours || (process::is_root() && !is_drop(&dir).map_err(failed)?) {
             return Ok(None);
+        }
+        if !process::is_root() {
+            access::refuse(&dir, root, is_hosts)?;
         }
         Ok(Some(DropFolder { root: root.to_owned(), dir }))
     }
@@ -248,52 +253,15 @@ fn unfit_of(meta: &Metadata, why: String) -> Unfit {
 }
 
 impl Spool {
-    /// Makes the drop folder of a spool at `root` that is the host's, and what leads to it, for the running user.
-    pub fn make_drop(root: &Path) -> Result<(), SpoolError> {
-        let steps = || -> io::Result<()> {
-            std::fs::DirBuilder::new().recursive(true).create(root)?;
-            let dir = dir::open(root)?;
-            dir.set_permissions(PermissionsExt::from_mode(ROOT_MODE))?;
-            dir::make(&dir, DROP)?;
-            dir::open_at(&dir, DROP)?.set_permissions(PermissionsExt::from_mode(MODE))?;
-            dir.sync_all()
-        };
-        steps().map_err(io_at("make the drop folder of", root.to_owned()))
-    }
-
     /// The names in the drop folder, read a buffer at a time; none where there is no such folder.
     pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, SpoolError> {
-        names(&self.dir, DROP).map_err(io_at("list", self.root().join(DROP)))
+        names(&self.dir, DROP).map_err(|error| access::unlisted(&self.dir, self.root(), error))
     }
 }
 
 /// Whether there is a drop folder in `root`, be it a spool already or not.
 pub fn is_there(root: &Path) -> bool {
     dir::open_path(root).and_then(|dir| is_drop(&dir)).unwrap_or(false)
-}
-
-/// What keeps the drop folder in `root` from its purpose, each with the command that mends it; nothing where there is no
-/// such folder.
-pub fn faults(root: &Path) -> io::Result<Vec<String>> {
-    let dir = dir::open_path(root)?;
-    let (spool, Some(drop)) = (dir.metadata()?, dir::stat(&dir, DROP)?) else { return Ok(Vec::new()) };
-    let path = root.join(DROP);
-    let (at, mode) = (path.display(), drop.st_mode & 0o7777);
-    let mut found = Vec::new();
-    if drop.st_mode & 0o170_000 != 0o040_000 {
-        return Ok(vec![format!("{at} is no folder: move it away")]);
-    }
-    if mode != MODE {
-        found.push(format!("{at} has mode {mode:o}, and other users need {MODE:o}: 'chmod {MODE:o} {at}'"));
-    }
-    if (drop.st_uid, drop.st_gid) != (spool.uid(), spool.gid()) {
-        let (owner, group) = (nss::user_name(spool.uid()), spool.gid());
-        found.push(format!("{at} is not the spool's owner's: 'chown {owner}:{group} {at}'"));
-    }
-    if spool.mode() & 0o001 == 0 {
-        found.push(format!("others cannot get to {at}: 'chmod {ROOT_MODE:o} {}'", root.display()));
-    }
-    Ok(found)
 }
 
 /// Whether a part of the file's first `size` bytes was never written. Its position is lost.

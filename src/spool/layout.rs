@@ -11,10 +11,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::SpoolError;
 use super::home::Job;
 use super::notes::LookedAt;
 use super::quiet::Quiet;
+use super::{SpoolError, access, host};
 use crate::model::{EntryId, Micros};
 use crate::sys::closer::Closer;
 use crate::sys::{dir, durable, fault};
@@ -100,7 +100,10 @@ impl Spool {
             Ok(file) => io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text)
                 .map_err(io_at("read the spool's version", path.clone()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_at("open the spool's version", path)(error)),
+            Err(error) => {
+                access::refuse_foreign(&self.dir, &self.root, &error)?;
+                return Err(io_at("open the spool's version", path)(error));
+            }
         };
         let why = "its version file holds no number";
         text.trim().parse().map(Some).map_err(|_| SpoolError::NotASpool { path, why })
@@ -119,7 +122,9 @@ impl Spool {
         for name in dir::Names::open(&self.dir, ".").map_err(failed)?.raw() {
             let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
             // `.version-` is what a killed maker leaves where files need a name.
-            if !["drop", "events", "version", "lost+found"].contains(&name.as_str()) && !name.starts_with(".version-") {
+            if !["drop", host::NEW_DROP, "events", "version", "lost+found"].contains(&name.as_str())
+                && !name.starts_with(".version-")
+            {
                 // Somebody else may have made the spool since we looked.
                 return match self.format()? {
                     Some(found) => self.refuse_newer(found),

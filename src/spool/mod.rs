@@ -56,6 +56,7 @@
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod amend;
 pub mod batch;
 pub mod check;
@@ -66,6 +67,7 @@ pub mod entry;
 pub mod find;
 pub mod history;
 mod home;
+pub mod host;
 pub mod job;
 pub mod jobs;
 mod journal;

@@ -103,6 +103,12 @@ pub fn home(uid: u32) -> Option<PathBuf> {
     account(uid).map(|user| user.home)
 }
 
+/// Number and group of the user called `name`.
+pub fn ids(name: &str) -> Option<(u32, u32)> {
+    let local = User::from_name(name).ok().flatten().map(|user| (user.uid.as_raw(), user.gid.as_raw()));
+    local.or_else(|| answers::ids(&elsewhere(Database::Passwd, name)?, name))
+}
+
 /// Becomes the user `uid` for good, with all groups of that user, where we are root and `uid` is not; `gid` is for one whom
 /// no database knows.
 ///

@@ -13,7 +13,7 @@ use super::{Handover, Next, Transport, not_now};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::fault;
-use crate::sys::process::host_name;
+use crate::sys::process::{self, host_name};
 use crate::sys::room;
 use crate::sys::signals::Signals;
 
@@ -41,6 +41,18 @@ impl Maildir {
             }
         }
         Ok(())
+    }
+
+    /// What root types where the folder that it lies in is not this user's. The user goes by number: a supervisor looks
+    /// nobody up.
+    fn remedy(&self, error: &io::Error) -> String {
+        match self.path.parent() {
+            Some(parent) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let uid = process::effective_uid();
+                format!("; as root, type 'install -d -o {uid} -m 700 {}'", parent.display())
+            }
+            Some(_) | None => String::new(),
+        }
     }
 
     fn deliver(&self, handover: (&Envelope, Option<&Address>), recipient: usize, message: &File) -> io::Result<()> {
@@ -92,7 +104,9 @@ fn copy(mut from: &File, to: &mut File) -> io::Result<()> {
 
 impl Transport for Maildir {
     fn probe(&self) -> Result<(), String> {
-        self.make().map_err(|error| format!("{}: cannot make this Maildir: {error}", self.path.display()))
+        self.make().map_err(|error| {
+            format!("{}: cannot make this Maildir: {error}{}", self.path.display(), self.remedy(&error))
+        })
     }
 
     fn fit(&self, _envelope: &Envelope, group: &[usize]) -> usize {

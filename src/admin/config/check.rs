@@ -11,10 +11,12 @@ use serde_json::json;
 use super::{heading, places_json};
 use crate::config::error::Problem;
 use crate::config::{Connect, Online, Profile, Secret, Site, Smtp, Transport};
-use crate::spool::{Spool, drop};
-use crate::sys::named;
+use crate::spool::access::{self, Fault};
+use crate::spool::drop::DropFolder;
+use crate::spool::{Spool, SpoolError};
 use crate::sys::output::Page;
 use crate::sys::process::host_name;
+use crate::sys::{named, process};
 use crate::transport::profiles;
 
 /// File systems whose locks or syncs are another machine's or another program's word, by statfs(2)'s `f_type`.
@@ -213,7 +215,12 @@ impl Report {
         match Spool::open(&site.spool) {
             Ok(Some(_)) => {}
             // Who hands mail in through drop/ has no business in the spool.
-            Err(_) if drop::DropFolder::open(&site.spool).is_ok_and(|folder| folder.is_some()) => {}
+            Err(_)
+                if matches!(
+                    DropFolder::open(&site.spool, site.spool_is_hosts),
+                    Ok(Some(_)) | Err(SpoolError::NotYet { .. } | SpoolError::Shut { .. })
+                ) => {}
+            Ok(None) if site.spool_is_hosts && !site.spool.exists() => self.no_spool(site),
             Ok(None) if there.is_dir() => {
                 if let Err(errno) = eaccess(there, AccessFlags::W_OK | AccessFlags::X_OK) {
                     let text = format!("cannot be made, you may not write in {}: {}", there.display(), errno.desc());
@@ -225,20 +232,19 @@ impl Report {
         }
     }
 
+    /// The host's spool is not made yet: a matter of root's first run, or what keeps a user's mail from being taken.
+    fn no_spool(&mut self, site: &Site) {
+        let fault = access::no_spool(&site.spool);
+        let problem = Problem { file: Some(fault.path), line: None, text: fault.what };
+        if process::is_root() { &mut self.warnings } else { &mut self.problems }.push(problem);
+    }
+
     /// Whether other users can hand mail in.
     fn drop(&mut self, site: &Site) {
-        let spool = |text: String| Problem { file: Some(site.spool.clone()), line: None, text };
-        // A spool that is not there yet has no faults, and that it cannot be looked at was said.
-        let faults = drop::faults(&site.spool).unwrap_or_default();
-        self.problems.extend(faults.into_iter().map(spool));
-        if site.spool_is_hosts && site.spool.exists() && !drop::is_there(&site.spool) {
-            let at = site.spool.display();
-            let text = format!(
-                "other users of this host cannot hand mail in: 'chmod 711 {at}' and 'install -d -m 3733 {at}/drop', \
-                 as the spool's owner"
-            );
-            self.warnings.push(spool(text));
-        }
+        // That the spool cannot be looked at was said.
+        let faults = access::faults(&site.spool, site.spool_is_hosts).unwrap_or_default();
+        let problem = |fault: Fault| Problem { file: Some(fault.path), line: None, text: fault.what };
+        self.problems.extend(faults.into_iter().map(problem));
     }
 
     pub(super) fn to_text(&self, site: &Site) -> Page {

@@ -12,13 +12,24 @@ const ADDRESSES_MAX: usize = 64;
 
 /// The entry of the user `uid`: a line of passwd(5).
 pub fn account(answer: &str, uid: u32) -> Option<Account> {
+    entry(answer).filter(|(number, _)| *number == uid).map(|(_, account)| account)
+}
+
+/// Number and group of the user `name`, from a line of passwd(5).
+pub fn ids(answer: &str, name: &str) -> Option<(u32, u32)> {
+    entry(answer).filter(|(_, account)| account.name == name).map(|(uid, account)| (uid, account.gid))
+}
+
+/// A line of passwd(5), and the number in it.
+fn entry(answer: &str) -> Option<(u32, Account)> {
     let line = only_line(answer)?;
     let fields: Vec<&str> = line.split(':').collect();
     let &[name, _password, number, gid, gecos, home, _shell] = fields.as_slice() else { return None };
-    let fits = is_name(name) && self::number(number)? == uid && Path::new(home).is_absolute();
+    let fits = is_name(name) && Path::new(home).is_absolute();
+    let uid = self::number(number)?;
     let (name, gecos) = (name.to_owned(), gecos.to_owned());
     let account = Account { name, gid: self::number(gid)?, gecos, home: PathBuf::from(home), elsewhere: true };
-    fits.then_some(account)
+    fits.then_some((uid, account))
 }
 
 /// The groups of the user `name`: a line with the name, and a number for each.
@@ -115,6 +126,13 @@ mod tests {
         ] {
             assert_eq!(account(wrong, 4711), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_name_has_its_number_and_group() {
+        let line = "mara:*:4711:4712::/home/mara:/bin/sh\n";
+        assert_eq!((ids(line, "mara"), ids(line, "nils")), (Some((4711, 4712)), None));
+        assert_eq!(ids(&line[..line.len() - 1], "mara"), None, "a line that is cut");
     }
 
     #[test]

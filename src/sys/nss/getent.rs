@@ -39,7 +39,7 @@ const KEY_MAX: usize = 255;
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Database {
-    /// A user's number: the entry.
+    /// A user's number or name: the entry.
     Passwd,
     /// A user's name: the numbers of the groups.
     Initgroups,
