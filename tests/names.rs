@@ -19,7 +19,9 @@ fn site() -> Site {
     let site = Site::new("ok", "");
     site.submit(1, &["r1@example.net"]);
     std::fs::create_dir(site.path("spool/drop")).expect("drop/");
-    std::fs::set_permissions(site.path("spool/drop"), PermissionsExt::from_mode(0o3733)).expect("a mode");
+    for (folder, mode) in [("spool", 0o711), ("spool/drop", 0o3733)] {
+        std::fs::set_permissions(site.path(folder), PermissionsExt::from_mode(mode)).expect("a mode");
+    }
     site
 }
 

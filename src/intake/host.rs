@@ -1,12 +1,13 @@
-//! The host's own folders, where the configuration and the user database say what they are: made before root becomes the
-//! spool's owner, so that no mail waits in a place that nobody looks into.
+//! What keeps mail from waiting where nobody looks: the host's folders are made before root becomes the spool's owner, and a
+//! user whose mail waits in a spool that nothing runs is told so, on a terminal.
 
 use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use crate::config::Site;
 use crate::model::Micros;
-use crate::spool::{Spool, SpoolError, access, host};
+use crate::spool::{Spool, SpoolError, SpoolQueue, access, host};
 use crate::sys::output::warning;
 use crate::sys::{clock, nss, process};
 
@@ -77,9 +78,12 @@ pub fn say_left_behind(site: &Site) {
     }
 }
 
+/// In the spool: that it was said.
+const UNRUN: &str = ".unrun";
+
 /// Says once, on a terminal, that nothing runs the user's own spool into which he has just handed mail. A spool that a run
 /// has ever worked on, and one whose queue starts its own, need no such word.
-pub fn say_unrun(site: &Site, spool: &Spool, queue: &crate::spool::SpoolQueue) {
+pub fn say_unrun(site: &Site, spool: &Spool, queue: &SpoolQueue) {
     let kicks = site.config.queues.get(queue.name()).is_some_and(|queue| queue.kick);
     let was_run = queue.lock_file().and_then(|file| {
         file.metadata().map_err(|source| SpoolError::Io { doing: "look at", path: queue.path("lock"), source })
@@ -88,7 +92,7 @@ pub fn say_unrun(site: &Site, spool: &Spool, queue: &crate::spool::SpoolQueue) {
     if !site.spool_is_own || kicks || !new || !std::io::stderr().is_terminal() {
         return;
     }
-    if !spool.is_to_say(".unrun", std::time::Duration::MAX, clock::now()) {
+    if !spool.is_to_say(UNRUN, Duration::MAX, clock::now()) {
         return;
     }
     let program = std::env::current_exe().map_or_else(|_| "bulkmailer".to_owned(), |path| path.display().to_string());

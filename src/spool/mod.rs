@@ -7,6 +7,8 @@
 //! SPOOL/drop/<queue>.remove-<id>      a user takes mail of his back, see [`request`]
 //! SPOOL/users/<queue>.<uid>           what waits of a user who may not look here, see [`lists`]
 //! SPOOL/users/<queue>.seen            when these lists were written last, or why they could not be
+//! SPOOL/.drop.new/                     drop/ while it is made, see [`host`]
+//! SPOOL/.refusing, .unrun              when it was last said what keeps mail from coming in, or from leaving
 //! SPOOL/pace/queue.<queue>             how far its rate is used up, a word that workers map; likewise transport.<name>
 //! SPOOL/pace/transport.<name>.<n>      locked by whoever has one of its sessions; .turn by who is the next
 //! SPOOL/<queue>/lock                   the run's lock: flock held, never unlinked
