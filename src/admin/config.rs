@@ -97,7 +97,8 @@ fn tables(site: &Site) -> Vec<Table> {
     let file = |path: &std::path::PathBuf| ("file", Value::String(path.to_string_lossy().into_owned()));
     tables.extend(config.suppress.as_ref().map(|path| ("suppress".to_owned(), vec![file(path)])));
     tables.extend(config.queues.iter().map(|(name, queue)| (format!("queue.{name}"), queue_keys(queue))));
-    tables.extend(config.transports.iter().map(|(name, way)| {
+    let ways = config.transports.iter().filter(|(_, way)| !matches!(way, Transport::Ourselves { .. }));
+    tables.extend(ways.map(|(name, way)| {
         let pace = config.paces.get(name).cloned().unwrap_or_default();
         let mut keys = transport_keys(way);
         keys.extend(rate_keys(pace.rate));
@@ -195,6 +196,8 @@ fn transport_keys(transport: &Transport) -> Vec<(&'static str, Value)> {
             ("kind", Value::String("maildir".to_owned())),
             ("path", Value::String(path.to_string_lossy().into_owned())),
         ],
+        // No file can say so: what is shown has no such table.
+        Transport::Ourselves { .. } => Vec::new(),
         Transport::Smtp(smtp) => smtp_keys(smtp),
     }
 }
@@ -250,6 +253,9 @@ fn origin(site: &Site, key: &str) -> String {
 fn show_text(site: &Site) -> Page {
     let mut page = heading(site, "# ");
     page.line(format!("# sendmail: {}", site.sendmail_why));
+    for (queue, why) in stranded(site) {
+        page.line(format!("# no way out: {queue}: {why}"));
+    }
     for (table, keys) in tables(site) {
         page.line("");
         page.line(format!("[{table}]"));
@@ -286,7 +292,15 @@ fn show_json(site: &Site) -> Page {
         }
     }
     let sendmail = &site.sendmail_why;
-    Page::pretty(&json!({ "spool": spool, "file": file, "sendmail": sendmail, "values": values }))
+    let stranded: serde_json::Map<_, _> = stranded(site).map(|(queue, why)| (queue.clone(), json!(why))).collect();
+    Page::pretty(
+        &json!({ "spool": spool, "file": file, "sendmail": sendmail, "no_way_out": stranded, "values": values }),
+    )
+}
+
+/// The queues whose mail has no way out, and why.
+fn stranded(site: &Site) -> impl Iterator<Item = (&String, String)> {
+    site.config.queues.keys().filter_map(|queue| Some((queue, site.config.no_way_out(queue)?)))
 }
 
 #[cfg(test)]

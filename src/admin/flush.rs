@@ -10,9 +10,9 @@ use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};
 use crate::runner;
-use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::layout::{Spot, State};
+use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{Page, print, warning};
 use crate::sys::signals::Signals;
@@ -210,10 +210,14 @@ impl Flushed {
 
 /// Runs the queues, and where another run has one, follows it until what was flushed is settled or the queue is free.
 fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyhow::Result<Exit> {
-    let names: Vec<String> = flushed.iter().map(|(queue, _)| queue.name().to_owned()).collect();
+    let mut names: Vec<String> = flushed.iter().map(|(queue, _)| queue.name().to_owned()).collect();
     let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();
     let run = runner::Args { quiet, ..runner::Args::default() };
     let mut exit = Exit::Ok;
+    if let Some(spool) = Spool::open(&site.spool)? {
+        let refused = runner::refuse(&spool, &site.config, &mut names, true)?;
+        exit = if refused.is_empty() { Exit::Ok } else { Exit::Config };
+    }
     let mut said = false;
     loop {
         let summary = runner::drain(site, &names, &run)?;

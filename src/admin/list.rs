@@ -77,6 +77,13 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             )))?;
         }
     }
+    if !args.json {
+        for queue in &queues {
+            if let Some(why) = site.config.no_way_out(queue.name()) {
+                paper.write(&Page::of(format!("-- mail in {} is not sent: {why}", queue.name())))?;
+            }
+        }
+    }
     paper.finish()?;
     Ok(if sum.entries == 0 && filter.names_some() { Exit::Attention } else { Exit::Ok })
 }

@@ -49,6 +49,9 @@ struct QueueStatus {
     /// Why its sink is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     sink_down: Option<serde_json::Value>,
+    /// Why its mail has no way out of this host, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_way_out: Option<String>,
 }
 
 /// The run at work.
@@ -65,13 +68,15 @@ pub(super) struct RunStatus {
     hangs: bool,
 }
 
-/// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped, or mail is due for too long.
+/// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped or has no way out, or mail is due for too long.
 pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let now = clock::now();
     let mut all = Vec::new();
     for queue in queues(site, args.queue.as_deref())? {
+        let no_way_out = site.config.no_way_out(queue.name());
         let warn_after = site.config.queues.get(queue.name()).map(|queue| queue.warn_after);
-        all.push(QueueStatus::of(&queue, warn_after.unwrap_or(Duration::MAX), now)?);
+        let status = QueueStatus::of(&queue, warn_after.unwrap_or(Duration::MAX), now)?;
+        all.push(QueueStatus { no_way_out, ..status });
     }
     if args.json {
         print(&Page::pretty(&serde_json::json!({"spool": output::name(site.spool.as_os_str()), "queues": all})))?;
@@ -80,7 +85,7 @@ pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     }
     let bad = |status: &QueueStatus| {
         let told = status.overdue || status.sink_down.is_some() || status.stopped.is_some();
-        told || status.run.as_ref().is_some_and(|run| run.hangs)
+        told || status.no_way_out.is_some() || status.run.as_ref().is_some_and(|run| run.hangs)
     };
     Ok(if all.iter().any(bad) { Exit::Attention } else { Exit::Ok })
 }
@@ -114,6 +119,7 @@ impl QueueStatus {
             stopped_by: queue.stopper().map(|who| who.by),
             run: RunStatus::of(queue, survey.due)?,
             sink_down: sink,
+            no_way_out: None,
         })
     }
 }
@@ -169,6 +175,9 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
         if let Some(sink) = &status.sink_down {
             let why = sink.get("why").and_then(|why| why.as_str()).unwrap_or("no reason was noted");
             page.line(format!("           the sink is down: {why}"));
+        }
+        if let Some(why) = &status.no_way_out {
+            page.line(format!("           its mail is not sent: {why}"));
         }
     }
     page

@@ -3,7 +3,7 @@
 //! Kept true: what is not said keeps the value of the embedded configuration; nothing is taken that the program could
 //! not do (an unknown key, a value out of range, a transport that is nowhere defined). Nothing here does I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,7 +45,8 @@ pub fn parse(
 ) -> Result<(Config, Origins), ConfigError> {
     let raw: RawFile = toml::from_str(text).map_err(|error| syntax(&error, text, file))?;
     let mut reader = Reader { text, file, home, problems: Vec::new(), origins: Origins::default() };
-    let has_sendmail = embedded.transports.contains_key("sendmail");
+    let is_way_out = |transport: &Transport| !matches!(transport, Transport::Ourselves { .. });
+    let has_sendmail = embedded.transports.get("sendmail").is_some_and(is_way_out);
     let mut config = embedded;
     config.limits = reader.limits(&raw.limits);
     config.drop = reader.drop(&raw.drop, config.limits.message);
@@ -65,8 +66,9 @@ pub fn parse(
         }
     }
     // A transport that is there and faulty is not a missing one.
-    let defined =
-        |name: &str| config.transports.contains_key(name) || raw.transport.keys().any(|there| there.get_ref() == name);
+    let known: BTreeSet<String> =
+        config.transports.iter().filter(|(_, way)| is_way_out(way)).map(|(name, _)| name.clone()).collect();
+    let defined = |name: &str| known.contains(name) || raw.transport.keys().any(|there| there.get_ref() == name);
     // `outbound` first: it lends its transport to queues that name none.
     let (first, rest): (Vec<_>, Vec<_>) = raw.queue.iter().partition(|(name, _)| name.get_ref() == "outbound");
     for (name, raw) in first.into_iter().chain(rest) {

@@ -3,7 +3,9 @@
 //! Kept true: a [`Config`] that exists is valid. Every queue names a transport that is defined, no limit is zero, and
 //! no retry's `max` lies below its `first`; so the rest of the program does not check again. With no file at all,
 //! [`Config::embedded`] is in force: queues `outbound`, `inbound` and `bounce`; mail leaves through the host's sendmail
-//! command where there is one and into a Maildir where there is none.
+//! command where there is one and into a Maildir where there is none. Where the only sendmail command is this program, the
+//! transport `sendmail` is [`Transport::Ourselves`] until the file defines it: what would leave through it waits, and
+//! [`Config::no_way_out`] says so of a queue.
 //!
 //! [`site`] finds the spool and the file, [`load`] reads the file, [`error`] says what is wrong with it.
 #![forbid(unsafe_code)]
@@ -153,11 +155,41 @@ impl Config {
 }
 
 impl Config {
+    /// The same for a host whose only sendmail command, `program`, is bulkmailer itself: mail for other hosts has no way out,
+    /// and must not end in a Maildir that nobody looks into.
+    pub fn without_way_out(mut self, program: &Path) -> Config {
+        let program = program.to_owned();
+        self.transports.insert("sendmail".to_owned(), Transport::Ourselves { program });
+        if let Some(outbound) = self.queues.get_mut("outbound") {
+            outbound.transport = "sendmail".to_owned();
+        }
+        self
+    }
+
+    /// Why mail of this queue has no way out, and what to do; `None` if it has one.
+    pub fn no_way_out(&self, queue: &str) -> Option<String> {
+        match self.transports.get(&self.queues.get(queue)?.transport)? {
+            Transport::Ourselves { program } => Some(no_way_out(program)),
+            Transport::Pipe { .. } | Transport::Command { .. } | Transport::Maildir { .. } | Transport::Smtp(_) => None,
+        }
+    }
+
     /// The patterns of the senders that VERP makes here, each once.
     pub fn verp_patterns(&self) -> Vec<String> {
         let all: BTreeSet<&String> = self.queues.values().map(|queue| &queue.verp).collect();
         all.into_iter().cloned().collect()
     }
+}
+
+/// Why mail has no way out where `program`, the host's sendmail command, is bulkmailer itself, and what to do.
+pub fn no_way_out(program: &Path) -> String {
+    format!(
+        "{} is bulkmailer itself, and no transport is configured: set in [transport.sendmail] either kind = \"smtp\" and \
+         connect = \"tcp:RELAY:587\", or, with an MTA installed beside it, kind = \"pipe\" and \
+         command = [\"/PATH/OF/ITS/sendmail\", \"-oi\", \"-f\", \"{{sender}}\", \"--\", \"{{recipients}}\"]; \
+         see bulkmailer.toml(5)",
+        program.display()
+    )
 }
 
 /// One queue's policy.
@@ -276,6 +308,8 @@ pub enum Transport {
     },
     /// Delivery into a Maildir, which is made where it is missing.
     Maildir { path: PathBuf },
+    /// No way out: the host's sendmail command is this program. No file can say so.
+    Ourselves { program: PathBuf },
     /// A dialogue with a server.
     Smtp(Box<Smtp>),
 }

@@ -163,7 +163,11 @@ impl Site {
         };
         let own = env.host.own.metadata().ok();
         let (sendmail, sendmail_why) = find_sendmail(&env.host.sendmails, own.as_ref());
-        let embedded = Config::embedded(sendmail, maildir);
+        let embedded = match sendmail {
+            Sendmail::Program(program) => Config::embedded(Some(program), maildir),
+            Sendmail::Ourselves(program) => Config::embedded(None, maildir).without_way_out(program),
+            Sendmail::None => Config::embedded(None, maildir),
+        };
         let (config, origins) = match &file {
             Some(file) => load::parse(&text, file, embedded, &|| env.home())?,
             None => (embedded, Origins::default()),
@@ -190,7 +194,9 @@ impl Site {
         let hosts = Host::default().maildir;
         used.filter(|_| self.spool_is_hosts).find_map(|transport| match transport {
             Transport::Maildir { path } => (*path == hosts).then_some(path.as_path()),
-            Transport::Pipe { .. } | Transport::Command { .. } | Transport::Smtp(_) => None,
+            Transport::Pipe { .. } | Transport::Command { .. } | Transport::Smtp(_) | Transport::Ourselves { .. } => {
+                None
+            }
         })
     }
 
@@ -344,26 +350,34 @@ fn same_file(one: &Metadata, other: Option<&Metadata>) -> bool {
     other.is_some_and(|other| one.dev() == other.dev() && one.ino() == other.ino())
 }
 
+/// What this host has of a sendmail command.
+enum Sendmail<'a> {
+    Program(&'a Path),
+    /// It has none but this program.
+    Ourselves(&'a Path),
+    None,
+}
+
 /// The first of these that is a program and not this one. One that is there but cannot run, or a link that leads nowhere,
 /// counts where there is no better: the host has an MTA, which is being upgraded or is broken, and mail has to wait for it
 /// rather than end in a Maildir that nobody looks into.
-fn find_sendmail<'a>(places: &'a [PathBuf], own: Option<&Metadata>) -> (Option<&'a Path>, String) {
+fn find_sendmail<'a>(places: &'a [PathBuf], own: Option<&Metadata>) -> (Sendmail<'a>, String) {
     let mut ourselves = None;
     let mut broken = None;
     for place in places {
         match place.metadata() {
             Ok(meta) if same_file(&meta, own) => ourselves = Some(place),
             Ok(meta) if meta.is_file() && meta.mode() & 0o111 != 0 => {
-                return (Some(place), format!("{} was found", place.display()));
+                return (Sendmail::Program(place), format!("{} was found", place.display()));
             }
             Ok(_) | Err(_) if place.symlink_metadata().is_ok() => broken = broken.or(Some(place)),
             Ok(_) | Err(_) => {}
         }
     }
     match (broken, ourselves) {
-        (Some(place), _) => (Some(place), format!("{} is there, but cannot be run", place.display())),
-        (None, Some(place)) => (None, format!("{} is bulkmailer itself", place.display())),
-        (None, None) => (None, "this host has no sendmail command".to_owned()),
+        (Some(place), _) => (Sendmail::Program(place), format!("{} is there, but cannot be run", place.display())),
+        (None, Some(place)) => (Sendmail::Ourselves(place), format!("{} is bulkmailer itself", place.display())),
+        (None, None) => (Sendmail::None, "this host has no sendmail command".to_owned()),
     }
 }
 
@@ -380,7 +394,7 @@ fn refuse_ourselves(
             Transport::Pipe { command, .. } | Transport::Command { command, .. } => {
                 ("command", command.first().into_iter().collect())
             }
-            Transport::Maildir { .. } => continue,
+            Transport::Maildir { .. } | Transport::Ourselves { .. } => continue,
             Transport::Smtp(smtp) => {
                 let exec = smtp.connect.iter().filter_map(|connect| match connect {
                     Connect::Exec(command) => command.first(),

@@ -432,7 +432,12 @@ fn the_sendmail_command_is_found_unless_it_is_this_program() {
     std::os::unix::fs::symlink(world.at("bulkmailer"), world.at("sendmail")).expect("linked");
     let site = world.site();
     assert!(site.sendmail_why.ends_with("is bulkmailer itself"), "{}", site.sendmail_why);
-    assert_eq!(site.config.queues["outbound"].transport, "maildir");
+    let ourselves = Transport::Ourselves { program: world.at("sendmail") };
+    assert_eq!(site.config.transports[&site.config.queues["outbound"].transport], ourselves);
+    assert!(site.config.no_way_out("outbound").is_some_and(|why| why.contains("[transport.sendmail]")));
+    for queue in ["inbound", "bounce", "nowhere"] {
+        assert_eq!(site.config.no_way_out(queue), None, "{queue}");
+    }
     let link = world.at("sendmail");
     let text = format!("\n[transport.x]\nkind = \"pipe\"\ncommand = [{link:?}, \"{{recipients}}\"]\n");
     world.write("etc.toml", &text, 0o644);
@@ -448,4 +453,27 @@ fn the_embedded_configuration_is_one_that_the_reader_takes() {
         assert!(config.transports.contains_key(&queue.transport));
         assert!(queue.retry.first <= queue.retry.max && queue.retry.max <= queue.retry.expire);
     }
+}
+
+#[test]
+fn where_sendmail_is_this_program_a_queue_has_a_way_out_only_by_the_file() {
+    let read = |text: &str| {
+        let embedded = Config::embedded(None, "/m".into()).without_way_out(Path::new("/usr/sbin/sendmail"));
+        load::parse(text, Path::new("/etc/b.toml"), embedded, &|| None)
+    };
+    let stranded = |text: &str| {
+        let (config, _) = read(text).unwrap_or_else(|error| panic!("{error}"));
+        config.queues.keys().filter(|queue| config.no_way_out(queue).is_some()).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(stranded(""), ["outbound"]);
+    assert_eq!(stranded("[queue.news]\nworkers = 2\n"), ["news", "outbound"], "it borrows outbound's");
+    assert_eq!(stranded("[queue.news]\ntransport = \"maildir\"\n"), ["outbound"]);
+    let smtp = "kind = \"smtp\"\nconnect = \"tcp:relay.example.org:587\"\n";
+    let none: [&str; 0] = [];
+    assert_eq!(stranded(&format!("[transport.sendmail]\n{smtp}[queue.news]\n")), none);
+    assert_eq!(stranded("[transport.sendmail]\nkind = \"pipe\"\ncommand = [\"/opt/s\", \"{recipients}\"]\n"), none);
+    assert_eq!(stranded(&format!("[queue.outbound]\ntransport = \"r\"\n[transport.r]\n{smtp}")), none);
+    assert_eq!(stranded("[queue.outbound]\ntransport = \"maildir\"\n"), none, "somebody wants it so");
+    let said = read("[queue.outbound]\ntransport = \"sendmail\"\n").expect_err("there is none").to_string();
+    assert!(said.contains("define it in [transport.sendmail]"), "{said}");
 }

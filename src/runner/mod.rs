@@ -21,11 +21,13 @@ mod sink;
 mod summary;
 mod supervise;
 mod syncer;
+mod way_out;
 mod workforce;
 
 pub use beat::{Beat, Hand, STALE, silence};
 pub use lock::{Holder, QueueLock, is_free};
 pub use summary::{QueueSummary, Summary};
+pub use way_out::refuse;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -88,6 +90,7 @@ pub fn auto_workers(transport: &config::Transport) -> usize {
     match transport {
         // A session waits for its server most of the time, and MTAs like several.
         config::Transport::Smtp(_) => 8,
+        config::Transport::Ourselves { .. } => 1,
         config::Transport::Pipe { .. } | config::Transport::Command { .. } | config::Transport::Maildir { .. } => {
             std::thread::available_parallelism().map_or(2, |n| n.get() * 2).clamp(2, 16)
         }
@@ -134,9 +137,10 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     };
     doors::say(&spool, site.spool_is_hosts);
-    let names = queue_names(&spool, &site.config, &args.queues)?;
+    let mut names = queue_names(&spool, &site.config, &args.queues)?;
     hear(&spool, &names)?;
-    let summary = drain(site, &names, args)?;
+    let refused = refuse(&spool, &site.config, &mut names, false)?;
+    let summary = drain(site, &names, args)?.with(refused);
     if args.json {
         tell(&Page::json(&summary)?);
     }

@@ -5,6 +5,7 @@
 //! sink's fault, the entry's or this host's is [`Attempt::Doubtful`]. Transports know nothing of the spool.
 #![forbid(unsafe_code)]
 
+pub mod closed;
 pub mod maildir;
 pub mod pipe;
 pub mod profiles;
@@ -113,6 +114,7 @@ pub fn open(config: &config::Transport, number: usize) -> Box<dyn Transport> {
             Box::new(pipe::Pipe::with_environment(command.clone(), *timeout))
         }
         config::Transport::Maildir { path } => Box::new(maildir::Maildir::new(path.clone())),
+        config::Transport::Ourselves { program } => Box::new(closed::Closed::new(config::no_way_out(program))),
         config::Transport::Smtp(smtp) => Box::new(smtp::Smtp::new((**smtp).clone(), number)),
     }
 }

@@ -53,6 +53,8 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
                 report.program(site, name, command);
             }
             Transport::Maildir { path } => report.maildir(site, name, path),
+            // Reported by the queues that would use it.
+            Transport::Ourselves { .. } => {}
             Transport::Smtp(smtp) => report.smtp(site, name, smtp),
         }
     }
@@ -60,6 +62,7 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
     if let Some(Err(error)) = site.config.suppress.as_deref().map(named::open) {
         report.problems.push(about(site, "suppress.file", &error.to_string()));
     }
+    report.way_out(site);
     report.outbound(site);
     report.spool(site, allow_network);
     report.drop(site);
@@ -174,6 +177,11 @@ impl Report {
         }
     }
 
+    fn way_out(&mut self, site: &Site) {
+        let found = super::stranded(site).map(|(queue, why)| about(site, &format!("queue.{queue}.transport"), &why));
+        self.problems.extend(found);
+    }
+
     /// Mail that is meant for other hosts and ends in a Maildir surprises most people.
     fn outbound(&mut self, site: &Site) {
         let Some(outbound) = site.config.queues.get("outbound") else { return };
@@ -188,7 +196,11 @@ impl Report {
                 self.warnings.push(about(site, "queue.outbound.transport", &text));
             }
             Some(
-                Transport::Maildir { .. } | Transport::Pipe { .. } | Transport::Command { .. } | Transport::Smtp(_),
+                Transport::Maildir { .. }
+                | Transport::Pipe { .. }
+                | Transport::Command { .. }
+                | Transport::Ourselves { .. }
+                | Transport::Smtp(_),
             )
             | None => {}
         }
