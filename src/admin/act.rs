@@ -10,8 +10,8 @@ use std::io::{BufRead, IsTerminal, Read};
 use serde::Serialize;
 
 use super::list::{closing, show_all};
-use super::queues;
 use super::select::{Filter, Place, Selection};
+use super::{dropped, queues};
 use crate::config::Site;
 use crate::events;
 use crate::intake::withdraw::{self, Gone};
@@ -162,12 +162,23 @@ struct Outcome {
 }
 
 fn run(site: &Site, verb: Verb, args: &Args, places: &[Place], by: u32) -> anyhow::Result<Exit> {
+    let exit = decide(site, verb, args, places, by)?;
+    if exit == Exit::Attention {
+        dropped::explain(site, &args.selection.ids)?;
+    }
+    Ok(exit)
+}
+
+fn decide(site: &Site, verb: Verb, args: &Args, places: &[Place], by: u32) -> anyhow::Result<Exit> {
     if args.selection.is_empty() && places.is_empty() {
         let name = verb.name();
         warning!(
             "{name}: say which entries: their ids, or --queue, --sender and the like; see 'bulkmailer {name} --help'"
         );
         return Ok(Exit::Usage);
+    }
+    if places.contains(&Place::Drop) {
+        return Ok(dropped::refuse(verb.name()));
     }
     let ids = !args.selection.ids.is_empty();
     let places = if places.is_empty() { verb.places(ids) } else { places };

@@ -1,14 +1,18 @@
-//! `bulkmailer check`: verifies the spool, and mends it with `--repair`.
+//! `bulkmailer check`: verifies the spool, and mends it with `--repair`. Of what is in `drop/` it tells what no run can adopt,
+//! in memory that does not grow with it; it is its owner's, and left to a person.
 
 use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::dropped::{Meant, files_text, meant};
 use super::queues;
 use crate::config::Site;
 use crate::model::Exit;
 use crate::spool::access::{self, Fault};
-use crate::spool::{Spool, SpoolError, drop};
+use crate::spool::dropped::DropView;
+use crate::spool::{Spool, SpoolError};
+use crate::sys::nss;
 use crate::sys::output::{self, Page, print};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -24,12 +28,15 @@ pub struct Args {
     pub json: bool,
 }
 
-/// More files that are nobody's are not told of.
+/// At most this many names that are nobody's, or cannot be adopted, are told.
 const STRAYS_MAX: usize = 100;
 
 /// `bulkmailer check`: 0 if all is well or mended, 1 if not.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let (mut entries, mut page, mut rows, mut open) = (0, Page::default(), Vec::new(), 0);
+    // First: what is adopted meanwhile is an entry, and looked at as one.
+    let mut strays = Strays::default();
+    dropped(site, args.queue.as_deref(), &mut strays)?;
     for queue in queues(site, args.queue.as_deref())? {
         let report = queue.check(args.repair)?;
         entries += report.entries;
@@ -46,9 +53,13 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             queue.wake()?;
         }
     }
-    for (path, what) in strays(site, args.queue.as_deref())? {
+    if let Some(spool) = Spool::open(&site.spool)? {
+        spool.odd_names(args.queue.as_deref(), &mut |path| strays.add(|| (path, ODD.to_owned())))?;
+    }
+    let (files, more) = (strays.files, strays.more);
+    open += strays.told.len() as u64 + more;
+    for (path, what) in strays.told {
         let path = output::name(path.as_os_str());
-        open += 1;
         page.line(format!("{path}: {what}"));
         rows.push(json!({"path": path, "what": what, "mended": null}));
     }
@@ -59,13 +70,20 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         page.line(format!("{path}: {}{end}", fault.what));
         rows.push(json!({"path": path, "what": fault.what, "mended": mended}));
     }
+    if more > 0 {
+        page.line(format!("and {more} more"));
+    }
+    let counted = match files {
+        0 => format!("{entries} entries"),
+        files => format!("{entries} entries and {}", files_text(files)),
+    };
     if args.json {
-        print(&Page::pretty(&json!({"entries": entries, "problems": rows})))?;
+        print(&Page::pretty(&json!({"entries": entries, "dropped": files, "problems": rows, "more": more})))?;
     } else if rows.is_empty() {
-        print(&Page::of(format!("{entries} entries, all in order")))?;
+        print(&Page::of(format!("{counted}, all in order")))?;
     } else {
         let hint = if open > 0 && !args.repair { "; 'bulkmailer check --repair' mends what it can" } else { "" };
-        page.line(format!("{entries} entries, {} problems{hint}", rows.len()));
+        page.line(format!("{counted}, {} problems{hint}", rows.len() as u64 + more));
         print(&page)?;
     }
     Ok(if open > 0 { Exit::Attention } else { Exit::Ok })
@@ -89,37 +107,59 @@ fn doors(site: &Site, args: &Args) -> anyhow::Result<Vec<(Fault, Option<&'static
     Ok(found.into_iter().map(|fault| (fault.clone(), mended(&fault))).collect())
 }
 
-/// The first of the files that are nobody's, and why: those in `drop/` that no queue adopts, and what has an odd name.
-fn strays(site: &Site, queue: Option<&str>) -> anyhow::Result<Vec<(PathBuf, &'static str)>> {
-    let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };
-    let odd = "its name is not UTF-8, so nobody looks at it: move it away by hand";
-    let mut found: Vec<_> = spool.odd_names(queue, STRAYS_MAX)?.into_iter().map(|path| (path, odd)).collect();
-    if queue.is_some() {
-        return Ok(found);
+const ODD: &str = "its name is not UTF-8, so nobody looks at it: move it away by hand";
+const UNKNOWN: &str = "it is meant for no queue of the configuration, so nobody adopts it: remove it";
+
+/// Names that are nobody's, or that no run can adopt. The first of them are kept, the others counted.
+#[derive(Default)]
+struct Strays {
+    told: Vec<(PathBuf, String)>,
+    more: u64,
+    /// How many files were looked at in `drop/`.
+    files: u64,
+}
+
+impl Strays {
+    fn add(&mut self, stray: impl FnOnce() -> (PathBuf, String)) {
+        if self.told.len() < STRAYS_MAX {
+            self.told.push(stray());
+        } else {
+            self.more += 1;
+        }
     }
-    let unknown = "it is meant for no queue of the configuration, so nobody adopts it: remove it";
-    let names = match spool.drop_names() {
-        Ok(names) => names,
+}
+
+/// Looks at what is in `drop/`, for all queues or for the one that was asked for. Each file is opened as its adopter will.
+fn dropped(site: &Site, asked: Option<&str>, strays: &mut Strays) -> anyhow::Result<()> {
+    let view = match DropView::open(&site.spool) {
+        Ok(Some(view)) => view,
         // What is wrong with the folder has a line of its own.
-        Err(SpoolError::Shut { .. }) => return Ok(found),
+        Ok(None) | Err(SpoolError::Shut { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    for name in names {
-        let name = name?;
-        let path = spool.root().join("drop").join(&name);
-        let Some(text) = name.to_str() else {
-            found.push((path, odd));
+    for file in view.files()? {
+        let file = file?;
+        let meant = meant(&site.config, &file);
+        if asked.is_some_and(|asked| !matches!(meant, Meant::Queue(queue) if queue == asked)) {
             continue;
-        };
-        let known = drop::queue_of(&name).is_some_and(|queue| site.config.queues.contains_key(queue));
-        // Where the file system has no files without a name, one that is being written begins with a dot.
-        if !known && !text.starts_with('.') {
-            found.push((path, unknown));
         }
-        if found.len() > STRAYS_MAX {
-            break;
+        strays.files += 1;
+        let found = match meant {
+            Meant::Queue(_) if file.is_request() => view.check_request(&file.name),
+            Meant::Queue(_) => super::dropped::open(&view, &file.name, &site.config).map(|_| ()),
+            Meant::Unknown(_) | Meant::Nobody => {
+                let what = if file.name.to_str().is_none() { ODD } else { UNKNOWN };
+                strays.add(|| (view.path(&file.name), what.to_owned()));
+                continue;
+            }
+        };
+        if let Err(unfit) = found {
+            strays.add(|| {
+                let who = unfit.uid.map_or(String::new(), |uid| format!(", of {}", nss::user_name(uid)));
+                let what = format!("it cannot be adopted{who}: {}; remove it once you have looked", unfit.why);
+                (view.path(&file.name), what)
+            });
         }
     }
-    found.truncate(STRAYS_MAX);
-    Ok(found)
+    Ok(())
 }

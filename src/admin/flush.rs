@@ -4,8 +4,8 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::queues;
 use super::select::{Filter, Place, Selection};
+use super::{dropped as in_drop, queues};
 use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};
@@ -75,6 +75,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     if outcome.flushed == 0 && outcome.in_hand == 0 && !dropped {
         let missing = filter.names_some();
         say(args, &outcome, if missing { "no such entry waits" } else { "nothing to flush: no entry waits" })?;
+        in_drop::explain(site, &args.selection.ids)?;
         return Ok(if missing { Exit::Attention } else { Exit::Ok });
     }
     let mut exit = if args.no_run { Exit::Ok } else { deliver(site, args, &flushed)? };

@@ -1,12 +1,13 @@
-//! `bulkmailer list`, and `mailq`: what waits, in the order of the spool.
+//! `bulkmailer list`, and `mailq`: what waits, in the order of the spool, and then what waits in `drop/` to be adopted.
 
-use super::queues;
 use super::select::{Filter, Place, Selection};
+use super::{dropped, queues};
 use crate::config::Site;
 use crate::model::{Envelope, Exit, Micros};
-use crate::policy::units::size_text;
+use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
+use crate::spool::dropped::DropView;
 use crate::spool::jobs::Standing;
 use crate::spool::layout::{Spot, State};
 use crate::spool::row::{IN_DROP, Row};
@@ -17,7 +18,7 @@ use crate::sys::output::{Page, Paper};
 pub struct Args {
     #[command(flatten)]
     pub selection: Selection,
-    /// Entries in this state only: ready, hold, failed or corrupt; may be given several times
+    /// Entries in this state only: ready, hold, failed, corrupt or drop; may be given several times
     #[arg(long = "state", value_name = "STATE", value_enum, hide_possible_values = true)]
     pub places: Vec<Place>,
     /// The same as --state hold
@@ -41,6 +42,11 @@ impl Args {
     }
 }
 
+/// How often a listing looks for what seems to be nothing.
+const ADOPTED_MEANWHILE: usize = 3;
+/// What is said where only names in drop/ are there that are no mail.
+const NONE: &str = "No mail is queued.";
+
 /// What a listing counted.
 #[derive(Default)]
 pub(super) struct Sum {
@@ -53,14 +59,33 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let mut places = args.places();
     let selective = !places.is_empty() || !args.selection.is_empty();
     if places.is_empty() {
-        places.extend(Place::ENTRIES);
+        places.extend(Place::LISTED);
     }
     let filter = args.selection.filter(&places)?;
-    let queues = queues(site, args.selection.queue.as_deref())?;
+    let asked = args.selection.queue.as_deref();
     let mut paper = Paper::default();
-    let sum = show_all(&queues, &filter, &places, args.json, &mut paper)?;
+    let (mut queues, mut sum, mut junk) = (queues(site, asked)?, Sum::default(), 0);
+    let view = if places.contains(&Place::Drop) { dropped::view(site)? } else { None };
+    for _ in 0..ADOPTED_MEANWHILE {
+        let before = view.as_ref().map(DropView::stamp).transpose()?;
+        sum = show_all(&queues, &filter, &places, args.json, &mut paper)?;
+        let Some(view) = &view else { break };
+        let listed = dropped::list(site, view, asked, &filter, args.json, &mut paper)?;
+        sum.entries += listed.files;
+        sum.bytes = sum.bytes.saturating_add(listed.bytes);
+        junk = listed.junk;
+        // What was adopted after its queue had been listed is in neither: a queue that seems empty is looked at again.
+        if sum.entries > 0 || before == Some(view.stamp()?) {
+            break;
+        }
+        queues = super::queues(site, asked)?;
+    }
     if !args.json {
-        paper.write(&Page::of(closing(&sum, selective)))?;
+        let said = if junk > 0 && sum.entries == 0 && !selective { NONE.to_owned() } else { closing(&sum, selective) };
+        paper.write(&Page::of(said))?;
+        if junk > 0 && !selective {
+            paper.write(&Page::of(format!("-- {}", dropped::junk_text(junk))))?;
+        }
         let corrupt = if selective { 0 } else { count_corrupt(&queues)? };
         if corrupt > 0 {
             paper.write(&Page::of(format!(
@@ -115,25 +140,9 @@ pub(super) fn closing(sum: &Sum, selective: bool) -> String {
     match sum.entries {
         0 if selective => "No such entry is queued.".to_owned(),
         0 => "The queue is empty.".to_owned(),
-        1 => format!("-- 1 entry, {}", human(sum.bytes)),
-        n => format!("-- {n} entries, {}", human(sum.bytes)),
+        1 => format!("-- 1 entry, {}", rough_size(sum.bytes)),
+        n => format!("-- {n} entries, {}", rough_size(sum.bytes)),
     }
-}
-
-/// A size for a person: exact where it has a short form, else rounded.
-pub fn human(bytes: u64) -> String {
-    let exact = size_text(bytes);
-    if exact.len() <= 5 && !exact.bytes().all(|b| b.is_ascii_digit()) {
-        return exact;
-    }
-    let (mut value, mut unit) = (bytes as f64, "B");
-    for next in ["K", "M", "G", "T"] {
-        if value < 1_024.0 {
-            break;
-        }
-        (value, unit) = (value / 1_024.0, next);
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1}{unit}") }
 }
 
 /// Prints one entry; `Ok(false)` when nobody reads any more.
@@ -175,7 +184,7 @@ fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, su
         Page::json(&row)?
     } else {
         let sender = envelope.map_or("", Envelope::sender_text);
-        let head = format!("{:<24} {:<9} {:>8}  {sender}", file.label(), queue.name(), human(file.bytes));
+        let head = format!("{:<24} {:<9} {:>8}  {sender}", file.label(), queue.name(), rough_size(file.bytes));
         let recipients = envelope.map(|envelope| &envelope.recipients[..]).unwrap_or_default();
         let mut page = Page::of(head.trim_end());
         recipients.iter().for_each(|recipient| page.line(format!("{:>44} {recipient}", "")));
@@ -200,7 +209,7 @@ pub(super) fn page(row: &Row<'_>, due: Micros) -> Page {
         IN_DROP => "handed in".to_owned(),
         state => state.to_owned(),
     };
-    let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", row.id, row.queue, human(row.bytes)));
+    let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", row.id, row.queue, rough_size(row.bytes)));
     for recipient in &row.recipients {
         page.line(format!("{:>44} {recipient}", ""));
     }

@@ -7,6 +7,7 @@ pub mod button;
 pub mod check;
 pub mod config;
 pub mod demo;
+mod dropped;
 pub mod flush;
 pub mod generate;
 pub mod jobs;

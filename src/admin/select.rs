@@ -55,11 +55,15 @@ pub enum Place {
     Failed,
     /// Could not be read
     Corrupt,
+    /// Handed in by another user, and not taken up yet
+    Drop,
 }
 
 impl Place {
-    /// Everything that `list` shows by default.
+    /// Every state of an entry.
     pub const ENTRIES: [Place; 3] = [Place::Ready, Place::Hold, Place::Failed];
+    /// Everything that `list` shows by default.
+    pub const LISTED: [Place; 4] = [Place::Ready, Place::Hold, Place::Failed, Place::Drop];
 
     /// The state of the entries there; none for files that are no entries.
     pub fn state(self) -> Option<State> {
@@ -67,7 +71,7 @@ impl Place {
             Place::Ready => Some(State::Ready),
             Place::Hold => Some(State::Hold),
             Place::Failed => Some(State::Failed),
-            Place::Corrupt => None,
+            Place::Corrupt | Place::Drop => None,
         }
     }
 }
@@ -204,11 +208,34 @@ impl Filter {
     }
 
     fn matches(&self, envelope: &Envelope) -> bool {
+        self.matches_addresses(envelope) && self.matches_time(envelope.origin.submitted)
+    }
+
+    fn matches_addresses(&self, envelope: &Envelope) -> bool {
         let sender = self.sender.as_ref().is_none_or(|sender| *sender == envelope.sender);
         let recipient = self.recipient.as_ref().is_none_or(|pattern| {
             envelope.recipients.iter().any(|recipient| glob(pattern, &recipient.as_str().to_lowercase()))
         });
-        sender && recipient && self.matches_time(envelope.origin.submitted)
+        sender && recipient
+    }
+
+    /// Whether mail in drop/ matches that is known by `names`, was put there at `since`, and will not be taken up for `why`.
+    /// Its own word for when it was submitted does not count.
+    pub fn matches_dropped(
+        &self,
+        names: &[String],
+        envelope: Option<&Envelope>,
+        since: Micros,
+        why: Option<&str>,
+    ) -> bool {
+        let named = !self.names_some() || self.names.iter().any(|text| names.contains(text));
+        let addresses = match envelope {
+            Some(envelope) => self.matches_addresses(envelope),
+            None => self.sender.is_none() && self.recipient.is_none(),
+        };
+        let why = why.unwrap_or_default().to_lowercase();
+        let reason = self.reason.as_ref().is_none_or(|text| why.contains(text));
+        named && self.job.is_none() && addresses && reason && self.matches_time(since)
     }
 
     /// Whether an entry matches of which no more is known than its row.

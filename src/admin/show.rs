@@ -1,5 +1,5 @@
 //! `bulkmailer show ID`: one entry's envelope, attempts with their reasons, and header; or its message, byte for byte. Of a
-//! file in corrupt/, what can be shown.
+//! file in corrupt/, what can be shown; of mail in drop/, what its entry will be.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -7,17 +7,21 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use anyhow::bail;
 use serde_json::json;
 
-use super::list::{MENDED, human};
+use super::dropped::{self, Row};
+use super::list::MENDED;
 use super::queues;
 use super::select::{Place, Selection};
 use crate::config::Site;
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Exit};
+use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::{Corrupt, label};
+use crate::spool::dropped::DropView;
 use crate::spool::find::Seen;
 use crate::spool::history::{AttemptLine, History};
 use crate::spool::jobs::Standing;
+use crate::sys::nss;
 use crate::sys::output::{self, Page, print};
 
 /// So much of a header is shown.
@@ -28,7 +32,7 @@ const HEAD_MAX: u64 = 4 << 10;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The entry's id, as 'bulkmailer list' prints it, or the name of a file in corrupt/
+    /// The entry's id, as 'bulkmailer list' prints it, or the name of a file in corrupt/ or drop/
     #[arg(value_name = "ID")]
     pub id: String,
     /// Print the message, byte for byte, and nothing else
@@ -63,6 +67,15 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         if let Some(file) = found {
             return show_corrupt(queue, file, args);
         }
+    }
+    let mut shown = false;
+    dropped::named(site, std::slice::from_ref(&args.id), &mut |view, row| {
+        show_dropped(view, row, args)?;
+        shown = true;
+        Ok(false)
+    })?;
+    if shown {
+        return Ok(Exit::Ok);
     }
     let id = id?;
     if let Some((job, _)) = id.job() {
@@ -140,7 +153,7 @@ fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Resul
     let mut page = Page::of(format!("file       {path}"));
     page.line(format!("queue      {}, corrupt since {}", queue.name(), file.since.local()));
     page.line(format!("why        {why}"));
-    page.line(format!("size       {}", human(file.bytes)));
+    page.line(format!("size       {}", rough_size(file.bytes)));
     if let Some(envelope) = envelope {
         let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
         page.line(format!("entry      {}", envelope.id));
@@ -151,6 +164,52 @@ fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Resul
     quote(&head, &mut page);
     print(&page)?;
     Ok(Exit::Ok)
+}
+
+/// Shows mail in drop/: what its entry will be, or why there will be none.
+fn show_dropped(view: &DropView, row: Row<'_>, args: &Args) -> anyhow::Result<()> {
+    let label = row.label();
+    let path = output::name(view.path(&row.file.name).as_os_str());
+    let (since, user) = (row.file.since, nss::user_name(row.file.uid));
+    let dropped = match row.content {
+        Ok(dropped) => dropped,
+        Err(why) => bail!("{path}: in drop/, of {user}; it cannot be taken up: {why}"),
+    };
+    if args.message {
+        return Ok(copy_message(dropped.file, dropped.len)?);
+    }
+    let envelope = &dropped.envelope;
+    let header = header(dropped.file, dropped.len)?;
+    if args.json {
+        let shown = json!({
+            "queue": row.queue,
+            "id": label,
+            "state": "drop",
+            "file": path,
+            "since": since.rfc3339(),
+            "due": dropped.at.map(|at| at.rfc3339()),
+            "user": user,
+            "uid": dropped.uid,
+            "sender": envelope.sender_text(),
+            "recipients": envelope.recipients,
+            "bytes": dropped.len,
+            "header": header,
+        });
+        return Ok(print(&Page::pretty(&shown))?);
+    }
+    let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
+    let mut page = Page::of(format!("entry      {label}, when a run has taken it up"));
+    page.line(format!("queue      {}, in drop/ since {}, of {user}", row.queue, since.local()));
+    page.line(format!("file       {path}"));
+    if let Some(at) = dropped.at {
+        page.line(format!("due        {}", at.local()));
+    }
+    page.line(format!("sender     {sender}"));
+    page.line(format!("size       {}", rough_size(dropped.len)));
+    envelope.recipients.iter().for_each(|recipient| page.line(format!("recipient  {recipient}")));
+    page.line("");
+    quote(&header, &mut page);
+    Ok(print(&page)?)
 }
 
 /// Prints `len` bytes from where the file is.
@@ -233,7 +292,7 @@ fn as_page(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[Attem
     page.line(format!("submitted  {}, by user {}", envelope.origin.submitted.local(), envelope.origin.uid));
     page.line(format!("due        {}", seen.spot.name.due.local()));
     page.line(format!("sender     {sender}"));
-    page.line(format!("size       {}", human(seen.extent.len)));
+    page.line(format!("size       {}", rough_size(seen.extent.len)));
     for (i, recipient) in envelope.recipients.iter().enumerate() {
         let told = match told(history, i).as_slice() {
             [] => String::new(),

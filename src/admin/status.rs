@@ -1,16 +1,18 @@
 //! `bulkmailer status`: who runs, since when, what is done and left, how fast, how old the oldest entry is. It takes no
-//! lock, and keeps nobody from working.
+//! lock, and keeps nobody from working. Mail in `drop/` is its queue's, also where the queue was not made yet.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::dropped::{self, Survey};
 use super::{QueueArgs, queues};
 use crate::config::Site;
 use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
 use crate::runner::{self, Beat};
 use crate::spool::SpoolQueue;
+use crate::spool::dropped::Waiting;
 use crate::spool::jobs::Standing;
 use crate::spool::layout::State;
 use crate::sys::clock;
@@ -18,7 +20,7 @@ use crate::sys::output::{self, Page, print};
 use crate::sys::{nss, process};
 
 /// One queue's state.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct QueueStatus {
     queue: String,
     due: u64,
@@ -34,10 +36,14 @@ struct QueueStatus {
     next_due: Option<String>,
     /// For how long something is due, in seconds.
     due_for: u64,
-    /// That is longer than `warn_after`.
+    #[serde(skip)]
+    due_for_too_long: bool,
+    /// That is longer than `warn_after`, or mail is in `drop/` for longer.
     overdue: bool,
     /// Age of the oldest entry that is due or waiting, in seconds.
     oldest_age: u64,
+    /// What waits for it in `drop/`.
+    dropped: DropStatus,
     /// Since when it is stopped, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<Micros>,
@@ -54,6 +60,17 @@ struct QueueStatus {
     no_way_out: Option<String>,
 }
 
+/// What waits in `drop/`.
+#[derive(Debug, Default, Serialize)]
+struct DropStatus {
+    files: u64,
+    bytes: u64,
+    /// Age of the oldest, in seconds.
+    oldest_age: u64,
+    /// That is longer than `warn_after`.
+    overdue: bool,
+}
+
 /// The run at work.
 #[derive(Debug, Serialize)]
 pub(super) struct RunStatus {
@@ -68,26 +85,61 @@ pub(super) struct RunStatus {
     hangs: bool,
 }
 
-/// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped or has no way out, or mail is due for too long.
+/// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped or has no way out, mail is due or in `drop/` for
+/// too long, or is in `drop/` for a queue that the configuration does not have.
 pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let now = clock::now();
+    let warn_after = |name: &str| site.config.queues.get(name).map_or(Duration::MAX, |queue| queue.warn_after);
+    // Before the queues: what is adopted meanwhile counts twice rather than not at all.
+    let survey = dropped::survey(site, args.queue.as_deref())?;
     let mut all = Vec::new();
     for queue in queues(site, args.queue.as_deref())? {
         let no_way_out = site.config.no_way_out(queue.name());
-        let warn_after = site.config.queues.get(queue.name()).map(|queue| queue.warn_after);
-        let status = QueueStatus::of(&queue, warn_after.unwrap_or(Duration::MAX), now)?;
+        let status = QueueStatus::of(&queue, warn_after(queue.name()), now)?;
         all.push(QueueStatus { no_way_out, ..status });
     }
+    for (name, waiting) in &survey.queues {
+        let dropped = DropStatus::of(waiting, warn_after(name), now);
+        match all.iter_mut().find(|status| status.queue == *name) {
+            Some(status) => status.add(dropped),
+            // The run that adopts it makes the queue.
+            None => {
+                let no_way_out = site.config.no_way_out(name);
+                let mut status = QueueStatus { queue: name.clone(), no_way_out, ..QueueStatus::default() };
+                status.add(dropped);
+                all.push(status);
+            }
+        }
+    }
+    all.sort_by(|one, other| one.queue.cmp(&other.queue));
     if args.json {
-        print(&Page::pretty(&serde_json::json!({"spool": output::name(site.spool.as_os_str()), "queues": all})))?;
+        let shown = serde_json::json!({
+            "spool": output::name(site.spool.as_os_str()),
+            "queues": all,
+            "dropped_unknown": DropStatus::of(&survey.unknown, Duration::ZERO, now),
+            "dropped_junk": survey.junk,
+        });
+        print(&Page::pretty(&shown))?;
     } else {
-        print(&page(site, &all, now))?;
+        let mut page = page(site, &all, now);
+        drop_lines(&survey, now, &mut page);
+        print(&page)?;
     }
     let bad = |status: &QueueStatus| {
         let told = status.overdue || status.sink_down.is_some() || status.stopped.is_some();
         told || status.no_way_out.is_some() || status.run.as_ref().is_some_and(|run| run.hangs)
     };
-    Ok(if all.iter().any(bad) { Exit::Attention } else { Exit::Ok })
+    // What is no mail does not count: any user of the host could put it there and raise an alarm.
+    let bad = all.iter().any(bad) || survey.unknown.files > 0;
+    Ok(if bad { Exit::Attention } else { Exit::Ok })
+}
+
+impl DropStatus {
+    fn of(waiting: &Waiting, warn_after: Duration, now: Micros) -> DropStatus {
+        let age = waiting.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+        let Waiting { files, bytes, oldest: _ } = *waiting;
+        DropStatus { files, bytes, oldest_age: age.as_secs(), overdue: files > 0 && age > warn_after }
+    }
 }
 
 impl QueueStatus {
@@ -113,6 +165,7 @@ impl QueueStatus {
             paused_jobs: queue.jobs(Standing::Paused)?.len(),
             next_due: survey.next.map(Micros::rfc3339),
             due_for: survey.due_for(now).as_secs(),
+            due_for_too_long: survey.due_for(now) > warn_after,
             overdue: survey.due_for(now) > warn_after,
             oldest_age: survey.oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
             stopped: queue.stopped()?,
@@ -120,7 +173,13 @@ impl QueueStatus {
             run: RunStatus::of(queue, survey.due)?,
             sink_down: sink,
             no_way_out: None,
+            dropped: DropStatus::default(),
         })
+    }
+
+    fn add(&mut self, dropped: DropStatus) {
+        self.overdue |= dropped.overdue;
+        self.dropped = dropped;
     }
 }
 
@@ -169,7 +228,10 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
             None => page.line("           no run at work"),
             Some(run) => run_lines(run, now, &mut page),
         }
-        if status.overdue {
+        if status.dropped.files > 0 {
+            page.line(format!("           {}", dropped_text(&status.dropped)));
+        }
+        if status.due_for_too_long {
             page.line(format!("           mail is due for {} and does not leave", rough(status.due_for)));
         }
         if let Some(sink) = &status.sink_down {
@@ -181,6 +243,33 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
         }
     }
     page
+}
+
+/// What waits in `drop/` for one queue.
+fn dropped_text(waiting: &DropStatus) -> String {
+    let (what, age) = (dropped::files_text(waiting.files), rough(waiting.oldest_age));
+    if waiting.overdue {
+        return format!(
+            "{what}, the oldest is {age} old: is 'bulkmailer run' started? See 'bulkmailer list --state drop'"
+        );
+    }
+    format!("{what}, the oldest is {age} old; the next run takes up what waits there")
+}
+
+/// What in `drop/` is no queue's.
+fn drop_lines(survey: &Survey, now: Micros, page: &mut Page) {
+    if let Some(queue) = &survey.unknown_queue {
+        let unknown = DropStatus::of(&survey.unknown, Duration::ZERO, now);
+        page.line(format!(
+            "{} for no queue of the configuration, as for {queue}; the oldest is {} old: add the queue, or see \
+             'bulkmailer check'",
+            dropped::files_text(unknown.files),
+            rough(unknown.oldest_age)
+        ));
+    }
+    if survey.junk > 0 {
+        page.line(dropped::junk_text(survey.junk));
+    }
 }
 
 fn run_lines(run: &RunStatus, now: Micros, page: &mut Page) {

@@ -36,6 +36,11 @@ use crate::policy::rate::Rate;
 /// Names that the spool has for itself or may come to have, and that no queue can take.
 pub const RESERVED: [&str; 10] = ["all", "auto", "drop", "events", "jobs", "pace", "state", "tmp", "users", "version"];
 
+/// Whether a queue can have this name.
+pub fn is_queue_name(name: &str) -> bool {
+    values::name(name).is_ok() && !RESERVED.contains(&name)
+}
+
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {

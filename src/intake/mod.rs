@@ -26,7 +26,7 @@ pub mod submit;
 mod way;
 pub mod withdraw;
 
-pub use accept::Failure;
+pub use accept::{Failure, check_time};
 
 use std::io;
 use std::time::Duration;

@@ -154,6 +154,22 @@ pub fn size_text(bytes: u64) -> String {
     exact.map_or_else(|| bytes.to_string(), |(factor, unit)| format!("{}{unit}", bytes / factor))
 }
 
+/// A size for a person: exact where it has a short form, else rounded.
+pub fn rough_size(bytes: u64) -> String {
+    let exact = size_text(bytes);
+    if exact.len() <= 5 && !exact.bytes().all(|b| b.is_ascii_digit()) {
+        return exact;
+    }
+    let (mut value, mut unit) = (bytes as f64, "B");
+    for next in ["K", "M", "G", "T"] {
+        if value < 1_024.0 {
+            break;
+        }
+        (value, unit) = (value / 1_024.0, next);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1}{unit}") }
+}
+
 /// The number at the front, `None` inside if it is too large, and what follows it; `None` if there is no digit.
 fn leading_number(text: &str) -> Option<(Option<u64>, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -42,12 +42,11 @@ pub struct Report {
 }
 
 impl Spool {
-    /// The names that are not UTF-8, below the queue `queue` or in the whole spool but `drop/`, the first `most` of them.
-    /// No listing has them, and nothing that could be mended lies there.
-    pub fn odd_names(&self, queue: Option<&str>, most: usize) -> Result<Vec<PathBuf>, SpoolError> {
-        let mut found = Vec::new();
+    /// The names that are not UTF-8, below the queue `queue` or in the whole spool but `drop/`, shown to `each`. No
+    /// listing has them, and nothing that could be mended lies there.
+    pub fn odd_names(&self, queue: Option<&str>, each: &mut dyn FnMut(PathBuf)) -> Result<(), SpoolError> {
         let mut folders = vec![PathBuf::from(queue.unwrap_or(""))];
-        while let (Some(folder), true) = (folders.pop(), found.len() < most) {
+        while let Some(folder) = folders.pop() {
             let failed = |error| io_at("list", self.root().join(&folder))(error);
             let names = match dir::Names::open_raw(&self.dir, &Path::new(".").join(&folder)) {
                 Ok(names) => names,
@@ -59,15 +58,14 @@ impl Spool {
                 let name = name.map_err(failed)?;
                 let path = folder.join(&name.name);
                 if name.name.to_str().is_none() {
-                    found.push(self.root().join(&path));
+                    each(self.root().join(&path));
                 }
                 if name.may_be_folder && path != Path::new(drop::DROP) {
                     folders.push(path);
                 }
             }
         }
-        found.truncate(most);
-        Ok(found)
+        Ok(())
     }
 }
 

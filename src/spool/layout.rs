@@ -210,20 +210,7 @@ impl Spool {
             Err(error) => return Err(io_at("look at the queue", path)(error)),
         };
         let dir = dir::open_at(&self.dir, name).map_err(io_at("open the queue", path.clone()))?;
-        Ok(Some(SpoolQueue {
-            name: name.to_owned(),
-            path,
-            dir,
-            horizon: Duration::MAX,
-            announces: false,
-            untidy: Mutex::default(),
-            wake,
-            quiet: Mutex::default(),
-            seen_stopped: Mutex::default(),
-            closer: Closer::default(),
-            last_job: Mutex::default(),
-            contended: AtomicU64::new(0),
-        }))
+        Ok(Some(SpoolQueue::of(name, path, dir, wake)))
     }
 
     fn make_queue(&self, name: &str) -> io::Result<()> {
@@ -251,6 +238,24 @@ impl Spool {
 }
 
 impl SpoolQueue {
+    /// The queue in the folder `dir`, whose file `wake` this is.
+    pub(super) fn of(name: &str, path: PathBuf, dir: File, wake: File) -> SpoolQueue {
+        SpoolQueue {
+            name: name.to_owned(),
+            path,
+            dir,
+            horizon: Duration::MAX,
+            announces: false,
+            untidy: Mutex::default(),
+            wake,
+            quiet: Mutex::default(),
+            seen_stopped: Mutex::default(),
+            closer: Closer::default(),
+            last_job: Mutex::default(),
+            contended: AtomicU64::new(0),
+        }
+    }
+
     /// Sets how far off a due time may lie before it counts as the work of a wrong clock.
     pub fn with_horizon(mut self, horizon: Duration) -> SpoolQueue {
         self.horizon = horizon;

@@ -66,6 +66,7 @@ pub mod check;
 pub mod claim;
 pub mod corrupt;
 pub mod drop;
+pub mod dropped;
 pub mod entry;
 pub mod find;
 pub mod history;

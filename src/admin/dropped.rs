@@ -1,0 +1,264 @@
+//! What waits in `drop/` and no run has adopted yet, for the commands that show what is there. They only look: the run
+//! alone adopts, and what a user may do with a file of his own he may still do.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+
+use super::select::Filter;
+use crate::config::{self, Config, Site};
+use crate::intake::{Refused, check_time};
+use crate::model::Exit;
+use crate::policy::units::rough_size;
+use crate::spool::SpoolError;
+use crate::spool::drop::{Dropped, Unfit};
+use crate::spool::dropped::{DropFile, DropView, Waiting};
+use crate::sys::nss;
+use crate::sys::output::{self, Page, Paper, warning};
+
+/// For whom a name in `drop/` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meant<'f> {
+    /// A queue of the configuration, whose run looks at it.
+    Queue(&'f str),
+    /// A queue that the configuration does not have: no run takes it.
+    Unknown(&'f str),
+    /// Nobody: it is no drop file at all.
+    Nobody,
+}
+
+/// The site's drop folder, if it has one. One that its owner alone may list is said, and keeps no command from its work.
+pub(super) fn view(site: &Site) -> anyhow::Result<Option<DropView>> {
+    match DropView::open(&site.spool) {
+        Err(shut @ SpoolError::Shut { .. }) => {
+            warning!("{shut}");
+            Ok(None)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// For whom a file is, by its name alone.
+pub(super) fn meant<'f>(config: &Config, file: &'f DropFile) -> Meant<'f> {
+    match file.queue.as_deref() {
+        Some(queue) if config.queues.contains_key(queue) => Meant::Queue(queue),
+        Some(queue) if file.regular && file.is_well_formed() && config::is_queue_name(queue) => Meant::Unknown(queue),
+        Some(_) | None => Meant::Nobody,
+    }
+}
+
+/// What waits there, counted without opening anything.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// For each queue of the configuration that something waits for.
+    pub queues: BTreeMap<String, Waiting>,
+    /// For queues that the configuration does not have, and the first of those.
+    pub unknown: Waiting,
+    pub unknown_queue: Option<String>,
+    /// What is no mail.
+    pub junk: u64,
+}
+
+/// Says how many names are no mail.
+pub(super) fn junk_text(names: u64) -> String {
+    let what = if names == 1 { "1 name in drop/ is".to_owned() } else { format!("{names} names in drop/ are") };
+    format!("{what} no mail: see 'bulkmailer check'")
+}
+
+/// So many files in `drop/`.
+pub(super) fn files_text(files: u64) -> String {
+    if files == 1 { "1 file in drop/".to_owned() } else { format!("{files} files in drop/") }
+}
+
+/// Counts what waits in `drop/`, for all queues or for the one that was asked for.
+pub(super) fn survey(site: &Site, asked: Option<&str>) -> anyhow::Result<Survey> {
+    let mut survey = Survey::default();
+    let Some(view) = view(site)? else { return Ok(survey) };
+    for file in view.files()? {
+        let file = file?;
+        match meant(&site.config, &file) {
+            Meant::Queue(queue) | Meant::Unknown(queue) if asked.is_some_and(|asked| asked != queue) => {}
+            Meant::Queue(_) if file.is_request() => {}
+            Meant::Queue(queue) if file.regular => survey.queues.entry(queue.to_owned()).or_default().add(&file),
+            Meant::Unknown(queue) => {
+                survey.unknown.add(&file);
+                survey.unknown_queue.get_or_insert_with(|| queue.to_owned());
+            }
+            Meant::Queue(_) | Meant::Nobody => survey.junk += u64::from(asked.is_none()),
+        }
+    }
+    Ok(survey)
+}
+
+/// Opens a file as its adopter will, with the bounds that can be known before its message is read. `None` if it is gone.
+pub(super) fn open(view: &DropView, name: &OsStr, config: &Config) -> Result<Option<Dropped>, Unfit> {
+    let Some(dropped) = view.open_file(name, config.limits.recipients)? else { return Ok(None) };
+    let unfit = |refused: Refused| Unfit { why: refused.to_string(), changed: dropped.changed, uid: Some(dropped.uid) };
+    if dropped.len > config.limits.message {
+        return Err(unfit(Refused::MessageTooBig { max: config.limits.message }));
+    }
+    check_time(dropped.at, &config.drop).map_err(unfit)?;
+    Ok(Some(dropped))
+}
+
+/// A file of `drop/` as listings have it.
+pub(super) struct Row<'f> {
+    pub queue: &'f str,
+    pub file: DropFile,
+    /// What its entry will be, or why there will be none.
+    pub content: Result<Dropped, String>,
+}
+
+impl<'f> Row<'f> {
+    /// Looks at a file; `None` if it is no mail, or gone.
+    fn of(view: &DropView, config: &Config, file: &'f DropFile) -> Option<Row<'f>> {
+        let (queue, content) = match meant(config, file) {
+            Meant::Queue(_) if file.is_request() => return None,
+            Meant::Queue(queue) => (queue, open(view, &file.name, config).transpose()?.map_err(|unfit| unfit.why)),
+            Meant::Unknown(queue) => (queue, Err(format!("the configuration has no queue {queue:?}"))),
+            Meant::Nobody => return None,
+        };
+        Some(Row { queue, file: file.clone(), content })
+    }
+
+    /// The id that its entry will have; its name, if there will be none.
+    pub fn label(&self) -> String {
+        match &self.content {
+            Ok(dropped) => dropped.id.to_string(),
+            Err(_) => output::name(&self.file.name),
+        }
+    }
+
+    fn matches(&self, filter: &Filter) -> bool {
+        let names = [self.label(), output::name(&self.file.name)];
+        let envelope = self.content.as_ref().ok().map(|dropped| &dropped.envelope);
+        filter.matches_dropped(&names, envelope, self.file.since, self.content.as_ref().err().map(String::as_str))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.content.as_ref().map_or(self.file.bytes, |dropped| dropped.len)
+    }
+
+    fn json(&self, path: &str, user: &str) -> serde_json::Value {
+        let envelope = self.content.as_ref().ok().map(|dropped| &dropped.envelope);
+        serde_json::json!({
+            "queue": self.queue,
+            "id": self.label(),
+            "state": "drop",
+            "file": path,
+            "since": self.file.since.rfc3339(),
+            "user": user,
+            "sender": envelope.map(|envelope| envelope.sender_text()),
+            "recipients": envelope.map(|envelope| &envelope.recipients),
+            "bytes": self.bytes(),
+            "reason": self.content.as_ref().err(),
+        })
+    }
+
+    fn page(&self, path: &str, user: &str) -> Page {
+        let envelope = self.content.as_ref().ok().map(|dropped| &dropped.envelope);
+        let sender = envelope.map_or("", |envelope| envelope.sender_text());
+        let sender = if envelope.is_some() && sender.is_empty() { "<>" } else { sender };
+        let head = format!("{:<24} {:<9} {:>8}  {sender}", self.label(), self.queue, rough_size(self.bytes()));
+        let mut page = Page::of(head.trim_end());
+        let recipients = envelope.map(|envelope| &envelope.recipients[..]).unwrap_or_default();
+        recipients.iter().for_each(|recipient| page.line(format!("{:>44} {recipient}", "")));
+        let since = self.file.since.local();
+        page.line(match &self.content {
+            Ok(_) => format!("    in drop/ since {since}, of {user}: the next run takes it up"),
+            Err(why) => format!(
+                "    in drop/ since {since}, of {user}; cannot be taken up: {why}; remove {path} once you have looked"
+            ),
+        });
+        page.line("");
+        page
+    }
+}
+
+/// What a listing of `drop/` counted.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Mail that matched, and its bytes.
+    pub files: u64,
+    pub bytes: u64,
+    /// Names that are no mail.
+    pub junk: u64,
+}
+
+/// Prints the mail in `drop/` that matches, for all queues or for the one that was asked for.
+pub(super) fn list(
+    site: &Site,
+    view: &DropView,
+    asked: Option<&str>,
+    filter: &Filter,
+    json: bool,
+    paper: &mut Paper,
+) -> anyhow::Result<Listed> {
+    // A name may cost a program's run, and users are few.
+    let mut users = HashMap::new();
+    let mut listed = Listed::default();
+    for file in view.files()? {
+        let file = file?;
+        match meant(&site.config, &file) {
+            Meant::Queue(queue) | Meant::Unknown(queue) if asked.is_some_and(|asked| asked != queue) => continue,
+            Meant::Queue(_) | Meant::Unknown(_) => {}
+            Meant::Nobody => {
+                listed.junk += 1;
+                continue;
+            }
+        }
+        let Some(row) = Row::of(view, &site.config, &file).filter(|row| row.matches(filter)) else { continue };
+        listed.files += 1;
+        listed.bytes = listed.bytes.saturating_add(row.bytes());
+        let user: &String = users.entry(row.file.uid).or_insert_with(|| nss::user_name(row.file.uid));
+        let path = output::name(view.path(&row.file.name).as_os_str());
+        let page = if json { Page::json(&row.json(&path, user))? } else { row.page(&path, user) };
+        if !paper.write(&page)? {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
+/// Shows `each` the mail in `drop/` whose entry will have one of these ids, or that has one of these names, until it
+/// answers `false`.
+pub(super) fn named(
+    site: &Site,
+    ids: &[String],
+    each: &mut dyn FnMut(&DropView, Row<'_>) -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let Some(view) = view(site)? else { return Ok(()) };
+    for file in view.files()? {
+        let file = file?;
+        let Some(row) = Row::of(&view, &site.config, &file) else { continue };
+        let (label, name) = (row.label(), output::name(&file.name));
+        if ids.iter().any(|id| *id == label || *id == name) && !each(&view, row)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Says which of these ids are in `drop/` still, where a command finds no such entry: it acts on entries alone.
+pub(super) fn explain(site: &Site, ids: &[String]) -> anyhow::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut left = ids.len();
+    named(site, ids, &mut |view, row| {
+        match &row.content {
+            Ok(_) => warning!("{}: it is in drop/ still: the next run takes it up", row.label()),
+            Err(why) => {
+                let path = output::name(view.path(&row.file.name).as_os_str());
+                warning!("{path}: it cannot be taken up: {why}; remove it once you have looked");
+            }
+        }
+        left -= 1;
+        Ok(left > 0)
+    })
+}
+
+/// Says what to do instead, to who would act on files in `drop/`.
+pub(super) fn refuse(verb: &str) -> Exit {
+    warning!("{verb}: mail in drop/ is no entry yet: 'bulkmailer run' takes it up; remove a file there with rm(1)");
+    Exit::Usage
+}
