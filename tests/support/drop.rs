@@ -82,6 +82,16 @@ pub fn put(site: &Site, name: &str, text: &str) -> PathBuf {
     path
 }
 
+/// Asserts that `check` finds nothing wrong but with files in drop/.
+pub fn clean_but_for_drop(site: &Site) {
+    let report: serde_json::Value = serde_json::from_slice(&site.try_run(&["check", "--json"]).stdout).expect("JSON");
+    let problems = report["problems"].as_array().expect("a list");
+    assert!(
+        problems.iter().all(|found| found["path"].as_str().is_some_and(|path| path.contains("/drop/"))),
+        "{report}"
+    );
+}
+
 pub fn skipped() -> bool {
     if !hosts::is_root() {
         eprintln!("skipped: only root can act as several users");
