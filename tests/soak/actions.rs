@@ -41,7 +41,7 @@ pub const TRAFFIC: &[Action] = &[
 ];
 
 /// A run, whatever weather it has.
-const RUN: [i32; 4] = [0, 70, 74, 75];
+pub const RUN: [i32; 4] = [0, 70, 74, 75];
 /// A command of a person's: done, not there, refused by a full disk, in somebody's hand.
 pub const PERSON: [i32; 4] = [0, 1, 74, 75];
 const DOMAINS: [&str; 3] = ["example.net", "example.org", "mail.example.com"];
@@ -60,7 +60,7 @@ impl Lane<'_> {
     }
 
     /// What must hold of whatever ended: one of these statuses and no panic; `None` is a death by our signal.
-    fn judge(&self, what: &str, output: &Output, fine: &[i32]) -> Option<i32> {
+    pub fn judge(&self, what: &str, output: &Output, fine: &[i32]) -> Option<i32> {
         let said = String::from_utf8_lossy(&output.stderr);
         self.tell(&format!(
             "{what}: {}{}",
@@ -68,6 +68,9 @@ impl Lane<'_> {
             said.lines().map(|line| format!(" | {line}")).collect::<String>()
         ));
         assert!(!said.contains("panicked"), "{what}: {said}");
+        // Whatever lies in drop/, and for however many queues.
+        let of_drop = said.lines().filter(|line| line.contains("/spool/drop")).count();
+        assert!(of_drop <= 1, "{what}: {of_drop} lines about drop/: {said}");
         let code = output.status.code();
         assert!(code.is_none_or(|code| fine.contains(&code)), "{what}: {output:?}");
         code
@@ -82,7 +85,7 @@ impl Lane<'_> {
     }
 
     /// A message's number, and `count` recipients that nobody else has.
-    fn letter(&mut self, count: u64) -> (u32, Vec<String>) {
+    pub fn letter(&mut self, count: u64) -> (u32, Vec<String>) {
         let n = self.soak.next.fetch_add(1, Ordering::Relaxed);
         let recipient = |i| {
             let kind = self.random.of(&['o', 'o', 'o', 'o', 'o', 'o', 'o', 'f', 'd', 'd', 'k', 'h']);
@@ -93,13 +96,19 @@ impl Lane<'_> {
         (n, (0..count).map(recipient).collect())
     }
 
-    fn note(&self, word: Word, sender: &str, recipients: Vec<String>) {
+    pub fn note(&self, word: Word, sender: &str, recipients: Vec<String>) {
         self.soak.account.lock().expect("no panic").note(word, sender, recipients);
     }
 
     /// Submits; with `mercy`, it is killed after so many microseconds at most. What it said, too.
     fn submit(&mut self, args: &[&str], input: &str, whom: &[String], mercy: Option<u64>) -> (Word, String) {
-        let mut child = self.command(args).stdin(Stdio::piped()).spawn().expect("it starts");
+        let what = format!("{} for {}", args[0], whom.join(" "));
+        self.hand_in(self.command(args), &what, input, mercy)
+    }
+
+    /// The same, of whatever command.
+    pub fn hand_in(&mut self, mut command: Command, what: &str, input: &str, mercy: Option<u64>) -> (Word, String) {
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
         let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
         if let Some(most) = mercy {
             self.random.pause(most);
@@ -107,7 +116,7 @@ impl Lane<'_> {
             kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).expect("it is there");
         }
         let output = child.wait_with_output().expect("it ends");
-        let code = self.judge(&format!("{} for {}", args[0], whom.join(" ")), &output, &[0, 74, 75]);
+        let code = self.judge(what, &output, &[0, 74, 75]);
         assert!(code.is_some() || mercy.is_some(), "{output:?}");
         let word = match code {
             Some(0) => Word::Accepted,
@@ -362,10 +371,8 @@ impl Lane<'_> {
         }
     }
 
-    /// Whatever is going on, the spool is in order; said by the real clock, as the files' times are.
     fn look(&mut self) {
-        let output = self.soak.site.try_run(&["check"]);
-        self.judge("check", &output, &[0]);
+        self.soak.check();
         self.done(&["list", "--json"], &[0]);
         self.done(&["status", "--json"], &[0, 1]);
     }

@@ -3,17 +3,21 @@
 //! recipient that was accepted: delivered, failed with a notice, or held. Lost are none, and a kill repeats at most one
 //! hand-over; with an odd seed `on_crash` is "hold", and it repeats none. Two seeds in four have bounces in the place of a disk
 //! that fills up, since SQLite does not find a file on that: the ledger has each once. Four seeds in eight hand over by SMTP, to
-//! a server that refuses some senders and has bad hours: nobody's mail fails but theirs.
+//! a server that refuses some senders and has bad hours: nobody's mail fails but theirs. Where root runs it there are
+//! neighbours ([`neighbours`]): a service user or root who owns the spool, and two users who hand mail in through `drop/`.
 //!
 //! `SOAK_SECONDS` (by default 10) and `SOAK_SEED` choose how long and what; a failure prints its seed and what was done,
 //! and copies its files to the folder `SOAK_KEEP`, if that is set.
-//! What chance does is repeated by a seed, when it does it is not. New things to do go into [`actions::TRAFFIC`] or
-//! [`trouble::TROUBLE`].
+//! What chance does is repeated by a seed, when it does it is not. New things to do go into [`actions::TRAFFIC`],
+//! [`trouble::TROUBLE`] or [`neighbours::NEIGHBOURS`].
 
 mod account;
 mod actions;
+mod disk;
 #[path = "../support/hosts.rs"]
 mod hosts;
+mod junk;
+mod neighbours;
 #[path = "../support/server/mod.rs"]
 mod server;
 mod sink;
@@ -27,7 +31,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use account::{Account, Word};
+use disk::Disk;
 use hosts::Mounts;
+use neighbours::Neighbours;
 use sink::Sink;
 use support::clock::Clock;
 use support::random::{Random, number_from};
@@ -35,6 +41,8 @@ use support::{Site, crash, message};
 
 /// Lanes of traffic beside the one of trouble.
 const LANES: u64 = 4;
+/// Lanes of the neighbourhood.
+const LANES_OF_NEIGHBOURS: u64 = 2;
 /// Recipients of one hand-over.
 const GROUP: usize = 2;
 /// What is said of the last things that were done.
@@ -57,12 +65,17 @@ struct Rules {
     smtp: bool,
     /// The server takes content by BDAT.
     chunking: bool,
+    /// The spool is on a disk that can be filled.
+    small: bool,
+    /// A service user owns it, where there are neighbours.
+    service: bool,
 }
 
 impl Rules {
     fn of(seed: u64) -> Rules {
         let on_crash = if seed.is_multiple_of(2) { OnCrash::Resend } else { OnCrash::Hold };
-        Rules { on_crash, smtp: seed % 8 >= 4, chunking: seed % 16 >= 8 }
+        let service = !seed.is_multiple_of(3);
+        Rules { on_crash, smtp: seed % 8 >= 4, chunking: seed % 16 >= 8, small: seed % 4 < 2, service }
     }
 }
 
@@ -84,8 +97,10 @@ impl OnCrash {
 
 /// What all lanes share.
 struct Soak {
-    /// It ends before its site does.
+    /// These end before their site does.
     sink: Sink,
+    disk: Option<Disk>,
+    neighbours: Option<Neighbours>,
     site: Site,
     clock: Clock,
     /// The spool is on a disk that can be filled.
@@ -95,6 +110,7 @@ struct Soak {
     next: AtomicU32,
     over: AtomicBool,
     started: Instant,
+    length: Duration,
     story: Mutex<Vec<String>>,
 }
 
@@ -106,10 +122,13 @@ struct Lane<'s> {
 }
 
 impl Soak {
-    /// `disk` is where the spool's file system comes from; without one it is a plain folder.
-    fn new(disk: Option<&mut Mounts>, rules: Rules) -> Soak {
+    /// `mounts` is where the spool's file system comes from if we are not root; without a disk it is a plain folder.
+    fn new(mounts: Option<&mut Mounts>, rules: Rules, seconds: u64) -> Soak {
         let site = Site { dir: tempfile::tempdir().expect("a temporary folder") };
-        let Rules { on_crash, smtp, chunking } = rules;
+        let Rules { on_crash, smtp, chunking, small, service } = rules;
+        let has_neighbours = neighbours::are_there();
+        // Before anything is started that should see it.
+        let disk = if small && has_neighbours { Disk::new(&site, &neighbours::USERS, seconds) } else { None };
         let more: &[&str] = if chunking { &["CHUNKING"] } else { &[] };
         let sink = if smtp { Sink::server(&site, more) } else { Sink::Command };
         let online = site.path("online");
@@ -124,15 +143,21 @@ impl Soak {
                  timeout = \"{timeout}\"\n{table}\n"
             )),
         }
-        let small = disk.is_some();
-        if let Some(mounts) = disk {
+        let small = disk.is_some() || mounts.is_some();
+        if let Some(mounts) = mounts {
             mounts.tmpfs(&site.path("disk"), "size=400m");
+        }
+        if small {
             symlink(site.path("disk").join("spool"), site.path("spool")).expect("a link");
             std::fs::create_dir(site.path("disk/spool")).expect("a folder");
         }
         let clock = Clock::new(&site);
+        clock.set(0);
+        let neighbours = has_neighbours.then(|| Neighbours::new(&site, service));
         let soak = Soak {
             sink,
+            disk,
+            neighbours,
             site,
             clock,
             small,
@@ -141,6 +166,7 @@ impl Soak {
             next: AtomicU32::new(1),
             over: AtomicBool::new(false),
             started: Instant::now(),
+            length: Duration::from_secs(seconds),
             story: Mutex::default(),
         };
         soak.weather("fine");
@@ -165,11 +191,13 @@ impl Soak {
     }
 
     /// Lets everybody work until the time is over. Whoever finds a fault ends it for all.
-    fn play(&self, seed: u64, length: Duration) {
+    fn play(&self, seed: u64) {
+        let lanes = LANES + if self.neighbours.is_some() { LANES_OF_NEIGHBOURS } else { 0 };
         std::thread::scope(|scope| {
-            for lane in 0..=LANES {
+            for lane in 0..=lanes {
                 let (table, name) = match lane {
                     0 => (trouble::TROUBLE, "trouble".to_owned()),
+                    n if n > LANES => (neighbours::NEIGHBOURS, format!("neighbours {}", n - LANES)),
                     n => (actions::TRAFFIC, format!("lane {n}")),
                 };
                 let random = Random(seed.wrapping_mul(31).wrapping_add(lane));
@@ -178,7 +206,7 @@ impl Soak {
                     let _bell = Bell(&self.over);
                     let shares: Vec<usize> =
                         table.iter().enumerate().flat_map(|(at, action)| vec![at; action.1]).collect();
-                    while !self.over.load(Ordering::Relaxed) && self.started.elapsed() < length {
+                    while !self.over.load(Ordering::Relaxed) && self.started.elapsed() < self.length {
                         let (name, _, act) = table[*lane.random.of(&shares)];
                         *self.account.lock().expect("no panic").done.entry(name).or_default() += 1;
                         act(&mut lane);
@@ -242,7 +270,7 @@ impl Soak {
             assert!(flushed.status.code().is_some_and(|code| fine.contains(&code)), "{flushed:?}");
             // Mail that is for a time by a clock that was ahead; nobody is left to whom a flush that chooses leads.
             self.site.try_run(&["flush", "-q", "--recipient", "*@*"]);
-            self.site.ids("ready").is_empty()
+            self.site.ids("ready").is_empty() && self.drop_is_done()
         });
     }
 }
@@ -287,14 +315,18 @@ fn every_recipient_is_accounted_for() {
     let seconds = number_from("SOAK_SECONDS", 10);
     let seed = number_from("SOAK_SEED", u64::from(std::process::id()));
     let _said = Seed(seed, seconds);
-    let mut mounts = if seed % 4 < 2 { Mounts::new() } else { None };
     let rules = Rules::of(seed);
-    let soak = Soak::new(mounts.as_mut(), rules);
-    soak.play(seed, Duration::from_secs(seconds));
+    let mut mounts = if rules.small && !hosts::is_root() { Mounts::new() } else { None };
+    let soak = Soak::new(mounts.as_mut(), rules, seconds);
+    soak.play(seed);
     soak.heal();
     let account = soak.account.lock().expect("no panic");
     let judged = account.judge(&soak.site, &soak.sink, rules.on_crash == OnCrash::Resend);
     let by = if rules.smtp { "smtp" } else { "pipe" };
     println!("SOAK_SEED={seed}, {seconds} s, {by}, {}: {judged}", rules.on_crash.key());
-    soak.site.assert_clean();
+    if let Some(there) = &soak.neighbours {
+        let kills = ["runs killed", "kills"].iter().filter_map(|what| account.done.get(what)).sum::<u32>();
+        println!("neighbours: {}", there.judge(&soak.site, kills as usize));
+    }
+    soak.check();
 }

@@ -52,6 +52,7 @@ impl Lane<'_> {
         if !self.soak.small {
             return self.quiet();
         }
+        let _disk = self.soak.neighbours.as_ref().map(|there| there.disk.lock().expect("no panic"));
         let path = self.soak.site.path("disk/ballast");
         let mut file = std::fs::File::create(&path).expect("a file");
         while file.write_all(&[0; 1 << 16]).is_ok() {}

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -146,6 +147,21 @@ impl Plain {
         shell.args(["-c", &script, "sh"]).arg(&self.program).args(args).stdin(Stdio::null());
         shell.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("HOME", self.dir.path().join("home"));
         shell
+    }
+
+    /// The program, by him, with nothing else changed; for root alone to start.
+    pub fn bare(&self, args: &[&str]) -> Command {
+        let mut command = self.as_him(&self.program);
+        command.args(args);
+        command
+    }
+
+    /// Some command, by him; for root alone to start.
+    pub fn as_him(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.uid(self.uid).gid(self.uid).current_dir("/").stdin(Stdio::null());
+        command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("HOME", self.dir.path().join("home"));
+        command
     }
 
     /// Whether he has a sendmail command in spite of it.
