@@ -14,7 +14,7 @@ pub enum Word {
     Refused,
     /// It was killed before it said anything: all of it or nothing.
     Unknown,
-    /// It was refused, and some of it may have been taken up before: several mails that went through drop/.
+    /// It was refused or killed, and some of it may have been taken up before: several mails that went through drop/.
     Part,
     /// A person removed it, or tried to: whoever has not got it by then may have got nothing.
     Removed,

@@ -68,9 +68,13 @@ impl Lane<'_> {
             said.lines().map(|line| format!(" | {line}")).collect::<String>()
         ));
         assert!(!said.contains("panicked"), "{what}: {said}");
-        // Whatever lies in drop/, and for however many queues.
+        // Whatever lies in drop/, and for however many queues. A flush may be two runs, and while the clock is behind the
+        // files' times each says it again.
         let of_drop = said.lines().filter(|line| line.contains("/spool/drop")).count();
-        assert!(of_drop <= 1, "{what}: {of_drop} lines about drop/: {said}");
+        assert!(
+            of_drop <= if what.starts_with("flush") { 2 } else { 1 },
+            "{what}: {of_drop} lines about drop/: {said}"
+        );
         let code = output.status.code();
         assert!(code.is_none_or(|code| fine.contains(&code)), "{what}: {output:?}");
         code
@@ -156,7 +160,14 @@ impl Lane<'_> {
             all.extend(recipients);
         }
         let (word, _) = self.submit(&["submit", "--mbox", "-"], &text, &all, mercy);
+        let word = self.of_many(word);
         self.note(word, SENDERS[0], all);
+    }
+
+    /// What became of several mails at once: to a spool that is not root's they go through drop/, one by one.
+    fn of_many(&self, word: Word) -> Word {
+        let is_drop = self.soak.neighbours.as_ref().is_some_and(|there| !there.is_roots());
+        if is_drop && word != Word::Accepted { Word::Part } else { word }
     }
 
     fn submit_as_sendmail(&mut self, mercy: Option<u64>) {

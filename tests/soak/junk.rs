@@ -1,14 +1,14 @@
 //! What a user without manners puts into `drop/`: nothing of it may ever be delivered, or keep other mail waiting.
 
 /// Each is a script of the shell, in which `$D` is the folder and `$N` a number that nobody else has. Each name has "junk"
-/// in it. What `good` prints would be adopted, if it were a file of its own.
+/// in it, and nothing is good for a moment. What `good` prints would be adopted, if it were a file of its own.
 pub const JUNK: &[(&str, &str)] = &[
     ("no drop file", "echo rubbish > $D/outbound.junk$N"),
     ("nothing", ": > $D/outbound.junk$N; : > $D/junk$N; : > $D/outbound.0junk$N@$N"),
     ("many", "for i in 1 2 3 4 5 6 7 8 9; do echo $i > $D/outbound.junk$N.$i; done"),
     ("half an envelope", "good | head -c 60 > $D/outbound.junk$N"),
-    ("a message that is cut", "good | head -c 200 > $D/outbound.junk$N"),
-    ("a tail", "{ good; echo more; } > $D/outbound.junk$N"),
+    ("a message that is cut", "good | head -c $(( $(good | wc -c) - 3 )) > $D/outbound.junk$N"),
+    ("a tail", "{ good; echo more; } > ~/junk$N; cp ~/junk$N $D/outbound.junk$N"),
     ("a link", "good > ~/junk$N; ln -s ~/junk$N $D/outbound.junk$N"),
     ("a link to nowhere", "ln -s nowhere $D/outbound.junk$N; ln -s . $D/bounce.junk$N"),
     ("links to what others have", "ln -s /etc/passwd $D/outbound.junk$N; ln -s ../outbound/lock $D/outbound.junk$N.l"),

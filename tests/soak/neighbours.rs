@@ -109,6 +109,11 @@ impl Neighbours {
         }
     }
 
+    /// Whether the spool is root's.
+    pub fn is_roots(&self) -> bool {
+        self.service.is_none()
+    }
+
     fn owner(&self) -> u32 {
         self.service.as_ref().map_or(0, |service| service.uid)
     }
@@ -313,7 +318,9 @@ impl<'s> Lane<'s> {
         let n = u64::from(self.soak.next.fetch_add(1, Ordering::Relaxed));
         let (what, script) = self.random.of(junk::JUNK);
         self.tell(&format!("junk {n}: {what}"));
-        self.script(&self.there().nils, script, n, &format!("junk{n}@junk.example"), &[]);
+        // Whoever meets such an address knows at once what was delivered.
+        let whom = format!("junk{n}@{}.example", what.replace(' ', "-"));
+        self.script(&self.there().nils, script, n, &whom, &[]);
     }
 
     fn restless(&mut self) {
