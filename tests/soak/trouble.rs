@@ -62,6 +62,8 @@ impl Lane<'_> {
         file.set_len(len.saturating_sub(back)).expect("shorter");
         self.tell(&format!("the disk is full but for {back} bytes"));
         self.random.pause(1_000_000);
+        // A process that is just being started may have it open, too.
+        file.set_len(0).expect("shorter");
         std::fs::remove_file(&path).expect("removed");
         self.tell("the disk has room again");
     }
