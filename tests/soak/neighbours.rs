@@ -185,7 +185,7 @@ impl<'s> Lane<'s> {
 
     fn user(&mut self) -> &'s Plain {
         let Neighbours { mara, nils, .. } = self.there();
-        *self.random.of(&[mara, nils])
+        if self.random.below(2) == 0 { mara } else { nils }
     }
 
     /// The program, by `user`, with the clock of this host and his quota.
