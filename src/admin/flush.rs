@@ -231,6 +231,7 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
             open |= part.is_open(queue)?;
         }
         if !open || !summary.any_busy() {
+            runner::say_left(site, &summary)?;
             return Ok(exit);
         }
         if !said && !quiet {

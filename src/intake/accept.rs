@@ -8,7 +8,7 @@ use super::{Refused, recipients};
 use crate::config::{DropBounds, Limits};
 use crate::model::envelope::{Origin, verp};
 use crate::model::{Address, Body, EntryId, Envelope, Exit, Micros};
-use crate::spool::drop::{DropFolder, Handed};
+use crate::spool::drop::{DropDraft, DropFolder};
 use crate::spool::job::{JobFile, PostFile};
 use crate::spool::sorter::Sorted;
 use crate::spool::{Batch, Published, SpoolError, SpoolQueue};
@@ -184,23 +184,30 @@ pub fn post(
     Ok((id, job, published))
 }
 
-/// Writes one message into the drop folder, for the queue that is called `queue`. It is accepted once it is synced; no
-/// Received field is added, which the adopter does, who knows the user.
+/// Writes one message for the drop folder, for the queue that is called `queue`. It is accepted once it is linked and synced;
+/// no Received field is added, which the adopter does, who knows the user. `Accepted::id` is its file's.
 pub fn to_drop<'d>(
     folder: &'d DropFolder,
     queue: &str,
     limits: &Limits,
     request: Request,
     input: &mut impl BufRead,
-) -> Result<(Handed<'d>, Accepted), Failure> {
+) -> Result<(DropDraft<'d>, Accepted), Failure> {
     let id = id_of(&request);
     let at = request.at;
     let letter = Letter::read(id, limits, request, input)?;
     let mut draft = folder.draft(queue, at, &letter.envelope)?;
-    let bytes = letter.write(limits, input, &mut draft, |error| folder.failed("write a new entry")(error))?;
-    let handed = draft.link()?;
-    let accepted = Accepted { id: handed.id.clone(), recipients: letter.envelope.recipients.len(), bytes, new: true };
-    Ok((handed, accepted))
+    let written = letter.write(limits, input, &mut draft, |error| folder.failed("write a new entry")(error));
+    match written.and_then(|bytes| draft.finish().map(|()| bytes).map_err(Failure::from)) {
+        Ok(bytes) => {
+            let (recipients, id) = (letter.envelope.recipients.len(), letter.envelope.id);
+            Ok((draft, Accepted { id, recipients, bytes, new: true }))
+        }
+        Err(failure) => {
+            draft.discard();
+            Err(failure)
+        }
+    }
 }
 
 fn tmp_of(queue: &SpoolQueue) -> impl Fn(std::io::Error) -> SpoolError {

@@ -10,7 +10,7 @@ use super::accept::{self, Accepted, Failure, Request};
 use super::{Refused, host};
 use crate::config::Site;
 use crate::model::EntryId;
-use crate::spool::drop::{DropFolder, Handed};
+use crate::spool::drop::{DropDraft, DropFolder, Handed};
 use crate::spool::{Batch, Spool, SpoolError, SpoolQueue, access, batch};
 use crate::sys::{nss, process};
 
@@ -87,9 +87,9 @@ impl<'s> Way<'s> {
             Place::Queue(_, queue) => accept::single(queue, limits, request, input),
             Place::Drop(folder) => {
                 accept::check_time(request.at, &self.site.config.drop)?;
-                let (handed, accepted) = accept::to_drop(folder, self.queue, limits, request, input)?;
-                handed.sync()?;
-                Ok(accepted)
+                let (draft, accepted) = accept::to_drop(folder, self.queue, limits, request, input)?;
+                let id = draft.link()?.sync()?;
+                Ok(Accepted { id, ..accepted })
             }
         }
     }
@@ -108,7 +108,7 @@ impl<'s> Way<'s> {
         self.check_room()?;
         match &self.place {
             Place::Queue(_, queue) => Ok(Group::Batch(queue, queue.batch()?)),
-            Place::Drop(folder) => Ok(Group::Drop(folder, self.queue, None)),
+            Place::Drop(folder) => Ok(Group::Drop(folder, self.queue, Vec::new())),
         }
     }
 
@@ -155,22 +155,30 @@ impl<'s> Way<'s> {
     }
 }
 
-/// Messages that are synced together: those of a batch are visible together or not at all, those in `drop/` one by one.
+/// So many files for `drop/` are open at once: most systems allow a process 1,024, and two groups are under way.
+const DROPPED_MAX: usize = 200;
+
+/// Messages that are synced together: those of a batch are visible together or not at all, those in `drop/` one by one, after
+/// all were written.
 pub enum Group<'w> {
     Batch(&'w SpoolQueue, Batch<'w>),
-    Drop(&'w DropFolder, &'w str, Option<Handed<'w>>),
+    Drop(&'w DropFolder, &'w str, Vec<DropDraft<'w>>),
 }
 
 impl Group<'_> {
     pub fn len(&self) -> usize {
         match self {
             Group::Batch(_, batch) => batch.len(),
-            Group::Drop(_, _, handed) => handed.as_ref().map_or(0, Handed::count),
+            Group::Drop(_, _, drafts) => drafts.len(),
         }
     }
 
     pub fn is_full(&self) -> bool {
-        self.len() >= batch::MAX as usize
+        let most = match self {
+            Group::Batch(..) => batch::MAX as usize,
+            Group::Drop(..) => DROPPED_MAX,
+        };
+        self.len() >= most
     }
 
     /// Adds one message. It is queued when the group is committed.
@@ -184,12 +192,9 @@ impl Group<'_> {
             Group::Batch(queue, batch) => {
                 accept::to_batch(queue, batch, limits, request, input)?;
             }
-            Group::Drop(folder, queue, handed) => {
-                let (new, _) = accept::to_drop(folder, queue, limits, request, input)?;
-                match handed {
-                    Some(before) => before.add(new),
-                    None => *handed = Some(new),
-                }
+            Group::Drop(folder, queue, drafts) => {
+                let (draft, _) = accept::to_drop(folder, queue, limits, request, input)?;
+                drafts.push(draft);
             }
         }
         Ok(())
@@ -199,7 +204,7 @@ impl Group<'_> {
     pub fn abandon(self) {
         match self {
             Group::Batch(_, batch) => drop(batch),
-            Group::Drop(_, _, handed) => handed.into_iter().for_each(Handed::take_back),
+            Group::Drop(_, _, drafts) => drafts.into_iter().for_each(DropDraft::discard),
         }
     }
 
@@ -207,9 +212,25 @@ impl Group<'_> {
     pub fn commit(self) -> Result<Option<EntryId>, SpoolError> {
         match self {
             Group::Batch(_, batch) => batch.commit().map(Some),
-            Group::Drop(_, _, handed) => handed.map(Handed::sync).transpose().map(|_| None),
+            Group::Drop(_, _, drafts) => link_all(drafts).map(|()| None),
         }
     }
+}
+
+/// Links all of them, and waits until they are safe. Errors: none of them is, but for files that were adopted already.
+fn link_all(drafts: Vec<DropDraft<'_>>) -> Result<(), SpoolError> {
+    let mut all: Option<Handed<'_>> = None;
+    for draft in drafts {
+        match (draft.link(), &mut all) {
+            (Ok(handed), Some(before)) => before.add(handed),
+            (Ok(handed), None) => all = Some(handed),
+            (Err(error), _) => {
+                all.into_iter().for_each(Handed::take_back);
+                return Err(error);
+            }
+        }
+    }
+    all.map_or(Ok(()), |handed| handed.sync().map(|_| ()))
 }
 
 /// Opens the spool, and makes it where it is missing. The host's is root's to make, with its drop folder.

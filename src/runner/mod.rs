@@ -141,6 +141,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     hear(&spool, &names)?;
     let refused = refuse(&spool, &site.config, &mut names, false)?;
     let summary = drain(site, &names, args)?.with(refused);
+    say_left(site, &summary)?;
     if args.json {
         tell(&Page::json(&summary)?);
     }
@@ -209,15 +210,14 @@ pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summa
         bar.finish();
     }
     let took = started.elapsed();
-    say_left(site, &running)?;
     let queues = running.iter().map(|queue| QueueSummary::of(queue.plan, queue.ended.unwrap_or(Exit::Software)));
     Ok(Summary::new(queues.collect(), took))
 }
 
-/// Says what stays in `drop/` for the queues that this run had.
-fn say_left(site: &Site, running: &[Running<'_, '_>]) -> anyhow::Result<()> {
+/// Says what stays in `drop/` for the queues that this run had. For the end of a command, which says it once.
+pub fn say_left(site: &Site, summary: &Summary) -> anyhow::Result<()> {
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(()) };
-    let ours = running.iter().filter(|queue| !was_busy(&queue.plan.board)).map(|queue| &queue.plan.name);
+    let ours = summary.queues.iter().filter(|queue| !queue.busy).map(|queue| &queue.queue);
     let queues = ours.map(|name| spool.existing_queue(name)).collect::<Result<Vec<_>, _>>()?;
     adopt::say(&site.spool.join("drop"), &queues.into_iter().flatten().collect::<Vec<_>>());
     Ok(())

@@ -127,23 +127,29 @@ impl Write for DropDraft<'_> {
 }
 
 impl<'d> DropDraft<'d> {
-    /// Gives the file its name: from here on it may be adopted, and is accepted once [`Handed::sync`] has returned.
-    pub fn link(mut self) -> Result<Handed<'d>, SpoolError> {
-        let folder = self.folder;
+    /// Writes what is pending. Nobody sees the file before [`DropDraft::link`].
+    pub fn finish(&mut self) -> Result<(), SpoolError> {
         let readable = |content: &mut Content<Unnamed>| -> io::Result<()> {
             content.complete()?;
             fault::point("drop.written")?;
             content.file.file().set_permissions(PermissionsExt::from_mode(0o640))
         };
-        if let Err(error) = readable(&mut self.content) {
-            self.content.file.discard(&folder.dir);
-            return Err(folder.failed("write a new entry")(error));
-        }
+        readable(&mut self.content).map_err(self.folder.failed("write a new entry"))
+    }
+
+    /// Gives the finished file its name: from here on it may be adopted, and is accepted once [`Handed::sync`] has returned.
+    pub fn link(self) -> Result<Handed<'d>, SpoolError> {
+        let folder = self.folder;
         let file = self.content.file.link(&folder.dir, &self.name).map_err(folder.failed("link a new entry"))?;
         fault::instant("drop.linked");
         let meta = file.metadata().map_err(folder.failed("look at a new entry"))?;
         let own_name = self.name.strip_prefix("drop/").unwrap_or(&self.name);
         Ok(Handed { folder, id: adopted_id(&meta, own_name, &self.id), names: vec![self.name], file })
+    }
+
+    /// Throws the file away.
+    pub fn discard(self) {
+        self.content.file.discard(&self.folder.dir);
     }
 }
 
@@ -162,10 +168,6 @@ impl Handed<'_> {
     /// Takes a later one along.
     pub fn add(&mut self, later: Handed<'_>) {
         self.names.extend(later.names);
-    }
-
-    pub fn count(&self) -> usize {
-        self.names.len()
     }
 
     /// Waits until all of them would survive a power cut.

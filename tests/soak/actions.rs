@@ -44,8 +44,6 @@ pub const TRAFFIC: &[Action] = &[
 pub const RUN: [i32; 4] = [0, 70, 74, 75];
 /// A command of a person's: done, not there, refused by a full disk, in somebody's hand.
 pub const PERSON: [i32; 4] = [0, 1, 74, 75];
-/// A flush has one line about what is left in drop/, too: not yet, each of the runs that it makes has one.
-const FLUSH_SAYS_ONCE: bool = false;
 const DOMAINS: [&str; 3] = ["example.net", "example.org", "mail.example.com"];
 
 impl Lane<'_> {
@@ -72,10 +70,7 @@ impl Lane<'_> {
         assert!(!said.contains("panicked"), "{what}: {said}");
         // Whatever lies in drop/, and for however many queues.
         let of_drop = said.lines().filter(|line| line.contains("/spool/drop")).count();
-        assert!(
-            of_drop <= 1 || (what.starts_with("flush") && !FLUSH_SAYS_ONCE),
-            "{what}: {of_drop} lines about drop/: {said}"
-        );
+        assert!(of_drop <= 1, "{what}: {of_drop} lines about drop/: {said}");
         let code = output.status.code();
         assert!(code.is_none_or(|code| fine.contains(&code)), "{what}: {output:?}");
         code

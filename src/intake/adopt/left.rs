@@ -31,6 +31,8 @@ const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 pub(super) struct Left {
     /// When the newest changed of what cannot be adopted and was met.
     newest: (i64, i64),
+    /// While that lies ahead, because the clock was set back: the newest of what was met and does not.
+    back: Option<(i64, i64)>,
     /// How many of them were not said yet, and the first of those.
     new: u64,
     lines: Vec<String>,
@@ -40,9 +42,13 @@ pub(super) struct Left {
     over_said: Option<Micros>,
     /// Why nothing at all is adopted.
     room: Option<String>,
-    /// What had been met when this began.
+    /// `newest` and `back` when this began, and the clock then, in seconds.
     #[serde(skip)]
     before: (i64, i64),
+    #[serde(skip)]
+    back_before: Option<(i64, i64)>,
+    #[serde(skip)]
+    now: i64,
     /// There is something for the note.
     #[serde(skip)]
     changed: bool,
@@ -58,19 +64,21 @@ impl Left {
     pub fn begin(queue: &SpoolQueue) -> Left {
         let left = Left::read(queue);
         let now = i64::try_from(clock::now().0 / 1_000_000).unwrap_or(i64::MAX);
-        // It was met by a clock that has been set back since.
-        let newest = if left.newest.0 > now { (0, 0) } else { left.newest };
-        let changed = !left.over.is_empty() || left.room.is_some();
-        Left { newest, before: newest, over: BTreeMap::new(), room: None, changed, ..left }
+        let back = (left.newest.0 > now).then(|| left.back.unwrap_or_default());
+        let (before, back_before) = (left.newest, back);
+        let changed = !left.over.is_empty() || left.room.is_some() || back != left.back;
+        Left { back, before, back_before, now, over: BTreeMap::new(), room: None, changed, ..left }
     }
 
     /// Something cannot be adopted.
     pub fn unfit(&mut self, name: &OsStr, unfit: &Unfit) {
-        if unfit.changed <= self.before {
+        let met = self.back_before.filter(|_| unfit.changed.0 <= self.now).unwrap_or(self.before);
+        if unfit.changed <= met {
             return;
         }
         self.changed = true;
         self.newest = self.newest.max(unfit.changed);
+        self.back = self.back.map(|back| if unfit.changed.0 <= self.now { back.max(unfit.changed) } else { back });
         self.new += 1;
         if self.lines.len() < NAMED_MAX {
             let name: String = output::name(name).chars().take(100).collect();
@@ -147,5 +155,35 @@ pub fn say(folder: &Path, queues: &[SpoolQueue]) {
     said.extend(room.into_iter().map(|why| format!("mail waits there: {why}")));
     if !said.is_empty() {
         warning!("{}: {}", folder.display(), said.join(". "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::Spool;
+
+    #[test]
+    fn what_was_met_is_new_once_also_after_the_clock_was_set_back() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let queue = Spool::create(temp.path()).expect("a spool").queue("outbound").expect("a queue");
+        let now = i64::try_from(clock::now().0 / 1_000_000).expect("now");
+        let met = |times: &[i64]| {
+            let mut left = Left::begin(&queue);
+            for &time in times {
+                left.unfit(OsStr::new("x"), &Unfit { why: "x".to_owned(), changed: (time, 0), uid: None });
+            }
+            left.note(&queue);
+            std::mem::take(&mut Left::read(&queue).new)
+        };
+        assert_eq!(met(&[now - 100, now - 50]), 2);
+        assert_eq!(met(&[now - 100, now - 50]), 2);
+        assert_eq!(met(&[now - 100, now - 50, now - 10]), 3);
+        // Now the clock is set back by an hour: the others look as if they were to come.
+        assert_eq!(met(&[now + 3_600]), 4);
+        // What is new by this clock counts, once; what was met before it was set back does once more.
+        assert_eq!(met(&[now - 10, now - 5, now + 3_600]), 6);
+        assert_eq!(met(&[now - 10, now - 5, now + 3_600]), 6);
+        assert_eq!(met(&[now - 5, now - 4, now + 3_600]), 7);
     }
 }
