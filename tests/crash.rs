@@ -16,11 +16,11 @@ const RUN: [&str; 11] =
 /// Those whose killing may leave a hand-over unsettled, and so repeated.
 const REPEATS: [&str; 5] = ["worker.handed", "worker.answered", "worker.recorded", "journal.answer", "settle.unlink"];
 /// Met in other tests: submit's in `crash_submit`, a person's in `crash_admin`, a moved job's in `jobs`, those of keys,
-/// notices and drop/ in `keys`, `notice` and `drop`, the ledger's in `bounces`, a session's in `smtp_faults`, the host's folders in
+/// notices, drop/ and requests in `keys`, `notice`, `drop` and `own_mail`, the ledger's in `bounces`, a session's in `smtp_faults`, the host's folders in
 /// `neighbours`, and those below.
 const OTHERS: &[&str] = &[
     "adopt.", "amend.", "batch.", "bounces.", "drop.", "host.", "intent.", "key.", "ledger.", "maildir.", "notice.",
-    "post.", "publish.", "queue.", "shift.", "smtp.", "spool.", "sweep.", "syncer.",
+    "post.", "publish.", "queue.", "request.", "shift.", "smtp.", "spool.", "sweep.", "syncer.",
 ];
 
 /// Message number, its recipients (the sink exits with the digits), and whether it is delivered in the end.

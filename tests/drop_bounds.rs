@@ -8,7 +8,7 @@ mod support;
 
 use std::path::Path;
 
-use drop::{FIELDS, MARA, NILS, arrived, by, dropped, ok, own, put, shared, skipped, text};
+use drop::{FIELDS, MARA, NILS, SERVICE, arrived, by, dropped, ok, own, put, shared, skipped, text};
 use hosts::Plain;
 use support::{Site, message, wait_until};
 
@@ -118,4 +118,56 @@ fn a_flood_keeps_nobody_else_waiting() {
     dropped(&site).iter().for_each(|file| std::fs::remove_file(file).expect("removed"));
     assert_eq!(ok(&site.try_run(&["run"])), "");
     assert_eq!(arrived(&site).len(), 4_001 - left);
+}
+
+/// Has everything deferred, so that it waits.
+fn defer(site: &Site) {
+    let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
+    site.configure(
+        &config
+            .replace("kind = \"maildir\"", "kind = \"pipe\"\nprofile = \"postfix\"")
+            .replace("path = ", "command = [\"/bin/sh\", \"-c\", \"echo 4.2.2; exit 75\", \"{recipients}\"] # "),
+    );
+    std::fs::set_permissions(site.path("bulkmailer.toml"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .expect("a mode");
+}
+
+#[test]
+fn what_one_user_has_waiting_is_bounded_and_nobody_else_suffers() {
+    if skipped() {
+        return;
+    }
+    for service in [0, SERVICE] {
+        for bound in ["entries = 3", "bytes = \"2100\""] {
+            let extra = format!(
+                "[limits]\nmin_free = 0\nheader = \"1K\"\nmessage = \"2K\"\n[drop]\n{bound}\n[queue.inbound]\ntransport = \"m\""
+            );
+            let (site, mara, nils) = (shared(service, &extra), Plain::with_uid(MARA), Plain::with_uid(NILS));
+            defer(&site);
+            let submit = |who: &Plain, queue: &str, n| {
+                let body = format!("{}{}", message(n), "x".repeat(200));
+                ok(&by(&site, who, &["submit", "-Q", queue, "r@x.org"], body.as_bytes()));
+            };
+            for n in 0..6 {
+                submit(&mara, if n < 2 { "inbound" } else { "outbound" }, n);
+            }
+            submit(&nils, "outbound", 9);
+            let first = site.try_run(&["run"]);
+            let said = String::from_utf8_lossy(&first.stderr).into_owned();
+            assert!(said.contains("has as much waiting as [drop] allows one user"), "{bound}: {said}");
+            let (waiting, left) = (site.ids("ready").len(), dropped(&site).len());
+            assert!(waiting + left == 7 && left >= 2 && waiting >= 3, "{bound}: {waiting} and {left}");
+            // Said once a day, and nothing more is adopted while all of it waits.
+            let second = site.try_run(&["run"]);
+            assert!(!String::from_utf8_lossy(&second.stderr).contains("[drop]"), "{second:?}");
+            assert_eq!(dropped(&site).len(), left, "{bound}");
+            // What has left makes room, as soon as it was counted.
+            let ids = site.ids("ready");
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            site.ok(&[&["remove", "--yes"], &ids[..]].concat());
+            site.try_run(&["run"]);
+            site.try_run(&["run"]);
+            assert!(dropped(&site).len() < left, "{bound}: {left} and {}", dropped(&site).len());
+        }
+    }
 }

@@ -213,8 +213,8 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Jobs(args) => admin::jobs::run(&resolve()?, args, user),
         Command::Bounces(args) => admin::bounces::run(&resolve, args),
         Command::Suppress(args) => admin::suppress::run(&as_maker(look()?)?, args),
-        Command::Stop(args) => match look().map_err(anyhow::Error::from).and_then(as_maker) {
-            Ok(site) => admin::button::stop(&site, args, user),
+        Command::Stop(args) => match look() {
+            Ok(site) => admin::button::stop(&as_maker(site)?, args, user),
             Err(error) => {
                 warning!("{error}; this stops the queue all the same");
                 admin::button::stop(&as_owner(Site::without_file(cli.spool.as_deref())?)?, args, user)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Plan;
 use crate::model::Exit;
+use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
@@ -55,8 +56,8 @@ impl Clerk {
         let child = process::fork(|| {
             process::lower_priority();
             let stop = || signals.terms() > before || signals.quit();
-            match queue.write_lists(plan.limits.recipients, &stop) {
-                Ok(_) => Exit::Ok.code(),
+            match write(queue, plan.limits.recipients, &stop) {
+                Ok(()) => Exit::Ok.code(),
                 Err(error) => {
                     warning!("{}: {error}", plan.name);
                     error.exit().code()
@@ -88,5 +89,14 @@ impl Clerk {
             warning!("{name}: who writes the lists in users/ died ({how}); the next run goes on");
         }
         true
+    }
+}
+
+/// Writes the lists, and corrects what is noted of each user by what was counted for them.
+fn write(queue: &SpoolQueue, recipients: usize, stop: &dyn Fn() -> bool) -> Result<(), QueueError> {
+    let began = queue.uses()?;
+    match queue.write_lists(recipients, stop)? {
+        Some(counted) => queue.recount(&began, &counted),
+        None => Ok(()),
     }
 }

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::SpoolError;
-use super::drop::{DROP, MODE, ROOT_MODE};
-use super::layout::{Spool, io_at};
+use super::layout::{DROP, DROP_MODE, OPEN_MODE, Spool, io_at};
 use crate::model::Micros;
 use crate::sys::{dir, nss, process};
 
@@ -54,11 +53,11 @@ fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
     let path = root.join(DROP);
     let (at, owner) = (path.display(), format!("{}:{}", nss::user_name(spool.uid()), spool.gid()));
     let (user, group) = owner.split_once(':').unwrap_or_default();
-    let install = format!("install -d -o {user} -g {group} -m {MODE:o} {at}");
+    let install = format!("install -d -o {user} -g {group} -m {DROP_MODE:o} {at}");
     let fault = |path: &Path, what: String, missing: bool| Fault { path: path.to_owned(), what, missing };
     let closed = (spool.mode() & 0o001 == 0).then(|| {
         let what =
-            format!("other users cannot get to its {DROP}/: type 'chmod {ROOT_MODE:o} {}' as root", root.display());
+            format!("other users cannot get to its {DROP}/: type 'chmod {OPEN_MODE:o} {}' as root", root.display());
         fault(root, what, false)
     });
     let drop = match dir::stat(dir, DROP) {
@@ -67,7 +66,7 @@ fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
         Ok(None) => {
             let root = root.display();
             let what =
-                format!("there is no such folder yet: type '{install}' and 'chmod {ROOT_MODE:o} {root}' as root");
+                format!("there is no such folder yet: type '{install}' and 'chmod {OPEN_MODE:o} {root}' as root");
             return Ok(vec![fault(&path, what, true)]);
         }
         // What cannot be looked at is behind a spool that is closed.
@@ -88,8 +87,9 @@ fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
             false,
         ));
     }
-    if mode != MODE {
-        let what = format!("has mode {mode:o}, and other users need {MODE:o}: type 'chmod {MODE:o} {at}' as root");
+    if mode != DROP_MODE {
+        let what =
+            format!("has mode {mode:o}, and other users need {DROP_MODE:o}: type 'chmod {DROP_MODE:o} {at}' as root");
         found.push(fault(&path, what, false));
     }
     found.extend(closed);
@@ -137,11 +137,11 @@ pub fn mend(root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
     let drop = dir::stat(&dir, DROP)?.filter(|drop| drop.st_mode & 0o170_000 == 0o040_000);
     if let Some(drop) = drop.filter(|_| dir.metadata().is_ok_and(|spool| spool.uid() == process::effective_uid())) {
         let spool = dir.metadata()?;
-        if drop.st_mode & 0o7777 != MODE && drop.st_uid == spool.uid() {
-            dir::open_at(&dir, DROP)?.set_permissions(PermissionsExt::from_mode(MODE))?;
+        if drop.st_mode & 0o7777 != DROP_MODE && drop.st_uid == spool.uid() {
+            dir::open_at(&dir, DROP)?.set_permissions(PermissionsExt::from_mode(DROP_MODE))?;
         }
         if spool.mode() & 0o001 == 0 {
-            dir.set_permissions(PermissionsExt::from_mode(ROOT_MODE))?;
+            dir.set_permissions(PermissionsExt::from_mode(OPEN_MODE))?;
         }
     }
     faults(root, is_hosts)

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use super::claim::{Locked, read_entry};
 use super::jobs::Standing;
-use super::layout::{EntryName, Spool, SpoolQueue, Spot, State, io_at};
-use super::{SpoolError, drop, sweep};
+use super::layout::{DROP, EntryName, Spool, SpoolQueue, Spot, State, io_at};
+use super::{SpoolError, sweep};
 use crate::sys::dir;
 
 /// Something that is not as it should be.
@@ -60,7 +60,7 @@ impl Spool {
                 if name.name.to_str().is_none() {
                     each(self.root().join(&path));
                 }
-                if name.may_be_folder && path != Path::new(drop::DROP) {
+                if name.may_be_folder && path != Path::new(DROP) {
                     folders.push(path);
                 }
             }

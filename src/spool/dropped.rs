@@ -9,8 +9,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::drop::{DROP, Dropped, Unfit, queue_of};
-use super::layout::{EntryName, SpoolQueue, io_at};
+use super::drop::{Dropped, Unfit, queue_of};
+use super::layout::{DROP, EntryName, SpoolQueue, io_at};
 use super::{SpoolError, access, request, sweep};
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir};

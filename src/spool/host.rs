@@ -13,8 +13,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use super::SpoolError;
-use super::drop::{DROP, MODE, ROOT_MODE};
-use super::layout::io_at;
+use super::layout::{DROP, DROP_MODE, OPEN_MODE, io_at};
 use crate::sys::{dir, fault};
 
 /// What a `drop/` is called while it is made.
@@ -27,9 +26,9 @@ pub(super) const NEW_DROP: &str = ".drop.new";
 pub fn make_spool(root: &Path, owner: (u32, u32)) -> Result<(), SpoolError> {
     build(root, &|new| {
         dir::make(new, DROP)?;
-        hand_over(&dir::open_at(new, DROP)?, owner, MODE)?;
+        hand_over(&dir::open_at(new, DROP)?, owner, DROP_MODE)?;
         fault::point("host.drop")?;
-        hand_over(new, owner, ROOT_MODE)
+        hand_over(new, owner, OPEN_MODE)
     })
 }
 
@@ -54,7 +53,7 @@ pub fn make_drop(root: &Path) -> Result<(), SpoolError> {
         }
         dir::make(&spool, NEW_DROP)?;
         let meta = spool.metadata()?;
-        hand_over(&dir::open_at(&spool, NEW_DROP)?, (meta.uid(), meta.gid()), MODE)?;
+        hand_over(&dir::open_at(&spool, NEW_DROP)?, (meta.uid(), meta.gid()), DROP_MODE)?;
         fault::point("host.new_drop")?;
         if meta.mode() & 0o001 == 0 {
             spool.set_permissions(PermissionsExt::from_mode(meta.mode() & 0o7777 | 0o011))?;

@@ -25,6 +25,13 @@ pub const FORMAT: u32 = 1;
 /// The spool's own names, which no queue can have.
 pub const RESERVED: [&str; 7] = ["events", "version", "drop", "pace", "tmp", "users", "state.db"];
 
+/// The folder that other users hand mail in through.
+pub(super) const DROP: &str = "drop";
+/// Sticky, its group inherited, and open to all for everything but listing.
+pub(super) const DROP_MODE: u32 = 0o3733;
+/// A spool with a drop folder lets others through, but not look.
+pub(super) const OPEN_MODE: u32 = 0o711;
+
 /// An open spool.
 #[derive(Debug)]
 pub struct Spool {

@@ -61,10 +61,9 @@ impl SpoolQueue {
     /// for this queue, or a list, or mail that was counted, or nobody has looked yet.
     pub fn has_users(&self) -> bool {
         let there = |path: &str| matches!(dir::stat(&self.dir, path), Ok(Some(_)));
-        let some = |path: &str| self.names(path).is_ok_and(|mut names| names.next().is_some());
         there("../drop")
             && (self.drop_names().is_ok_and(|mut names| names.next().is_some())
-                || some("users")
+                || self.uses().is_ok_and(|uses| !uses.is_empty())
                 || !there(&format!("../{USERS}/{}.seen", self.name()))
                 || self.lists().is_ok_and(|mut lists| lists.next().is_some()))
     }

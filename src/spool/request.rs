@@ -11,7 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
-use super::drop::{DROP, DropFolder};
+use super::drop::DropFolder;
+use super::layout::DROP;
 use crate::model::{EntryId, id};
 use crate::sys::durable::{self, Unnamed};
 use crate::sys::{clock, fault};
