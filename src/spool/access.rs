@@ -6,11 +6,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::SpoolError;
-use super::layout::{DROP, DROP_MODE, OPEN_MODE, Spool, io_at};
-use crate::model::Micros;
+use super::folders::{DROP, DROP_MODE, OPEN_MODE, io_at};
 use crate::sys::{dir, nss, process};
 
 /// What makes the host's folders, for messages.
@@ -159,33 +157,4 @@ pub(super) fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Resu
         "the folder was given to {new}, and what lies in it belongs to {old}: type 'chown {old}:{group} {at}' as root, to give it back"
     );
     Err(SpoolError::Shut { path: root.to_owned(), why })
-}
-
-impl Spool {
-    /// Whether something of the whole spool is to be said: `true` if it was not said for `every`. That it is said now is
-    /// noted in the file `note` of the spool; where it cannot be, it is said again.
-    pub fn is_to_say(&self, note: &str, every: Duration, now: Micros) -> bool {
-        let said = dir::open_file(&self.dir, note, dir::Open::Create).and_then(|file| {
-            let mut text = String::new();
-            io::Read::read_to_string(&mut io::Read::take(&file, 64), &mut text)?;
-            Ok((file, text.trim().parse().ok().map(Micros)))
-        });
-        let Ok((file, said)) = said else { return true };
-        // A time to come is of a clock that was wrong.
-        if said.is_some_and(|said| said <= now && now.since(said) < every) {
-            return false;
-        }
-        let write = || -> io::Result<()> {
-            file.set_len(0)?;
-            io::Seek::rewind(&mut &file)?;
-            io::Write::write_all(&mut &file, format!("{}\n", now.0).as_bytes())
-        };
-        let _ = write();
-        true
-    }
-
-    /// Forgets that something was said.
-    pub fn forget_said(&self, note: &str) {
-        let _ = dir::unlink(&self.dir, note);
-    }
 }

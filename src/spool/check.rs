@@ -18,8 +18,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::claim::{Locked, read_entry};
+use super::folders::{DROP, io_at};
 use super::jobs::Standing;
-use super::layout::{DROP, EntryName, Spool, SpoolQueue, Spot, State, io_at};
+use super::layout::{EntryName, Spool, SpoolQueue, Spot, State};
 use super::{SpoolError, sweep};
 use crate::sys::dir;
 

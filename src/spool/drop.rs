@@ -22,7 +22,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::layout::{DROP, EntryName, Spool, io_at};
+use super::folders::{DROP, io_at};
+use super::layout::{EntryName, Spool};
 use super::publish::Content;
 use super::{SpoolError, access};
 use crate::model::{EntryId, Envelope, Micros};

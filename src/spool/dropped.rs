@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::drop::{Dropped, Unfit, queue_of};
-use super::layout::{DROP, EntryName, SpoolQueue, io_at};
+use super::folders::{DROP, io_at};
+use super::layout::{EntryName, SpoolQueue};
 use super::{SpoolError, access, request, sweep};
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir};

@@ -13,11 +13,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use super::SpoolError;
-use super::layout::{DROP, DROP_MODE, OPEN_MODE, io_at};
+use super::folders::{DROP, DROP_MODE, NEW_DROP, OPEN_MODE, io_at};
 use crate::sys::{dir, fault};
-
-/// What a `drop/` is called while it is made.
-pub(super) const NEW_DROP: &str = ".drop.new";
 
 /// Has root make the spool at `root` with its drop folder, for the user and group `owner`. Nothing is done where there is
 /// something.

@@ -11,10 +11,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::folders::{NEW_DROP, io_at};
 use super::home::Job;
 use super::notes::LookedAt;
 use super::quiet::Quiet;
-use super::{SpoolError, access, host};
+use super::{SpoolError, access};
 use crate::model::{EntryId, Micros};
 use crate::sys::closer::Closer;
 use crate::sys::{dir, durable, fault};
@@ -24,13 +25,6 @@ pub const FORMAT: u32 = 1;
 
 /// The spool's own names, which no queue can have.
 pub const RESERVED: [&str; 7] = ["events", "version", "drop", "pace", "tmp", "users", "state.db"];
-
-/// The folder that other users hand mail in through.
-pub(super) const DROP: &str = "drop";
-/// Sticky, its group inherited, and open to all for everything but listing.
-pub(super) const DROP_MODE: u32 = 0o3733;
-/// A spool with a drop folder lets others through, but not look.
-pub(super) const OPEN_MODE: u32 = 0o711;
 
 /// An open spool.
 #[derive(Debug)]
@@ -62,11 +56,6 @@ pub struct SpoolQueue {
     /// The job of the entry that was claimed last.
     pub(super) last_job: Mutex<Option<Arc<Job>>>,
     pub(super) contended: AtomicU64,
-}
-
-/// What an `io::Error` was about; turns it into a [`SpoolError`].
-pub(super) fn io_at(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> SpoolError {
-    move |source| SpoolError::Io { doing, path, source }
 }
 
 impl Spool {
@@ -129,7 +118,7 @@ impl Spool {
         for name in dir::Names::open(&self.dir, ".").map_err(failed)?.raw() {
             let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
             // `.version-` is what a killed maker leaves where files need a name.
-            if !["drop", host::NEW_DROP, "events", "version", "lost+found"].contains(&name.as_str())
+            if !["drop", NEW_DROP, "events", "version", "lost+found"].contains(&name.as_str())
                 && !name.starts_with(".version-")
             {
                 // Somebody else may have made the spool since we looked.

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
-use super::layout::{EntryName, SpoolQueue, Spot, State, io_at};
+use super::folders::io_at;
+use super::layout::{EntryName, SpoolQueue, Spot, State};
 use super::request;
 use super::row::Row;
 use super::users::Use;

@@ -69,6 +69,7 @@ pub mod drop;
 pub mod dropped;
 pub mod entry;
 pub mod find;
+mod folders;
 pub mod history;
 mod home;
 pub mod host;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
 use super::claim::locked;
-use super::layout::SpoolQueue;
+use super::layout::{Spool, SpoolQueue};
 use crate::model::Micros;
 use crate::sys::dir::Stamp;
 use crate::sys::{dir, durable, fault, lock};
@@ -210,6 +210,35 @@ impl LookedAt {
     /// calls may look like one, so there nothing does.
     pub fn holds(&self, woken: Stamp) -> bool {
         self.woken == woken && woken.is_fine() && self.at.elapsed() < HOLDS
+    }
+}
+
+impl Spool {
+    /// Whether something of the whole spool is to be said: `true` if it was not said for `every`. That it is said now is
+    /// noted in the file `note` of the spool; where it cannot be, it is said again.
+    pub fn is_to_say(&self, note: &str, every: Duration, now: Micros) -> bool {
+        let said = dir::open_file(&self.dir, note, dir::Open::Create).and_then(|file| {
+            let mut text = String::new();
+            io::Read::read_to_string(&mut io::Read::take(&file, 64), &mut text)?;
+            Ok((file, text.trim().parse().ok().map(Micros)))
+        });
+        let Ok((file, said)) = said else { return true };
+        // A time to come is of a clock that was wrong.
+        if said.is_some_and(|said| said <= now && now.since(said) < every) {
+            return false;
+        }
+        let write = || -> io::Result<()> {
+            file.set_len(0)?;
+            io::Seek::rewind(&mut &file)?;
+            io::Write::write_all(&mut &file, format!("{}\n", now.0).as_bytes())
+        };
+        let _ = write();
+        true
+    }
+
+    /// Forgets that something was said.
+    pub fn forget_said(&self, note: &str) {
+        let _ = dir::unlink(&self.dir, note);
     }
 }
 

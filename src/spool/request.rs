@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
 use super::drop::DropFolder;
-use super::layout::DROP;
+use super::folders::DROP;
 use crate::model::{EntryId, id};
 use crate::sys::durable::{self, Unnamed};
 use crate::sys::{clock, fault};

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::{adopted_id, file_id, names, queue_of};
 use crate::model::{EntryId, Envelope, Micros};
-use crate::spool::layout::{DROP, EntryName, SpoolQueue, io_at};
+use crate::spool::folders::{DROP, io_at};
+use crate::spool::layout::{EntryName, SpoolQueue};
 use crate::spool::{SpoolError, entry, request};
 use crate::sys::{clock, dir, durable, fault, process};
 

@@ -1,0 +1,20 @@
+//! What the spool's folders for other users are called, and who may do what there; and which file an error is about.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::SpoolError;
+
+/// The folder that other users hand mail in through.
+pub(super) const DROP: &str = "drop";
+/// Sticky, its group inherited, and open to all for everything but listing.
+pub(super) const DROP_MODE: u32 = 0o3733;
+/// A spool with a drop folder lets others through, but not look.
+pub(super) const OPEN_MODE: u32 = 0o711;
+/// What a `drop/` is called while it is made.
+pub(super) const NEW_DROP: &str = ".drop.new";
+
+/// What an `io::Error` was about; turns it into a [`SpoolError`].
+pub(super) fn io_at(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> SpoolError {
+    move |source| SpoolError::Io { doing, path, source }
+}
