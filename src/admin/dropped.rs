@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 
+use serde::Serialize;
+
 use super::select::Filter;
 use crate::config::{self, Config, Site};
 use crate::intake::{Refused, check_time};
 use crate::model::Exit;
-use crate::policy::units::rough_size;
 use crate::spool::SpoolError;
 use crate::spool::drop::{Dropped, Unfit};
 use crate::spool::dropped::{DropFile, DropView, Waiting};
+use crate::spool::row;
 use crate::sys::nss;
 use crate::sys::output::{self, Page, Paper, warning};
 
@@ -138,39 +140,32 @@ impl<'f> Row<'f> {
         self.content.as_ref().map_or(self.file.bytes, |dropped| dropped.len)
     }
 
-    fn json(&self, path: &str, user: &str) -> serde_json::Value {
-        let envelope = self.content.as_ref().ok().map(|dropped| &dropped.envelope);
-        serde_json::json!({
-            "queue": self.queue,
-            "id": self.label(),
-            "state": "drop",
-            "file": path,
-            "since": self.file.since.rfc3339(),
-            "user": user,
-            "sender": envelope.map(|envelope| envelope.sender_text()),
-            "recipients": envelope.map(|envelope| &envelope.recipients),
-            "bytes": self.bytes(),
-            "reason": self.content.as_ref().err(),
-        })
+    /// What a listing has of it, with the reason `why` if there will be no entry.
+    fn row(&self, why: impl FnOnce(&str) -> String) -> row::Row<'_> {
+        match &self.content {
+            Ok(dropped) => row::Row::dropped(self.queue, dropped),
+            Err(reason) => {
+                let changed = i64::try_from(self.file.since.0 / 1_000_000).unwrap_or(0);
+                row::Row::unfit(self.queue, self.label(), changed, self.file.bytes, why(reason))
+            }
+        }
+    }
+
+    fn json(&self, path: &str, user: &str) -> serde_json::Result<Page> {
+        #[derive(Serialize)]
+        struct Whose<'a> {
+            #[serde(flatten)]
+            row: row::Row<'a>,
+            file: &'a str,
+            user: &'a str,
+        }
+        Page::json(&Whose { row: self.row(str::to_owned), file: path, user })
     }
 
     fn page(&self, path: &str, user: &str) -> Page {
-        let envelope = self.content.as_ref().ok().map(|dropped| &dropped.envelope);
-        let sender = envelope.map_or("", |envelope| envelope.sender_text());
-        let sender = if envelope.is_some() && sender.is_empty() { "<>" } else { sender };
-        let head = format!("{:<24} {:<9} {:>8}  {sender}", self.label(), self.queue, rough_size(self.bytes()));
-        let mut page = Page::of(head.trim_end());
-        let recipients = envelope.map(|envelope| &envelope.recipients[..]).unwrap_or_default();
-        recipients.iter().for_each(|recipient| page.line(format!("{:>44} {recipient}", "")));
-        let since = self.file.since.local();
-        page.line(match &self.content {
-            Ok(_) => format!("    in drop/ since {since}, of {user}: the next run takes it up"),
-            Err(why) => format!(
-                "    in drop/ since {since}, of {user}; cannot be taken up: {why}; remove {path} once you have looked"
-            ),
-        });
-        page.line("");
-        page
+        let row = self.row(|why| format!("{why}; remove {path} once you have looked"));
+        let due = self.content.as_ref().ok().and_then(|dropped| dropped.at).unwrap_or(self.file.since);
+        super::list::page(&row, due, &format!(", of {user}"))
     }
 }
 
@@ -211,7 +206,7 @@ pub(super) fn list(
         listed.bytes = listed.bytes.saturating_add(row.bytes());
         let user: &String = users.entry(row.file.uid).or_insert_with(|| nss::user_name(row.file.uid));
         let path = output::name(view.path(&row.file.name).as_os_str());
-        let page = if json { Page::json(&row.json(&path, user))? } else { row.page(&path, user) };
+        let page = if json { row.json(&path, user)? } else { row.page(&path, user) };
         if !paper.write(&page)? {
             break;
         }

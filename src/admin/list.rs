@@ -159,7 +159,7 @@ fn entry(
     sum.entries += 1;
     sum.bytes += seen.extent.len;
     let row = Row::of(queue.name(), &seen, &history);
-    let page = if json { Page::json(&row)? } else { page(&row, spot.name.due) };
+    let page = if json { Page::json(&row)? } else { page(&row, spot.name.due, "") };
     Ok(paper.write(&page)?)
 }
 
@@ -198,15 +198,18 @@ fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, su
 /// What is said of a file in corrupt/ that was mended by hand.
 pub(super) const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";
 
-/// One entry for a person.
-pub(super) fn page(row: &Row<'_>, due: Micros) -> Page {
+/// One entry for a person. `whose` follows the time of what lies in `drop/`.
+pub(super) fn page(row: &Row<'_>, due: Micros, whose: &str) -> Page {
     let sender = if row.sender.is_empty() { "<>" } else { &row.sender };
     let now = clock::now();
     let when = match &*row.state {
         "ready" if due <= now => "due now".to_owned(),
         "ready" => format!("next try {}", due.local()),
-        IN_DROP if row.reason.is_none() => "handed in, for the next run to take up".to_owned(),
-        IN_DROP => "handed in".to_owned(),
+        IN_DROP => {
+            let since = Micros::parse(&row.submitted).unwrap_or_default().local();
+            let what = if row.reason.is_none() { ": the next run takes it up" } else { "; cannot be taken up" };
+            format!("in drop/ since {since}{whose}{what}")
+        }
         state => state.to_owned(),
     };
     let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", row.id, row.queue, rough_size(row.bytes)));

@@ -17,7 +17,7 @@ use crate::config::{ConfigError, Site};
 use crate::model::{EntryId, Exit, Micros};
 use crate::spool::drop::{self, DropFolder};
 use crate::spool::lists::{Noted, OwnLists};
-use crate::spool::row::Row;
+use crate::spool::row::{IN_DROP, Row};
 use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{dir, nss, process};
 
@@ -74,7 +74,10 @@ pub fn list(site: &Site, args: &list::Args, owner: u32) -> anyhow::Result<Exit> 
     let filter = args.selection.filter(if places.is_empty() { &Place::ENTRIES } else { &places })?;
     let queues = queues(site, args.selection.queue.as_deref())?;
     let wanted = |row: &Row<'_>| {
-        let place = |place: &Place| place.state().is_some_and(|state| state.name() == row.state);
+        let place = |place: &Place| match place {
+            Place::Drop => row.state == IN_DROP,
+            place => place.state().is_some_and(|state| state.name() == row.state),
+        };
         (places.is_empty() || places.iter().any(place)) && filter.matches_row(row)
     };
     let lists = OwnLists::open(&site.spool, process::effective_uid())?;
@@ -137,7 +140,7 @@ fn tell(
             told.sum.entries += 1;
             told.sum.bytes = told.sum.bytes.saturating_add(row.bytes);
             let due = Micros::parse(&row.due).unwrap_or_default();
-            paper.write(&if json { Page::json(&row)? } else { page(&row, due) })
+            paper.write(&if json { Page::json(&row)? } else { page(&row, due, "") })
         })?;
     }
     Ok(told)

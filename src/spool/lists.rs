@@ -124,7 +124,8 @@ impl SpoolQueue {
                 Ok(Some(dropped)) => lists.add(dropped.uid, Row::dropped(self.name(), &dropped)),
                 Ok(None) => {}
                 Err(unfit) => {
-                    let row = Row::unfit(self.name(), output::name(&name), unfit.changed.0, &unfit.why);
+                    let bytes = u64::try_from(stat.st_size).unwrap_or(0);
+                    let row = Row::unfit(self.name(), output::name(&name), unfit.changed.0, bytes, unfit.why);
                     lists.add(stat.st_uid, row);
                 }
             }

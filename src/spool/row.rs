@@ -55,7 +55,7 @@ impl<'a> Row<'a> {
     }
 
     /// A file in `drop/` that will be adopted. What its owner claims about its submission is not believed.
-    pub(super) fn dropped(queue: &'a str, dropped: &'a Dropped) -> Row<'a> {
+    pub fn dropped(queue: &'a str, dropped: &'a Dropped) -> Row<'a> {
         let changed = seconds(dropped.changed.0);
         Row {
             queue: queue.into(),
@@ -72,7 +72,7 @@ impl<'a> Row<'a> {
     }
 
     /// A file in `drop/` that cannot be adopted. It goes by its name.
-    pub(super) fn unfit(queue: &'a str, name: String, changed: i64, why: &str) -> Row<'a> {
+    pub fn unfit(queue: &'a str, name: String, changed: i64, bytes: u64, why: String) -> Row<'a> {
         Row {
             queue: queue.into(),
             id: name.into(),
@@ -81,9 +81,9 @@ impl<'a> Row<'a> {
             due: seconds(changed).rfc3339(),
             sender: "".into(),
             recipients: Vec::new(),
-            bytes: 0,
+            bytes,
             attempts: 0,
-            reason: Some(format!("it cannot be queued: {why}").into()),
+            reason: Some(why.into()),
         }
     }
 }
