@@ -133,6 +133,23 @@ fn dropped(site: &Site) -> Vec<(std::ffi::OsString, u32)> {
     files.filter_map(|file| Some((file.file_name(), file.path().symlink_metadata().ok()?.uid()))).collect()
 }
 
+/// Each of the lists that runs wrote for a user is read by him and not by the other; how many there are.
+fn lists_are_private(spool: &Path) -> usize {
+    let mut lists = 0;
+    for list in std::fs::read_dir(spool.join("users")).into_iter().flatten().flatten() {
+        let name = list.file_name().into_string().expect("text");
+        let Some(whose) = name.rsplit_once('.').and_then(|(_, uid)| uid.parse::<u32>().ok()) else { continue };
+        for uid in [MARA, NILS] {
+            let mut read = Command::new("setpriv");
+            read.arg(format!("--reuid={uid}")).arg(format!("--regid={uid}")).args(["--clear-groups", "cat"]);
+            let may = read.arg(list.path()).output().expect("setpriv").status.success();
+            assert_eq!(may, uid == whose, "{name}, read by {uid}");
+        }
+        lists += 1;
+    }
+    lists
+}
+
 impl Neighbours {
     /// What must hold at the end, when nothing waits; a line about it. `kills` is how many runs may have been killed.
     pub fn judge(&self, site: &Site, kills: usize) -> String {
@@ -143,18 +160,26 @@ impl Neighbours {
         }
         let beside_drop = |more: &[&str]| {
             let mut find = Command::new("find");
-            find.arg(spool.join(".")).arg("-path").arg(spool.join("./drop")).args(["-prune", "-o"]).args(more);
+            let shared = ["./drop", "./users"].map(|folder| spool.join(folder));
+            find.arg(spool.join("."))
+                .args(["(", "-path"])
+                .arg(&shared[0])
+                .args(["-o", "-path"])
+                .arg(&shared[1])
+                .arg(")");
+            find.args(["-prune", "-o"]).args(more);
             String::from_utf8_lossy(&find.arg("-print").output().expect("find").stdout).into_owned()
         };
         let uid = owner.to_string();
         assert_eq!(beside_drop(&["!", "-uid", &uid]), "", "in the spool, and not its owner's");
         let open = beside_drop(&["-mindepth", "1", "-maxdepth", "1", "-perm", "/077"]);
         assert_eq!(open, "", "in the spool, and open to others");
+        let lists = lists_are_private(&spool);
         let keys = beside_drop(&["-path", "*/keys/*", "-name", "d*", "-type", "f"]).lines().count();
         assert!(keys <= KEYS_OF_A_KILL * (1 + kills), "{keys} keys of adopted mail, and {kills} runs were killed");
         let ahead = self.ahead.lock().expect("no panic");
         let refused = self.refused.load(Ordering::Relaxed);
-        format!("owner {owner}, {keys} keys left; ahead of floods {ahead:?}; {refused} at their quota")
+        format!("owner {owner}, {keys} keys left, {lists} lists; ahead of floods {ahead:?}; {refused} at their quota")
     }
 }
 
