@@ -143,7 +143,7 @@ fn dropped(site: &Site, asked: Option<&str>, strays: &mut Strays) -> anyhow::Res
         if asked.is_some_and(|asked| !matches!(meant, Meant::Queue(queue) if queue == asked)) {
             continue;
         }
-        strays.files += 1;
+        strays.files += u64::from(!file.is_request());
         let found = match meant {
             Meant::Queue(_) if file.is_request() => view.check_request(&file.name),
             Meant::Queue(_) => super::dropped::open(&view, &file.name, &site.config).map(|_| ()),
@@ -155,8 +155,8 @@ fn dropped(site: &Site, asked: Option<&str>, strays: &mut Strays) -> anyhow::Res
         };
         if let Err(unfit) = found {
             strays.add(|| {
-                let who = unfit.uid.map_or(String::new(), |uid| format!(", of {}", nss::user_name(uid)));
-                let what = format!("it cannot be adopted{who}: {}; remove it once you have looked", unfit.why);
+                let who = unfit.uid.map_or(String::new(), |uid| format!("of {}, ", nss::user_name(uid)));
+                let what = format!("{who}cannot be taken up: {}; remove it once you have looked", unfit.why);
                 (view.path(&file.name), what)
             });
         }

@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::select::Filter;
 use crate::config::{self, Config, Site};
 use crate::intake::{Refused, check_time};
-use crate::model::Exit;
+use crate::model::{Exit, Micros};
 use crate::spool::SpoolError;
 use crate::spool::drop::{Dropped, Unfit};
 use crate::spool::dropped::{DropFile, DropView, Waiting};
 use crate::spool::row;
-use crate::sys::nss;
 use crate::sys::output::{self, Page, Paper, warning};
+use crate::sys::{clock, nss};
 
 /// For whom a name in `drop/` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,16 +71,18 @@ pub(super) fn files_text(files: u64) -> String {
     if files == 1 { "1 file in drop/".to_owned() } else { format!("{files} files in drop/") }
 }
 
-/// Counts what waits in `drop/`, for all queues or for the one that was asked for.
+/// Counts what waits in `drop/`, for all queues or for the one that was asked for. What waits for too long is opened.
 pub(super) fn survey(site: &Site, asked: Option<&str>) -> anyhow::Result<Survey> {
-    let mut survey = Survey::default();
+    let (mut survey, now) = (Survey::default(), clock::now());
     let Some(view) = view(site)? else { return Ok(survey) };
     for file in view.files()? {
         let file = file?;
         match meant(&site.config, &file) {
             Meant::Queue(queue) | Meant::Unknown(queue) if asked.is_some_and(|asked| asked != queue) => {}
             Meant::Queue(_) if file.is_request() => {}
-            Meant::Queue(queue) if file.regular => survey.queues.entry(queue.to_owned()).or_default().add(&file),
+            Meant::Queue(queue) if file.regular && !is_left(&view, &file, queue, site, now) => {
+                survey.queues.entry(queue.to_owned()).or_default().add(&file);
+            }
             Meant::Unknown(queue) => {
                 survey.unknown.add(&file);
                 survey.unknown_queue.get_or_insert_with(|| queue.to_owned());
@@ -89,6 +91,12 @@ pub(super) fn survey(site: &Site, asked: Option<&str>) -> anyhow::Result<Survey>
         }
     }
     Ok(survey)
+}
+
+/// Whether a file that waits for too long can never be taken up: nobody else is opened, and it is no mail that is late.
+fn is_left(view: &DropView, file: &DropFile, queue: &str, site: &Site, now: Micros) -> bool {
+    let late = site.config.queues.get(queue).is_some_and(|queue| now.since(file.since) > queue.warn_after);
+    late && open(view, &file.name, &site.config).is_err()
 }
 
 /// Opens a file as its adopter will, with the bounds that can be known before its message is read. `None` if it is gone.

@@ -18,6 +18,7 @@ use crate::model::{EntryId, Exit, Micros};
 use crate::spool::drop::{self, DropFolder};
 use crate::spool::lists::{Noted, OwnLists};
 use crate::spool::row::{IN_DROP, Row};
+use crate::spool::{SpoolError, access};
 use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{dir, nss, process};
 
@@ -39,7 +40,16 @@ pub enum NotYours {
 pub fn owner(site: &Site) -> Option<u32> {
     let (uid, owner) = (process::effective_uid(), site.spool.metadata().ok()?.uid());
     let closed = || dir::open(&site.spool).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
-    (uid != 0 && uid != owner && closed() && drop::is_there(&site.spool)).then_some(owner)
+    let shared = || site.spool_is_hosts || drop::is_there(&site.spool);
+    (uid != 0 && uid != owner && closed() && shared()).then_some(owner)
+}
+
+/// What keeps this user from handing mail in at all, for a command that would tell him of it.
+fn refuse_closed(site: &Site) -> Result<(), SpoolError> {
+    if site.spool_is_hosts && !process::is_root() && site.spool.symlink_metadata().is_err() {
+        return Err(access::refused(access::no_spool(&site.spool)));
+    }
+    if owner(site).is_some() { DropFolder::open(&site.spool, site.spool_is_hosts).map(|_| ()) } else { Ok(()) }
 }
 
 /// Who can help.
@@ -48,9 +58,10 @@ fn whom(owner: &str) -> String {
 }
 
 /// Refuses to go on in such a spool.
-pub fn refuse(site: &Site) -> Result<(), NotYours> {
+pub fn refuse(site: &Site) -> anyhow::Result<()> {
+    refuse_closed(site)?;
     match owner(site) {
-        Some(owner) => Err(NotYours::Spool { path: site.spool.clone(), owner: nss::user_name(owner) }),
+        Some(owner) => Err(NotYours::Spool { path: site.spool.clone(), owner: nss::user_name(owner) }.into()),
         None => Ok(()),
     }
 }
@@ -69,6 +80,7 @@ fn queues<'a>(site: &'a Site, asked: Option<&'a str>) -> anyhow::Result<Vec<&'a 
 ///
 /// Errors: a run could not write it.
 pub fn list(site: &Site, args: &list::Args, owner: u32) -> anyhow::Result<Exit> {
+    refuse_closed(site)?;
     let places = args.places();
     let selective = !places.is_empty() || !args.selection.is_empty();
     let filter = args.selection.filter(if places.is_empty() { &Place::ENTRIES } else { &places })?;

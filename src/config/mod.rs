@@ -190,7 +190,7 @@ impl Config {
 pub fn no_way_out(program: &Path) -> String {
     format!(
         "{} is bulkmailer itself, and no transport is configured: set in [transport.sendmail] either kind = \"smtp\" and \
-         connect = \"tcp:RELAY:587\", or, with an MTA installed beside it, kind = \"pipe\" and \
+         connect = \"tcp:RELAY:587\" with the name of your relay, or, with an MTA installed beside it, kind = \"pipe\" and \
          command = [\"/PATH/OF/ITS/sendmail\", \"-oi\", \"-f\", \"{{sender}}\", \"--\", \"{{recipients}}\"]; \
          see bulkmailer.toml(5)",
         program.display()

@@ -11,8 +11,9 @@
 
 mod lanes;
 mod left;
+mod requests;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -20,17 +21,15 @@ use std::time::Duration;
 use self::lanes::Turns;
 use self::left::Left;
 use super::accept::{self, Failure, Request};
-use super::withdraw::{self, Back, Gone};
 use super::{Refused, sendmail};
 use crate::config::{DropBounds, Limits};
 use crate::events;
 use crate::model::{EntryId, Exit};
-use crate::queue::{Queue, QueueError};
-use crate::spool::amend::Hand;
+use crate::queue::QueueError;
 use crate::spool::drop::{self, DropName, Dropped, Unfit};
 use crate::spool::users::Use;
 use crate::spool::{Spool, SpoolQueue, request};
-use crate::sys::{clock, fault, output, process};
+use crate::sys::{fault, process};
 
 pub use left::say;
 
@@ -61,8 +60,7 @@ pub fn adopt(
     let others = spool.queues()?.into_iter().filter(|name| name != queue.name()).collect();
     let left = Left::begin(queue);
     let events = events::Log::new(spool.events()?, bounds.syslog);
-    let (elsewhere, removed) = (HashMap::new(), Vec::new());
-    let mut adopter = Adopter { spool, queue, bounds, others, elsewhere, left, events, removed };
+    let mut adopter = Adopter { spool, queue, bounds, others, left, events, removed: Vec::new() };
     let done = adopter.all(stop);
     let forgotten = queue.forget_dropped(&mut adopter.removed);
     adopter.left.note(queue);
@@ -75,8 +73,6 @@ struct Adopter<'a> {
     bounds: Bounds<'a>,
     /// The other queues there are.
     others: Vec<String>,
-    /// What users have waiting in those, as it was when the first file of theirs came.
-    elsewhere: HashMap<u32, Use>,
     left: Left,
     events: events::Log,
     /// The ids of files that were removed, and the removal may not be synced.
@@ -161,35 +157,6 @@ impl Adopter<'_> {
         }
     }
 
-    /// Does what a user asks for: takes back mail of his, adopted or not. The request goes when that is done; killed before,
-    /// the next adopter does it again.
-    fn request(&mut self, file: &DropName) -> Result<Taken, QueueError> {
-        let (uid, ids) = match self.queue.open_request(&file.name) {
-            Ok(Some(request)) => request,
-            Ok(None) => return Ok(Taken::Gone),
-            Err(unfit) => return Ok(Taken::Unfit(unfit)),
-        };
-        let hand = Hand { at: clock::now(), by: uid };
-        let mut in_hand = false;
-        for id in &ids {
-            for dropped in self.queue.dropped_as(uid, id, self.bounds.limits.recipients)? {
-                self.queue.undrop(&dropped.name)?;
-                let name = output::name(&dropped.name);
-                self.events.note(clock::now(), &Gone::of(self.queue, id.as_str(), &name, hand));
-            }
-            in_hand |= withdraw::take_back(self.queue, id, hand, &mut self.events)? == Back::InHand;
-        }
-        // What was removed is gone for good before the request is.
-        self.queue.sync()?;
-        self.queue.tidy()?;
-        if in_hand {
-            return Ok(Taken::InHand);
-        }
-        fault::instant("adopt.withdrawn");
-        self.queue.undrop(&file.name)?;
-        Ok(Taken::Adopted)
-    }
-
     /// Queues a message; `false` if its user has as much waiting as he may.
     fn queue_it(&mut self, dropped: Dropped) -> Result<bool, Failure> {
         let limits = self.bounds.limits;
@@ -201,7 +168,7 @@ impl Adopter<'_> {
         let (uid, more) = (dropped.uid, Use { entries: 1, bytes: dropped.size });
         // Root and the spool's owner could write into the queue themselves.
         let bounded = uid != 0 && uid != process::effective_uid();
-        if bounded && !(self.may_have(uid, more)? && self.may_key(uid, &dropped.id)?) {
+        if bounded && !(self.may_have(uid, more, &dropped.id)? && self.may_key(uid, &dropped.id)?) {
             return Ok(false);
         }
         let envelope = dropped.envelope;
@@ -218,9 +185,6 @@ impl Adopter<'_> {
             ..Request::default()
         };
         let mut input = BufReader::with_capacity(64 << 10, Whole { file: dropped.file, left: dropped.len });
-        if bounded {
-            self.queue.note_use(uid, more)?;
-        }
         accept::queue_as(dropped.id, self.queue, limits, request, &mut input)?;
         Ok(true)
     }
@@ -228,21 +192,14 @@ impl Adopter<'_> {
     /// Whether the user may use another key, if his mail has one.
     fn may_key(&self, uid: u32, id: &EntryId) -> Result<bool, QueueError> {
         let (most, keep) = (self.bounds.drop.entries as u64, self.bounds.key_keep);
-        Ok(id.is_adopted() || self.queue.note_key(uid, most, keep)?)
+        Ok(id.is_adopted() || self.queue.knows_key(id)? || self.queue.note_key(uid, most, keep)?)
     }
 
-    /// Whether the user may have so much more waiting, in all queues.
-    fn may_have(&mut self, uid: u32, more: Use) -> Result<bool, QueueError> {
-        let elsewhere = match self.elsewhere.get(&uid) {
-            Some(known) => *known,
-            None => {
-                let uses = self.others.iter().map(|other| self.queue.use_elsewhere(other, uid));
-                let all = uses.sum::<Result<Use, _>>()?;
-                *self.elsewhere.entry(uid).or_insert(all)
-            }
-        };
-        let all = self.queue.use_of(uid)?.and(elsewhere).and(more);
-        Ok(all.entries <= self.bounds.drop.entries as u64 && all.bytes <= self.bounds.drop.bytes)
+    /// Whether the user may have so much more waiting, in all queues; it is noted then. A file whose entry was published before a
+    /// kill needs no more room: it is only removed.
+    fn may_have(&mut self, uid: u32, more: Use, id: &EntryId) -> Result<bool, QueueError> {
+        let most = Use { entries: self.bounds.drop.entries as u64, bytes: self.bounds.drop.bytes };
+        Ok(self.queue.take_share(&self.others, uid, more, most)? || self.queue.knows_key(id)?)
     }
 }
 
@@ -271,10 +228,12 @@ pub fn prepare(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Option<Spool
         None if drop::is_there(root) => Spool::create(root)?,
         None => return Ok(None),
     };
+    let mut made = BTreeSet::new();
     for name in spool.drop_names()? {
         let name = name.map_err(|source| QueueError::Io { doing: "list", path: root.join("drop"), source })?;
-        if let Some(queue) = drop::queue_of(&name).filter(|queue| known(queue)) {
+        if let Some(queue) = drop::queue_of(&name).filter(|queue| !made.contains(*queue) && known(queue)) {
             spool.queue(queue)?;
+            made.insert(queue.to_owned());
         }
     }
     Ok(Some(spool))

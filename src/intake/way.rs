@@ -35,7 +35,8 @@ impl<'s> Way<'s> {
     /// Errors: another's spool that takes no mail of others, among those of the spool.
     pub fn open(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
         host::make(site)?;
-        Way::through(site, queue, DropFolder::open(&site.spool, site.spool_is_hosts)?)
+        let folder = DropFolder::open(&site.spool, site.spool_is_hosts).map_err(unqueued)?;
+        Way::through(site, queue, folder)
     }
 
     /// The same for what cannot go through `drop/`: root hands it in as the spool's owner.
@@ -233,10 +234,19 @@ fn link_all(drafts: Vec<DropDraft<'_>>) -> Result<(), SpoolError> {
     all.map_or(Ok(()), |handed| handed.sync().map(|_| ()))
 }
 
+/// A refusal in words for whoever hands mail in.
+fn unqueued(error: SpoolError) -> SpoolError {
+    match error {
+        SpoolError::NotYet { path, why } => SpoolError::NotYet { path, why: format!("{why}; nothing was queued") },
+        SpoolError::Shut { path, why } => SpoolError::Shut { path, why: format!("{why}; nothing was queued") },
+        other => other,
+    }
+}
+
 /// Opens the spool, and makes it where it is missing. The host's is root's to make, with its drop folder.
 fn create(site: &Site) -> Result<Spool, SpoolError> {
     if site.spool_is_hosts && !process::is_root() && site.spool.symlink_metadata().is_err() {
-        return Err(access::refused(access::no_spool(&site.spool)));
+        return Err(unqueued(access::refused(access::no_spool(&site.spool))));
     }
     host::make_drop(site)?;
     Spool::create(&site.spool)

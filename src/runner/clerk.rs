@@ -25,11 +25,13 @@ pub(super) struct Clerk {
     last: Instant,
     /// Mail was adopted in this shift.
     somebody: bool,
+    /// The worst status that one ended with.
+    pub worst: Exit,
 }
 
 impl Clerk {
     pub fn new() -> Clerk {
-        Clerk { child: None, last: Instant::now(), somebody: false }
+        Clerk { child: None, last: Instant::now(), somebody: false, worst: Exit::Ok }
     }
 
     /// Once a minute, if there is anybody to write for, starts a child that does.
@@ -85,7 +87,9 @@ impl Clerk {
             return false;
         }
         self.child = None;
-        if let Ended::Signalled(_) = how {
+        if let Ended::Exited(code) = how {
+            self.worst = self.worst.worst(Exit::of_code(code));
+        } else {
             warning!("{name}: who writes the lists in users/ died ({how}); the next run goes on");
         }
         true

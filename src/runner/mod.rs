@@ -21,13 +21,12 @@ mod sink;
 mod summary;
 mod supervise;
 mod syncer;
-mod way_out;
+pub mod way_out;
 mod workforce;
 
 pub use beat::{Beat, Hand, STALE, silence};
 pub use lock::{Holder, QueueLock, is_free};
 pub use summary::{QueueSummary, Summary};
-pub use way_out::refuse;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -102,6 +101,8 @@ pub(crate) struct Plan<'a> {
     pub name: String,
     pub policy: &'a config::Queue,
     pub transport: &'a config::Transport,
+    /// Why nothing is handed over.
+    pub no_way_out: Option<String>,
     pub pace: Option<&'a config::Pace>,
     pub notices: &'a config::Notices,
     pub bounces: &'a config::Bounces,
@@ -137,10 +138,10 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     };
     doors::say(&spool, site.spool_is_hosts);
-    let mut names = queue_names(&spool, &site.config, &args.queues)?;
+    let names = queue_names(&spool, &site.config, &args.queues)?;
     hear(&spool, &names)?;
-    let refused = refuse(&spool, &site.config, &mut names, false)?;
-    let summary = drain(site, &names, args)?.with(refused);
+    way_out::say(&spool, &site.config, &names, false)?;
+    let summary = drain(site, &names, args)?;
     say_left(site, &summary)?;
     if args.json {
         tell(&Page::json(&summary)?);
@@ -253,6 +254,7 @@ fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Ve
             name: name.clone(),
             policy,
             transport,
+            no_way_out: site.config.no_way_out(name),
             pace,
             notices: &site.config.notices,
             bounces: &site.config.bounces,

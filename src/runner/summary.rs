@@ -9,7 +9,7 @@ use crate::model::Exit;
 use crate::worker::board::{Counter, Phase};
 
 /// One queue's part.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct QueueSummary {
     pub queue: String,
     /// Another run has it; the counts are zero.
@@ -21,7 +21,7 @@ pub struct QueueSummary {
     /// Why its sink is down, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_down: Option<String>,
-    /// Why it was not even tried, and what to do: it has no way out.
+    /// Why nothing was handed over, and what to do: it has no way out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_way_out: Option<String>,
     /// Recipients, by verdict.
@@ -57,11 +57,6 @@ pub struct Summary {
 }
 
 impl QueueSummary {
-    /// A queue that was refused as a whole.
-    pub(super) fn untried(queue: String, exit: Exit) -> QueueSummary {
-        QueueSummary { queue, status: exit.code(), ..QueueSummary::default() }
-    }
-
     pub(super) fn of(plan: &Plan<'_>, exit: Exit) -> QueueSummary {
         let board = &plan.board;
         QueueSummary {
@@ -70,7 +65,7 @@ impl QueueSummary {
             stopped: board.phase() == Phase::Stopped,
             offline: board.is_offline(),
             sink_down: board.sink_is_down().then(|| board.sink_why()),
-            no_way_out: None,
+            no_way_out: plan.no_way_out.clone(),
             delivered: board.count(Counter::Delivered),
             deferred: board.count(Counter::Deferred),
             failed: board.count(Counter::Failed),
@@ -94,13 +89,6 @@ impl Summary {
         let exit = queues.iter().fold(Exit::Ok, |worst, queue| worst.worst(Exit::of_code(queue.status.into())));
         let seconds = took.as_secs_f64();
         Summary { queues, seconds, rate: delivered as f64 / seconds.max(1e-6), status: exit.code(), exit }
-    }
-
-    /// With queues that were refused as a whole.
-    pub(super) fn with(mut self, refused: Vec<QueueSummary>) -> Summary {
-        self.queues.extend(refused);
-        self.queues.sort_by(|one, other| one.queue.cmp(&other.queue));
-        Summary::new(self.queues, Duration::from_secs_f64(self.seconds))
     }
 
     /// The worst status of its queues.

@@ -199,6 +199,7 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// The same, where no waiting for the sink would help.
     fn must_end(&self) -> bool {
         self.told()
+            || self.plan.no_way_out.is_some()
             || self.queue.may_be_stopped()
             || self.workers.is_hopeless()
             || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
@@ -447,7 +448,9 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// Mail that is due for too long is said, unless the outage that keeps it is.
     fn say_overdue(&self) -> Result<(), QueueError> {
         let board = &self.plan.board;
-        if !self.halted() {
+        if self.plan.no_way_out.is_some() {
+            // That was said.
+        } else if !self.halted() {
             overdue::clear(self.queue);
         } else if board.is_offline() {
             overdue::say(self.queue, self.plan.policy.warn_after, &board.sink_why(), clock::now())?;
@@ -470,6 +473,9 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
         if !safe {
             exit = exit.worst(Exit::IoErr);
+        }
+        if self.plan.no_way_out.is_some() {
+            exit = exit.worst(Exit::Config);
         }
         if self.outage && !board.sink_is_down() {
             sink::forget_held(self.queue, self.plan.policy.retry.expire);
@@ -499,9 +505,16 @@ impl<'p, 'a> Shift<'p, 'a> {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
         }
         self.write_lists()?;
+        exit = exit.worst(self.clerk.worst);
         // A run that ended because it cannot be found out reports that.
         self.queue.stopped()?;
         Ok(exit)
+    }
+
+    /// Somebody has handed mail in, and the lists that are there are new enough for him to come first.
+    fn is_wanted(&self) -> bool {
+        let called = self.queue.woken() != self.noted || self.adoption.seen != Some(self.queue.dropped().0);
+        called && !self.must_end() && self.queue.has_fresh_lists()
     }
 
     /// The last lists of other users' mail, once everything else is done.
@@ -514,12 +527,14 @@ impl<'p, 'a> Shift<'p, 'a> {
                 until = self.clerk.close(self.plan, self.queue, self.signals);
                 continue;
             }
-            if self.signals.quit() || until.is_some_and(|until| Instant::now() >= until) {
+            if self.signals.quit() || until.is_some_and(|until| Instant::now() >= until) || self.is_wanted() {
                 self.clerk.end();
             }
             self.signals.wait(None, TICK).map_err(self.os("wait"))?;
             self.reap()?;
+            self.beat(false);
         }
+        self.beat(true);
         Ok(())
     }
 }

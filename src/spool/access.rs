@@ -81,7 +81,7 @@ fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
     if (drop.st_uid, drop.st_gid) != (spool.uid(), spool.gid()) {
         found.push(fault(
             &path,
-            format!("has not the owner and group of the spool: type 'chown {owner} {at}' as root"),
+            format!("must have the owner and group of the spool: type 'chown {owner} {at}' as root"),
             false,
         ));
     }
@@ -109,8 +109,7 @@ pub(super) fn refuse(dir: &File, root: &Path, is_hosts: bool) -> Result<(), Spoo
 
 /// What a user is told whose mail cannot be taken: to try again (75) where the folder will be made.
 pub fn refused(fault: Fault) -> SpoolError {
-    let Fault { path, what, missing } = fault;
-    let why = format!("{what}; nothing was queued");
+    let Fault { path, what: why, missing } = fault;
     match missing {
         true => SpoolError::NotYet { path, why },
         false => SpoolError::Shut { path, why },

@@ -57,7 +57,7 @@ fn key_path(id: &EntryId) -> String {
 
 impl SpoolQueue {
     /// Whether an entry of this id was published, whatever became of it. Who is about to publish it is not waited for.
-    pub(super) fn knows_key(&self, id: &EntryId) -> Result<bool, SpoolError> {
+    pub fn knows_key(&self, id: &EntryId) -> Result<bool, SpoolError> {
         let path = key_path(id);
         let stat = dir::stat(&self.dir, &path).map_err(self.failed("look at", &path))?;
         Ok(stat.is_some_and(|stat| stat.st_mode & 0o7777 == MARK) || self.locate(id)?.is_some())

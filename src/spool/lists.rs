@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,8 @@ pub const USERS: &str = "users";
 const MODE: u32 = 0o711;
 /// More entries of one user are counted, and not listed.
 pub const ROWS_MAX: u64 = 10_000;
+/// How long lists are new enough to let mail come first that was just handed in.
+const FRESH: Duration = Duration::from_secs(5 * 60);
 /// So many bytes of rows are kept in memory before they are written.
 const PENDING_MAX: usize = 1 << 20;
 /// Longer than any line of a list: the recipients of one entry.
@@ -67,6 +70,13 @@ impl SpoolQueue {
                 || self.uses().is_ok_and(|uses| !uses.is_empty())
                 || !there(&format!("../{USERS}/{}.seen", self.name()))
                 || self.lists().is_ok_and(|mut lists| lists.next().is_some()))
+    }
+
+    /// Whether all lists of this queue were written within the last minutes.
+    pub fn has_fresh_lists(&self) -> bool {
+        let seen = dir::stat(&self.dir, &format!("../{USERS}/{}.seen", self.name())).ok().flatten();
+        let written = seen.map(|seen| dir::Stamp::of(&seen).micros());
+        written.is_some_and(|at| clock::now().since(Micros(at)) < FRESH)
     }
 
     /// The users who have a list for this queue.

@@ -18,7 +18,7 @@ use crate::sys::durable::{self, Unnamed};
 use crate::sys::{clock, fault};
 
 /// The most ids of one request.
-pub const IDS_MAX: usize = 1_000;
+pub const IDS_MAX: usize = 200;
 /// The most bytes of one: that many ids in quotes, with a comma each.
 const BYTES_MAX: usize = 64 + IDS_MAX * (id::MAX_LEN + 3);
 const FORMAT: u32 = 1;

@@ -1,8 +1,8 @@
 //! How much each other user has waiting in a queue, so that nobody fills the spool: `<queue>/users/<uid>`, two numbers; and
 //! how many keys he used lately, each of which is a file for a while: `<queue>/users/<uid>.keys`.
 //!
-//! Kept true: what is noted is never less than what waits. It is noted before an entry is adopted, and goes down only when
-//! all was counted ([`SpoolQueue::recount`]). A kill leaves it too high, until the next count; a power cut may take back
+//! Kept true: what is noted is never less than what waits, but for an entry that was under way when all was counted. It is
+//! noted before an entry is adopted, and goes down only by that count ([`SpoolQueue::recount`]). A kill leaves it too high, until the next count; a power cut may take back
 //! what was noted in the last seconds. Workers know nothing of it: to settle mail costs nothing.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::SpoolError;
+use super::folders::DROP;
 use super::layout::SpoolQueue;
 use crate::model::Micros;
 use crate::sys::{clock, dir, lock};
@@ -85,7 +86,7 @@ impl SpoolQueue {
     }
 
     /// What is noted of him in the queue `other` of the same spool.
-    pub fn use_elsewhere(&self, other: &str, uid: u32) -> Result<Use, SpoolError> {
+    fn use_elsewhere(&self, other: &str, uid: u32) -> Result<Use, SpoolError> {
         self.use_at(&format!("../{other}/{USERS}/{uid}"))
     }
 
@@ -98,8 +99,22 @@ impl SpoolQueue {
         read().map_err(self.failed("read", path))
     }
 
-    /// Notes that an entry of this size is about to be adopted for the user `uid`.
-    pub fn note_use(&self, uid: u32, more: Use) -> Result<(), SpoolError> {
+    /// Notes that an entry of this size is about to be adopted for the user `uid`, if he has no more than `most` then in this
+    /// queue and in `others` of the same spool together; `false` if he would have.
+    pub fn take_share(&self, others: &[String], uid: u32, more: Use, most: Use) -> Result<bool, SpoolError> {
+        // All queues' adopters take turns here, for as long as a few small reads and one write take.
+        let turn =
+            dir::open_at(&self.dir, &format!("../{DROP}")).and_then(|drop| lock::exclusive(&drop).map(|()| drop));
+        let _turn = turn.map_err(self.failed("lock", &format!("../{DROP}")))?;
+        let elsewhere = others.iter().map(|other| self.use_elsewhere(other, uid)).sum::<Result<Use, _>>()?;
+        let all = self.use_of(uid)?.and(elsewhere).and(more);
+        if all.entries > most.entries || all.bytes > most.bytes {
+            return Ok(false);
+        }
+        self.note_use(uid, more).map(|()| true)
+    }
+
+    fn note_use(&self, uid: u32, more: Use) -> Result<(), SpoolError> {
         self.change_use(uid, &|noted| noted.and(more))
     }
 
@@ -159,7 +174,11 @@ mod tests {
         queue.note_use(8, some(1, 1)).expect("noted");
         assert_eq!(queue.use_of(7).expect("read"), some(2, 150));
         assert_eq!(queue.use_of(9).expect("read"), Use::default());
-        assert_eq!(queue.use_elsewhere("outbound", 7).expect("read"), some(2, 150));
+        std::fs::create_dir(temp.path().join("drop")).expect("a folder");
+        let other = Spool::create(temp.path()).expect("a spool").queue("other").expect("a queue");
+        let share =
+            |more| other.take_share(&["outbound".to_owned()], 7, some(more, 10), some(3, 1_000)).expect("taken");
+        assert!(!share(2) && share(1) && !share(1));
         let began = queue.uses().expect("read");
         assert_eq!(began, HashMap::from([(7, some(2, 150)), (8, some(1, 1))]));
         queue.note_use(7, some(1, 10)).expect("noted");

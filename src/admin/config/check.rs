@@ -14,9 +14,9 @@ use crate::config::{Connect, Online, Profile, Secret, Site, Smtp, Transport};
 use crate::spool::access::{self, Fault};
 use crate::spool::drop::DropFolder;
 use crate::spool::{Spool, SpoolError};
+use crate::sys::named;
 use crate::sys::output::Page;
-use crate::sys::process::host_name;
-use crate::sys::{named, process};
+use crate::sys::process::{self, host_name};
 use crate::transport::profiles;
 
 /// File systems whose locks or syncs are another machine's or another program's word, by statfs(2)'s `f_type`.
@@ -67,6 +67,10 @@ pub(super) fn check(site: &Site, allow_network: bool) -> Report {
     report.spool(site, allow_network);
     report.drop(site);
     report
+}
+
+fn owns_spool(site: &Site) -> bool {
+    site.spool.metadata().is_ok_and(|spool| spool.uid() == process::effective_uid())
 }
 
 /// Something about `key`, with the line that set it.
@@ -125,6 +129,10 @@ impl Report {
             may.err().map(|errno| format!("{}: {}: you may not write there", there.display(), errno.desc()))
         };
         let Some(fault) = fault else { return };
+        // The host's mail is delivered by the spool's owner, and root's run makes his folders.
+        if site.spool_is_hosts && !process::is_root() && !owns_spool(site) {
+            return;
+        }
         // The embedded one serves queues that a host need not use.
         let meant = site.origins.line(&key).is_some()
             || site.config.queues.get("outbound").is_some_and(|outbound| outbound.transport == name);

@@ -150,7 +150,8 @@ pub fn say(folder: &Path, queues: &[SpoolQueue]) {
     }
     for (uid, files) in over {
         let (who, files): (_, u64) = (nss::user_name(uid), files);
-        said.push(format!("{who} has as much waiting as [drop] allows one user, so {files} files more wait there"));
+        let files = if files == 1 { "1 file more waits".to_owned() } else { format!("{files} files more wait") };
+        said.push(format!("{who} has as much waiting as [drop] allows one user, so {files} there"));
     }
     said.extend(room.into_iter().map(|why| format!("mail waits there: {why}")));
     if !said.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! Nothing is believed of a file but what it may say, and what was opened counts, not what the name led to before.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
@@ -184,24 +185,25 @@ impl SpoolQueue {
         if may { Ok(()) } else { Err(failed(io::ErrorKind::PermissionDenied.into())) }
     }
 
-    /// The user's files that would become the entry `id`, with at most `recipients` of them.
-    pub fn dropped_as(&self, uid: u32, id: &EntryId, recipients: usize) -> Result<Vec<DropName>, SpoolError> {
+    /// The user's files that would become one of these entries, and which. Those whose user gave them a key have to be
+    /// opened for that, with at most `recipients` of them.
+    pub fn dropped_as(
+        &self,
+        uid: u32,
+        ids: &HashSet<EntryId>,
+        recipients: usize,
+    ) -> Result<Vec<(DropName, EntryId)>, SpoolError> {
+        let keyed = ids.iter().any(|id| id.counts_once() && !id.is_adopted());
         let mut found = Vec::new();
         self.each_dropped(&mut |file| {
-            if file.uid == uid && self.becomes(&file, id, recipients) {
-                found.push(file);
+            let Some(name) = file.name.to_str().filter(|_| file.uid == uid) else { return };
+            let mut id = Some(file_id(file.device, file.inode, file.changed, name)).filter(|id| ids.contains(id));
+            if id.is_none() && keyed {
+                id = self.open_dropped(&file.name, recipients).ok().flatten().map(|dropped| dropped.id);
             }
+            found.extend(id.filter(|id| ids.contains(id)).map(|id| (file, id)));
         })?;
         Ok(found)
-    }
-
-    /// Whether a file would become the entry `id`. One whose user gave it a key has to be opened for that.
-    fn becomes(&self, file: &DropName, id: &EntryId, recipients: usize) -> bool {
-        if id.is_adopted() {
-            let name = file.name.to_str();
-            return name.is_some_and(|name| file_id(file.device, file.inode, file.changed, name) == *id);
-        }
-        id.counts_once() && matches!(self.open_dropped(&file.name, recipients), Ok(Some(dropped)) if dropped.id == *id)
     }
 
     /// Waits until the files that were removed from the drop folder would stay away after a power cut; then the keys of
