@@ -4,8 +4,8 @@
 //! id that counts once, removed; when the removals of some are synced, their keys are. Killed between publishing and
 //! removing, the next adopter finds the id and only removes.
 //!
-//! Users take turns ([`lanes`]), and each may have so much waiting; what is beyond that waits in `drop/`. A file that cannot
-//! be adopted is left where it is, because it may be evidence and is its owner's, and is said once ([`left`]).
+//! Users take turns (`lanes`), and each may have so much waiting; what is beyond that waits in `drop/`. A file that cannot
+//! be adopted is left where it is, because it may be evidence and is its owner's, and is said once (`left`).
 //!
 //! A request (see [`mod@request`]) takes back mail of its owner's, and comes before his other files.
 

@@ -5,6 +5,7 @@ pub mod blame;
 mod fold;
 pub mod notice;
 pub mod rate;
+pub mod reminder;
 pub mod retry;
 pub mod score;
 pub mod units;

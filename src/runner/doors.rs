@@ -1,13 +1,11 @@
 //! The word about what keeps other users from handing mail in: said once a day, for it is they who are refused, and root
 //! would not hear of it.
 
-use std::time::Duration;
-
+use crate::policy::reminder::DAILY;
 use crate::spool::{Spool, access};
 use crate::sys::clock;
 use crate::sys::output::warning;
 
-const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// In the spool: when it was last said, in microseconds since 1970.
 const NOTE: &str = ".refusing";
 
@@ -17,7 +15,7 @@ pub fn say(spool: &Spool, is_hosts: bool) {
     let faults = access::faults(spool.root(), is_hosts).unwrap_or_default();
     if faults.is_empty() {
         spool.forget_said(NOTE);
-    } else if spool.is_to_say(NOTE, SAY_EVERY, clock::now()) {
+    } else if spool.is_to_say(NOTE, DAILY, clock::now()) {
         faults.iter().for_each(|fault| warning!("{fault}; until then mail of other users is refused"));
     }
 }

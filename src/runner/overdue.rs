@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use crate::model::Micros;
+use crate::policy::reminder::{self, DAILY};
 use crate::policy::units::duration_text;
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::sys::output::warning;
 
-const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 const NOTE: &str = "overdue";
 
 /// Looks how long mail is due, at the end of a run that left some, and says so if it is time to.
 pub fn say(queue: &SpoolQueue, warn_after: Duration, why: &str, now: Micros) -> Result<(), QueueError> {
     let said = queue.read_note(NOTE)?.and_then(|(text, _)| text.trim().parse().ok()).map(Micros);
-    if said.is_some_and(|said| said <= now && now.since(said) < SAY_EVERY) {
+    if !reminder::is_due(said, DAILY, now) {
         return Ok(());
     }
     let due_for = queue.survey(now, u64::MAX)?.due_for(now);

@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{EntryId, Micros};
+use crate::policy::reminder::{self, DAILY};
 use crate::spool::SpoolQueue;
 use crate::spool::layout::State;
 use crate::sys::output::warning;
 use crate::worker::doubt::Noted;
 
-const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// More refused entries are not remembered; the oldest make room.
 const REFUSED_MAX: usize = 1_000;
 /// The most that one gap between two runs adds to the time that an entry counts as refused: the host may have been off, or
@@ -55,8 +55,7 @@ pub fn noted(queue: &SpoolQueue, expire: Duration) -> Option<Noted> {
 pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration, now: Micros) {
     let before = read(queue);
     let note = "mail waits in the queue and is tried again by the next runs";
-    // A time to come is of a clock that was wrong.
-    let silent = before.as_ref().is_some_and(|o| o.said <= now && now.since(o.said) < SAY_EVERY);
+    let silent = !reminder::is_due(before.as_ref().map(|outage| outage.said), DAILY, now);
     match &before {
         Some(_) if silent => {}
         None => warning!("{}: the sink is down: {why}; {note}", queue.name()),

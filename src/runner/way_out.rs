@@ -5,16 +5,15 @@
 //! remembers when. A person who looks on, and one who flushes, sees it each time.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use crate::config::Config;
 use crate::model::Micros;
+use crate::policy::reminder::{self, DAILY};
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::warning;
 
-const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 const NOTE: &str = "unsent";
 
 /// Says which of these queues have no way out: `always`, or if it is time to.
@@ -41,8 +40,7 @@ pub fn say(spool: &Spool, config: &Config, names: &[String], always: bool) -> Re
     Ok(())
 }
 
-/// A time to come is of a clock that was wrong.
 fn is_time(queue: &SpoolQueue, now: Micros) -> bool {
     let said = queue.read_note(NOTE).ok().flatten().and_then(|(text, _)| text.trim().parse().ok()).map(Micros);
-    !said.is_some_and(|said| said <= now && now.since(said) < SAY_EVERY)
+    reminder::is_due(said, DAILY, now)
 }

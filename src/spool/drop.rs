@@ -10,7 +10,7 @@
 //! the unlink queues nothing twice. Nothing in the file is believed but sender, recipients, message and the options that
 //! `sendmail` has: the user is the file's owner, as the kernel says.
 //!
-//! Kept true by [`SpoolQueue::open_dropped`]: no link is followed, no FIFO is waited for, and a file with a second name
+//! Kept true by [`SpoolQueue::open_dropped`](super::SpoolQueue::open_dropped): no link is followed, no FIFO is waited for, and a file with a second name
 //! (which its owner may not have put there) is not taken.
 
 mod adopter;

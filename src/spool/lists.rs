@@ -28,7 +28,7 @@ use crate::sys::output::{self, Page};
 use crate::sys::{acl, clock, dir, process};
 
 /// The folder's name in the spool.
-pub const USERS: &str = "users";
+pub const LISTS: &str = "users";
 /// A user gets to his list by its name, and cannot see who else has one.
 const MODE: u32 = 0o711;
 /// More entries of one user are counted, and not listed.
@@ -68,13 +68,13 @@ impl SpoolQueue {
         there("../drop")
             && (self.drop_names().is_ok_and(|mut names| names.next().is_some())
                 || self.uses().is_ok_and(|uses| !uses.is_empty())
-                || !there(&format!("../{USERS}/{}.seen", self.name()))
+                || !there(&format!("../{LISTS}/{}.seen", self.name()))
                 || self.lists().is_ok_and(|mut lists| lists.next().is_some()))
     }
 
     /// Whether all lists of this queue were written within the last minutes.
     pub fn has_fresh_lists(&self) -> bool {
-        let seen = dir::stat(&self.dir, &format!("../{USERS}/{}.seen", self.name())).ok().flatten();
+        let seen = dir::stat(&self.dir, &format!("../{LISTS}/{}.seen", self.name())).ok().flatten();
         let written = seen.map(|seen| dir::Stamp::of(&seen).micros());
         written.is_some_and(|at| clock::now().since(Micros(at)) < FRESH)
     }
@@ -82,7 +82,7 @@ impl SpoolQueue {
     /// The users who have a list for this queue.
     fn lists(&self) -> io::Result<impl Iterator<Item = u32>> {
         let own = self.name().to_owned();
-        let names = self.names(&format!("../{USERS}"))?;
+        let names = self.names(&format!("../{LISTS}"))?;
         Ok(names.flatten().filter_map(move |name| name.strip_prefix(&own)?.strip_prefix('.')?.parse().ok()))
     }
 
@@ -176,7 +176,7 @@ impl<'q> Lists<'q> {
     }
 
     fn make_folder(&self) -> io::Result<()> {
-        let path = format!("../{USERS}");
+        let path = format!("../{LISTS}");
         dir::make(&self.queue.dir, &path)?;
         dir::open_at(&self.queue.dir, &path)?.set_permissions(PermissionsExt::from_mode(MODE))
     }
@@ -295,7 +295,7 @@ impl<'q> Lists<'q> {
     }
 
     fn named(&self, what: impl AsRef<str>) -> String {
-        format!("../{USERS}/{}.{}", self.queue.name(), what.as_ref())
+        format!("../{LISTS}/{}.{}", self.queue.name(), what.as_ref())
     }
 
     fn write_noted(&self, noted: &Noted) -> io::Result<()> {
@@ -368,8 +368,8 @@ impl OwnLists {
 
     /// A file in the folder; `None` where it is not there.
     fn file(&self, name: &str) -> Result<Option<(File, PathBuf)>, SpoolError> {
-        let path = self.root.join(USERS).join(name);
-        let file = match dir::open_file(&self.dir, &format!("{USERS}/{name}"), dir::Open::Read) {
+        let path = self.root.join(LISTS).join(name);
+        let file = match dir::open_file(&self.dir, &format!("{LISTS}/{name}"), dir::Open::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_at("open", path)(error)),

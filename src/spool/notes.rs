@@ -11,6 +11,7 @@ use super::SpoolError;
 use super::claim::locked;
 use super::layout::{Spool, SpoolQueue};
 use crate::model::Micros;
+use crate::policy::reminder;
 use crate::sys::dir::Stamp;
 use crate::sys::{dir, durable, fault, lock};
 
@@ -223,8 +224,7 @@ impl Spool {
             Ok((file, text.trim().parse().ok().map(Micros)))
         });
         let Ok((file, said)) = said else { return true };
-        // A time to come is of a clock that was wrong.
-        if said.is_some_and(|said| said <= now && now.since(said) < every) {
+        if !reminder::is_due(said, every, now) {
             return false;
         }
         let write = || -> io::Result<()> {

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Micros;
+use crate::policy::reminder::{self, DAILY};
 use crate::spool::SpoolQueue;
 use crate::spool::drop::Unfit;
 use crate::sys::output::{self, warning};
@@ -23,7 +23,6 @@ const NAMED_MAX: usize = 5;
 const USERS_MAX: usize = 20;
 /// The note's name.
 const NOTE: &str = "left";
-const SAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The note.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -127,7 +126,7 @@ pub fn say(folder: &Path, queues: &[SpoolQueue]) {
             continue;
         }
         let now = clock::now();
-        let told = left.over_said.is_some_and(|said| said <= now && now.since(said) < SAY_EVERY);
+        let told = !reminder::is_due(left.over_said, DAILY, now);
         left.changed = left.new > 0 || left.room.is_some() || (!told && !left.over.is_empty());
         new += std::mem::take(&mut left.new);
         lines.append(&mut left.lines);
