@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::select::Filter;
 use crate::config::{self, Config, Site};
-use crate::intake::{Refused, check_time};
+use crate::intake::{Refused, adopt};
 use crate::model::{Exit, Micros};
 use crate::spool::SpoolError;
 use crate::spool::drop::{Dropped, Unfit};
-use crate::spool::dropped::{DropFile, DropView, Waiting};
+use crate::spool::dropped::{DropFile, DropView, UNKNOWN, Waiting};
 use crate::spool::row;
 use crate::sys::output::{self, Page, Paper, warning};
 use crate::sys::{clock, nss};
@@ -71,6 +71,11 @@ pub(super) fn files_text(files: u64) -> String {
     if files == 1 { "1 file in drop/".to_owned() } else { format!("{files} files in drop/") }
 }
 
+/// A file's owner, for a person.
+fn user(uid: u32) -> String {
+    if uid == UNKNOWN { "an unknown user".to_owned() } else { nss::user_name(uid) }
+}
+
 /// Counts what waits in `drop/`, for all queues or for the one that was asked for. What waits for too long is opened.
 pub(super) fn survey(site: &Site, asked: Option<&str>) -> anyhow::Result<Survey> {
     let (mut survey, now) = (Survey::default(), clock::now());
@@ -103,10 +108,7 @@ fn is_left(view: &DropView, file: &DropFile, queue: &str, site: &Site, now: Micr
 pub(super) fn open(view: &DropView, name: &OsStr, config: &Config) -> Result<Option<Dropped>, Unfit> {
     let Some(dropped) = view.open_file(name, config.limits.recipients)? else { return Ok(None) };
     let unfit = |refused: Refused| Unfit { why: refused.to_string(), changed: dropped.changed, uid: Some(dropped.uid) };
-    if dropped.len > config.limits.message {
-        return Err(unfit(Refused::MessageTooBig { max: config.limits.message }));
-    }
-    check_time(dropped.at, &config.drop).map_err(unfit)?;
+    adopt::check(&dropped, &config.limits, &config.drop).map_err(unfit)?;
     Ok(Some(dropped))
 }
 
@@ -212,7 +214,7 @@ pub(super) fn list(
         let Some(row) = Row::of(view, &site.config, &file).filter(|row| row.matches(filter)) else { continue };
         listed.files += 1;
         listed.bytes = listed.bytes.saturating_add(row.bytes());
-        let user: &String = users.entry(row.file.uid).or_insert_with(|| nss::user_name(row.file.uid));
+        let user: &String = users.entry(row.file.uid).or_insert_with(|| user(row.file.uid));
         let path = output::name(view.path(&row.file.name).as_os_str());
         let page = if json { row.json(&path, user)? } else { row.page(&path, user) };
         if !paper.write(&page)? {

@@ -120,7 +120,7 @@ pub fn list(site: &Site, args: &list::Args, owner: u32) -> anyhow::Result<Exit> 
 #[derive(Default)]
 struct Told {
     sum: Sum,
-    /// The oldest of the lists is from then.
+    /// The oldest of his lists is from then; where he has none, the last look.
     at: Option<Micros>,
     more: u64,
     /// The first queue that a run could write no lists for, and why.
@@ -136,16 +136,20 @@ fn tell(
     paper: &mut Paper,
 ) -> anyhow::Result<Told> {
     let mut told = Told::default();
+    // A queue in which nobody has mail is not looked at again.
+    let (mut oldest, mut newest): (Option<Micros>, Option<Micros>) = (None, None);
     for queue in queues {
-        match lists.noted(queue)? {
+        let noted = match lists.noted(queue)? {
             None => continue,
             Some(Noted { why: Some(why), .. }) => {
                 told.refused.get_or_insert_with(|| ((*queue).to_owned(), why));
                 continue;
             }
-            Some(Noted { at, why: None }) => told.at = Some(told.at.map_or(at, |other| other.min(at))),
-        }
+            Some(Noted { at, why: None }) => at,
+        };
+        let mut has_any = false;
         told.more += lists.rows(queue, &mut |row| {
+            has_any = true;
             if !wanted(&row) {
                 return Ok(true);
             }
@@ -154,7 +158,12 @@ fn tell(
             let due = Micros::parse(&row.due).unwrap_or_default();
             paper.write(&if json { Page::json(&row)? } else { page(&row, due, "") })
         })?;
+        newest = newest.max(Some(noted));
+        if has_any {
+            oldest = Some(oldest.map_or(noted, |other| other.min(noted)));
+        }
     }
+    told.at = oldest.or(newest);
     Ok(told)
 }
 

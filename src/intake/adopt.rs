@@ -67,6 +67,14 @@ pub fn adopt(
     done.and_then(|exit| forgotten.map(|()| exit))
 }
 
+/// Refuses what the configuration allows no user of `drop/`, as far as it is known before the message is read.
+pub fn check(dropped: &Dropped, limits: &Limits, bounds: &DropBounds) -> Result<(), Refused> {
+    if dropped.len > limits.message {
+        return Err(Refused::MessageTooBig { max: limits.message });
+    }
+    accept::check_time(dropped.at, bounds)
+}
+
 struct Adopter<'a> {
     spool: &'a Spool,
     queue: &'a SpoolQueue,
@@ -140,9 +148,9 @@ impl Adopter<'_> {
         match self.queue_it(dropped) {
             Ok(true) => {
                 fault::instant("adopt.published");
-                self.queue.undrop(&file.name)?;
+                let gone = self.queue.undrop(&file.name)?;
                 fault::instant("adopt.removed");
-                self.removed.push(id);
+                self.removed.extend(gone.then_some(id));
                 if self.removed.len() >= FORGOTTEN_MAX {
                     self.queue.forget_dropped(&mut self.removed)?;
                 }
@@ -161,10 +169,7 @@ impl Adopter<'_> {
     fn queue_it(&mut self, dropped: Dropped) -> Result<bool, Failure> {
         let limits = self.bounds.limits;
         accept::check_room(self.spool.free_space()?, limits)?;
-        if dropped.len > limits.message {
-            return Err(Refused::MessageTooBig { max: limits.message }.into());
-        }
-        accept::check_time(dropped.at, self.bounds.drop)?;
+        check(&dropped, limits, self.bounds.drop)?;
         let (uid, more) = (dropped.uid, Use { entries: 1, bytes: dropped.size });
         // Root and the spool's owner could write into the queue themselves.
         let bounded = uid != 0 && uid != process::effective_uid();

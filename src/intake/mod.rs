@@ -26,7 +26,7 @@ pub mod submit;
 mod way;
 pub mod withdraw;
 
-pub use accept::{Failure, check_time};
+pub use accept::Failure;
 
 use std::io;
 use std::time::Duration;

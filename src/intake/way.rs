@@ -156,8 +156,9 @@ impl<'s> Way<'s> {
     }
 }
 
-/// So many files for `drop/` are open at once: most systems allow a process 1,024, and two groups are under way.
+/// So many files for `drop/` are open at once in a group at most, and two groups are under way; the process needs some more.
 const DROPPED_MAX: usize = 200;
+const SPARE_FILES: usize = 40;
 
 /// Messages that are synced together: those of a batch are visible together or not at all, those in `drop/` one by one, after
 /// all were written.
@@ -177,7 +178,7 @@ impl Group<'_> {
     pub fn is_full(&self) -> bool {
         let most = match self {
             Group::Batch(..) => batch::MAX as usize,
-            Group::Drop(..) => DROPPED_MAX,
+            Group::Drop(..) => process::files_max().saturating_sub(SPARE_FILES).div_ceil(2).clamp(1, DROPPED_MAX),
         };
         self.len() >= most
     }

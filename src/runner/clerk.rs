@@ -6,9 +6,11 @@
 use std::time::{Duration, Instant};
 
 use super::Plan;
+use crate::intake::adopt;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
+use crate::spool::drop::Dropped;
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
@@ -58,7 +60,7 @@ impl Clerk {
         let child = process::fork(|| {
             process::lower_priority();
             let stop = || signals.terms() > before || signals.quit();
-            match write(queue, plan.limits.recipients, &stop) {
+            match write(plan, queue, &stop) {
                 Ok(()) => Exit::Ok.code(),
                 Err(error) => {
                     warning!("{}: {error}", plan.name);
@@ -97,9 +99,10 @@ impl Clerk {
 }
 
 /// Writes the lists, and corrects what is noted of each user by what was counted for them.
-fn write(queue: &SpoolQueue, recipients: usize, stop: &dyn Fn() -> bool) -> Result<(), QueueError> {
+fn write(plan: &Plan<'_>, queue: &SpoolQueue, stop: &dyn Fn() -> bool) -> Result<(), QueueError> {
     let began = queue.uses()?;
-    match queue.write_lists(recipients, stop)? {
+    let fits = |dropped: &Dropped| adopt::check(dropped, plan.limits, plan.drop).map_err(|why| why.to_string());
+    match queue.write_lists(plan.limits.recipients, &fits, stop)? {
         Some(counted) => queue.recount(&began, &counted),
         None => Ok(()),
     }

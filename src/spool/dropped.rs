@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::drop::{Dropped, Unfit, queue_of};
+pub use super::folders::UNKNOWN;
 use super::folders::{DROP, io_at};
 use super::layout::{EntryName, SpoolQueue};
 use super::{SpoolError, access, request, sweep};
@@ -114,8 +115,15 @@ impl DropView {
 
     /// Looks at a name; `None` if it is gone, or being written.
     fn look(&self, name: OsString, now: Micros) -> Result<Option<DropFile>, SpoolError> {
-        let stat = dir::stat_raw(&self.eye.dir, Path::new(&name)).map_err(io_at("look at", self.path(&name)))?;
-        let Some(stat) = stat else { return Ok(None) };
+        let stat = match dir::stat_raw(&self.eye.dir, Path::new(&name)) {
+            Ok(Some(stat)) => stat,
+            Ok(None) => return Ok(None),
+            // A user may mount a file system of his own there.
+            Err(_) => {
+                let queue = name.to_str().and_then(|_| queue_of(&name)).map(str::to_owned);
+                return Ok(Some(DropFile { queue, regular: false, bytes: 0, uid: UNKNOWN, since: now, name }));
+            }
+        };
         let micros = stat.st_ctime.saturating_mul(1_000_000).saturating_add(stat.st_ctime_nsec / 1_000);
         let since = Micros(u64::try_from(micros).unwrap_or(0));
         // Where the file system has no files without a name, one that is being written begins with a dot.

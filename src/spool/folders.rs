@@ -11,6 +11,8 @@ pub(super) const DROP: &str = "drop";
 pub(super) const DROP_MODE: u32 = 0o3733;
 /// A spool with a drop folder lets others through, but not look.
 pub(super) const OPEN_MODE: u32 = 0o711;
+/// The owner of a name there that cannot be looked at: no user's number (credentials(7)).
+pub const UNKNOWN: u32 = u32::MAX;
 /// What a `drop/` is called while it is made.
 pub(super) const NEW_DROP: &str = ".drop.new";
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
+use super::drop::{Dropped, Unfit};
 use super::folders::io_at;
 use super::layout::{EntryName, SpoolQueue, Spot, State};
 use super::request;
@@ -68,8 +69,18 @@ impl SpoolQueue {
         there("../drop")
             && (self.drop_names().is_ok_and(|mut names| names.next().is_some())
                 || self.uses().is_ok_and(|uses| !uses.is_empty())
-                || !there(&format!("../{LISTS}/{}.seen", self.name()))
+                || !self.has_seen_all()
                 || self.lists().is_ok_and(|mut lists| lists.next().is_some()))
+    }
+
+    /// Whether it is noted that the lists of this queue were written, and could be.
+    fn has_seen_all(&self) -> bool {
+        let path = format!("../{LISTS}/{}.seen", self.name());
+        let noted = || {
+            let file = dir::open_file(&self.dir, &path, dir::Open::Read).ok()?;
+            serde_json::from_reader::<_, Noted>(Read::take(file, 64 << 10)).ok()
+        };
+        noted().is_some_and(|noted| noted.why.is_none())
     }
 
     /// Whether all lists of this queue were written within the last minutes.
@@ -87,7 +98,8 @@ impl SpoolQueue {
     }
 
     /// Writes the lists of all users, and returns what each has waiting in the queue; `None` if `stop` said so before all
-    /// was looked at: then nothing was changed. At most `recipients` of an envelope in `drop/` are read.
+    /// was looked at: then nothing was changed. At most `recipients` of an envelope in `drop/` are read, and `fits` says what
+    /// else keeps a file there from being taken up.
     ///
     /// Mail counts as a user's that came through `drop/`. Entries that move meanwhile may be missing or there twice.
     ///
@@ -95,6 +107,7 @@ impl SpoolQueue {
     pub fn write_lists(
         &self,
         recipients: usize,
+        fits: &dyn Fn(&Dropped) -> Result<(), String>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<HashMap<u32, Use>>, SpoolError> {
         let mut counted: HashMap<u32, Use> = HashMap::new();
@@ -130,7 +143,12 @@ impl SpoolQueue {
             if *looked > ROWS_MAX || !lists.is_for(stat.st_uid) {
                 continue;
             }
-            match self.open_dropped(&name, recipients) {
+            let changed = (stat.st_ctime, stat.st_ctime_nsec);
+            let fitting = |dropped: Dropped| match fits(&dropped) {
+                Ok(()) => Ok(Some(dropped)),
+                Err(why) => Err(Unfit { why, changed, uid: Some(stat.st_uid) }),
+            };
+            match self.open_dropped(&name, recipients).and_then(|dropped| dropped.map_or(Ok(None), fitting)) {
                 Ok(Some(dropped)) => lists.add(dropped.uid, Row::dropped(self.name(), &dropped)),
                 Ok(None) => {}
                 Err(unfit) => {

@@ -129,6 +129,12 @@ pub fn is_root() -> bool {
     effective_uid() == 0
 }
 
+/// How many files this process may have open (RLIMIT_NOFILE of getrlimit(2)).
+pub fn files_max() -> usize {
+    let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
+    limit.map_or(256, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
 /// From now on files are made for their owner alone (umask 077).
 pub fn private_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));

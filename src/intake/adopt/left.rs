@@ -21,6 +21,8 @@ use crate::sys::{clock, nss};
 const NAMED_MAX: usize = 5;
 /// So many users are named who have as much waiting as they may.
 const USERS_MAX: usize = 20;
+/// So many names are remembered that cannot be looked at.
+const UNSEEN_MAX: usize = 100;
 /// The note's name.
 const NOTE: &str = "left";
 
@@ -32,6 +34,8 @@ pub(super) struct Left {
     newest: (i64, i64),
     /// While that lies ahead, because the clock was set back: the newest of what was met and does not.
     back: Option<(i64, i64)>,
+    /// Names that could not be looked at.
+    unseen: BTreeSet<String>,
     /// How many of them were not said yet, and the first of those.
     new: u64,
     lines: Vec<String>,
@@ -71,6 +75,9 @@ impl Left {
 
     /// Something cannot be adopted.
     pub fn unfit(&mut self, name: &OsStr, unfit: &Unfit) {
+        if unfit.changed == (0, 0) {
+            return self.unseen(name, unfit);
+        }
         let met = self.back_before.filter(|_| unfit.changed.0 <= self.now).unwrap_or(self.before);
         if unfit.changed <= met {
             return;
@@ -83,6 +90,18 @@ impl Left {
             let name: String = output::name(name).chars().take(100).collect();
             let who = unfit.uid.map_or(String::new(), |uid| format!(" of {}", nss::user_name(uid)));
             self.lines.push(format!("{name}{who}: {}", unfit.why));
+        }
+    }
+
+    /// What cannot be looked at has no time; its name is remembered.
+    fn unseen(&mut self, name: &OsStr, unfit: &Unfit) {
+        let name: String = output::name(name).chars().take(100).collect();
+        if self.unseen.len() < UNSEEN_MAX && self.unseen.insert(name.clone()) {
+            self.changed = true;
+            self.new += 1;
+            if self.lines.len() < NAMED_MAX {
+                self.lines.push(format!("{name}: {}", unfit.why));
+            }
         }
     }
 

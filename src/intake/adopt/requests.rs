@@ -21,11 +21,11 @@ impl Adopter<'_> {
         let ids: HashSet<_> = ids.into_iter().collect();
         let hand = Hand { at: clock::now(), by: uid };
         for (dropped, id) in self.queue.dropped_as(uid, &ids, self.bounds.limits.recipients)? {
-            self.queue.undrop(&dropped.name)?;
+            let gone = self.queue.undrop(&dropped.name)?;
             let name = output::name(&dropped.name);
             self.events.note(clock::now(), &Gone::of(self.queue, id.as_str(), &name, hand));
             // It may have been adopted before a kill.
-            self.removed.push(id);
+            self.removed.extend(gone.then_some(id));
         }
         let mut in_hand = false;
         for id in &ids {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{adopted_id, file_id, names, queue_of};
 use crate::model::{EntryId, Envelope, Micros};
-use crate::spool::folders::{DROP, io_at};
+use crate::spool::folders::{DROP, UNKNOWN, io_at};
 use crate::spool::layout::{EntryName, SpoolQueue};
 use crate::spool::{SpoolError, entry, request};
 use crate::sys::{clock, dir, durable, fault, process};
@@ -108,7 +108,10 @@ impl SpoolQueue {
     /// Opens a file of the drop folder: a regular one, with no name elsewhere. No link is followed, and nobody waited for.
     fn open_plain(&self, name: &OsStr) -> Result<Option<(File, Metadata)>, Unfit> {
         let path = Path::new("..").join(DROP).join(name);
-        let unknown = |error: io::Error| Unfit { why: error.to_string(), changed: (0, 0), uid: None };
+        let unknown = |error: io::Error| {
+            let why = format!("it cannot be looked at: {error}; if something is mounted there, 'umount' it");
+            Unfit { why, changed: (0, 0), uid: None }
+        };
         let Some(stat) = dir::stat_raw(&self.dir, &path).map_err(unknown)? else { return Ok(None) };
         let changed = (stat.st_ctime, stat.st_ctime_nsec);
         let unfit = |why: &str| Unfit { why: why.to_owned(), changed, uid: Some(stat.st_uid) };
@@ -169,9 +172,14 @@ impl SpoolQueue {
         for name in self.drop_names()? {
             let name = name.map_err(io_at("list", self.drop_path("")))?;
             let path = Path::new("..").join(DROP).join(&name);
-            if let Some(stat) = dir::stat_raw(&self.dir, &path).map_err(io_at("look at", self.drop_path(&name)))? {
-                let changed = (stat.st_ctime, stat.st_ctime_nsec);
-                each(DropName { name, uid: stat.st_uid, device: stat.st_dev, inode: stat.st_ino, changed });
+            match dir::stat_raw(&self.dir, &path) {
+                Ok(Some(stat)) => {
+                    let changed = (stat.st_ctime, stat.st_ctime_nsec);
+                    each(DropName { name, uid: stat.st_uid, device: stat.st_dev, inode: stat.st_ino, changed });
+                }
+                Ok(None) => {}
+                // A user may mount a file system of his own there: that keeps nobody else from anything.
+                Err(_) => each(DropName { name, uid: UNKNOWN, device: 0, inode: 0, changed: (0, 0) }),
             }
         }
         Ok(())
@@ -217,11 +225,15 @@ impl SpoolQueue {
         Ok(())
     }
 
-    /// Removes a drop file that was adopted.
-    pub fn undrop(&self, name: &OsStr) -> Result<(), SpoolError> {
+    /// Removes a drop file that was adopted; `false` if its owner has put something else in its place, which stays.
+    pub fn undrop(&self, name: &OsStr) -> Result<bool, SpoolError> {
         match dir::unlink_raw(&self.dir, &Path::new("..").join(DROP).join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_at("remove", self.drop_path(name))(error)),
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound => Ok(true),
+                io::ErrorKind::IsADirectory | io::ErrorKind::ResourceBusy => Ok(false),
+                _ => Err(io_at("remove", self.drop_path(name))(error)),
+            },
         }
     }
 }
