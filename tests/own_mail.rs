@@ -132,7 +132,7 @@ fn each_user_sees_his_own_mail_and_nobody_elses() {
         assert!(!reads(MARA, &site.path("spool/users")) && reads(MARA, &site.path("spool/users/outbound.seen")));
         let mode = site.path("spool/users").metadata().expect("users/");
         assert_eq!((mode.mode() & 0o7777, mode.uid()), (0o711, service));
-        // Whoever has nothing there has no list.
+        // A user with nothing there has no list.
         let third = Plain::with_uid(SERVICE + 1);
         assert!(ok(&by(&site, &third, &["list"], b"")).starts_with("Nothing of yours waits.\nas of "));
         refused(&by(&site, &third, &["list", "--queue", "nosuch"], b""), 78, "nosuch");

@@ -66,7 +66,7 @@ pub(super) fn junk_text(names: u64) -> String {
     format!("{what} no mail: see 'bulkmailer check'")
 }
 
-/// So many files in `drop/`.
+/// The number of files in `drop/`, in words.
 pub(super) fn files_text(files: u64) -> String {
     if files == 1 { "1 file in drop/".to_owned() } else { format!("{files} files in drop/") }
 }

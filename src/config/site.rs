@@ -294,7 +294,7 @@ fn choose_file(
         Err(Unread::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied && !env.is_root() => {
             Ok((String::new(), None, format!("you may not read {}", host.display())))
         }
-        // Whoever could put a file there has not done so.
+        // Others could put a file there, but there is none.
         Err(Unread::Untrusted(_)) if !exists(host) => {
             Ok((String::new(), None, format!("there is no {}", host.display())))
         }

@@ -156,7 +156,7 @@ impl<'s> Way<'s> {
     }
 }
 
-/// So many files for `drop/` are open at once in a group at most, and two groups are under way; the process needs some more.
+/// The most files for `drop/` open in one group. Two groups are open at once, and the process needs a few files more.
 const DROPPED_MAX: usize = 200;
 const SPARE_FILES: usize = 40;
 

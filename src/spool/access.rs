@@ -49,9 +49,13 @@ pub fn faults(root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
 fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
     let spool = dir.metadata()?;
     let path = root.join(DROP);
-    let (at, owner) = (path.display(), format!("{}:{}", nss::user_name(spool.uid()), spool.gid()));
-    let (user, group) = owner.split_once(':').unwrap_or_default();
-    let install = format!("install -d -o {user} -g {group} -m {DROP_MODE:o} {at}");
+    let at = path.display();
+    // A look-up of a user may start a program: only for a fault.
+    let owner = || (nss::user_name(spool.uid()), spool.gid());
+    let install = || {
+        let (user, group) = owner();
+        format!("install -d -o {user} -g {group} -m {DROP_MODE:o} {at}")
+    };
     let fault = |path: &Path, what: String, missing: bool| Fault { path: path.to_owned(), what, missing };
     let closed = (spool.mode() & 0o001 == 0).then(|| {
         let what =
@@ -62,7 +66,7 @@ fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
         Ok(Some(drop)) => drop,
         Ok(None) if is_hosts => return Ok(vec![fault(&path, format!("there is no such folder yet: {MAKE}"), true)]),
         Ok(None) => {
-            let root = root.display();
+            let (root, install) = (root.display(), install());
             let what =
                 format!("there is no such folder yet: type '{install}' and 'chmod {OPEN_MODE:o} {root}' as root");
             return Ok(vec![fault(&path, what, true)]);
@@ -74,16 +78,14 @@ fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
         Err(error) => return Err(error),
     };
     if drop.st_mode & 0o170_000 != 0o040_000 {
-        let what = format!("this is no folder: type 'mv {at} {at}.old && {install}' as root");
+        let what = format!("this is no folder: type 'mv {at} {at}.old && {}' as root", install());
         return Ok(vec![fault(&path, what, false)]);
     }
     let (mode, mut found) = (drop.st_mode & 0o7777, Vec::new());
     if (drop.st_uid, drop.st_gid) != (spool.uid(), spool.gid()) {
-        found.push(fault(
-            &path,
-            format!("must have the owner and group of the spool: type 'chown {owner} {at}' as root"),
-            false,
-        ));
+        let (user, group) = owner();
+        let what = format!("must have the owner and group of the spool: type 'chown {user}:{group} {at}' as root");
+        found.push(fault(&path, what, false));
     }
     if mode != DROP_MODE {
         let what =

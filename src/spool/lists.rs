@@ -36,7 +36,7 @@ const MODE: u32 = 0o711;
 pub const ROWS_MAX: u64 = 10_000;
 /// How long lists are new enough to let mail come first that was just handed in.
 const FRESH: Duration = Duration::from_secs(5 * 60);
-/// So many bytes of rows are kept in memory before they are written.
+/// The most bytes of rows kept in memory before they are written.
 const PENDING_MAX: usize = 1 << 20;
 /// Longer than any line of a list: the recipients of one entry.
 const LINE_MAX: u64 = 64 << 20;

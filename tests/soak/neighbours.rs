@@ -343,7 +343,7 @@ impl<'s> Lane<'s> {
         let n = u64::from(self.soak.next.fetch_add(1, Ordering::Relaxed));
         let (what, script) = self.random.of(junk::JUNK);
         self.tell(&format!("junk {n}: {what}"));
-        // Whoever meets such an address knows at once what was delivered.
+        // Such an address tells at once what was delivered.
         let whom = format!("junk{n}@{}.example", what.replace(' ', "-"));
         self.script(&self.there().nils, script, n, &whom, &[]);
     }

@@ -15,10 +15,10 @@ use crate::spool::request;
 
 /// How long turns are taken before the next look.
 const SLICE: Duration = Duration::from_millis(300);
-/// So many names are kept of one look at most, of all users together; but of each user so many at least.
+/// The most names kept of one look, for all users together; each user keeps at least `LANE_MIN`.
 const NAMES_MAX: usize = 50_000;
 const LANE_MIN: usize = 100;
-/// So many files are passed over at most before a process ends, and another begins at the first file again.
+/// The most files passed over in one process; after that the next process starts again at the first file.
 const PASSED_MAX: usize = 100_000;
 
 /// A file, in the state in which it was passed over: one that has changed since is looked at again.

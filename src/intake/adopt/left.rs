@@ -17,11 +17,11 @@ use crate::spool::drop::Unfit;
 use crate::sys::output::{self, warning};
 use crate::sys::{clock, nss};
 
-/// So many files that are left are named; the others are counted.
+/// The most files named in the line; the others are counted.
 const NAMED_MAX: usize = 5;
-/// So many users are named who have as much waiting as they may.
+/// The most users named who have reached their bound.
 const USERS_MAX: usize = 20;
-/// So many names are remembered that cannot be looked at.
+/// The most names remembered that cannot be looked at.
 const UNSEEN_MAX: usize = 100;
 /// The note's name.
 const NOTE: &str = "left";
