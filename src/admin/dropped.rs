@@ -175,7 +175,7 @@ impl<'f> Row<'f> {
     fn page(&self, path: &str, user: &str) -> Page {
         let row = self.row(|why| format!("{why}; remove {path} once you have looked"));
         let due = self.content.as_ref().ok().and_then(|dropped| dropped.at).unwrap_or(self.file.since);
-        super::list::page(&row, due, &format!(", of {user}"))
+        super::row::page(&row, due, &format!(", of {user}"))
     }
 }
 

@@ -1,17 +1,17 @@
 //! `bulkmailer list`, and `mailq`: what waits, in the order of the spool, and then what waits in `drop/` to be adopted.
 
+use super::row::page;
 use super::select::{Filter, Place, Selection};
 use super::{dropped, queues};
 use crate::config::Site;
-use crate::model::{Envelope, Exit, Micros};
+use crate::model::{Envelope, Exit};
 use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::dropped::DropView;
 use crate::spool::jobs::Standing;
 use crate::spool::layout::{Spot, State};
-use crate::spool::row::{IN_DROP, Row};
-use crate::sys::clock;
+use crate::spool::row::Row;
 use crate::sys::output::{Page, Paper};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -197,33 +197,3 @@ fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, su
 
 /// What is said of a file in corrupt/ that was mended by hand.
 pub(super) const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";
-
-/// One entry for a person. `whose` follows the time of what lies in `drop/`.
-pub(super) fn page(row: &Row<'_>, due: Micros, whose: &str) -> Page {
-    let sender = if row.sender.is_empty() { "<>" } else { &row.sender };
-    let now = clock::now();
-    let when = match &*row.state {
-        "ready" if due <= now => "due now".to_owned(),
-        "ready" => format!("next try {}", due.local()),
-        IN_DROP => {
-            let since = Micros::parse(&row.submitted).unwrap_or_default().local();
-            let what = if row.reason.is_none() { ": the next run takes it up" } else { "; cannot be taken up" };
-            format!("in drop/ since {since}{whose}{what}")
-        }
-        state => state.to_owned(),
-    };
-    let mut page = Page::of(format!("{:<24} {:<9} {:>8}  {sender}", row.id, row.queue, rough_size(row.bytes)));
-    for recipient in &row.recipients {
-        page.line(format!("{:>44} {recipient}", ""));
-    }
-    let mut text = format!("    {when}");
-    if row.attempts > 0 {
-        text.push_str(&format!(", after {} {}", row.attempts, if row.attempts == 1 { "attempt" } else { "attempts" }));
-    }
-    if let Some(reason) = &row.reason {
-        text.push_str(&format!(": {reason}"));
-    }
-    page.line(text);
-    page.line("");
-    page
-}

@@ -13,6 +13,7 @@ pub mod generate;
 pub mod jobs;
 pub mod list;
 pub mod own;
+mod row;
 pub mod select;
 pub mod show;
 pub mod status;

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::act::{RemoveArgs, confirmed};
-use super::list::{self, Sum, closing, page};
+use super::list::{self, Sum, closing};
+use super::row::page;
 use super::select::{Place, Selection};
 use crate::config::{ConfigError, Site};
 use crate::model::{EntryId, Exit, Micros};
