@@ -191,8 +191,10 @@ fn through_an_outage(extra: &str) {
     }
     // What the script started in the background has ended, too.
     wait_until("nobody works there", || !is_at_work(&site));
-    let run = network.on_laptop(&site, &site.path("bin/bulkmailer"), &["run"]).output().expect("it starts");
-    assert_eq!(run.status.code(), Some(75), "{run:?}");
+    // One that the script was about to start may have the queue once more; then this launch ends at once, with 0.
+    let launch = || network.on_laptop(&site, &site.path("bin/bulkmailer"), &["run"]).output().expect("it starts");
+    let run = std::iter::repeat_with(launch).take(50).find(|run| run.status.code() != Some(0));
+    assert_eq!(run.as_ref().and_then(|run| run.status.code()), Some(75), "{run:?}");
     assert_eq!(names(&site), queued, "an entry has moved");
     assert!(site.list().iter().all(|row| row["attempts"] == 0 && row["state"] == "ready"), "{:?}", site.list());
     assert!(taken(&log).is_empty());
