@@ -8,7 +8,7 @@ mod support;
 
 use std::path::Path;
 
-use drop::{FIELDS, MARA, NILS, SERVICE, arrived, by, dropped, ok, own, put, shared, skipped, text};
+use drop::{FIELDS, MARA, NILS, SERVICE, arrived, by, defer, dropped, ok, own, put, shared, skipped, text};
 use hosts::Plain;
 use support::{Site, message, wait_until};
 
@@ -118,18 +118,6 @@ fn a_flood_keeps_nobody_else_waiting() {
     dropped(&site).iter().for_each(|file| std::fs::remove_file(file).expect("removed"));
     assert_eq!(ok(&site.try_run(&["run"])), "");
     assert_eq!(arrived(&site).len(), 4_001 - left);
-}
-
-/// Has everything deferred, so that it waits.
-fn defer(site: &Site) {
-    let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
-    site.configure(
-        &config
-            .replace("kind = \"maildir\"", "kind = \"pipe\"\nprofile = \"postfix\"")
-            .replace("path = ", "command = [\"/bin/sh\", \"-c\", \"echo 4.2.2; exit 75\", \"{recipients}\"] # "),
-    );
-    std::fs::set_permissions(site.path("bulkmailer.toml"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .expect("a mode");
 }
 
 #[test]

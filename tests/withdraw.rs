@@ -6,22 +6,11 @@ mod drop;
 mod hosts;
 mod support;
 
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 
-use drop::{FIELDS, MARA, NILS, arrived, by, dropped, ok, own, put, shared, skipped, text};
+use drop::{FIELDS, MARA, NILS, arrived, by, defer, dropped, ok, own, put, shared, skipped, text};
 use hosts::Plain;
 use support::{Site, message, wait_until};
-
-/// A transport that defers everything, so that mail stays.
-fn defer(site: &Site) {
-    let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
-    site.configure(
-        &config
-            .replace("kind = \"maildir\"", "kind = \"pipe\"\nprofile = \"postfix\"")
-            .replace("path = ", "command = [\"/bin/sh\", \"-c\", \"echo 4.2.2; exit 75\", \"{recipients}\"] # "),
-    );
-    std::fs::set_permissions(site.path("bulkmailer.toml"), PermissionsExt::from_mode(0o644)).expect("a mode");
-}
 
 /// Has the user `uid` ask for these entries.
 fn ask(site: &Site, name: &str, uid: u32, ids: &[&str]) {
