@@ -90,8 +90,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("spool/sweep.rs", "spool/keys.rs"),
     ("spool/sweep.rs", "spool/layout.rs"),
     ("spool/sweep.rs", "spool/notes.rs"),
-    ("sys/nss.rs", "sys/nss/answers.rs"),
-    ("sys/nss/answers.rs", "sys/nss.rs"),
     ("transport/closed.rs", "transport/mod.rs"),
     ("transport/maildir.rs", "transport/mod.rs"),
     ("transport/mod.rs", "transport/closed.rs"),
