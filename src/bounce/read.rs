@@ -5,8 +5,11 @@ use std::sync::LazyLock;
 use mailparse::MailHeaderMap;
 use regex::Regex;
 
-use super::mime::{Part, headers, parts};
-use super::{Action, Arrival, Class, Kind, Reading, Report, fields, text, texts};
+use super::class::Class;
+use super::mime::{self, Part, headers};
+use super::reading::{Arrival, Kind, Reading};
+use super::report::{Action, Report, one_line};
+use super::{address, fields, text, texts};
 use crate::model::Address;
 use crate::model::envelope::verp_recipient;
 
@@ -31,7 +34,7 @@ fn says(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
 /// Reads a message, or as much of it as is there.
 pub fn read(arrival: &Arrival<'_>, message: &[u8]) -> Reading {
     let message = &message[..message.len().min(READ_MAX)];
-    let parts = parts(message);
+    let parts = mime::parts(message);
     read_parts(arrival, &parts, true)
 }
 
@@ -61,8 +64,7 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
             .find(|part| part.is("message/rfc822"))
             .filter(|_| outer && reports.is_empty() && (signs.writer || signs.called));
         if let Some(inside) = inside {
-            let reading =
-                read_parts(&Arrival { null_sender: None, ..*arrival }, &super::mime::parts(inside.body()), false);
+            let reading = read_parts(&Arrival { null_sender: None, ..*arrival }, &mime::parts(inside.body()), false);
             if reading.kind == Kind::Bounce {
                 return reading;
             }
@@ -105,13 +107,13 @@ fn ordinary() -> Reading {
 
 /// A report that says nothing which can be read, about somebody who is known.
 fn untold(recipient: Address, signs: &Signs) -> Report {
-    let text = fields::one_line(&signs.subject);
+    let text = one_line(&signs.subject);
     Report { recipient, action: Action::Failed, status: None, reply: None, class: Class::Unknown, remote: None, text }
 }
 
 fn auto_reply(signs: Signs, message_id: Option<String>) -> Reading {
     let report = |recipient: Address| {
-        let text = fields::one_line(&signs.subject);
+        let text = one_line(&signs.subject);
         let action = Action::AutoReply;
         Report { recipient, action, status: None, reply: None, class: Class::Unknown, remote: None, text }
     };
@@ -173,9 +175,9 @@ impl Signs {
             .iter()
             .any(|name| has(name));
         let from_address = mailparse::addrparse(&from).ok().and_then(|list| list.extract_single_info());
-        let from_address = from_address.and_then(|info| info.addr.parse().ok()).or_else(|| fields::address(&from));
+        let from_address = from_address.and_then(|info| info.addr.parse().ok()).or_else(|| address::address(&from));
         let failed = top.headers.get_all_values("X-Failed-Recipients");
-        let failed = failed.iter().flat_map(|list| list.split(',')).filter_map(fields::address);
+        let failed = failed.iter().flat_map(|list| list.split(',')).filter_map(address::address);
         let failed = failed.filter(|address| !address.domain().is_empty()).collect();
         Signs {
             writer: says(&WRITERS, &from),

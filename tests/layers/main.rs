@@ -19,10 +19,8 @@ const LINES_MAX: usize = 400;
 const KNOWN: &[(&str, &str)] = &[
     ("admin/config.rs", "admin/config/check.rs"),
     ("admin/config/check.rs", "admin/config.rs"),
-    ("bounce/fields.rs", "bounce/text.rs"),
     ("bounce/ledger.rs", "bounce/ledger/file.rs"),
     ("bounce/ledger/file.rs", "bounce/ledger.rs"),
-    ("bounce/text.rs", "bounce/fields.rs"),
     ("config/mod.rs", "config/smtp.rs"),
     ("config/mod.rs", "config/values.rs"),
     ("config/smtp.rs", "config/values.rs"),
