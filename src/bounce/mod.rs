@@ -7,11 +7,13 @@
 mod address;
 mod class;
 mod fields;
+mod html;
 pub mod ledger;
 mod mime;
 mod read;
 mod reading;
 mod report;
+mod signs;
 mod text;
 mod texts;
 
