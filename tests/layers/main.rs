@@ -19,8 +19,6 @@ const LINES_MAX: usize = 400;
 const KNOWN: &[(&str, &str)] = &[
     ("admin/config.rs", "admin/config/check.rs"),
     ("admin/config/check.rs", "admin/config.rs"),
-    ("bounce/ledger.rs", "bounce/ledger/file.rs"),
-    ("bounce/ledger/file.rs", "bounce/ledger.rs"),
     ("config/mod.rs", "config/smtp.rs"),
     ("config/mod.rs", "config/values.rs"),
     ("config/smtp.rs", "config/values.rs"),
