@@ -308,8 +308,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::site::{Environment, Host};
-    use crate::config::{Config, RESERVED, load};
+    use crate::config::{Config, Environment, Host, RESERVED, load};
 
     /// A site with nothing found, in `root`.
     pub(super) fn site(root: &Path, file: Option<&str>) -> Site {
