@@ -87,7 +87,6 @@ const KNOWN: &[(&str, &str)] = &[
 const LONG: &[(&str, usize)] = &[
     ("admin/act.rs", 432),
     ("intake/accept.rs", 412),
-    ("policy/notice.rs", 492),
     ("runner/supervise.rs", 540),
     ("spool/claim.rs", 498),
     ("spool/layout.rs", 458),
