@@ -20,7 +20,7 @@ use crate::queue::{Claim, Queue};
 use crate::spool::amend::Hand;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::{Corrupt, Mended};
-use crate::spool::layout::{Spot, State};
+use crate::spool::names::{Spot, State};
 use crate::spool::{Spool, SpoolClaim, SpoolError, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{self, Page, Paper, print, warning};

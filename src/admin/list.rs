@@ -10,7 +10,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::dropped::DropView;
 use crate::spool::jobs::Standing;
-use crate::spool::layout::{Spot, State};
+use crate::spool::names::{Spot, State};
 use crate::spool::row::Row;
 use crate::sys::output::{Page, Paper};
 

@@ -14,7 +14,7 @@ use crate::runner::{self, Beat};
 use crate::spool::SpoolQueue;
 use crate::spool::dropped::Waiting;
 use crate::spool::jobs::Standing;
-use crate::spool::layout::State;
+use crate::spool::names::State;
 use crate::sys::clock;
 use crate::sys::output::{self, Page, print};
 use crate::sys::{nss, process};

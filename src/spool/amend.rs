@@ -13,7 +13,7 @@ use std::io;
 
 use super::SpoolError;
 use super::claim::{SpoolClaim, UNTIDY_MAX, locked};
-use super::layout::{EntryName, Spot, State, journal_path};
+use super::names::{EntryName, Spot, State, journal_path};
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros};
 use crate::queue::{Claim, Queue};

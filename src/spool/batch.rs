@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use super::SpoolError;
 use super::job::{FOLDER_MAX, JobDraft, JobFile, Kind};
-use super::layout::{EntryName, SpoolQueue};
+use super::layout::SpoolQueue;
+use super::names::EntryName;
 use super::publish::Content;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::{clock, dir, fault};

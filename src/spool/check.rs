@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use super::claim::{Locked, read_entry};
 use super::folders::{DROP, io_at};
 use super::jobs::Standing;
-use super::layout::{EntryName, Spool, SpoolQueue, Spot, State};
+use super::layout::{Spool, SpoolQueue};
+use super::names::{EntryName, Spot, State};
 use super::{SpoolError, sweep};
 use crate::sys::dir;
 

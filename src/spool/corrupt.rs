@@ -11,7 +11,8 @@ use super::claim::{Locked, locked};
 use super::entry::{self, Extent};
 use super::home::Home;
 use super::journal::Journal;
-use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
+use super::layout::SpoolQueue;
+use super::names::{EntryName, Spot, State, journal_path};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::dir;
 

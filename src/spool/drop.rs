@@ -23,7 +23,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::folders::{DROP, io_at};
-use super::layout::{EntryName, Spool};
+use super::layout::Spool;
+use super::names::EntryName;
 use super::publish::Content;
 use super::{SpoolError, access};
 use crate::model::{EntryId, Envelope, Micros};

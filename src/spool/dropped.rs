@@ -10,9 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::drop::{Dropped, Unfit, queue_of};
-pub use super::folders::UNKNOWN;
-use super::folders::{DROP, io_at};
-use super::layout::{EntryName, SpoolQueue};
+use super::folders::{DROP, UNKNOWN, io_at};
+use super::layout::SpoolQueue;
+use super::names::EntryName;
 use super::{SpoolError, access, request, sweep};
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir};

@@ -6,7 +6,8 @@ use std::io;
 use super::SpoolError;
 use super::entry::{self, Extent};
 use super::history::{AttemptLine, History, read_history};
-use super::layout::{EntryName, SpoolQueue, Spot, State, folder, journal_path, message_path};
+use super::layout::SpoolQueue;
+use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
 use crate::model::{EntryId, Envelope};
 use crate::sys::dir;
 

@@ -1,10 +1,13 @@
-//! What the spool's folders for other users are called, and who may do what there; and which file an error is about.
+//! What the spool's own files and folders are called, and who may do what in those for other users; and which file an error
+//! is about.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::SpoolError;
 
+/// The spool's own names, which no queue can have.
+pub const RESERVED: [&str; 7] = ["events", "version", "drop", "pace", "tmp", "users", "state.db"];
 /// The folder that other users hand mail in through.
 pub(super) const DROP: &str = "drop";
 /// Sticky, its group inherited, and open to all for everything but listing.

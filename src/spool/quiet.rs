@@ -12,13 +12,11 @@ use std::time::Duration;
 
 use super::SpoolError;
 use super::claim::locked;
-use super::layout::{EntryName, SpoolQueue, State};
+use super::layout::SpoolQueue;
+use super::names::{BUCKETS, EntryName, State, bucket_path};
 use crate::model::Micros;
 use crate::sys::clock;
 use crate::sys::dir::{self, Stamp};
-
-/// Folders of single entries.
-pub(super) const BUCKETS: usize = 256;
 
 /// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel, or more than the second of a
 /// file system that keeps whole ones.
@@ -144,11 +142,6 @@ impl SpoolQueue {
         glance.waits(rest);
         Ok(glance)
     }
-}
-
-/// The folder of single entries that is called `bucket`, relative to the queue's.
-pub(super) fn bucket_path(bucket: u8) -> String {
-    format!("{}/{bucket:02x}", State::Ready.name())
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::SpoolError;
-use super::layout::{EntryName, SpoolQueue, Spot, State};
-use super::quiet::{BUCKETS, Watch, bucket_path};
+use super::layout::SpoolQueue;
+use super::names::{BUCKETS, EntryName, Spot, State, bucket_path};
+use super::quiet::Watch;
 use crate::model::Micros;
 use crate::queue::Which;
 use crate::sys::dir;

@@ -14,7 +14,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::layout::{EntryName, SpoolQueue, Spot, State};
+use super::layout::SpoolQueue;
+use super::names::{EntryName, Spot, State};
 use super::{SpoolError, claim};
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir, fault, lock};
@@ -192,7 +193,7 @@ impl SpoolQueue {
             let path = Spot { state: State::Failed, name: name.clone() }.path();
             // Claimed first, as whoever removes an entry must.
             if let Some(claim::Locked::Ours(_held, _)) = self.lock_entry(&path)? {
-                let (_, journal) = super::layout::journal_path(&name.id);
+                let (_, journal) = super::names::journal_path(&name.id);
                 self.mark_key(&name.id).map_err(self.failed("mark", "keys"))?;
                 let _ = dir::unlink(&self.dir, &path);
                 let _ = dir::unlink(&self.dir, &journal);
