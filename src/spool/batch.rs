@@ -6,9 +6,9 @@ use std::io::{self, Write};
 
 use super::SpoolError;
 use super::job::{FOLDER_MAX, JobDraft, JobFile, Kind};
-use super::layout::SpoolQueue;
 use super::names::EntryName;
 use super::publish::Content;
+use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::{clock, dir, fault};
 

@@ -23,9 +23,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::folders::{DROP, io_at};
-use super::layout::Spool;
 use super::names::EntryName;
 use super::publish::Content;
+use super::root::Spool;
 use super::{SpoolError, access};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::durable::Unnamed;

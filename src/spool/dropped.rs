@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use super::drop::{Dropped, Unfit, queue_of};
 use super::folders::{DROP, UNKNOWN, io_at};
-use super::layout::SpoolQueue;
 use super::names::EntryName;
-use super::{SpoolError, access, request, sweep};
+use super::orphans::ORPHAN_AGE;
+use super::queue::SpoolQueue;
+use super::{SpoolError, access, request};
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir};
 
@@ -127,7 +128,7 @@ impl DropView {
         let micros = stat.st_ctime.saturating_mul(1_000_000).saturating_add(stat.st_ctime_nsec / 1_000);
         let since = Micros(u64::try_from(micros).unwrap_or(0));
         // Where the file system has no files without a name, one that is being written begins with a dot.
-        if name.as_bytes().starts_with(b".") && now.since(since) < sweep::ORPHAN_AGE {
+        if name.as_bytes().starts_with(b".") && now.since(since) < ORPHAN_AGE {
             return Ok(None);
         }
         Ok(Some(DropFile {

@@ -19,8 +19,8 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::SpoolQueue;
-use super::{SpoolError, sweep};
+use super::SpoolError;
+use super::queue::SpoolQueue;
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir, durable, fault, lock};
 
@@ -135,7 +135,7 @@ impl<'q> JobDraft<'q> {
         // With `top` gone the drop below does nothing: from here each path cleans up by itself.
         let Some(top) = self.top.take() else { return Ok(id) };
         if about.entries == 0 {
-            sweep::remove_tree(&queue.dir, &tmp);
+            dir::remove_tree(&queue.dir, &tmp);
             return Ok(id);
         }
         let build = || -> io::Result<()> {
@@ -147,7 +147,7 @@ impl<'q> JobDraft<'q> {
             dir::rename_new(&queue.dir, &tmp, &job)
         };
         if let Err(error) = build() {
-            sweep::remove_tree(&queue.dir, &tmp);
+            dir::remove_tree(&queue.dir, &tmp);
             return Err(queue.failed("publish a job", &tmp)(error));
         }
         let commit = || {
@@ -157,7 +157,7 @@ impl<'q> JobDraft<'q> {
         };
         if let Err(error) = commit() {
             if dir::rename_new(&queue.dir, &job, &tmp).is_ok() {
-                sweep::remove_tree(&queue.dir, &tmp);
+                dir::remove_tree(&queue.dir, &tmp);
             }
             return Err(queue.failed("sync", "jobs")(error));
         }
@@ -171,7 +171,7 @@ impl<'q> JobDraft<'q> {
 impl Drop for JobDraft<'_> {
     fn drop(&mut self) {
         if self.top.is_some() {
-            sweep::remove_tree(&self.queue.dir, &self.tmp);
+            dir::remove_tree(&self.queue.dir, &self.tmp);
         }
     }
 }

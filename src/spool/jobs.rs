@@ -9,8 +9,8 @@ use std::io;
 use super::SpoolError;
 use super::history::read_history;
 use super::job::JobFile;
-use super::layout::SpoolQueue;
 use super::names::{EntryName, State};
+use super::queue::SpoolQueue;
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
 use crate::sys::{dir, durable, fault, lock};
@@ -204,64 +204,5 @@ impl SpoolQueue {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::model::envelope::Origin;
-    use crate::model::{Envelope, Micros};
-    use crate::spool::Spool;
-    use crate::spool::job::PostFile;
-
-    #[test]
-    fn what_is_over_is_kept_for_a_time() {
-        let temp = tempfile::tempdir().expect("a temporary folder");
-        let queue = Spool::create(temp.path()).and_then(|spool| spool.queue("outbound")).expect("a queue");
-        let make = || {
-            let id = EntryId::new(Micros(1));
-            let mut post = queue.post(id.clone()).expect("a post");
-            post.write_all(b"Subject: x\n\n").expect("written");
-            let (submitted, verp) = (Micros(1), None);
-            let origin = Origin { submitted, uid: 0, body: None, notify: None, ret: None, envid: None, verp };
-            let envelope = Envelope { id: id.clone(), sender: None, recipients: Vec::new(), origin };
-            let mut entries = post.entries(envelope, PostFile { per_entry: 2, ..PostFile::default() });
-            for n in 0..5 {
-                entries.add(format!("r{n}@x.org").parse().expect("an address")).expect("added");
-            }
-            (id, entries.commit((0, 0)).expect("published").0)
-        };
-        let (id, file) = make();
-        assert_eq!(queue.job_file(&id, Standing::AtWork).expect("read"), Some(file.clone()));
-        let sizes = [0, 1, 2].map(|k| file.recipients_of(&id.of_job(0, k)));
-        assert_eq!((sizes, file.entries), ([2, 2, 1], 3));
-        let progress = queue.progress(&id, Standing::AtWork, &file).expect("counted");
-        assert_eq!((progress.all, progress.left, progress.done()), (5, 5, 0));
-        assert!(queue.move_job(&id, Standing::AtWork, Standing::Cancelled).expect("moved"));
-        assert!(!queue.move_job(&id, Standing::AtWork, Standing::Paused).expect("not there"));
-        queue.drop_cancelled(Duration::from_secs(3_600));
-        assert_eq!(queue.standing(&id).expect("found"), Some(Standing::Cancelled));
-        queue.drop_cancelled(Duration::ZERO);
-        assert_eq!(queue.standing(&id).expect("nothing"), None);
-
-        // One that has ended is kept, too; whose entries are still there has not ended.
-        let (id, _) = make();
-        assert!(queue.move_job(&id, Standing::AtWork, Standing::Done).expect("moved"));
-        queue.clear_done(Duration::ZERO);
-        assert_eq!(queue.standing(&id).expect("found"), Some(Standing::AtWork));
-        for k in 0..3 {
-            let spot = queue.locate(&id.of_job(0, k)).expect("a look").expect("an entry");
-            dir::unlink(&queue.dir, &spot.path()).expect("settled");
-        }
-        queue.finish_jobs();
-        assert_eq!(queue.standing(&id).expect("found"), Some(Standing::Done));
-        queue.clear_done(Duration::from_secs(3_600));
-        assert_eq!(queue.standing(&id).expect("found"), Some(Standing::Done));
-        queue.clear_done(Duration::ZERO);
-        assert_eq!(queue.standing(&id).expect("nothing"), None);
     }
 }

@@ -5,7 +5,7 @@
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
 //! SPOOL/drop/<queue>.remove-<id>      a user takes mail of his back, see [`request`]
-//! SPOOL/users/<queue>.<uid>           what waits of a user who may not look here, see [`lists`]
+//! SPOOL/users/<queue>.<uid>           what waits of a user who may not look here, see [`own_lists`]
 //! SPOOL/users/<queue>.seen            when these lists were written last, or why they could not be
 //! SPOOL/.drop.new/                     drop/ while it is made, see [`host`]
 //! SPOOL/.refusing, .unrun              when it was last said what keeps mail from coming in, or from leaving
@@ -61,15 +61,19 @@
 
 pub mod access;
 pub mod amend;
+mod as_queue;
 pub mod batch;
 pub mod check;
 pub mod claim;
 pub mod corrupt;
 pub mod drop;
 pub mod dropped;
+mod ending;
 pub mod entry;
 pub mod find;
 pub mod folders;
+pub mod hand;
+mod held;
 pub mod history;
 mod home;
 pub mod host;
@@ -77,23 +81,35 @@ pub mod job;
 pub mod jobs;
 mod journal;
 pub mod keys;
-pub mod layout;
 pub mod lists;
+mod lock;
+mod lone;
+mod look;
 pub mod names;
 pub mod notes;
+mod orphans;
+pub mod own_lists;
 pub mod post;
 pub mod publish;
-pub mod quiet;
+pub mod queue;
+mod quiet;
+mod random;
 pub mod request;
+pub mod root;
 pub mod row;
 pub mod scan;
 pub mod sorter;
+pub mod stop;
 mod storm;
+pub mod survey;
 pub mod sweep;
+mod tidy;
 pub mod users;
+mod wake;
 
 pub use crate::queue::QueueError as SpoolError;
 pub use batch::{Batch, BatchDraft};
 pub use claim::SpoolClaim;
-pub use layout::{Spool, SpoolQueue};
 pub use publish::{Draft, Published};
+pub use queue::SpoolQueue;
+pub use root::Spool;

@@ -10,9 +10,9 @@ use super::SpoolError;
 use super::entry;
 use super::job::{FOLDER_MAX, JobDraft, JobFile, Kind, PostFile};
 use super::keys::Key;
-use super::layout::SpoolQueue;
 use super::names::EntryName;
 use super::publish::Published;
+use super::queue::SpoolQueue;
 use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::sys::{dir, fault};
 

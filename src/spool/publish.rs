@@ -19,8 +19,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use super::keys::Key;
-use super::layout::SpoolQueue;
 use super::names::{EntryName, Spot, State};
+use super::queue::SpoolQueue;
 use super::{SpoolError, entry};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::durable::Unnamed;

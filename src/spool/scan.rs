@@ -20,9 +20,10 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::SpoolError;
-use super::layout::SpoolQueue;
 use super::names::{BUCKETS, EntryName, Spot, State, bucket_path};
+use super::queue::SpoolQueue;
 use super::quiet::Watch;
+use super::random::Random;
 use crate::model::Micros;
 use crate::queue::Which;
 use crate::sys::dir;
@@ -253,7 +254,7 @@ impl Walk {
     /// `None` if it is not there, or known to be quiet.
     fn open(queue: &SpoolQueue, folder: String, now: Micros) -> Result<Option<Walk>, SpoolError> {
         let bucket = bucket_of(&folder);
-        if bucket.is_some_and(|bucket| queue.rests(bucket, now).is_some()) {
+        if bucket.is_some_and(|bucket| queue.quiet.rests(&queue.dir, bucket, now).is_some()) {
             return Ok(None);
         }
         match dir::Names::open(&queue.dir, &folder) {
@@ -281,7 +282,7 @@ impl Walk {
             }
         }
         if due.is_empty() {
-            self.watch.take().into_iter().for_each(|watch| queue.is_quiet(watch));
+            self.watch.take().into_iter().for_each(|watch| queue.quiet.note(watch));
         }
         // As they lie on the disk.
         due.sort_unstable_by_key(|&(inode, _)| inode);
@@ -312,76 +313,4 @@ fn parts(queue: &SpoolQueue, ready: &str, random: &mut Random) -> Vec<String> {
     let by = random.below(folders.len().max(1));
     folders.rotate_left(by);
     folders
-}
-
-/// What a look at all names told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// Entries that are due.
-    pub due: u64,
-    /// When the first of them came to be due.
-    pub due_since: Option<Micros>,
-    /// Entries that wait for their time.
-    pub waiting: u64,
-    /// The earliest time that one of them waits for.
-    pub next: Option<Micros>,
-    /// When the oldest of all was submitted.
-    pub oldest: Option<Micros>,
-}
-
-impl Survey {
-    /// How long something is due, at `now`.
-    pub fn due_for(&self, now: Micros) -> Duration {
-        self.due_since.map_or(Duration::ZERO, |since| now.since(since))
-    }
-}
-
-impl SpoolQueue {
-    /// Looks at the names in `ready/`, and stops when `enough` due ones were seen.
-    pub fn survey(&self, now: Micros, enough: u64) -> Result<Survey, SpoolError> {
-        let mut survey = Survey::default();
-        self.each_name(State::Ready, &mut |name| {
-            if name.is_due(now, self.horizon) {
-                survey.due += 1;
-                survey.due_since = Some(survey.due_since.map_or(name.due, |since| since.min(name.due)));
-            } else {
-                survey.waiting += 1;
-                survey.next = Some(survey.next.map_or(name.due, |next| next.min(name.due)));
-            }
-            // A keyed id tells no age: it is at least as old as its time.
-            let born = name.id.born().unwrap_or(name.due.min(now));
-            survey.oldest = Some(survey.oldest.map_or(born, |oldest| oldest.min(born)));
-            survey.due < enough
-        })?;
-        Ok(survey)
-    }
-}
-
-/// A small generator (xorshift64*) for where to begin; nothing secret depends on it.
-#[derive(Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// Seeded by the kernel, so that workers forked in the same microsecond go different ways.
-    pub fn new() -> Random {
-        let mut seed = [0u8; 8];
-        if getrandom::fill(&mut seed).is_err() {
-            seed = u64::from(std::process::id()).to_ne_bytes();
-        }
-        Random(u64::from_ne_bytes(seed) | 1)
-    }
-
-    /// A number below `bound`, which is at least 1.
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound.max(1)
-    }
-}
-
-impl Default for Random {
-    fn default() -> Random {
-        Random::new()
-    }
 }

@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::PathBuf;
 
 use super::SpoolError;
-use super::layout::SpoolQueue;
+use super::queue::SpoolQueue;
 use crate::model::{Address, EntryId};
 use crate::sys::durable::Unnamed;
 use crate::sys::{clock, fault};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::SpoolError;
-use super::layout::SpoolQueue;
+use super::queue::SpoolQueue;
 use crate::model::{Address, EntryId, Micros};
 use crate::queue::Storm;
 use crate::sys::{dir, fault};

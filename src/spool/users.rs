@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::SpoolError;
 use super::folders::DROP;
-use super::layout::SpoolQueue;
+use super::queue::SpoolQueue;
 use crate::model::Micros;
 use crate::sys::{clock, dir, lock};
 

@@ -7,10 +7,12 @@
 
 use std::fs::File;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use nix::sys::signal::SigSet;
+
+use super::lock;
 
 /// So many are closed together.
 const TOGETHER: usize = 64;
@@ -30,7 +32,7 @@ pub struct Closer {
 impl Closer {
     /// Closes it some time from now; at the latest when this process ends.
     pub fn close(&self, file: Arc<File>) {
-        let mut lot = self.lot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lot = lock::list(&self.lot);
         lot.push(file);
         if lot.len() >= TOGETHER {
             let full = std::mem::take(&mut *lot);

@@ -252,3 +252,17 @@ pub fn remove(dir: impl AsFd, path: &str) -> io::Result<bool> {
         Err(errno) => Err(errno.into()),
     }
 }
+
+/// Removes a folder and what is in it, as far as that goes. A symbolic link is removed, never followed.
+pub fn remove_tree(dir_fd: impl AsFd, path: &str) {
+    let dir_fd = dir_fd.as_fd();
+    if let Ok(names) = Names::open(dir_fd, path) {
+        for name in names.flatten() {
+            let inner = format!("{path}/{name}");
+            if unlink(dir_fd, &inner).is_err() {
+                remove_tree(dir_fd, &inner);
+            }
+        }
+    }
+    let _ = remove(dir_fd, path);
+}

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use super::{adopted_id, file_id, names, queue_of};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::spool::folders::{DROP, UNKNOWN, io_at};
-use crate::spool::layout::SpoolQueue;
 use crate::spool::names::EntryName;
+use crate::spool::queue::SpoolQueue;
 use crate::spool::{SpoolError, entry, request};
 use crate::sys::{clock, dir, durable, fault, process};
 

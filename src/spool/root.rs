@@ -1,20 +1,15 @@
-//! The opened spool and the opened queue.
+//! The spool, opened: whether it is one, its queues, and the folders that all of them share.
 //!
-//! Kept true: folders are made mode 0700 and on disk before anything in them counts.
+//! Kept true: `version` is a spool's last file and `wake` a queue's, each made when all before it is on disk; without it,
+//! what is there is still being made.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::folders::{NEW_DROP, RESERVED, io_at};
-use super::home::Job;
-use super::notes::LookedAt;
-use super::quiet::Quiet;
+use super::queue::SpoolQueue;
 use super::{SpoolError, access};
-use crate::sys::closer::Closer;
 use crate::sys::{dir, durable, fault};
 
 /// The layout that this program writes. A spool with a newer one is refused.
@@ -25,31 +20,6 @@ pub const FORMAT: u32 = 1;
 pub struct Spool {
     root: PathBuf,
     pub(super) dir: File,
-}
-
-/// One queue of an open spool.
-#[derive(Debug)]
-pub struct SpoolQueue {
-    name: String,
-    path: PathBuf,
-    pub(super) dir: File,
-    /// A due time further off than this is the work of a clock that was wrong, and counts as due.
-    pub(super) horizon: Duration,
-    /// Every hand-over is announced in a journal, and the announcement synced.
-    pub(super) announces: bool,
-    /// Journals whose entries are gone, to be removed once that is durable.
-    pub(super) untidy: Mutex<Vec<String>>,
-    /// The file whose time says when to look again (see [`SpoolQueue::wake`]), held open: a look at it finds no path.
-    pub(super) wake: File,
-    /// The last look whether the queue is stopped.
-    pub(super) seen_stopped: Mutex<Option<(LookedAt, bool)>>,
-    /// Which folders of single entries hold nothing that is due.
-    pub(super) quiet: Mutex<Quiet>,
-    /// Closes entries that are delivered and unlinked.
-    pub(super) closer: Closer,
-    /// The job of the entry that was claimed last.
-    pub(super) last_job: Mutex<Option<Arc<Job>>>,
-    pub(super) contended: AtomicU64,
 }
 
 impl Spool {
@@ -225,79 +195,6 @@ impl Spool {
     pub fn free_space(&self) -> Result<u64, SpoolError> {
         fs2::available_space(&self.root).map_err(io_at("ask for the free space", self.root.clone()))
     }
-}
-
-impl SpoolQueue {
-    /// The queue in the folder `dir`, whose file `wake` this is.
-    pub(super) fn of(name: &str, path: PathBuf, dir: File, wake: File) -> SpoolQueue {
-        SpoolQueue {
-            name: name.to_owned(),
-            path,
-            dir,
-            horizon: Duration::MAX,
-            announces: false,
-            untidy: Mutex::default(),
-            wake,
-            quiet: Mutex::default(),
-            seen_stopped: Mutex::default(),
-            closer: Closer::default(),
-            last_job: Mutex::default(),
-            contended: AtomicU64::new(0),
-        }
-    }
-
-    /// Sets how far off a due time may lie before it counts as the work of a wrong clock.
-    pub fn with_horizon(mut self, horizon: Duration) -> SpoolQueue {
-        self.horizon = horizon;
-        self
-    }
-
-    /// Sets whether every hand-over is announced on disk before it begins, so that a crash leaves no doubt which began.
-    pub fn announcing(mut self, announces: bool) -> SpoolQueue {
-        self.announces = announces;
-        self
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where something in this queue lies, for messages.
-    pub fn path(&self, inside: &str) -> PathBuf {
-        self.path.join(inside)
-    }
-
-    /// An `io::Error` as one about `inside`.
-    pub(super) fn failed(&self, doing: &'static str, inside: &str) -> impl FnOnce(io::Error) -> SpoolError + use<> {
-        io_at(doing, self.path(inside))
-    }
-}
-
-impl SpoolQueue {
-    /// Makes a folder that is made on demand, durably.
-    pub(super) fn ensure_folder(&self, folder: &str) -> io::Result<()> {
-        make_folder(&self.dir, folder)
-    }
-}
-
-/// Makes the folder `folder` in `dir_fd`, durably, if it is missing.
-pub(super) fn make_folder(dir_fd: &File, folder: &str) -> io::Result<()> {
-    if dir::stat(dir_fd, folder)?.is_some() {
-        return Ok(());
-    }
-    let parent = folder.rsplit_once('/').map_or(".", |(parent, _)| parent);
-    let made = match dir::make(dir_fd, folder) {
-        // The last entry of a job has left its ready/, and comes back.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && (parent == "ready" || parent.ends_with("/ready")) => {
-            dir::make(dir_fd, parent)?;
-            dir::make(dir_fd, folder)?
-        }
-        other => other?,
-    };
-    if made {
-        durable::sync_dir(dir_fd, parent)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
