@@ -17,22 +17,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::SpoolError;
-use super::entry::{self, Extent};
+use super::entry::Extent;
 use super::history::AttemptLine;
 use super::home::Home;
 use super::journal::Journal;
 use super::lock::Locked;
 use super::names::{EntryName, Spot, State, journal_path, message_path};
 use super::queue::SpoolQueue;
+use super::{SpoolError, entry, speed};
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
 use crate::queue::{AttemptNote, Begun, Claim, End, Message, Stuck};
 use crate::sys::{dir, fault};
-
-/// A delivered entry that is larger is closed at once, and its space is free.
-const CLOSED_LATER_MAX: u64 = 64 << 10;
 
 /// An entry of the spool in somebody's hand.
 #[derive(Debug)]
@@ -312,8 +309,8 @@ impl Claim for SpoolClaim<'_> {
             let error = self.queue.failed("settle", &self.spot.path())(error);
             return Err(Stuck { claim: self, error });
         }
-        if end == End::Delivered && self.extent.len <= CLOSED_LATER_MAX {
-            self.queue.closer.close(self.file);
+        if end == End::Delivered {
+            speed::close_later(self.queue, self.file, self.extent.len);
         }
         self.queue.tidy_many();
         Ok(())

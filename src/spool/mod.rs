@@ -99,6 +99,7 @@ pub mod root;
 pub mod row;
 pub mod scan;
 pub mod sorter;
+mod speed;
 pub mod stop;
 mod storm;
 pub mod survey;

@@ -14,7 +14,7 @@ use super::folders::io_at;
 use super::held::HeldJob;
 use super::look::LookedAt;
 use super::quiet::Quiet;
-use crate::sys::closer::Closer;
+use crate::sys::speed::closer::Closer;
 use crate::sys::{dir, durable};
 
 /// One queue of an open spool.

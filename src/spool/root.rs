@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::folders::{NEW_DROP, RESERVED, io_at};
 use super::queue::SpoolQueue;
 use super::{SpoolError, access};
+use crate::sys::speed::apart::keep_apart;
 use crate::sys::{dir, durable, fault};
 
 /// The layout that this program writes. A spool with a newer one is refused.
@@ -179,7 +180,7 @@ impl Spool {
             dir::make(&self.dir, &format!("{name}/{folder}"))?;
         }
         // Batches and jobs are built there.
-        dir::keep_apart(&dir::open_at(&self.dir, &format!("{name}/tmp"))?);
+        keep_apart(&dir::open_at(&self.dir, &format!("{name}/tmp"))?);
         for bucket in 0..=u8::MAX {
             dir::make(&self.dir, &format!("{name}/ready/{bucket:02x}"))?;
         }

@@ -12,7 +12,7 @@ use std::thread;
 
 use nix::sys::signal::SigSet;
 
-use super::lock;
+use crate::sys::lock;
 
 /// So many are closed together.
 const TOGETHER: usize = 64;
@@ -21,7 +21,7 @@ const LOTS: usize = 1;
 
 type Lot = Vec<Arc<File>>;
 
-/// Closes files beside the work. A process that has one must not fork any more (see [`super::process::fork`]).
+/// Closes files beside the work. A process that has one must not fork any more (see [`fork`](crate::sys::process::fork)).
 #[derive(Debug, Default)]
 pub struct Closer {
     lot: Mutex<Lot>,
