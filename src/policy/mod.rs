@@ -8,4 +8,5 @@ pub mod rate;
 pub mod reminder;
 pub mod retry;
 pub mod score;
+pub mod told;
 pub mod units;

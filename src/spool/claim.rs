@@ -3,8 +3,8 @@
 //! A claim is an exclusive flock on the entry's own file, taken as [`lock`](super::lock) says.
 //!
 //! Settling happens under the claim:
-//! - delivered: `unlink`, then close, which may come later and with others; a journal closes every recipient before and stays until the unlink is durable
-//!   (`Queue::tidy`);
+//! - delivered: `unlink`, then close, which may come later and with others; a journal closes every recipient before, and
+//!   stays until the unlink is durable (`tidy`);
 //! - deferred, failed, held: one `renameat2`; the journal, which keeps its name, was written before.
 //!
 //! Where a step fails the entry lies where it was, and the run passes it over from then on. One that was delivered and
@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::entry::Extent;
-use super::history::AttemptLine;
+use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
 use super::lock::Locked;
@@ -28,6 +28,7 @@ use super::{SpoolError, entry, speed};
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
+use crate::policy::told::Known;
 use crate::queue::{AttemptNote, Begun, Claim, End, Message, Stuck};
 use crate::sys::{dir, fault};
 
@@ -253,24 +254,10 @@ impl Claim for SpoolClaim<'_> {
         noted.map_err(self.journal_failed("write"))
     }
 
-    fn unnoticed(&self, about: About) -> Vec<usize> {
-        let history = &self.journal.history;
-        // Of what a person removes nobody is told.
-        if history.removed {
-            return Vec::new();
-        }
-        let concerned = |i: &usize| {
-            let last = history.last.get(*i).copied().flatten();
-            match about {
-                About::Failed => last == Some(Kind::Failed) || last == Some(Kind::Suppressed) && !self.is_post(),
-                About::Delayed => matches!(last, Some(Kind::Deferred | Kind::Unknown)),
-                About::Relayed | About::Delivered => {
-                    !matches!(last, Some(Kind::Failed | Kind::Held | Kind::Suppressed))
-                }
-            }
-        };
-        let all = (0..self.envelope.recipients.len()).filter(concerned);
-        all.filter(|&i| !history.noticed.contains(&(about, i))).collect()
+    fn known(&self) -> Known<'_> {
+        let History { last, noticed, removed, .. } = &self.journal.history;
+        let recipients = self.envelope.recipients.len();
+        Known { recipients, last, noticed, removed: *removed, is_post: self.is_post() }
     }
 
     fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, SpoolError> {

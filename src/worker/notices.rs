@@ -15,6 +15,7 @@ use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Micros};
 use crate::policy::notice::{About, Notice, Outcome, Returned, Summary, summary_line};
+use crate::policy::told::untold;
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
 
@@ -44,7 +45,7 @@ impl<Q: Queue> Worker<'_, Q> {
         if !self.policy.notices {
             return Ok(());
         }
-        let failed = claim.unnoticed(About::Failed);
+        let failed = untold(&claim.known(), About::Failed);
         self.tell(claim, About::Failed, &failed, None)
     }
 
@@ -57,13 +58,13 @@ impl<Q: Queue> Worker<'_, Q> {
         }
         let told = if !attempt.open.is_empty() {
             let due = !policy.delay_warning.is_zero() && attempt.waited >= policy.delay_warning;
-            let delayed = if due { claim.unnoticed(About::Delayed) } else { Vec::new() };
+            let delayed = if due { untold(&claim.known(), About::Delayed) } else { Vec::new() };
             let left = policy.retry.expire.saturating_sub(attempt.waited);
             self.tell(claim, About::Delayed, &delayed, Some(clock::now().plus(left)))
         } else {
             match success {
                 Some(about) if about.is_wanted(claim.envelope().origin.notify.as_deref()) => {
-                    let delivered = claim.unnoticed(about);
+                    let delivered = untold(&claim.known(), about);
                     self.tell(claim, about, &delivered, None)
                 }
                 Some(_) | None => Ok(()),
