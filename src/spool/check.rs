@@ -18,7 +18,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::folders::{DROP, io_at};
-use super::jobs::Standing;
+use super::job::Standing;
 use super::lock::Locked;
 use super::lone::Lone;
 use super::names::{EntryName, Spot, State};

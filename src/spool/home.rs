@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::SpoolError;
-use super::held::HeldJob;
+use super::job::HeldJob;
 use super::lock::Locked;
 use super::look::LookedAt;
 use super::queue::{SpoolQueue, make_folder};

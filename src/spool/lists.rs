@@ -13,12 +13,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::SpoolError;
-use super::drop::{Dropped, Unfit};
+use super::drop::{Dropped, Unfit, request};
 use super::folders::io_at;
 use super::names::{EntryName, Spot, State};
 use super::own_lists::{LISTS, Line, Noted};
 use super::queue::SpoolQueue;
-use super::request;
 use super::row::Row;
 use super::users::Use;
 use crate::model::Micros;

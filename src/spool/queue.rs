@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::SpoolError;
 use super::folders::io_at;
-use super::held::HeldJob;
+use super::job::HeldJob;
 use super::look::LookedAt;
 use super::quiet::Quiet;
 use crate::sys::speed::closer::Closer;

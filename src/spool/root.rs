@@ -5,13 +5,14 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::SpoolError;
 use super::folders::{NEW_DROP, RESERVED, io_at};
 use super::queue::SpoolQueue;
-use super::{SpoolError, access};
 use crate::sys::speed::apart::keep_apart;
-use crate::sys::{dir, durable, fault};
+use crate::sys::{dir, durable, fault, nss};
 
 /// The layout that this program writes. A spool with a newer one is refused.
 pub const FORMAT: u32 = 1;
@@ -62,7 +63,7 @@ impl Spool {
                 .map_err(io_at("read the spool's version", path.clone()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                access::refuse_foreign(&self.dir, &self.root, &error)?;
+                refuse_foreign(&self.dir, &self.root, &error)?;
                 return Err(io_at("open the spool's version", path)(error));
             }
         };
@@ -196,6 +197,20 @@ impl Spool {
     pub fn free_space(&self) -> Result<u64, SpoolError> {
         fs2::available_space(&self.root).map_err(io_at("ask for the free space", self.root.clone()))
     }
+}
+
+/// Says what to type where the spool's folder was given to the running user, and what lies in it was not.
+fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), SpoolError> {
+    let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, "version")) else { return Ok(()) };
+    if error.kind() != io::ErrorKind::PermissionDenied || spool.uid() == inside.st_uid {
+        return Ok(());
+    }
+    let (new, old) = (nss::user_name(spool.uid()), nss::user_name(inside.st_uid));
+    let (group, at) = (inside.st_gid, root.display());
+    let why = format!(
+        "the folder was given to {new}, and what lies in it belongs to {old}: type 'chown {old}:{group} {at}' as root, to give it back"
+    );
+    Err(SpoolError::Shut { path: root.to_owned(), why })
 }
 
 #[cfg(test)]

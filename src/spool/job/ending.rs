@@ -7,14 +7,14 @@
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::names::State;
-use super::queue::SpoolQueue;
+use crate::spool::names::State;
+use crate::spool::queue::SpoolQueue;
 use crate::sys::{dir, fault};
 
 impl SpoolQueue {
     /// Moves an ended job to done/: nothing in ready/ and hold/ (the kernel tells, by rmdir), nothing in failed/. One with
     /// failed entries stays until they are gone. `folder` is the part of it that was seen empty, as `ready/<n>`.
-    pub(super) fn finish_job(&self, job: &str, folder: &str) {
+    pub(in crate::spool) fn finish_job(&self, job: &str, folder: &str) {
         // Each step may fail because somebody else is at it or something is in there; then the job has not ended.
         let end = || -> io::Result<bool> {
             // By its descriptor: of a job that was paused meanwhile nothing would be there by its name, as if it had ended.
@@ -66,7 +66,7 @@ impl SpoolQueue {
         self.clear_done(Duration::MAX);
     }
 
-    pub(super) fn clear_done(&self, keep: Duration) {
+    pub(in crate::spool) fn clear_done(&self, keep: Duration) {
         for job in self.names("done").into_iter().flatten().flatten() {
             self.clear(&job, keep);
         }
@@ -74,7 +74,7 @@ impl SpoolQueue {
 
     /// Removes the folders of jobs that were cancelled longer than `keep` ago. A worker may have one's entry in hand for a
     /// while, so that is no short time.
-    pub(super) fn drop_cancelled(&self, keep: Duration) {
+    pub(in crate::spool) fn drop_cancelled(&self, keep: Duration) {
         for job in self.names("cancelled").into_iter().flatten().flatten() {
             let path = format!("cancelled/{job}");
             if self.age(&path).is_some_and(|age| age >= keep) {
@@ -113,8 +113,7 @@ mod tests {
     use crate::model::envelope::Origin;
     use crate::model::{EntryId, Envelope, Micros};
     use crate::spool::Spool;
-    use crate::spool::job::PostFile;
-    use crate::spool::jobs::Standing;
+    use crate::spool::job::{PostFile, Standing};
 
     #[test]
     fn what_is_over_is_kept_for_a_time() {

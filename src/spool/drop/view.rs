@@ -9,13 +9,15 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::drop::{Dropped, Unfit, queue_of};
-use super::folders::{DROP, UNKNOWN, io_at};
-use super::names::EntryName;
-use super::orphans::ORPHAN_AGE;
-use super::queue::SpoolQueue;
-use super::{SpoolError, access, request};
+use super::adopter::{Dropped, Unfit};
+use super::names::queue_of;
+use super::{access, request};
 use crate::model::{EntryId, Micros};
+use crate::spool::SpoolError;
+use crate::spool::folders::{DROP, UNKNOWN, io_at};
+use crate::spool::names::EntryName;
+use crate::spool::orphans::ORPHAN_AGE;
+use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir};
 
 /// The drop folder of a spool.
