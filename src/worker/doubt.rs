@@ -108,8 +108,8 @@ impl<C: Claim> Kept<C> {
     }
 }
 
-/// Those of `kept` whose doubt is over; the others stay.
-pub(super) fn released<C: Claim>(kept: &mut Vec<Kept<C>>, now: Option<Since>) -> Vec<Kept<C>> {
+/// Takes those of `kept` whose doubt is over, where `now` is the one that there is; the others stay.
+pub(super) fn take_released<C: Claim>(kept: &mut Vec<Kept<C>>, now: Option<Since>) -> Vec<Kept<C>> {
     if kept.iter().all(|kept| kept.waits(now)) {
         return Vec::new();
     }

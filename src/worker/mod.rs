@@ -40,7 +40,7 @@ use self::ahead::Ahead;
 use self::board::Counter;
 use self::bounces::Desk;
 use self::context::Context;
-use self::doubt::{Kept, Released, release, released};
+use self::doubt::{Kept, Released, release, take_released};
 use self::hand::Hand;
 use self::handover::{Handed, hand_over};
 use self::record::record;
@@ -226,7 +226,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
 
     /// Goes on with what was kept in a doubt that is over: the verdicts stand.
     fn settle_released(&mut self, transport: &mut dyn Transport) {
-        let over = released(&mut self.kept, self.context.board.doubts().since());
+        let over = take_released(&mut self.kept, self.context.board.doubts().since());
         if over.is_empty() {
             return;
         }
@@ -252,9 +252,9 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
     fn end_bounces(&mut self, transport: &mut dyn Transport) {
         let context = self.context;
         let due = self.desk.as_mut().is_some_and(Desk::is_due);
-        let now = due && self.must_stop_now() && (self.stopped || context.signals.quit());
+        let stop_now = due && self.must_stop_now() && (self.stopped || context.signals.quit());
         let Some(desk) = &mut self.desk else { return };
-        if now {
+        if stop_now {
             desk.forget();
         }
         for bounce in desk.record(context) {
