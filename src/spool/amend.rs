@@ -9,16 +9,15 @@
 //! place anew, and looks afterwards whether its name leads to it; if the folder went to `done/` in between, it is brought
 //! back.
 
-use std::io;
-
-use super::SpoolError;
 use super::claim::SpoolClaim;
+use super::error::SpoolError;
 use super::hand::Hand;
 use super::names::{EntryName, Spot, State, journal_path};
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
 use crate::queue::Claim;
 use crate::sys::{dir, fault, room};
+use std::io;
 
 /// How often a place in an ending job is made anew: each try fails only if somebody else ended the job in that moment.
 const TRIES: usize = 20;
@@ -78,7 +77,7 @@ impl SpoolClaim<'_> {
         }
         fault::instant("amend.closed");
         self.remove().map_err(self.queue.failed("remove", &self.spot.path()))?;
-        self.queue.tidy_many();
+        self.queue.tidy_if_many();
         Ok(())
     }
 

@@ -17,7 +17,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::folders::{DROP, io_at};
+use super::entry;
+use super::error::{SpoolError, io_at};
+use super::folders::DROP;
 use super::job::Standing;
 use super::lock::Locked;
 use super::lone::Lone;
@@ -25,7 +27,6 @@ use super::names::{EntryName, Spot, State};
 use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
 use super::root::Spool;
-use super::{SpoolError, entry};
 use crate::sys::dir;
 
 /// Something that is not as it should be.

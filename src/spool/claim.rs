@@ -18,13 +18,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::entry::Extent;
+use super::error::SpoolError;
 use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
 use super::lock::Locked;
 use super::names::{EntryName, Spot, State, journal_path, message_path};
 use super::queue::SpoolQueue;
-use super::{SpoolError, entry, speed};
+use super::{entry, speed};
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
@@ -299,7 +300,7 @@ impl Claim for SpoolClaim<'_> {
         if end == End::Delivered {
             speed::close_later(self.queue, self.file, self.extent.len);
         }
-        self.queue.tidy_many();
+        self.queue.tidy_if_many();
         Ok(())
     }
 }

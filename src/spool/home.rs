@@ -3,17 +3,16 @@
 //! Kept true: what a claim's holder does goes through the folder that he opened, so it finds its files wherever the job
 //! was moved to meanwhile. A held folder does not tell that it was moved: [`Home::is_left`] does.
 
-use std::fs::File;
-use std::io;
-use std::sync::Arc;
-
-use super::SpoolError;
-use super::job::HeldJob;
+use super::error::SpoolError;
+use super::held::HeldJob;
 use super::lock::Locked;
 use super::look::LookedAt;
 use super::queue::{SpoolQueue, make_folder};
 use crate::model::EntryId;
 use crate::sys::lock;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Home<'q> {

@@ -1,7 +1,7 @@
 //! A look that need not be repeated: what was seen holds until the queue is woken, and for a moment at most.
 //!
 //! Kept true: whatever concerns workers ends with a call of [`SpoolQueue::wake`](super::SpoolQueue::wake), so a look that
-//! holds has missed nothing of that. A process remembers it for itself; nothing depends on it but the time that it takes.
+//! holds has missed nothing that a command has done.
 
 use std::time::{Duration, Instant};
 

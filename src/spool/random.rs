@@ -22,9 +22,3 @@ impl Random {
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound.max(1)
     }
 }
-
-impl Default for Random {
-    fn default() -> Random {
-        Random::new()
-    }
-}

@@ -1,17 +1,16 @@
 //! `stopped`: a person stops the queue, and lets it go on.
 //!
-//! Kept true: from the moment that a command has made the file, no worker hands anything over, also after a power cut;
-//! one asks before each hand-over.
+//! Kept true: when [`SpoolQueue::stop`] has returned, no worker begins to hand anything over, also after a power cut. Workers
+//! look before each hand-over.
 
 use std::io;
 
-use serde::{Deserialize, Serialize};
-
-use super::SpoolError;
+use super::error::SpoolError;
 use super::look::LookedAt;
 use super::queue::SpoolQueue;
 use crate::model::Micros;
 use crate::sys::{dir, durable, lock};
+use serde::{Deserialize, Serialize};
 
 /// Who stopped a queue, and when. That the file is there is what counts; on a full disk it has no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! The journals of entries that are gone. They stay until the unlinks of those are durable: an entry that came back after a
 //! power cut without its journal would be sent again.
-
-use super::SpoolError;
+use super::error::SpoolError;
 use super::names::journal_path;
 use super::queue::SpoolQueue;
 use crate::model::EntryId;
@@ -35,7 +34,7 @@ impl SpoolQueue {
     }
 
     /// The same, when many wait for it: memory does not grow with the number of entries.
-    pub(super) fn tidy_many(&self) {
+    pub(super) fn tidy_if_many(&self) {
         if lock::list(&self.untidy).len() >= UNTIDY_MAX {
             // A failed sync leaves the journals for the sweep.
             let _ = self.tidy();

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::access;
 use crate::model::EntryId;
-use crate::spool::SpoolError;
+use crate::spool::error::SpoolError;
 use crate::spool::folders::DROP;
 use crate::spool::root::Spool;
 use crate::sys::dir;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::DropFolder;
 use crate::model::{EntryId, id};
-use crate::spool::SpoolError;
+use crate::spool::error::SpoolError;
 use crate::spool::folders::DROP;
 use crate::sys::durable::{self, Unnamed};
 use crate::sys::{clock, fault};

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::draft::JobDraft;
 use super::file::{FOLDER_MAX, JobFile, Kind};
 use crate::model::{EntryId, Envelope, Micros};
-use crate::spool::SpoolError;
+use crate::spool::error::SpoolError;
 use crate::spool::names::EntryName;
 use crate::spool::publish::Content;
 use crate::spool::queue::SpoolQueue;

@@ -19,7 +19,7 @@ use std::io::{self, Write};
 
 use super::file::JobFile;
 use crate::model::EntryId;
-use crate::spool::SpoolError;
+use crate::spool::error::SpoolError;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, lock};
 

@@ -5,12 +5,10 @@ pub mod batch;
 pub mod draft;
 mod ending;
 mod file;
-mod held;
 pub mod post;
 mod progress;
 mod standing;
 
 pub use self::file::{JobFile, Kind, PostFile};
-pub(in crate::spool) use self::held::HeldJob;
 pub use self::progress::Progress;
 pub use self::standing::Standing;

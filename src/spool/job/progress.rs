@@ -7,7 +7,7 @@ use super::file::JobFile;
 use super::standing::Standing;
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
-use crate::spool::SpoolError;
+use crate::spool::error::SpoolError;
 use crate::spool::history::read_history;
 use crate::spool::names::{EntryName, State};
 use crate::spool::queue::SpoolQueue;

@@ -5,7 +5,7 @@ use std::io;
 
 use super::file::JobFile;
 use crate::model::EntryId;
-use crate::spool::SpoolError;
+use crate::spool::error::SpoolError;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{dir, durable, fault, lock};
 

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 
-use crate::spool::look::LookedAt;
+use super::look::LookedAt;
 use crate::sys::dir;
 
 #[derive(Debug)]
-pub(in crate::spool) struct HeldJob {
+pub(super) struct HeldJob {
     pub dir: File,
     /// Device and inode.
     identity: (u64, u64),
