@@ -8,9 +8,9 @@ use crate::model::{Envelope, Exit};
 use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::dropped::DropView;
-use crate::spool::jobs::Standing;
-use crate::spool::layout::{Spot, State};
+use crate::spool::drop::DropView;
+use crate::spool::job::Standing;
+use crate::spool::names::{Spot, State};
 use crate::spool::row::Row;
 use crate::sys::output::{Page, Paper};
 

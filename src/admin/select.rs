@@ -9,7 +9,7 @@ use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::policy::units;
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::find::Seen;
-use crate::spool::layout::{EntryName, Spot, State};
+use crate::spool::names::{EntryName, Spot, State};
 use crate::spool::row::Row;
 use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::clock;

@@ -10,8 +10,9 @@ use super::accept::{self, Accepted, Failure, Request};
 use super::{Refused, host};
 use crate::config::Site;
 use crate::model::EntryId;
-use crate::spool::drop::{DropDraft, DropFolder, Handed};
-use crate::spool::{Batch, Spool, SpoolError, SpoolQueue, access, batch};
+use crate::spool::drop::{DropDraft, DropFolder, Handed, access};
+use crate::spool::job::batch;
+use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
 use crate::sys::{nss, process};
 
 /// The way into one queue.

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::{Adopter, Taken};
 use crate::intake::withdraw::{self, Back, Gone};
-use crate::queue::{Queue, QueueError};
-use crate::spool::amend::Hand;
+use crate::queue::QueueError;
 use crate::spool::drop::DropName;
+use crate::spool::hand::Hand;
 use crate::sys::{clock, fault, output};
 
 impl Adopter<'_> {
