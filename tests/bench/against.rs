@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use super::bounces;
 use super::program::{Cost, Outcome, Program, calls_in};
-use super::site::to_sink;
+use super::site::{to_sink, to_smtp};
 use super::smtp::Sink;
 use super::tasks::{self, Face};
 use super::tools::{Short, Tools, median};
@@ -63,7 +63,7 @@ const fn many(what: &'static str, name: &'static str, count: u32, task: fn(&Tool
     Row { what, name, unit: Unit::Rate("messages/s"), count, task }
 }
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 17] = [
     launch("start", "--version", 50, |_, program, times| tasks::version(program, times)),
     launch("sendmail", "sendmail, one message, memory", 50, |tools, program, times| {
         tasks::one_message(tools, program, Face::Sendmail, true, times)
@@ -91,6 +91,12 @@ const ROWS: [Row; 15] = [
     many("drain-disk", "run, pipe, disk, 4 workers", 5_000, |tools, program, count| {
         drain(tools, program, false, 4, count)
     }),
+    many("drain-smtp", "run, SMTP, memory, 1 worker", 10_000, |tools, program, count| {
+        drain_smtp(tools, program, true, 1, count)
+    }),
+    many("drain-smtp", "run, SMTP, disk, 4 workers", 10_000, |tools, program, count| {
+        drain_smtp(tools, program, false, 4, count)
+    }),
     many("post", "a list post, SMTP, disk", 200_000, |tools, program, count| post(tools, program, false, count)),
     many("post", "a list post, VERP, SMTP, disk", 200_000, |tools, program, count| post(tools, program, true, count)),
     many("smtp-in", "sendmail -bs, one session, disk", 1_000, tasks::smtp_in),
@@ -99,6 +105,11 @@ const ROWS: [Row; 15] = [
 
 fn drain(tools: &Tools, program: &Program, memory: bool, workers: u32, count: u32) -> Outcome {
     tasks::drain(tools, program, memory, &to_sink(tools), workers, count).map(|(cost, _)| cost)
+}
+
+fn drain_smtp(tools: &Tools, program: &Program, memory: bool, workers: u32, count: u32) -> Outcome {
+    let sink = Sink::own(tools);
+    tasks::drain(tools, program, memory, &to_smtp(sink.port), workers, count).map(|(cost, _)| cost)
 }
 
 fn post(tools: &Tools, program: &Program, verp: bool, count: u32) -> Outcome {

@@ -14,8 +14,8 @@
 //! asserted: the last line names what is below 0.97.
 //!
 //!     make bench AGAINST=HEAD~1             # any name that git knows; QUICK=1 and DISK= as above
-//!     make bench AGAINST=v1 WHAT="submit"   # some of: start sendmail submit empty mbox drain-memory drain-disk post
-//!                                           # smtp-in bounces
+//!     make bench AGAINST=v1 WHAT="submit"   # some of: start sendmail submit empty mbox drain-memory drain-disk
+//!                                           # drain-smtp post smtp-in bounces
 
 mod against;
 mod bounces;
