@@ -9,12 +9,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::adoption::Adoption;
+use super::beat::{self, Beat};
 use super::clerk::Clerk;
 use super::lock::{self, QueueLock};
 use super::plan::Plan;
 use super::syncer::Syncer;
 use super::workforce::{CRASHES_MAX, Workforce};
-use super::{Beat, beat, online, overdue, sink};
+use super::{online, overdue, sink};
 use crate::model::{Exit, Micros};
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
