@@ -1,15 +1,18 @@
 //! bulkmailer: stands between the programs that produce mail and the MTA that delivers it.
 //!
-//! The layers, from the bottom; an import points downward only (`tests/layers.rs` holds it):
+//! The layers, from the bottom; an import points downward only (`tests/layers` reads this table, and lets no file import
+//! one that imports it):
 //!
 //! | layer | module | role |
 //! |---|---|---|
 //! | 0 | [`model`], [`sys`] | the words of the program; the system calls, the only `unsafe` |
-//! | 1 | [`policy`] | pure functions: when to try again, how fast at most, how text becomes a duration or a size |
-//! | 2 | [`queue`], [`spool`], [`transport`], [`config`], [`events`] | storage and delivery, which never import each other |
-//! | 3 | [`worker`], [`intake`], [`bounce`] | claim → send → settle; the ways in; what comes back |
-//! | 4 | [`runner`], [`admin`] | the commands |
-//! | 5 | [`cli`] | arguments → command → exit status |
+//! | 1 | [`policy`], [`events`] | pure functions: when to try again, how fast at most, whom to tell; the log of what became of mail |
+//! | 2 | [`queue`], [`config`], [`bounce`] | what a worker knows of a queue; the configuration; what comes back, and the ledger |
+//! | 3 | [`spool`], [`transport`] | storage, behind [`queue`]; delivery, which reads its part of [`config`] and takes messages as [`queue`] has them. They never import each other |
+//! | 4 | [`worker`], [`intake`] | claim → send → settle, by [`queue`] and [`transport`] alone; the ways in |
+//! | 5 | [`runner`] | one launch by cron |
+//! | 6 | [`admin`] | the other commands |
+//! | 7 | [`cli`] | arguments → command → exit status |
 //!
 //! One message's way from cron to its unlink:
 //! [`runner::run`] → [`worker::work`] → [`queue::Queue::claim`] → [`transport::Transport::send`] → [`queue::Claim::settle`].
