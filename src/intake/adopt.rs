@@ -20,8 +20,10 @@ use std::time::Duration;
 
 use self::lanes::Turns;
 use self::left::Left;
-use super::accept::{self, Failure, Request};
-use super::{Refused, sendmail};
+use super::accept;
+use super::refused::{Failure, Refused};
+use super::request::Request;
+use super::sendmail;
 use crate::config::{DropBounds, Limits};
 use crate::events;
 use crate::model::{EntryId, Exit};

@@ -5,9 +5,10 @@
 use std::ffi::OsString;
 use std::io::{self, BufReader};
 
-use super::accept::Request;
+use super::recipients;
+use super::refused::Refused;
+use super::request::Request;
 use super::way::Way;
-use super::{Refused, recipients};
 use crate::config::Site;
 use crate::model::{Address, Body, Exit};
 use crate::sys::output::{Page, print, tell, warning};
@@ -240,7 +241,7 @@ pub(super) fn printable(letter: char, value: String) -> Result<String, Refused> 
 pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
     let request = Request {
         sender: options.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
-        recipients: addresses(&options.recipients)?,
+        recipients: recipients::addresses(&options.recipients)?,
         from_header: options.from_header,
         full_name: options.full_name.clone(),
         dot: !options.ignore_dots,
@@ -263,19 +264,10 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
 
 /// Says for each address whether it could be queued. Whether it exists only the MTA knows.
 pub fn verify(texts: &[String]) -> anyhow::Result<Exit> {
-    for address in addresses(texts)? {
+    for address in recipients::addresses(texts)? {
         print(&Page::of(format!("{address}... queued for the MTA, which decides")))?;
     }
     Ok(Exit::Ok)
-}
-
-/// The recipients in arguments, each of which may be a list as in a To field.
-pub fn addresses(texts: &[String]) -> Result<Vec<Address>, Refused> {
-    let mut found = Vec::new();
-    for text in texts {
-        found.extend(recipients::parse(text)?);
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use super::accept::{self, Accepted, Failure, Request};
-use super::{Refused, host};
+use super::accept::{self, Accepted};
+use super::host;
+use super::refused::{Failure, Refused};
+use super::request::Request;
 use crate::config::Site;
 use crate::model::EntryId;
 use crate::spool::drop::{DropDraft, DropFolder, Handed};
