@@ -28,8 +28,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("config/smtp.rs", "config/values.rs"),
     ("config/values.rs", "config/mod.rs"),
     ("config/values.rs", "config/smtp.rs"),
-    ("intake/adopt.rs", "intake/adopt/requests.rs"),
-    ("intake/adopt/requests.rs", "intake/adopt.rs"),
     ("spool/claim.rs", "spool/find.rs"),
     ("spool/claim.rs", "spool/home.rs"),
     ("spool/claim.rs", "spool/journal.rs"),
