@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{QueueArgs, queues};
+use super::queues::{QueueArgs, queues};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::runner::{self, Beat};
