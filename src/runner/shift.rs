@@ -24,10 +24,10 @@ use crate::sys::process::{self, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, fault};
 use crate::transport;
-use crate::worker::FAULTS_MAX;
+use crate::worker::board::evidence::Since;
+use crate::worker::board::judge::Judgement;
 use crate::worker::board::{Counter, List};
-use crate::worker::evidence::Since;
-use crate::worker::judge::Judgement;
+use crate::worker::context::FAULTS_MAX;
 use crate::worker::notices;
 use crate::worker::pace::Pace;
 

@@ -11,7 +11,7 @@ use crate::policy::reminder::{self, DAILY};
 use crate::spool::SpoolQueue;
 use crate::spool::layout::State;
 use crate::sys::output::warning;
-use crate::worker::doubt::Noted;
+use crate::worker::context::Noted;
 
 /// More refused entries are not remembered; the oldest make room.
 const REFUSED_MAX: usize = 1_000;

@@ -1,5 +1,6 @@
 //! A queue's workers as its supervisor sees them: forking, counting, telling, replacing, and ending one that hangs.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,14 +15,12 @@ use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{child, clock, fault, spawn};
 use crate::transport;
+use crate::worker::board::evidence::Since;
 use crate::worker::board::{Counter, LISTED_MAX, List};
-use crate::worker::bounces::Desk;
-use crate::worker::doubt::Noted;
-use crate::worker::evidence::Since;
+use crate::worker::context::{Context, Noted};
 use crate::worker::notices::{self, Notices};
 use crate::worker::pace::Pace;
-use crate::worker::suppress::Gate;
-use crate::worker::{Worker, work};
+use crate::worker::work;
 use crate::{config, events};
 
 /// How long workers that were told to stop now may take before they are killed: what a sendmail gets, twice, and a bit.
@@ -193,26 +192,26 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
             return Exit::IoErr;
         }
     };
-    let mut worker = Worker {
+    let context = Context {
         queue: *queue,
         queue_name: &plan.name,
         policy: plan.policy,
-        events: events::Log::new(events, plan.syslog),
-        notices: Notices { outlet: &outlet, policy: plan.notices, host: process::host_name() },
+        spool: &plan.spool,
+        bounces: plan.bounces,
+        verp: &plan.verp,
+        events: RefCell::new(events::Log::new(events, plan.syslog)),
+        notices: Notices {
+            queue: &plan.name,
+            rules: plan.policy,
+            outlet: &outlet,
+            policy: plan.notices,
+            host: process::host_name(),
+        },
         board: &plan.board,
         slot: plan.board.slot(index),
         signals: &signals,
         pace,
-        session: None,
-        bounces: plan.policy.read_bounces.then(|| Desk::new(&plan.spool, plan.bounces, &plan.verp)),
-        gate: plan.policy.suppress.then(|| Gate::new(&plan.spool)),
         noted,
-        kept: Vec::new(),
-        cursor: None,
-        ahead: None,
-        shown: false,
-        crowded: 0,
-        stopped: false,
     };
-    work(&mut worker, &mut *transport::open(plan.transport, index))
+    work(&context, &mut *transport::open(plan.transport, index))
 }

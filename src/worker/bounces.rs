@@ -10,17 +10,20 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Hand, MARGIN, Worker};
+use super::context::{Context, MARGIN};
+use super::hand::Hand;
+use super::record::{Told, record};
+use super::settle::settle;
 use crate::bounce::ledger::{Item, Ledger, LedgerError, Outcome};
-use crate::bounce::{Action, Arrival, Class, Kind, READ_MAX, Reading, read};
+use crate::bounce::{Action, Arrival, Class, Kind, READ_MAX, Reading, Report, read};
 use crate::config::{self, PassOn};
 use crate::model::{Address, EntryId, Reason, Verdict};
+use crate::policy::notice::About;
 use crate::queue::{Claim, Message, Queue, QueueError};
 use crate::sys::child::{self, Finish};
 use crate::sys::process::Ended;
 use crate::sys::spawn::Spawner;
 use crate::sys::{clock, fault};
-use crate::transport::Transport;
 
 /// So many are recorded together at most: one sync for all.
 const BATCH_MAX: usize = 100;
@@ -43,7 +46,7 @@ pub struct Desk<'a, C> {
 
 /// What the hook gets on its standard input, as JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct ForHook<'a> {
     at: String,
     queue: &'a str,
     entry: &'a EntryId,
@@ -63,6 +66,35 @@ struct Told<'a> {
     newly_suppressed: bool,
 }
 
+impl<'a> ForHook<'a> {
+    fn of<C: Claim>(
+        queue: &'a str,
+        claim: &'a C,
+        reading: &'a Reading,
+        report: &'a Report,
+        outcome: &Outcome,
+    ) -> ForHook<'a> {
+        ForHook {
+            at: clock::now().rfc3339(),
+            queue,
+            entry: claim.id(),
+            to: claim.envelope().recipients.first(),
+            kind: reading.kind,
+            address: &report.recipient,
+            action: report.action,
+            class: report.class,
+            status: report.status.as_deref(),
+            reply: report.reply,
+            remote: report.remote.as_deref(),
+            text: &report.text,
+            message_id: reading.message_id.as_deref(),
+            score: outcome.score,
+            suppressed: outcome.suppressed,
+            newly_suppressed: outcome.newly,
+        }
+    }
+}
+
 /// The event of an address that gets no more mail from now on.
 #[derive(Serialize)]
 struct Suppressed<'a> {
@@ -73,9 +105,69 @@ struct Suppressed<'a> {
     reason: String,
 }
 
+/// A bounce whose reports are in the ledger.
+pub(super) struct Recorded<C> {
+    hand: Hand<C>,
+    reading: Reading,
+    /// What each of its reports came to.
+    outcomes: Vec<Outcome>,
+}
+
 impl<'a, C: Claim> Desk<'a, C> {
     pub fn new(spool: &'a Path, config: &'a config::Bounces, verp: &'a [String]) -> Desk<'a, C> {
         Desk { spool, config, verp, ledger: None, batch: Vec::new(), spawner: Spawner::default() }
+    }
+
+    /// Reads what may be a bounce, and keeps it until enough are together; gives back what is none.
+    pub fn unless_bounce<Q: Queue<Claim = C>>(&mut self, context: &Context<'_, Q>, hand: Hand<C>) -> Option<Hand<C>> {
+        match self.read(&hand.claim) {
+            Ok(reading) if is_report(&reading) => {
+                self.batch.push((hand, reading));
+                None
+            }
+            Ok(_) => Some(hand),
+            Err(error) => {
+                context.stick(hand.claim.id(), &error);
+                None
+            }
+        }
+    }
+
+    /// Whether so many are together that they are to be recorded.
+    pub fn is_full(&self) -> bool {
+        self.batch.len() >= BATCH_MAX
+    }
+
+    /// Whether something is to be recorded; what belongs to a job that was paused or cancelled is let go.
+    pub fn is_due(&mut self) -> bool {
+        self.batch.retain(|(hand, _)| !hand.claim.is_left());
+        !self.batch.is_empty()
+    }
+
+    /// Lets go what is together: it was not recorded, and is still due.
+    pub fn forget(&mut self) {
+        self.batch.clear();
+    }
+
+    /// Records what is together.
+    pub fn record<Q: Queue<Claim = C>>(&mut self, context: &Context<'_, Q>) -> Vec<Recorded<C>> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        fault::instant("bounces.recording");
+        match self.enter(&batch) {
+            Ok(outcomes) => {
+                fault::instant("bounces.recorded");
+                let recorded = batch.into_iter().zip(outcomes);
+                recorded.map(|((hand, reading), outcomes)| Recorded { hand, reading, outcomes }).collect()
+            }
+            // No entry is to blame.
+            Err(error) => {
+                context.board.sink_down(&error.to_string());
+                Vec::new()
+            }
+        }
     }
 
     /// What a message is.
@@ -87,7 +179,8 @@ impl<'a, C: Claim> Desk<'a, C> {
         Ok(read(&arrival, &message))
     }
 
-    fn record<'b>(&mut self, batch: &'b [(Hand<C>, Reading)]) -> Result<Vec<Vec<Outcome>>, LedgerError> {
+    /// Enters all of them into the ledger.
+    fn enter<'b>(&mut self, batch: &'b [(Hand<C>, Reading)]) -> Result<Vec<Vec<Outcome>>, LedgerError> {
         let ledger = match &mut self.ledger {
             Some(ledger) => ledger,
             empty => empty.insert(Ledger::open(self.spool)?),
@@ -96,6 +189,69 @@ impl<'a, C: Claim> Desk<'a, C> {
         let item = |(hand, reading): &'b (Hand<C>, Reading)| Item { entry: hand.claim.id().as_str(), at, reading };
         let items: Vec<Item<'b>> = batch.iter().map(item).collect();
         ledger.record(&items, &self.config.rules, self.config.keep)
+    }
+
+    /// Tells the hook and the events of a bounce, and settles it; gives it back if the queue's transport is to have it, too.
+    pub fn end<Q: Queue<Claim = C>>(
+        &mut self,
+        context: &Context<'_, Q>,
+        bounce: Recorded<C>,
+        success: Option<About>,
+    ) -> Option<Hand<C>> {
+        let started = Instant::now();
+        let Recorded { mut hand, reading, outcomes } = bounce;
+        let reports = u32::try_from(reading.reports.len()).unwrap_or(u32::MAX);
+        context.slot.begin(hand.claim.id(), HOOK_LONGEST.saturating_mul(reports).saturating_add(MARGIN));
+        let told = self.tell_hook(context, &hand.claim, &reading, &outcomes);
+        let now = clock::now();
+        for (report, _) in reading.reports.iter().zip(&outcomes).filter(|(_, outcome)| outcome.newly) {
+            let id = hand.claim.id();
+            let (queue, suppressed, reason) = (context.queue_name, &report.recipient, report.why());
+            let line = Suppressed { at: now.rfc3339(), queue, id, suppressed, reason };
+            context.events.borrow_mut().note(now, &line);
+        }
+        if told.is_ok() && self.config.pass_on == PassOn::All {
+            return Some(hand);
+        }
+        hand.attempt.through = Some(LEDGER);
+        let verdict = told.map_or_else(|why| Verdict::Deferred(Reason::new(&why)), |()| Verdict::Delivered);
+        let verdict = hand.attempt.judge(verdict, context.policy.on_crash);
+        let answered = verdict == Verdict::Delivered;
+        let group = std::mem::take(&mut hand.rest);
+        let told = Told { verdicts: vec![verdict; group.len()], group, answered, took: started.elapsed() };
+        match record(context, &mut hand, &told) {
+            Ok(()) => settle(context, hand, success),
+            Err(error) => context.stick(hand.claim.id(), &error),
+        }
+        None
+    }
+
+    /// Runs the hook for each report, if there is one. The error says what went wrong.
+    fn tell_hook<Q: Queue<Claim = C>>(
+        &mut self,
+        context: &Context<'_, Q>,
+        claim: &C,
+        reading: &Reading,
+        outcomes: &[Outcome],
+    ) -> Result<(), String> {
+        let Some(command) = &self.config.hook else { return Ok(()) };
+        let name = command.first().map_or("", String::as_str);
+        let args = child::arguments(command.iter().map(String::as_str)).ok_or("an argument contains a NUL byte")?;
+        let order = child::Order::plain(args);
+        for (report, outcome) in reading.reports.iter().zip(outcomes) {
+            let about = ForHook::of(context.queue_name, claim, reading, report, outcome);
+            let text = serde_json::to_vec(&about).map_err(|error| error.to_string())?;
+            let input = child::input(&[&text, b"\n".as_slice()].concat()).map_err(|error| error.to_string())?;
+            let run = child::run(&mut self.spawner, &order, &input, HOOK_LONGEST, context.signals);
+            let why = match run.finish {
+                Finish::Ended(Ended::Exited(0)) => continue,
+                Finish::Ended(ended) => ended.to_string(),
+                Finish::NotStarted(error) | Finish::Lost(error) => error.to_string(),
+                Finish::Stopped { why } => why.to_owned(),
+            };
+            return Err(format!("the hook {name}: {why}: {}", run.said.trim()));
+        }
+        Ok(())
     }
 }
 
@@ -111,118 +267,7 @@ fn beginning(message: &Message) -> Result<Vec<u8>, QueueError> {
     Ok(bytes)
 }
 
-impl<Q: Queue> Worker<'_, Q> {
-    /// Reads a bounce, and keeps it until enough are together; hands over what is none.
-    pub(super) fn take_bounce(&mut self, hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
-        let Some(desk) = &mut self.bounces else { return self.go_on(hand, transport) };
-        let reading = match desk.read(&hand.claim) {
-            Ok(reading) => reading,
-            Err(error) => return self.stick(hand.claim.id(), &error),
-        };
-        if !matches!(reading.kind, Kind::Bounce | Kind::Complaint) || reading.reports.is_empty() {
-            return self.go_on(hand, transport);
-        }
-        desk.batch.push((hand, reading));
-        if desk.batch.len() >= BATCH_MAX {
-            self.record_bounces(transport);
-        }
-    }
-
-    /// Records what is together, and settles it.
-    pub(super) fn record_bounces(&mut self, transport: &mut dyn Transport) {
-        let Some(desk) = &mut self.bounces else { return };
-        let mut batch = std::mem::take(&mut desk.batch);
-        batch.retain(|(hand, _)| !hand.claim.is_left());
-        // What is let go here was not recorded, and is still due.
-        if batch.is_empty() || self.must_stop_now() && (self.stopped || self.signals.quit()) {
-            return self.slot.idle();
-        }
-        let Some(desk) = &mut self.bounces else { return };
-        fault::instant("bounces.recording");
-        match desk.record(&batch) {
-            Ok(outcomes) => {
-                fault::instant("bounces.recorded");
-                for ((hand, reading), outcomes) in batch.into_iter().zip(outcomes) {
-                    self.end_bounce(hand, &reading, &outcomes, transport);
-                }
-            }
-            // No entry is to blame.
-            Err(error) => self.board.sink_down(&error.to_string()),
-        }
-        self.slot.idle();
-    }
-
-    fn end_bounce(
-        &mut self,
-        hand: Hand<Q::Claim>,
-        reading: &Reading,
-        outcomes: &[Outcome],
-        transport: &mut dyn Transport,
-    ) {
-        let started = Instant::now();
-        let reports = u32::try_from(reading.reports.len()).unwrap_or(u32::MAX);
-        self.slot.begin(hand.claim.id(), HOOK_LONGEST.saturating_mul(reports).saturating_add(MARGIN));
-        let told = self.tell_hook(&hand.claim, reading, outcomes);
-        let now = clock::now();
-        for (report, _) in reading.reports.iter().zip(outcomes).filter(|(_, outcome)| outcome.newly) {
-            let id = hand.claim.id();
-            let (queue, suppressed, reason) = (self.queue_name, &report.recipient, report.why());
-            self.events.note(now, &Suppressed { at: now.rfc3339(), queue, id, suppressed, reason });
-        }
-        let pass_on = self.bounces.as_ref().is_some_and(|desk| desk.config.pass_on == PassOn::All);
-        if told.is_ok() && pass_on {
-            return self.go_on(hand, transport);
-        }
-        let Hand { mut claim, mut attempt, rest } = hand;
-        attempt.through = Some(LEDGER);
-        let verdict = told.map_or_else(|why| Verdict::Deferred(Reason::new(&why)), |()| Verdict::Delivered);
-        let verdict = attempt.judge(verdict, self.policy.on_crash);
-        let answered = verdict == Verdict::Delivered;
-        let verdicts = vec![verdict; rest.len()];
-        match self.record(&mut claim, &rest, &verdicts, &mut attempt, answered, started.elapsed()) {
-            Ok(()) => self.conclude(claim, &attempt, transport),
-            Err(error) => self.stick(claim.id(), &error),
-        }
-    }
-
-    /// Runs the hook for each report, if there is one. The error says what went wrong.
-    fn tell_hook(&mut self, claim: &Q::Claim, reading: &Reading, outcomes: &[Outcome]) -> Result<(), String> {
-        let (queue, signals) = (self.queue_name, self.signals);
-        let Some(desk) = &mut self.bounces else { return Ok(()) };
-        let Some(command) = &desk.config.hook else { return Ok(()) };
-        let name = command.first().map_or("", String::as_str);
-        let args = child::arguments(command.iter().map(String::as_str)).ok_or("an argument contains a NUL byte")?;
-        let order = child::Order::plain(args);
-        for (report, outcome) in reading.reports.iter().zip(outcomes) {
-            let told = Told {
-                at: clock::now().rfc3339(),
-                queue,
-                entry: claim.id(),
-                to: claim.envelope().recipients.first(),
-                kind: reading.kind,
-                address: &report.recipient,
-                action: report.action,
-                class: report.class,
-                status: report.status.as_deref(),
-                reply: report.reply,
-                remote: report.remote.as_deref(),
-                text: &report.text,
-                message_id: reading.message_id.as_deref(),
-                score: outcome.score,
-                suppressed: outcome.suppressed,
-                newly_suppressed: outcome.newly,
-            };
-            let text = serde_json::to_vec(&told).map_err(|error| error.to_string())?;
-            let input = child::input(&[&text, b"\n".as_slice()].concat()).map_err(|error| error.to_string())?;
-            let run = child::run(&mut desk.spawner, &order, &input, HOOK_LONGEST, signals);
-            let why = match run.finish {
-                Finish::Ended(Ended::Exited(0)) => continue,
-                Finish::Ended(ended) => ended.to_string(),
-                Finish::NotStarted(error) | Finish::Lost(error) => error.to_string(),
-                Finish::Stopped { why } => why.to_owned(),
-            };
-            return Err(format!("the hook {name}: {why}: {}", run.said.trim()));
-        }
-        Ok(())
-    }
+/// Whether it is recorded; what is no report, or none about anybody, is mail like any other.
+fn is_report(reading: &Reading) -> bool {
+    matches!(reading.kind, Kind::Bounce | Kind::Complaint) && !reading.reports.is_empty()
 }

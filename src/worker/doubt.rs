@@ -2,7 +2,8 @@
 //!
 //! Three kinds of refusals do not show it: "not now" without a word about the entry; any reply to MAIL, which may concern
 //! the sender or everybody; and words that blame this host, its account or its quota. The worker keeps such a claim with its
-//! verdict and settles nothing. `evidence` collects what all workers were refused, and `judge` decides:
+//! verdict and settles nothing. The board has what all workers were refused ([`evidence`](super::board::evidence)), and
+//! [`judge`](super::board::judge) decides:
 //! - A hand-over that began later is accepted: the refusals are the entries' own, and their verdicts stand.
 //! - Everybody is refused alike: the sink is down, and the kept claims are released untouched. So a server that has cut this
 //!   host off fails no mail.
@@ -13,38 +14,24 @@
 //! An earlier run's refusals are known by the ids that it noted. A run that follows begins in doubt, tries others first,
 //! and holds what was noted for longer than `expire` without anything else being taken.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
-
-use super::evidence::{Since, When};
-use super::judge::{Judgement, Mark, Refusal};
-use super::{Hand, Worker};
+use super::board::evidence::Since;
+use super::board::judge::Judgement;
+use super::board::refusal::{Mark, Refusal, When};
+use super::context::Context;
+use super::hand::Hand;
+use super::record::{Told, record};
 use crate::model::verdict::{Blame, Doubtful};
-use crate::model::{Address, EntryId, Reason, Verdict};
+use crate::model::{Address, Reason, Verdict};
 use crate::policy::blame;
-use crate::queue::{Claim, Queue, Which};
+use crate::queue::{Claim, Queue};
 use crate::sys::clock;
-use crate::transport::Transport;
-
-/// Entries to look at for a user, a sender and a domain that were not tried yet: the first time, with twice as many after
-/// each refusal, and the most.
-const LOOKED_AT_FIRST: usize = 10;
-const LOOKED_AT: usize = 1_000;
-/// How late a worker may notice that a doubt is over, or that it is its turn.
-pub(super) const PAUSE: Duration = Duration::from_millis(10);
-
-/// Entries that earlier runs were refused, and whether each was so for longer than `expire`.
-pub type Noted = HashMap<String, bool>;
 
 /// A claim in a worker's hand of which nobody knows yet whether it is to blame for its refusal.
-pub struct Kept<C> {
-    pub(super) hand: Hand<C>,
-    pub(super) group: Vec<usize>,
+pub(super) struct Kept<C> {
+    pub hand: Hand<C>,
     /// What it is for each of the group, if it is.
-    pub(super) verdicts: Vec<Verdict>,
-    pub(super) took: Duration,
-    pub(super) doubt: Doubt,
+    pub told: Told,
+    pub doubt: Doubt,
 }
 
 /// A refusal that is in doubt.
@@ -65,170 +52,122 @@ pub(super) struct Refused<'r> {
     pub began: u64,
 }
 
-impl<Q: Queue> Worker<'_, Q> {
-    /// Tells the others of a refusal; `None` if the entry alone is to blame.
-    pub(super) fn refused(&self, claim: &Q::Claim, refused: &Refused<'_>, doubtful: &Doubtful) -> Option<Doubt> {
-        let (doubts, at) = (self.board.doubts(), clock::steady());
-        let fails = doubtful.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Failed(_)));
-        let noted = self.noted.contains_key(claim.id().as_str());
-        let blame = match doubtful.blame {
-            // It was kept in an outage, which may not be over.
-            Blame::Sender | Blame::Either if fails && noted => Blame::Us,
-            blame => blame,
-        };
-        let sender = refused.sender.map_or("", Address::as_str);
-        let refusal = Refusal {
-            mark: Mark::of(claim, sender, refused.group.first()),
-            blame,
-            permanent: fails,
-            again: claim.last_reason().is_some_and(|last| says_the_same(last, &doubtful.verdicts)),
-            chosen: true,
-            cause: doubtful.cause,
-        };
-        let when = When { began: refused.began, answered: at, noted };
-        let since = doubts.refused(when, &refusal, claim.id(), why(&doubtful.verdicts))?;
-        self.is_still_in_doubt(since).then_some(Doubt { since, at, refusal })
-    }
+/// Tells the others of a refusal; `None` if the entry alone is to blame.
+pub(super) fn refused<Q: Queue>(
+    context: &Context<'_, Q>,
+    claim: &Q::Claim,
+    refused: &Refused<'_>,
+    doubtful: &Doubtful,
+) -> Option<Doubt> {
+    let at = clock::steady();
+    let fails = doubtful.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Failed(_)));
+    let noted = context.noted.contains_key(claim.id().as_str());
+    let blame = match doubtful.blame {
+        // It was kept in an outage, which may not be over.
+        Blame::Sender | Blame::Either if fails && noted => Blame::Us,
+        blame => blame,
+    };
+    let sender = refused.sender.map_or("", Address::as_str);
+    let refusal = Refusal {
+        mark: Mark::of(claim, sender, refused.group.first()),
+        blame,
+        permanent: fails,
+        again: claim.last_reason().is_some_and(|last| says_the_same(last, &doubtful.verdicts)),
+        chosen: true,
+        cause: doubtful.cause,
+    };
+    let when = When { began: refused.began, answered: at, noted };
+    let since = context.board.doubts().refused(when, &refusal, claim.id(), why(&doubtful.verdicts))?;
+    is_still_in_doubt(context, since).then_some(Doubt { since, at, refusal })
+}
 
-    /// Judges the doubt after another refusal; `false` if each is its entry's own.
-    fn is_still_in_doubt(&self, since: Since) -> bool {
-        let (doubts, now) = (self.board.doubts(), clock::steady());
-        match doubts.judge(since, false) {
-            // An acceptance may have ended it meanwhile: then it is settled like any doubt that is over.
-            Judgement::Down if doubts.since() == Some(since) => self.board.sink_down(&doubts.why()),
-            Judgement::Open | Judgement::Down => {}
-            Judgement::Theirs => {
-                doubts.acquit_sink(since, now);
-                return false;
-            }
-        }
-        true
-    }
-
-    pub(super) fn keep(&mut self, kept: Kept<Q::Claim>) {
-        self.kept.push(kept);
-        self.slot.keeps(self.kept.len());
-        self.slot.idle();
-    }
-
-    /// Goes on with what was kept in a doubt that is over: the verdicts stand.
-    pub(super) fn settle_kept(&mut self, transport: &mut dyn Transport) {
-        let now = self.board.doubts().since();
-        if self.kept.is_empty() || self.kept.iter().all(|kept| Some(kept.doubt.since) == now) {
-            return;
-        }
-        let (still, over) = std::mem::take(&mut self.kept).into_iter().partition(|kept| Some(kept.doubt.since) == now);
-        self.kept = still;
-        let over: Vec<Kept<Q::Claim>> = over;
-        for kept in over {
-            let Some(kept) = self.renew(kept) else { continue };
-            let Kept { mut hand, group, verdicts, took, .. } = kept;
-            if is_refused_together(&verdicts, transport) {
-                hand.attempt.alone = group.len();
-                hand.rest.splice(0..0, group);
-                self.go_on(hand, transport);
-                continue;
-            }
-            let on_crash = self.policy.on_crash;
-            let verdicts: Vec<Verdict> =
-                verdicts.into_iter().map(|verdict| hand.attempt.judge(verdict, on_crash)).collect();
-            match self.record(&mut hand.claim, &group, &verdicts, &mut hand.attempt, true, took) {
-                Ok(()) => self.go_on(hand, transport),
-                Err(error) => self.stick(hand.claim.id(), &error),
-            }
-        }
-        self.slot.keeps(self.kept.len());
-    }
-
-    /// Gives back what is the entry's own now that its doubt is over; what was answered only after that was ended belongs to
-    /// the next one, and stays.
-    fn renew(&mut self, mut kept: Kept<Q::Claim>) -> Option<Kept<Q::Claim>> {
-        let Doubt { at, refusal, .. } = kept.doubt;
-        let doubts = self.board.doubts();
-        if doubts.cleared(at, &refusal) {
-            return Some(kept);
-        }
-        let when = When { began: at, answered: at, noted: false };
-        match doubts.refused(when, &refusal, kept.hand.claim.id(), why(&kept.verdicts)) {
-            Some(since) if self.is_still_in_doubt(since) => {
-                kept.doubt.since = since;
-                self.kept.push(kept);
-                None
-            }
-            Some(_) | None => Some(kept),
+/// Judges the doubt after another refusal; `false` if each is its entry's own.
+fn is_still_in_doubt<Q: Queue>(context: &Context<'_, Q>, since: Since) -> bool {
+    let (doubts, now) = (context.board.doubts(), clock::steady());
+    match doubts.judge(since, false) {
+        // An acceptance may have ended it meanwhile: then it is settled like any doubt that is over.
+        Judgement::Down if doubts.since() == Some(since) => context.board.sink_down(&doubts.why()),
+        Judgement::Open | Judgement::Down => {}
+        Judgement::Theirs => {
+            doubts.acquit_sink(since, now);
+            return false;
         }
     }
+    true
+}
 
-    /// Waits a moment if it is not our turn to probe.
-    pub(super) fn may_probe(&mut self) -> bool {
-        let doubts = self.board.doubts();
-        let ours = !doubts.are_paced() || doubts.take_turn(self.policy.probe_every);
-        if !ours {
-            self.rest();
-        }
-        ours
+impl<C: Claim> Kept<C> {
+    /// Whether its doubt lasts, where `now` is the one that there is.
+    pub fn waits(&self, now: Option<Since>) -> bool {
+        Some(self.doubt.since) == now
     }
 
-    fn rest(&mut self) {
-        self.slot.idle();
-        // Whatever ends the wait, the caller looks again.
-        let _ = self.signals.wait(None, PAUSE);
-        self.stopped |= self.queue.is_stopped();
-    }
-
-    /// Nothing else is due: waits until the others' probes end the doubt, or all wait and the sink is called down.
-    pub(super) fn wait_for_evidence(&mut self) {
-        self.slot.waits(self.kept.first().map(|kept| kept.doubt.since));
-        while !self.must_stop() && self.kept.iter().all(|kept| self.board.doubts().since() == Some(kept.doubt.since)) {
-            self.rest();
-        }
-        self.slot.waits(None);
-    }
-
-    /// The next entry to probe with: of those that are looked at, the one that has least in common with what was refused, and
-    /// of several any. The more was refused the more are looked at, from where the last look ended, so that any number of bad
-    /// ones in a row hides no good one for long.
-    pub(super) fn candidate(&mut self) -> Option<Q::Claim> {
-        let doubts = self.board.doubts();
-        let marks = doubts.since().map(|since| doubts.marks(since)).unwrap_or_default();
-        let window = LOOKED_AT.min(LOOKED_AT_FIRST << marks.len().min(7));
-        let mut best: Option<((u8, u64), Q::Claim)> = None;
-        for _ in 0..window {
-            let Some(claim) = self.next(Which::Any) else { break };
-            let news = match self.noted.get(claim.id().as_str()) {
-                Some(true) => {
-                    let why = "it was refused, and nothing else was taken, for longer than retry.expire";
-                    self.hold(claim, Verdict::Deferred(Reason::new(why)));
-                    continue;
-                }
-                Some(false) => 0,
-                None => 1 + mark_of(&claim).news(&marks),
-            };
-            let merit = (news, lot(claim.id(), doubts.since()));
-            if best.as_ref().is_none_or(|(most, _)| merit > *most) {
-                best = Some((merit, claim));
-            }
-        }
-        if best.is_none() {
-            doubts.return_turn();
-        }
-        best.map(|(_, claim)| claim)
+    /// The doubt that it waits for.
+    pub fn since(&self) -> Since {
+        self.doubt.since
     }
 }
 
-/// The mark of what is handed over next of an entry.
-fn mark_of<C: Claim>(claim: &C) -> Mark {
-    let open = claim.open();
-    let envelope = claim.envelope();
-    let made = open.first().and_then(|&first| envelope.sender_for(first).ok().flatten());
-    Mark::of(claim, made.as_ref().map_or(envelope.sender_text(), Address::as_str), open.first())
+/// Takes those of `kept` whose doubt is over, where `now` is the one that there is; the others stay.
+pub(super) fn take_released<C: Claim>(kept: &mut Vec<Kept<C>>, now: Option<Since>) -> Vec<Kept<C>> {
+    if kept.iter().all(|kept| kept.waits(now)) {
+        return Vec::new();
+    }
+    let (still, over) = std::mem::take(kept).into_iter().partition(|kept| kept.waits(now));
+    *kept = still;
+    over
 }
 
-/// A number by which one of several entries is drawn.
-fn lot(id: &EntryId, since: Option<Since>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (id.as_str(), since).hash(&mut hasher);
-    hasher.finish()
+/// How it goes on with what was kept in a doubt that is over.
+pub(super) enum Released<C> {
+    /// Its verdicts stand, and are recorded; or its recipients are tried one by one.
+    Hand(Hand<C>),
+    /// Another doubt has it.
+    Kept(Kept<C>),
+    /// It could not be recorded.
+    Stuck,
+}
+
+/// Ends the doubt about `kept`.
+pub(super) fn release<Q: Queue>(
+    context: &Context<'_, Q>,
+    mut kept: Kept<Q::Claim>,
+    shares_verdicts: bool,
+) -> Released<Q::Claim> {
+    if is_doubted_again(context, &mut kept) {
+        return Released::Kept(kept);
+    }
+    let Kept { mut hand, mut told, .. } = kept;
+    if is_refused_together(&told.verdicts, shares_verdicts) {
+        hand.one_by_one(told.group);
+        return Released::Hand(hand);
+    }
+    let on_crash = context.policy.on_crash;
+    told.verdicts = told.verdicts.into_iter().map(|verdict| hand.attempt.judge(verdict, on_crash)).collect();
+    match record(context, &mut hand, &told) {
+        Ok(()) => Released::Hand(hand),
+        Err(error) => {
+            context.stick(hand.claim.id(), &error);
+            Released::Stuck
+        }
+    }
+}
+
+/// Whether it was answered only after its doubt was ended, and belongs to the next one: else it is the entry's own.
+fn is_doubted_again<Q: Queue>(context: &Context<'_, Q>, kept: &mut Kept<Q::Claim>) -> bool {
+    let Doubt { at, refusal, .. } = kept.doubt;
+    let doubts = context.board.doubts();
+    if doubts.cleared(at, &refusal) {
+        return false;
+    }
+    let when = When { began: at, answered: at, noted: false };
+    match doubts.refused(when, &refusal, kept.hand.claim.id(), why(&kept.told.verdicts)) {
+        Some(since) if is_still_in_doubt(context, since) => {
+            kept.doubt.since = since;
+            true
+        }
+        Some(_) | None => false,
+    }
 }
 
 /// Whether an earlier attempt failed for the same.
@@ -243,6 +182,6 @@ fn why(verdicts: &[Verdict]) -> &str {
 }
 
 /// Whether several were refused for good by one status, which tells nothing of each.
-pub(super) fn is_refused_together(verdicts: &[Verdict], transport: &dyn Transport) -> bool {
-    transport.shares_verdicts() && matches!(verdicts, [Verdict::Failed(_), _, ..])
+pub(super) fn is_refused_together(verdicts: &[Verdict], shares_verdicts: bool) -> bool {
+    shares_verdicts && matches!(verdicts, [Verdict::Failed(_), _, ..])
 }

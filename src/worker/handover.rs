@@ -1,333 +1,138 @@
-//! One group of an entry's recipients: handed over, and what came of it journaled, told and counted.
-//!
-//! While it is in flight, what comes next is claimed and shown to the transport, which may prepare it.
+//! One group of an entry's recipients is handed over: announced in the journal, in the transport's hands, answered.
 
 use std::time::{Duration, Instant};
 
-use super::board::Counter;
-use super::doubt::{Doubt, Refused, is_refused_together};
-use super::{Hand, MARGIN, SEARCH, Try, Worker};
-use crate::config::OnCrash;
-use crate::events::{self, Event};
-use crate::model::address::BadAddress;
-use crate::model::envelope::verp_delimiters;
-use crate::model::{Address, Attempt, Reason, Verdict};
-use crate::policy::retry;
-use crate::queue::{AttemptNote, Begun, Claim, Queue, QueueError, Which};
+use super::ahead::Ahead;
+use super::context::{Context, MARGIN};
+use super::doubt::{self, Doubt, Refused, is_refused_together};
+use super::hand::Hand;
+use super::record::Told;
+use super::turn::Way;
+use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
+use crate::queue::{Begun, Claim, Message, Queue, QueueError};
 use crate::sys::{clock, fault};
-use crate::transport::{Handover, Letter, Look, Transport};
+use crate::transport::{Handover, Letter, Transport};
 
-/// How the attempt on an entry went on after one group.
-pub(super) enum Group {
-    Answered,
-    /// Refused, and who is to blame is in doubt.
-    InDoubt {
-        group: Vec<usize>,
-        verdicts: Vec<Verdict>,
-        took: Duration,
-        doubt: Doubt,
-    },
+/// How a hand-over ended.
+pub(super) enum Handed {
+    /// What came of each; and what kept the answer from being journaled, so that the attempt's own line must tell it.
+    Told(Told, Option<QueueError>),
+    /// Refused, and who is to blame is in doubt: what it is for each, if it is.
+    InDoubt(Told, Doubt),
     /// All of them were refused by one status, which tells nothing of each.
     Refused(Vec<usize>),
     /// Nothing was handed over, and nobody is to blame.
     Left,
-    /// The journal cannot be written.
+    /// The journal cannot be written, or the message not be read.
     Fault(QueueError),
 }
 
-impl<Q: Queue> Worker<'_, Q> {
-    /// How many of `rest` are handed over together, where the transport takes `fits` of them.
-    pub(super) fn together(&self, fits: usize, rest: &[usize]) -> usize {
-        fits.min(self.policy.max_recipients).clamp(1, rest.len().max(1))
-    }
+/// A group that was announced, and must be answered.
+struct Flight {
+    begun: Begun,
+    /// The envelope sender, where VERP makes one.
+    made: Option<Address>,
+    started: Instant,
+    /// The same on the steady clock.
+    began: u64,
+}
 
-    /// Shows the transport what comes after the group of `current` that is in flight: of `rest`, or of an entry that is
-    /// claimed for that.
-    fn look_ahead(
-        &mut self,
-        look: Look,
-        current: &Q::Claim,
-        rest: &[usize],
-        (limit, verp): (Duration, bool),
-        visit: &mut dyn FnMut(Letter<'_>),
-    ) {
-        if self.board.doubts().since().is_some() || !self.pace.has_tokens() {
-            return;
+/// Hands `group` over. While it is in flight, `ahead` shows the transport what comes next.
+pub(super) fn hand_over<Q: Queue>(
+    context: &Context<'_, Q>,
+    hand: &mut Hand<Q::Claim>,
+    group: Vec<usize>,
+    ahead: &mut Ahead<'_, Q>,
+    way: &mut Way,
+    transport: &mut dyn Transport,
+) -> Handed {
+    let (started, began) = (Instant::now(), clock::steady());
+    // The transport ends what hangs; only if that fails, the supervisor ends us.
+    let limit = transport.longest() + MARGIN;
+    context.slot.begin(hand.claim.id(), limit);
+    let made = match hand.made_sender(&group, transport.verp()) {
+        Ok(made) => made,
+        Err(why) => {
+            let why = Reason::new(&format!("no VERP sender can be made for this recipient: {why}"));
+            let told = Told { group, verdicts: vec![Verdict::Failed(why)], answered: false, took: Duration::ZERO };
+            return Handed::Told(told, None);
         }
-        if self.ahead.is_none() {
-            self.ahead = match (look, rest.is_empty()) {
-                (Look::AtHand, true) => self.next(Which::AtHand).and_then(|claim| self.prepare(claim, false)),
-                (Look::Far, true) => self.next(Which::Any).and_then(|claim| self.prepare(claim, false)),
-                (Look::AtHand | Look::Far, false) => self.single_between(current, rest, false),
-            };
-            self.slot.begin(current.id(), limit);
-        }
-        self.shown = true;
-        if !rest.is_empty() && !self.ahead.as_ref().is_some_and(|hand| goes_between(hand, current)) {
-            return self.show(current, rest, verp, visit);
-        }
-        if let Some(Hand { claim, rest, .. }) = self.ahead.as_ref().filter(|hand| !hand.rest.is_empty()) {
-            self.show(claim, rest, verp, visit);
-        }
-    }
+    };
+    let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
+        Ok(announced) => announced,
+        Err(error) => return Handed::Fault(error),
+    };
+    let flight = Flight { begun, made, started, began };
+    let envelope = hand.claim.envelope();
+    let handover = Handover { envelope, sender: flight.sender(envelope), group: &flight.begun.group, message };
+    fault::instant("worker.handing");
+    ahead.takes_off();
+    // One that is about to be let in counts, or the others would call the sink down.
+    context.slot.keeps_open(transport.has_sessions());
+    let facts = (limit, transport.verp());
+    let mut next = |look, visit: &mut dyn FnMut(Letter<'_>)| ahead.look(context, look, hand, facts, visit);
+    let answer = transport.send(handover, &mut next, context.signals);
+    fault::instant("worker.handed");
+    context.slot.keeps_open(transport.is_open());
+    way.took(context, &answer);
+    land(context, hand, flight, answer, transport.shares_verdicts())
+}
 
-    /// A single mail that has its turn before `rest` of the same job's entry is handed over.
-    pub(super) fn single_between(
-        &mut self,
-        current: &Q::Claim,
-        rest: &[usize],
-        shares_verdicts: bool,
-    ) -> Option<Hand<Q::Claim>> {
-        if self.shown || self.ahead.is_some() {
-            return self.ahead.take_if(|hand| goes_between(hand, current));
-        }
-        // In doubt it is chosen with care who is next; bounces are read one after another.
-        let none = rest.is_empty() || current.id().job().is_none() || self.bounces.is_some();
-        if none || self.board.doubts().since().is_some() {
-            return None;
-        }
-        let single = self.next(Which::Single).and_then(|claim| self.prepare(claim, shares_verdicts));
-        if single.is_none() {
-            self.slot.begin(current.id(), SEARCH);
-        }
-        single
-    }
+/// Opens the message, and announces that `group` gets it.
+fn announce<C: Claim>(claim: &mut C, group: Vec<usize>, by_position: bool) -> Result<(Message, Begun), QueueError> {
+    let message = claim.message(by_position)?;
+    let begun = claim.begin(group, clock::now())?;
+    Ok((message, begun))
+}
 
-    /// Shows the first group of `rest`.
-    fn show(&self, claim: &Q::Claim, rest: &[usize], verp: bool, visit: &mut dyn FnMut(Letter<'_>)) {
-        let fits = if has_senders(claim, verp) { 1 } else { rest.len() };
-        let group = &rest[..self.together(fits, rest)];
-        if let Ok(made) = made_sender(claim, group, verp) {
-            let envelope = claim.envelope();
-            let sender = made.as_ref().or(envelope.sender.as_ref());
-            visit(Letter { envelope, sender, group, size: claim.size() });
-        }
-    }
-
-    /// Hands `group` over; `rest` of the same entry comes next.
-    pub(super) fn hand_over(
-        &mut self,
-        claim: &mut Q::Claim,
-        group: Vec<usize>,
-        rest: &[usize],
-        attempt: &mut Try,
-        transport: &mut dyn Transport,
-    ) -> Group {
-        let (started, began) = (Instant::now(), clock::steady());
-        // The transport ends what hangs; only if that fails, the supervisor ends us.
-        let limit = transport.longest() + MARGIN;
-        self.slot.begin(claim.id(), limit);
-        let made = match made_sender(claim, &group, transport.verp()) {
-            Ok(made) => made,
-            Err(why) => {
-                let verdict =
-                    Verdict::Failed(Reason::new(&format!("no VERP sender can be made for this recipient: {why}")));
-                return match self.record(claim, &group, &[verdict], attempt, false, Duration::ZERO) {
-                    Ok(()) => Group::Answered,
-                    Err(error) => Group::Fault(error),
-                };
-            }
-        };
-        let message = match claim.message(transport.reads_by_position()) {
-            Ok(message) => message,
-            Err(error) => return Group::Fault(error),
-        };
-        let begun = match claim.begin(group, clock::now()) {
-            Ok(begun) => begun,
-            Err(error) => return Group::Fault(error),
-        };
-        let group = begun.group.clone();
-        let envelope = claim.envelope();
-        let sender = made.as_ref().or(envelope.sender.as_ref());
-        let handover = Handover { envelope, sender, group: &group, message };
-        fault::instant("worker.handing");
-        let signals = self.signals;
-        let facts = (limit, transport.verp());
-        self.shown = false;
-        // One that is about to be let in counts, or the others would call the sink down.
-        self.slot.keeps_open(transport.has_sessions());
-        let mut next = |look, visit: &mut dyn FnMut(Letter<'_>)| {
-            self.look_ahead(look, claim, rest, facts, visit);
-        };
-        let answer = transport.send(handover, &mut next, signals);
-        fault::instant("worker.handed");
-        self.slot.keeps_open(transport.is_open());
-        if !matches!(answer, Attempt::SinkDown(_)) {
-            self.crowded = 0;
-        }
-        let verdicts = match answer {
-            Attempt::Answered(verdicts) => verdicts,
-            Attempt::Doubtful(doubtful) => {
-                let refused = Refused { group: &group, sender, began };
-                let doubt = self.refused(claim, &refused, &doubtful);
-                let verdicts = doubtful.verdicts;
-                if let Some(doubt) = doubt {
-                    return match claim.answer(begun, None) {
-                        Ok(()) => Group::InDoubt { group, verdicts, took: started.elapsed(), doubt },
-                        Err(error) => Group::Fault(error),
-                    };
-                }
-                verdicts
-            }
-            Attempt::SinkDown(why) => {
-                if self.board.another_is_open(self.slot) {
-                    self.crowded = self.crowded.saturating_add(1);
-                } else {
-                    self.board.sink_down(&why);
-                }
-                return left(claim, begun);
-            }
-            Attempt::Stopped => return left(claim, begun),
-        };
-        if verdicts.contains(&Verdict::Delivered) {
-            self.board.doubts().accepted(began);
-        }
-        if is_refused_together(&verdicts, transport) {
-            return match claim.answer(begun, None) {
-                Ok(()) => Group::Refused(group),
-                Err(error) => Group::Fault(error),
-            };
-        }
-        let on_crash = self.policy.on_crash;
-        let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| attempt.judge(verdict, on_crash)).collect();
-        let answered = claim.answer(begun, Some(&verdicts));
-        fault::instant("worker.answered");
-        let recorded = self.record(claim, &group, &verdicts, attempt, answered.is_ok(), started.elapsed());
-        match (answered, recorded) {
-            (Ok(()), Ok(())) => Group::Answered,
-            // The attempt's own line tells it instead.
-            (Err(error), Ok(())) => {
-                self.fault(&error);
-                Group::Answered
-            }
-            (Ok(()) | Err(_), Err(error)) => Group::Fault(error),
-        }
-    }
-
-    /// Journals what was not delivered, and what was where the answer could not be; writes the events, counts.
-    pub(super) fn record(
-        &mut self,
-        claim: &mut Q::Claim,
-        group: &[usize],
-        verdicts: &[Verdict],
-        attempt: &mut Try,
-        answered: bool,
-        took: Duration,
-    ) -> Result<(), QueueError> {
-        let now = clock::now();
-        let mut noted = Ok(());
-        let results = alike(group, verdicts, answered);
-        if !results.is_empty() {
-            let (number, waited) = (attempt.number, attempt.waited);
-            if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
-                attempt.next.get_or_insert_with(|| now.plus(self.delay(number)));
-            }
-            noted = claim.note(&AttemptNote { number, at: now, waited, next: attempt.next, results });
-        }
-        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let envelope = claim.envelope();
-        let event = |(&recipient, verdict)| {
-            let base = Event {
-                at: now.rfc3339(),
-                queue: self.queue_name,
-                id: &envelope.id,
-                sender: envelope.sender_text(),
-                recipient: &envelope.recipients[recipient],
-                verdict: "",
-                attempt: attempt.number,
-                transport: attempt.through.unwrap_or(&self.policy.transport),
-                ms,
-                status: None,
-                reason: None,
-            };
-            events::of(verdict, base)
-        };
-        let lines: Vec<Event<'_>> = group.iter().zip(verdicts).map(event).collect();
-        self.events.write(now, &lines);
-        fault::instant("worker.recorded");
-        for (&recipient, verdict) in group.iter().zip(verdicts) {
-            self.board.add(Counter::of(verdict.kind()), 1);
-            // A failure that is in no journal is none yet.
-            let done = match verdict {
-                Verdict::Delivered => true,
-                Verdict::Failed(_) | Verdict::Held(_) | Verdict::Suppressed(_) => noted.is_ok(),
-                Verdict::Deferred(_) | Verdict::Unknown(_) => false,
-            };
-            if done {
-                attempt.open.retain(|&open| open != recipient);
-            }
-        }
-        noted
-    }
-
-    fn delay(&self, attempt: u32) -> Duration {
-        let policy = &self.policy.retry;
-        let chance = clock::now().0 % 1_000;
-        retry::delay(attempt, policy.first, policy.max, chance as f64 / 1_000.0)
+impl Flight {
+    fn sender<'s>(&'s self, envelope: &'s Envelope) -> Option<&'s Address> {
+        self.made.as_ref().or(envelope.sender.as_ref())
     }
 }
 
-impl Try {
-    /// What a transport's verdict becomes: held where the outcome is unknown and shall not be tried again, and a failure
-    /// where it leaves a recipient open that has waited too long.
-    pub(super) fn judge(&self, verdict: Verdict, on_crash: OnCrash) -> Verdict {
-        match verdict {
-            Verdict::Unknown(reason) if on_crash == OnCrash::Hold => Verdict::Held(reason),
-            Verdict::Deferred(reason) | Verdict::Unknown(reason) if self.expired => {
-                let text = format!("given up after {} attempts: {}", self.number, reason.text);
-                // RFC 3463: delivery time expired.
-                let status = reason.status.unwrap_or_else(|| "4.4.7".to_owned());
-                Verdict::Failed(Reason::new(&text).with_status(Some(status)))
+/// Judges what the transport answered, and answers the announcement.
+fn land<Q: Queue>(
+    context: &Context<'_, Q>,
+    hand: &mut Hand<Q::Claim>,
+    flight: Flight,
+    answer: Attempt,
+    shares_verdicts: bool,
+) -> Handed {
+    let claim = &mut hand.claim;
+    let group = flight.begun.group.clone();
+    let verdicts = match answer {
+        Attempt::Answered(verdicts) => verdicts,
+        Attempt::Doubtful(doubtful) => {
+            let refused = Refused { group: &group, sender: flight.sender(claim.envelope()), began: flight.began };
+            let doubt = doubt::refused(context, claim, &refused, &doubtful);
+            let verdicts = doubtful.verdicts;
+            if let Some(doubt) = doubt {
+                let told = |took| Told { group, verdicts, answered: true, took };
+                return take_back(claim, flight.begun, || Handed::InDoubt(told(flight.started.elapsed()), doubt));
             }
-            Verdict::Delivered
-            | Verdict::Deferred(_)
-            | Verdict::Failed(_)
-            | Verdict::Unknown(_)
-            | Verdict::Held(_)
-            | Verdict::Suppressed(_) => verdict,
+            verdicts
         }
+        Attempt::SinkDown(_) | Attempt::Stopped => return take_back(claim, flight.begun, || Handed::Left),
+    };
+    if verdicts.contains(&Verdict::Delivered) {
+        context.board.doubts().accepted(flight.began);
     }
-}
-
-/// Whether `hand` is a single entry, and `current` one of a job.
-fn goes_between<C: Claim>(hand: &Hand<C>, current: &C) -> bool {
-    hand.claim.id().job().is_none() && current.id().job().is_some()
+    if is_refused_together(&verdicts, shares_verdicts) {
+        return take_back(claim, flight.begun, || Handed::Refused(group));
+    }
+    let judge = |verdict| hand.attempt.judge(verdict, context.policy.on_crash);
+    let verdicts: Vec<Verdict> = verdicts.into_iter().map(judge).collect();
+    let answered = claim.answer(flight.begun, Some(&verdicts));
+    fault::instant("worker.answered");
+    let told = Told { group, verdicts, answered: answered.is_ok(), took: flight.started.elapsed() };
+    Handed::Told(told, answered.err())
 }
 
 /// Takes the announcement of a hand-over back.
-fn left<C: Claim>(claim: &mut C, begun: Begun) -> Group {
+fn take_back<C: Claim>(claim: &mut C, begun: Begun, handed: impl FnOnce() -> Handed) -> Handed {
     match claim.answer(begun, None) {
-        Ok(()) => Group::Left,
-        Err(error) => Group::Fault(error),
+        Ok(()) => handed(),
+        Err(error) => Handed::Fault(error),
     }
-}
-
-/// Whether each recipient has a sender of his own, which the sink does not make, though it makes some.
-pub(super) fn has_senders<C: Claim>(claim: &C, sink_makes_them: bool) -> bool {
-    let sink_makes = |pattern: &String| sink_makes_them && verp_delimiters(pattern).is_some();
-    let envelope = claim.envelope();
-    envelope.sender.is_some() && envelope.origin.verp.as_ref().is_some_and(|pattern| !sink_makes(pattern))
-}
-
-/// The envelope sender that VERP makes for the one recipient of `group`; `None` where that is the envelope's own.
-fn made_sender<C: Claim>(claim: &C, group: &[usize], sink_makes_them: bool) -> Result<Option<Address>, BadAddress> {
-    match (has_senders(claim, sink_makes_them), group) {
-        (true, [recipient]) => claim.envelope().sender_for(*recipient),
-        (true | false, _) => Ok(None),
-    }
-}
-
-/// The same verdicts together; without the deliveries if those were `answered`.
-fn alike(group: &[usize], verdicts: &[Verdict], answered: bool) -> Vec<(Vec<usize>, Verdict)> {
-    let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
-    for (&recipient, verdict) in group.iter().zip(verdicts) {
-        if answered && *verdict == Verdict::Delivered {
-            continue;
-        }
-        match results.iter_mut().find(|(_, seen)| seen == verdict) {
-            Some((recipients, _)) => recipients.push(recipient),
-            None => results.push((vec![recipient], verdict.clone())),
-        }
-    }
-    results
 }

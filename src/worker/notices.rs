@@ -9,7 +9,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use super::{Try, Worker};
+use super::hand::Try;
 use crate::config;
 use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
@@ -29,6 +29,9 @@ const LINE_MAX: u64 = 64 << 10;
 
 /// Where notices go, and by which rules.
 pub struct Notices<'a, Q: Queue> {
+    /// The queue whose mail they are about.
+    pub queue: &'a str,
+    pub rules: &'a config::Queue,
     /// The queue [`QUEUE`].
     pub outlet: Q,
     pub policy: &'a config::Notices,
@@ -36,41 +39,43 @@ pub struct Notices<'a, Q: Queue> {
     pub host: String,
 }
 
-impl<Q: Queue> Worker<'_, Q> {
+impl<Q: Queue> Notices<'_, Q> {
     /// Tells the sender of whoever failed for good and of whom he does not know.
     ///
     /// Errors: he could not be told, or that could not be recorded; then the entry may not be settled.
     pub(super) fn tell_of_failures(&self, claim: &mut Q::Claim) -> Result<(), QueueError> {
-        if !self.policy.notices {
+        if !self.rules.notices {
             return Ok(());
         }
         let failed = claim.unnoticed(About::Failed);
         self.tell(claim, About::Failed, &failed, None)
     }
 
-    /// Tells the sender of what goes on otherwise: that it takes longer, or that everybody else has it. Where this fails
-    /// the mail goes on without it.
-    pub(super) fn tell_of_progress(&self, claim: &mut Q::Claim, attempt: &Try, success: Option<About>) {
-        let policy = self.policy;
-        if !policy.notices {
-            return;
+    /// Tells the sender of what goes on otherwise: that it takes longer, or that everybody else has it.
+    ///
+    /// Errors: as with failures; but the entry may be settled.
+    pub(super) fn tell_of_progress(
+        &self,
+        claim: &mut Q::Claim,
+        attempt: &Try,
+        success: Option<About>,
+    ) -> Result<(), QueueError> {
+        let rules = self.rules;
+        if !rules.notices {
+            return Ok(());
         }
-        let told = if !attempt.open.is_empty() {
-            let due = !policy.delay_warning.is_zero() && attempt.waited >= policy.delay_warning;
+        if !attempt.open.is_empty() {
+            let due = !rules.delay_warning.is_zero() && attempt.waited >= rules.delay_warning;
             let delayed = if due { claim.unnoticed(About::Delayed) } else { Vec::new() };
-            let left = policy.retry.expire.saturating_sub(attempt.waited);
-            self.tell(claim, About::Delayed, &delayed, Some(clock::now().plus(left)))
-        } else {
-            match success {
-                Some(about) if about.is_wanted(claim.envelope().origin.notify.as_deref()) => {
-                    let delivered = claim.unnoticed(about);
-                    self.tell(claim, about, &delivered, None)
-                }
-                Some(_) | None => Ok(()),
+            let left = rules.retry.expire.saturating_sub(attempt.waited);
+            return self.tell(claim, About::Delayed, &delayed, Some(clock::now().plus(left)));
+        }
+        match success {
+            Some(about) if about.is_wanted(claim.envelope().origin.notify.as_deref()) => {
+                let delivered = claim.unnoticed(about);
+                self.tell(claim, about, &delivered, None)
             }
-        };
-        if let Err(error) = told {
-            self.say(&format!("{}: its sender could not be told how it goes: {error}", claim.id()));
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -87,11 +92,11 @@ impl<Q: Queue> Worker<'_, Q> {
         let Some(to) = self.addressee(claim.envelope(), about) else { return Ok(()) };
         let outcomes = claim.outcomes(recipients)?;
         let id = self.notice_id(claim.id(), about, recipients, &outcomes);
-        let (outlet, now) = (&self.notices.outlet, clock::now());
+        let (outlet, now) = (&self.outlet, clock::now());
         if !outlet.knows(&id)? {
             let line = summary_line(about, claim.envelope(), &outcomes);
-            if outlet.admit(&to, self.notices.policy.per_hour as u64, &line, now)? {
-                let host = &self.notices.host;
+            if outlet.admit(&to, self.policy.per_hour as u64, &line, now)? {
+                let host = &self.host;
                 let returned = self.returned(claim, about)?;
                 let envelope = claim.envelope();
                 let outcomes = &outcomes;
@@ -119,7 +124,7 @@ impl<Q: Queue> Worker<'_, Q> {
             Some(sender) => about.is_wanted(envelope.origin.notify.as_deref()).then(|| sender.clone()),
             // A notice, most likely: it may go to the postmaster, but for one that was to go to him.
             None => {
-                let postmaster = self.notices.policy.postmaster.as_ref().filter(|_| about == About::Failed)?;
+                let postmaster = self.policy.postmaster.as_ref().filter(|_| about == About::Failed)?;
                 let his = |to: &Address| to.as_str().eq_ignore_ascii_case(postmaster.as_str());
                 (!envelope.recipients.iter().all(his)).then(|| postmaster.clone())
             }
@@ -128,8 +133,7 @@ impl<Q: Queue> Worker<'_, Q> {
 
     /// The same whenever the journal tells the same.
     fn notice_id(&self, entry: &EntryId, about: About, recipients: &[usize], outcomes: &[Outcome]) -> EntryId {
-        let mut parts =
-            vec!["notice".to_owned(), self.queue_name.to_owned(), entry.to_string(), about.name().to_owned()];
+        let mut parts = vec!["notice".to_owned(), self.queue.to_owned(), entry.to_string(), about.name().to_owned()];
         // Of a delay he is told once, whoever is concerned by then.
         if about != About::Delayed {
             for (recipient, outcome) in recipients.iter().zip(outcomes) {
@@ -142,7 +146,7 @@ impl<Q: Queue> Worker<'_, Q> {
     /// What comes back: what RET says, or else the configuration (RFC 3461 section 4.3); the header alone if the message is
     /// too large, or did not fail.
     fn returned(&self, claim: &Q::Claim, about: About) -> Result<Returned, QueueError> {
-        let policy = self.notices.policy;
+        let policy = self.policy;
         let wanted = match claim.envelope().origin.ret.as_deref() {
             Some("full") => Returned::Message,
             Some("hdrs") => Returned::Header,
@@ -161,7 +165,7 @@ impl<Q: Queue> Worker<'_, Q> {
             }
             out.write_all(notice.closing().as_bytes())
         };
-        self.notices.outlet.publish(&envelope(notice.id, notice.to, notice.now), notice.now, &mut write)
+        self.outlet.publish(&envelope(notice.id, notice.to, notice.now), notice.now, &mut write)
     }
 }
 

@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Try, Worker};
+use super::context::Context;
+use super::hand::Hand;
+use super::record::{Told, record};
 use crate::bounce::ledger::{Ledger, LedgerError, Suppression};
 use crate::model::{Address, Reason, Verdict};
 use crate::queue::{Claim, Queue, QueueError};
@@ -52,29 +54,25 @@ fn reason(found: &Suppression) -> Reason {
     Reason::new(&text).with_status(Some("5.7.1".to_owned()))
 }
 
-impl<Q: Queue> Worker<'_, Q> {
-    /// Closes those of `rest` who get no mail. `false` if that cannot be told; then nobody may get any.
-    pub(super) fn turn_away(
-        &mut self,
-        claim: &mut Q::Claim,
-        attempt: &mut Try,
-        rest: &mut Vec<usize>,
-    ) -> Result<bool, QueueError> {
-        let Some(gate) = &mut self.gate else { return Ok(true) };
-        let recipients = &claim.envelope().recipients;
-        let refused = match gate.refuses(rest.iter().filter_map(|&place| Some((place, recipients.get(place)?)))) {
-            Ok(refused) => refused,
-            Err(error) => {
-                self.board.sink_down(&error.to_string());
-                return Ok(false);
-            }
-        };
-        let (group, verdicts): (Vec<usize>, Vec<Verdict>) =
-            refused.into_iter().map(|(place, reason)| (place, Verdict::Suppressed(reason))).unzip();
-        if !group.is_empty() {
-            rest.retain(|recipient| !group.contains(recipient));
-            self.record(claim, &group, &verdicts, attempt, false, Duration::ZERO)?;
+/// Closes those of the hand's rest who get no mail. `false` if that cannot be told; then nobody may get any.
+pub(super) fn turn_away<Q: Queue>(
+    context: &Context<'_, Q>,
+    gate: &mut Gate<'_>,
+    hand: &mut Hand<Q::Claim>,
+) -> Result<bool, QueueError> {
+    let recipients = &hand.claim.envelope().recipients;
+    let refused = match gate.refuses(hand.rest.iter().filter_map(|&place| Some((place, recipients.get(place)?)))) {
+        Ok(refused) => refused,
+        Err(error) => {
+            context.board.sink_down(&error.to_string());
+            return Ok(false);
         }
-        Ok(true)
+    };
+    let (group, verdicts): (Vec<usize>, Vec<Verdict>) =
+        refused.into_iter().map(|(place, reason)| (place, Verdict::Suppressed(reason))).unzip();
+    if !group.is_empty() {
+        hand.rest.retain(|recipient| !group.contains(recipient));
+        record(context, hand, &Told { group, verdicts, answered: false, took: Duration::ZERO })?;
     }
+    Ok(true)
 }

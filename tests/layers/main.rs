@@ -90,22 +90,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("transport/smtp/mod.rs", "transport/smtp/attempt.rs"),
     ("transport/smtp/mod.rs", "transport/smtp/session.rs"),
     ("transport/smtp/session.rs", "transport/mod.rs"),
-    ("worker/board.rs", "worker/evidence.rs"),
-    ("worker/bounces.rs", "worker/mod.rs"),
-    ("worker/doubt.rs", "worker/mod.rs"),
-    ("worker/evidence.rs", "worker/board.rs"),
-    ("worker/handover.rs", "worker/doubt.rs"),
-    ("worker/handover.rs", "worker/mod.rs"),
-    ("worker/mod.rs", "worker/bounces.rs"),
-    ("worker/mod.rs", "worker/doubt.rs"),
-    ("worker/mod.rs", "worker/handover.rs"),
-    ("worker/mod.rs", "worker/notices.rs"),
-    ("worker/mod.rs", "worker/pace.rs"),
-    ("worker/mod.rs", "worker/suppress.rs"),
-    ("worker/notices.rs", "worker/mod.rs"),
-    ("worker/pace.rs", "worker/doubt.rs"),
-    ("worker/pace.rs", "worker/mod.rs"),
-    ("worker/suppress.rs", "worker/mod.rs"),
 ];
 
 /// Files that are known to be too long, and how long they may be.
@@ -118,8 +102,6 @@ const LONG: &[(&str, usize)] = &[
     ("spool/claim.rs", 498),
     ("spool/layout.rs", 458),
     ("transport/smtp/session.rs", 468),
-    ("worker/evidence.rs", 413),
-    ("worker/mod.rs", 417),
 ];
 
 /// The layer of each module, by the table in src/lib.rs.

@@ -3,11 +3,9 @@
 //! Nothing was accepted since the first of them. Each next entry was chosen to differ most from those before it.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::model::Address;
+use super::refusal::Refusal;
 use crate::model::verdict::Blame;
-use crate::queue::Claim;
 
 /// This many refusals one after another mean that the sink is down.
 const ENOUGH: usize = 10;
@@ -27,64 +25,6 @@ pub enum Judgement {
     Down,
     /// Each refusal is its entry's own.
     Theirs,
-}
-
-/// Whose an entry is, as far as it tells entries apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
-    /// The user who submitted it.
-    pub user: u64,
-    /// A hash of the envelope sender.
-    pub sender: u64,
-    /// A hash of the recipient's domain.
-    pub domain: u64,
-}
-
-impl Mark {
-    /// The mark of a hand-over to `recipient` that names `sender`.
-    pub fn of<C: Claim>(claim: &C, sender: &str, recipient: Option<&usize>) -> Mark {
-        let hash = |text: &str| {
-            let mut hasher = DefaultHasher::new();
-            text.to_ascii_lowercase().hash(&mut hasher);
-            hasher.finish()
-        };
-        let envelope = claim.envelope();
-        let to = recipient.and_then(|&i| envelope.recipients.get(i));
-        let domain = hash(to.map_or("", Address::domain));
-        Mark { user: u64::from(envelope.origin.uid), sender: hash(sender), domain }
-    }
-
-    /// How much it differs from all of `others`: 1 each for a sender, a domain and a user that is new.
-    pub fn news(&self, others: &[Mark]) -> u8 {
-        let new = |same: fn(&Mark, &Mark) -> bool| u8::from(!others.iter().any(|other| same(self, other)));
-        new(|a, b| a.sender == b.sender) + new(|a, b| a.domain == b.domain) + new(|a, b| a.user == b.user)
-    }
-}
-
-/// One refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub mark: Mark,
-    pub blame: Blame,
-    /// It is a failure if it is the entry's own.
-    pub permanent: bool,
-    /// The entry was deferred for the same before.
-    pub again: bool,
-    /// The entry was chosen to be tried in this doubt, and not in flight when it began.
-    pub chosen: bool,
-    /// Equal for refusals that have one cause.
-    pub cause: u64,
-}
-
-impl Refusal {
-    /// Whether trying again soon would not help.
-    pub fn is_final(&self) -> bool {
-        self.permanent || self.blame.is_ours()
-    }
-
-    fn names_sender_for_now(&self) -> bool {
-        self.blame == Blame::Sender && !self.permanent
-    }
 }
 
 /// When refusals are judged.
@@ -152,6 +92,7 @@ fn different(seen: &[Refusal], of: impl Fn(&Refusal) -> u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::board::refusal::Mark;
 
     /// Refusals of one cause, spread over so many senders and domains.
     fn refusals(count: usize, blame: Blame, permanent: bool, (senders, domains): (u64, u64)) -> Vec<Refusal> {
@@ -248,14 +189,5 @@ mod tests {
         let mut again = refusals(3, Blame::Us, false, (1, 1));
         again.iter_mut().for_each(|refusal| refusal.again = true);
         assert_eq!(judged(&again, true), Judgement::Theirs);
-    }
-
-    #[test]
-    fn another_user_counts_for_more_than_another_sender_of_the_same() {
-        let mark = |user, sender, domain| Mark { user, sender, domain };
-        let refused = [mark(7001, 1, 1), mark(7001, 2, 2)];
-        assert_eq!(mark(7001, 3, 3).news(&refused), 2);
-        assert_eq!(mark(0, 3, 3).news(&refused), 3);
-        assert_eq!(mark(7001, 1, 2).news(&refused), 0);
     }
 }

@@ -11,8 +11,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::board::{ID_WORDS, WHY_WORDS, get_text, put_text};
-use super::judge::{Judgement, Mark, Refusal, Scene, judge};
+use super::judge::{Judgement, Scene, judge};
+use super::refusal::{Mark, Refusal, When, get_refusal, put_refusal};
+use super::words::{ID_WORDS, WHY_WORDS, get_text, put_text};
 use crate::model::EntryId;
 use crate::model::verdict::Blame;
 use crate::sys::clock;
@@ -52,35 +53,6 @@ pub(super) const WORDS: usize = REFUSED + REFUSED_MAX * REFUSED_WORDS;
 /// A doubt, by the instant that it began at on the steady clock.
 pub type Since = u64;
 
-/// When a hand-over was refused.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct When {
-    /// It began, on the steady clock.
-    pub began: u64,
-    /// Its answer came.
-    pub answered: u64,
-    /// An earlier run was refused it as well.
-    pub noted: bool,
-}
-
-const BLAMES: [Blame; 5] = [Blame::Sink, Blame::Sender, Blame::Either, Blame::Account, Blame::Us];
-
-fn put_refusal(words: &[AtomicU64], refusal: &Refusal) {
-    let Refusal { mark, blame, permanent, again, cause, chosen } = *refusal;
-    let kind = blame as u64 | u64::from(permanent) << 3 | u64::from(again) << 4 | u64::from(chosen) << 5;
-    for (word, value) in words.iter().zip([mark.user, mark.sender, mark.domain, cause, kind]) {
-        word.store(value, Ordering::Relaxed);
-    }
-}
-
-fn get_refusal(words: &[AtomicU64]) -> Refusal {
-    let word = |at: usize| words[at].load(Ordering::Relaxed);
-    let blame = BLAMES.into_iter().find(|&blame| blame as u64 == word(4) & 7).unwrap_or(Blame::Sink);
-    let mark = Mark { user: word(0), sender: word(1), domain: word(2) };
-    let is = |bit: u32| word(4) >> bit & 1 == 1;
-    Refusal { mark, blame, permanent: is(3), again: is(4), chosen: is(5), cause: word(3) }
-}
-
 /// The part of the board that all workers of a queue share about this.
 #[derive(Clone, Copy, Debug)]
 pub struct Doubts<'b> {
@@ -109,7 +81,7 @@ impl Doubts<'_> {
     }
 
     /// What was in doubt is dropped; only while no worker lives.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         // What was accepted before an outage tells nothing of the sink that is tried again.
         for word in [DELIVERED, CLEARED, IN_A_ROW, KNOWN_COUNT, OUTAGE, SINCE] {
             self.words[word].store(0, Ordering::Release);
@@ -118,7 +90,7 @@ impl Doubts<'_> {
     }
 
     /// A hand-over that began at `began` was accepted.
-    pub(super) fn accepted(&self, began: u64) {
+    pub fn accepted(&self, began: u64) {
         self.words[DELIVERED].fetch_max(began, Ordering::AcqRel);
         if self.words[IN_A_ROW].load(Ordering::Relaxed) != 0 {
             self.words[IN_A_ROW].store(0, Ordering::Relaxed);
@@ -130,7 +102,7 @@ impl Doubts<'_> {
 
     /// Whether a doubt that is over cleared the sink of a refusal that was answered at `at`: what was accepted since began
     /// later than that. For what is not final the end of the doubt is enough.
-    pub(super) fn cleared(&self, at: u64, refusal: &Refusal) -> bool {
+    pub fn cleared(&self, at: u64, refusal: &Refusal) -> bool {
         let last = |word: usize| self.words[word].load(Ordering::Acquire);
         !refusal.is_final() || last(DELIVERED).max(last(CLEARED)) >= at
     }
@@ -202,7 +174,7 @@ impl Doubts<'_> {
     /// A hand-over of `id` was refused, which `why` tells. The doubt that it belongs to; `None` if the
     /// refusal is the entry's own: its cause is known; or it is for now, and one that began later was accepted; or an earlier
     /// run noted the entry, and this one has delivered other mail since.
-    pub(super) fn refused(&self, when: When, refusal: &Refusal, id: &EntryId, why: &str) -> Option<Since> {
+    pub fn refused(&self, when: When, refusal: &Refusal, id: &EntryId, why: &str) -> Option<Since> {
         let When { began, answered, noted } = when;
         let accepted = self.words[DELIVERED].load(Ordering::Acquire);
         // What began later may have been answered earlier, and a quota be used up in between. For the same reason one that is
@@ -250,7 +222,7 @@ impl Doubts<'_> {
         all.filter_map(read).collect()
     }
 
-    pub(super) fn marks(&self, since: Since) -> Vec<Mark> {
+    pub fn marks(&self, since: Since) -> Vec<Mark> {
         self.refusals(since).map(|words| get_refusal(&words[REFUSED_KIND..]).mark).collect()
     }
 
@@ -288,21 +260,21 @@ impl Doubts<'_> {
     }
 
     /// Takes the turn of the next probe, if its time has come; the one after it has its turn `every` later.
-    pub(super) fn take_turn(&self, every: Duration) -> bool {
+    pub fn take_turn(&self, every: Duration) -> bool {
         let (now, next) = (clock::steady(), self.words[NEXT].load(Ordering::Acquire));
         let later = now.saturating_add(u64::try_from(every.as_micros()).unwrap_or(u64::MAX));
         now >= next && self.words[NEXT].compare_exchange(next, later, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Nothing was handed over: the turn is anybody's.
-    pub(super) fn return_turn(&self) {
+    pub fn return_turn(&self) {
         self.words[NEXT].store(0, Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::board::Board;
+    use super::super::Board;
     use super::*;
     use crate::model::Micros;
 

@@ -8,8 +8,13 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::evidence::{self, Doubts, Since};
-use crate::model::id::MAX_LEN;
+pub mod evidence;
+pub mod judge;
+pub(super) mod refusal;
+mod words;
+
+use self::evidence::{Doubts, Since};
+use self::words::{ID_WORDS, WHY_WORDS, get_text, put_text};
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, shared};
@@ -50,7 +55,6 @@ impl Counter {
 }
 
 const COUNTERS: usize = 12;
-pub(super) const ID_WORDS: usize = MAX_LEN / 8;
 /// A slot: since when it is busy (0: idle), its deadline on the steady clock, how many claims the worker keeps in doubt,
 /// the doubt in which it waits for the others' evidence, whether its way into the sink is open, whether it waits for its
 /// turn to hand over, its entry's id.
@@ -60,7 +64,6 @@ const WAITS: usize = 3;
 const OPEN: usize = 4;
 const PACED: usize = 5;
 const SLOT_ID: usize = 6;
-pub(super) const WHY_WORDS: usize = 64;
 
 /// So many ids fit into a list; a queue's run ends before one is full.
 pub const LISTED_MAX: usize = 64;
@@ -294,22 +297,6 @@ impl Slot<'_> {
             }),
         }
     }
-}
-
-/// Stores as much of `text` as fits, padded with zeros.
-pub(super) fn put_text(words: &[AtomicU64], text: &str) {
-    let mut bytes = text.bytes().chain(std::iter::repeat(0));
-    for word in words {
-        let mut eight = [0u8; 8];
-        eight.fill_with(|| bytes.next().unwrap_or(0));
-        word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
-    }
-}
-
-pub(super) fn get_text(words: &[AtomicU64]) -> String {
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
-    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 #[cfg(test)]

@@ -1,0 +1,38 @@
+//! What is handed over next: the way through the entries of a pass.
+
+use super::board::{Counter, List};
+use super::context::{Context, SEARCH};
+use crate::model::EntryId;
+use crate::queue::{Claim, Found, Queue, Which};
+use crate::sys::clock;
+
+/// Claims the next entry that is due, of those that `which` asks for. `None`: there is none, or nothing more is claimed.
+///
+/// What cannot be read or claimed is said, and the one after it is looked for.
+pub(super) fn next<Q: Queue>(context: &Context<'_, Q>, cursor: &mut Q::Cursor, which: Which) -> Option<Q::Claim> {
+    let (board, slot) = (context.board, context.slot);
+    while !context.is_over() {
+        // Whoever dies from here on is known to have died of this entry.
+        let mut reach = |id: &EntryId| {
+            slot.begin(id, SEARCH);
+            !board.is_listed(List::Stuck, id)
+        };
+        match context.queue.claim(cursor, which, clock::now(), &mut reach) {
+            // It was listed while we locked it.
+            Ok(Found::Claim(claim)) if board.is_listed(List::Stuck, claim.id()) => {}
+            Ok(Found::Claim(claim)) => {
+                board.add(Counter::Claims, 1);
+                return Some(claim);
+            }
+            Ok(Found::Corrupt { name, why }) => {
+                board.add(Counter::Corrupt, 1);
+                context.say(&format!("{name}: {why}; moved to corrupt/, see 'bulkmailer check'"));
+            }
+            Ok(Found::Fault { id, error }) => context.stick(&id, &error),
+            Ok(Found::Nothing) => break,
+            // A folder that cannot be listed is met again in the next pass.
+            Err(error) => context.fault(&error),
+        }
+    }
+    None
+}

@@ -1,0 +1,62 @@
+//! A claim is taken in hand: what a killed worker had not come to is made up for, and who gets no mail is turned away.
+
+use std::time::Duration;
+
+use super::board::List;
+use super::context::Context;
+use super::hand::Hand;
+use super::record::{Told, record};
+use super::settle::hold;
+use super::suppress::{Gate, turn_away};
+use crate::config::OnCrash;
+use crate::model::{Reason, Verdict};
+use crate::queue::{Claim, Queue, QueueError};
+
+/// Takes a claim in hand, unless it ends before anything is handed over. `shares_verdicts` is the transport's.
+pub(super) fn prepare<Q: Queue>(
+    context: &Context<'_, Q>,
+    gate: Option<&mut Gate<'_>>,
+    claim: Q::Claim,
+    shares_verdicts: bool,
+) -> Option<Hand<Q::Claim>> {
+    if context.board.is_listed(List::Poisoned, claim.id()) {
+        let why = Reason::new("two workers of one run died with this entry in hand");
+        hold(context, claim, Verdict::Unknown(why));
+        return None;
+    }
+    let mut hand = Hand::of(claim, context.policy, shares_verdicts);
+    let ready = (|| {
+        // What a killed worker had not come to.
+        context.notices.tell_of_failures(&mut hand.claim)?;
+        hold_in_flight(context, &mut hand)?;
+        hand.rest = by_domain(&hand.claim, hand.attempt.open.clone());
+        gate.map_or(Ok(true), |gate| turn_away(context, gate, &mut hand))
+    })();
+    match ready {
+        Ok(ready) => ready.then_some(hand),
+        Err(error) => {
+            context.stick(hand.claim.id(), &error);
+            None
+        }
+    }
+}
+
+/// With `on_crash = "hold"`, whoever was in flight when a former holder died is not handed over again.
+fn hold_in_flight<Q: Queue>(context: &Context<'_, Q>, hand: &mut Hand<Q::Claim>) -> Result<(), QueueError> {
+    let group = hand.claim.in_flight();
+    if context.policy.on_crash == OnCrash::Resend || group.is_empty() {
+        return Ok(());
+    }
+    let reason = Reason::new("the run was killed or the host went down while this was handed over");
+    let verdicts = vec![Verdict::Held(reason); group.len()];
+    record(context, hand, &Told { group, verdicts, answered: true, took: Duration::ZERO })
+}
+
+/// The recipients so ordered that those of one domain stay together.
+fn by_domain<C: Claim>(claim: &C, mut open: Vec<usize>) -> Vec<usize> {
+    if open.len() > 1 {
+        let recipients = &claim.envelope().recipients;
+        open.sort_by_cached_key(|&i| recipients.get(i).map(|r| r.domain().to_ascii_lowercase()));
+    }
+    open
+}

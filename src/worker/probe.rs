@@ -1,0 +1,91 @@
+//! Probes: where the sink may be down, who is tried next is chosen with care, and all workers together try one at a time.
+//!
+//! Whoever has least in common with what was refused tells most, so that a few bad messages hide no good one for long.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::ahead::Ahead;
+use super::board::evidence::Since;
+use super::board::refusal::Mark;
+use super::context::Context;
+use super::doubt::Kept;
+use super::settle::hold;
+use super::turn::PAUSE;
+use crate::model::{Address, EntryId, Reason, Verdict};
+use crate::queue::{Claim, Queue, Which};
+
+/// Entries to look at for a user, a sender and a domain that were not tried yet: the first time, with twice as many after
+/// each refusal, and the most.
+const LOOKED_AT_FIRST: usize = 10;
+const LOOKED_AT: usize = 1_000;
+
+/// Whether it is our turn to probe.
+pub(super) fn is_our_turn<Q: Queue>(context: &Context<'_, Q>) -> bool {
+    let doubts = context.board.doubts();
+    !doubts.are_paced() || doubts.take_turn(context.policy.probe_every)
+}
+
+/// Waits a moment. Returns whether a person stopped the queue.
+pub(super) fn rest<Q: Queue>(context: &Context<'_, Q>) -> bool {
+    context.slot.idle();
+    // Whatever ends the wait, the caller looks again.
+    let _ = context.signals.wait(None, PAUSE);
+    context.queue.is_stopped()
+}
+
+/// Nothing else is due: waits until the others' probes end the doubt, or all wait and the sink is called down. Returns
+/// whether a person stopped the queue.
+pub(super) fn wait_for_evidence<Q: Queue>(context: &Context<'_, Q>, kept: &[Kept<Q::Claim>]) -> bool {
+    context.slot.waits(kept.first().map(Kept::since));
+    let mut stopped = false;
+    while !stopped && !context.is_over() && kept.iter().all(|kept| kept.waits(context.board.doubts().since())) {
+        stopped = rest(context);
+    }
+    context.slot.waits(None);
+    stopped
+}
+
+/// The next entry to probe with: of those that are looked at, the one that has least in common with what was refused, and
+/// of several any. The more was refused the more are looked at, from where the last look ended, so that any number of bad
+/// ones in a row hides no good one for long.
+pub(super) fn candidate<Q: Queue>(context: &Context<'_, Q>, ahead: &mut Ahead<'_, Q>) -> Option<Q::Claim> {
+    let doubts = context.board.doubts();
+    let marks = doubts.since().map(|since| doubts.marks(since)).unwrap_or_default();
+    let window = LOOKED_AT.min(LOOKED_AT_FIRST << marks.len().min(7));
+    let mut best: Option<((u8, u64), Q::Claim)> = None;
+    for _ in 0..window {
+        let Some(claim) = ahead.next(context, Which::Any) else { break };
+        let news = match context.noted.get(claim.id().as_str()) {
+            Some(true) => {
+                let why = "it was refused, and nothing else was taken, for longer than retry.expire";
+                hold(context, claim, Verdict::Deferred(Reason::new(why)));
+                continue;
+            }
+            Some(false) => 0,
+            None => 1 + mark_of(&claim).news(&marks),
+        };
+        let merit = (news, lot(claim.id(), doubts.since()));
+        if best.as_ref().is_none_or(|(most, _)| merit > *most) {
+            best = Some((merit, claim));
+        }
+    }
+    if best.is_none() {
+        doubts.return_turn();
+    }
+    best.map(|(_, claim)| claim)
+}
+
+/// The mark of what is handed over next of an entry.
+fn mark_of<C: Claim>(claim: &C) -> Mark {
+    let open = claim.open();
+    let envelope = claim.envelope();
+    let made = open.first().and_then(|&first| envelope.sender_for(first).ok().flatten());
+    Mark::of(claim, made.as_ref().map_or(envelope.sender_text(), Address::as_str), open.first())
+}
+
+/// A number by which one of several entries is drawn.
+fn lot(id: &EntryId, since: Option<Since>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (id.as_str(), since).hash(&mut hasher);
+    hasher.finish()
+}

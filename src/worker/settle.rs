@@ -1,0 +1,64 @@
+//! An attempt is over: its sender is told, and the entry leaves the worker's hand.
+
+use super::board::Counter;
+use super::context::Context;
+use super::hand::Hand;
+use crate::model::Verdict;
+use crate::model::verdict::Kind;
+use crate::policy::notice::About;
+use crate::queue::{AttemptNote, Claim, End, Queue, Stuck};
+use crate::sys::clock;
+
+/// Why a person must look after an entry that is held.
+const IN_DOUBT: &str = "whether a hand-over succeeded is not known, and on_crash = \"hold\"";
+
+/// Ends an attempt, after its last group: its sender is told, and the entry settled. `success` is what a delivery is to a
+/// sender who asked to be told of it.
+pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, success: Option<About>) {
+    let Hand { mut claim, attempt, .. } = hand;
+    if let Err(error) = context.notices.tell_of_failures(&mut claim) {
+        return context.stick(claim.id(), &error);
+    }
+    // Where this fails the mail goes on without it.
+    if let Err(error) = context.notices.tell_of_progress(&mut claim, &attempt, success) {
+        context.say(&format!("{}: its sender could not be told how it goes: {error}", claim.id()));
+    }
+    // Who wrote to one who gets no mail may want to write again; to a list's subscribers he need not.
+    let suppressed = claim.any(Kind::Suppressed) && !claim.is_post();
+    let end = match attempt.next {
+        Some(due) if !attempt.open.is_empty() => End::Deferred { due },
+        Some(_) | None if claim.any(Kind::Held) => {
+            context.say(&format!("{0}: {IN_DOUBT}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
+            End::Held
+        }
+        Some(_) | None if claim.any(Kind::Failed) || suppressed => End::Failed,
+        Some(_) | None => End::Delivered,
+    };
+    let_go(context, claim, end);
+}
+
+/// Sets an entry aside, to wait for a person.
+pub(super) fn hold<Q: Queue>(context: &Context<'_, Q>, mut claim: Q::Claim, verdict: Verdict) {
+    let now = clock::now();
+    let why = verdict.reason().map_or(String::new(), |reason| reason.text.clone());
+    let note = AttemptNote {
+        number: claim.attempts().saturating_add(1),
+        at: now,
+        waited: claim.waited(now),
+        next: None,
+        results: vec![(claim.open(), verdict)],
+    };
+    if let Err(error) = claim.note(&note) {
+        return context.stick(claim.id(), &error);
+    }
+    context.say(&format!("{0}: {why}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
+    let_go(context, claim, End::Held);
+}
+
+fn let_go<Q: Queue>(context: &Context<'_, Q>, claim: Q::Claim, end: End) {
+    match claim.settle(end) {
+        Ok(()) => context.board.add(Counter::Settled, 1),
+        Err(Stuck { claim, error }) => context.stick(claim.id(), &error),
+    }
+    context.slot.idle();
+}

@@ -1,0 +1,146 @@
+//! The turn of a hand-over: a worker waits for a token of its queue's and its transport's rate, and for one of the
+//! transport's sessions (see [`pace`](super::pace)).
+//!
+//! What holds: a token is taken last and at once before the hand-over; one that was taken is not given back. Whoever waits
+//! has one claim, has announced nothing, and ends at once when told to: its entry is still due. The board knows that such a
+//! worker does not hang, and nothing is sent ahead of a wait.
+//!
+//! In a doubt (see `doubt`) the probes go by turns of their own, and wait for no token.
+
+use std::time::{Duration, Instant};
+
+use super::board::Counter;
+use super::context::{Context, MARGIN};
+use super::pace::failed;
+use crate::model::Attempt;
+use crate::queue::{Claim, Queue, QueueError};
+use crate::sys::slots::Slot as Session;
+use crate::transport::Transport;
+
+/// How late a waiting worker may notice that its queue was stopped, or that the clock was set.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How late a worker may notice that a doubt is over, or that it is its turn to probe.
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
+
+/// Before a longer wait the way into the sink is closed.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How long a worker gives way to others the first time; each time in a row twice as long, up to half a minute.
+const CROWDED: Duration = Duration::from_millis(500);
+
+/// A worker's way into the sink.
+#[derive(Default)]
+pub(super) struct Way {
+    /// The transport's session that this worker holds, where their number is limited.
+    session: Option<Session>,
+    /// How often in a row the sink had no place for this worker.
+    crowded: u32,
+}
+
+/// What came of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The claim may be handed over.
+    Ours,
+    /// Its job was paused or cancelled, or nothing more is handed over.
+    Left,
+    /// A person stopped the queue.
+    Stopped,
+}
+
+impl Way {
+    /// Waits for the turn of `claim`, and for a session, which is held from then on.
+    pub fn admit<Q: Queue>(
+        &mut self,
+        context: &Context<'_, Q>,
+        claim: &Q::Claim,
+        transport: &mut dyn Transport,
+    ) -> Result<Turn, QueueError> {
+        let (doubts, pace) = (context.board.doubts(), context.pace);
+        let (mut taken, mut waited) = (0, false);
+        loop {
+            if context.queue.is_stopped() {
+                return Ok(Turn::Stopped);
+            }
+            if context.is_over() || claim.is_left() {
+                return Ok(Turn::Left);
+            }
+            let in_doubt = doubts.are_paced();
+            // Whoever has not waited has had its turn before it claimed.
+            let probe = in_doubt && (!waited || doubts.take_turn(context.policy.probe_every));
+            let wait = pace.wait(taken);
+            if !probe && !wait.is_zero() {
+                if !waited {
+                    context.board.add(Counter::Paced, 1);
+                }
+                waited = true;
+                context.slot.paced(MARGIN);
+                // No sink likes to wait for long, nor does whoever needs the session.
+                if wait > IDLE {
+                    transport.close();
+                }
+                self.end_session(context, transport);
+                // Whatever ends the wait, we look again.
+                let _ = context.signals.wait(None, if in_doubt { PAUSE } else { wait.min(LOOK) });
+                continue;
+            }
+            if !self.has_session(context, claim)? {
+                return Ok(Turn::Left);
+            }
+            if pace.take(&mut taken) || probe {
+                return Ok(Turn::Ours);
+            }
+        }
+    }
+
+    /// Waits for a session, where their number is limited; `false` if told to stop meanwhile, or if the claim was left.
+    fn has_session<Q: Queue>(&mut self, context: &Context<'_, Q>, claim: &Q::Claim) -> Result<bool, QueueError> {
+        let (Some(slots), None) = (&context.pace.sessions, &self.session) else { return Ok(true) };
+        let go_on = || {
+            context.slot.paced(MARGIN);
+            !context.is_over() && !context.queue.is_stopped() && !claim.is_left()
+        };
+        let session = slots.take(context.signals, &go_on).map_err(failed("take a session", String::new()))?;
+        // It may have been waited for.
+        if session.is_none() || !go_on() {
+            return Ok(false);
+        }
+        self.session = session;
+        Ok(true)
+    }
+
+    /// Takes note of how the sink took a hand-over. Where it has no place for this worker and one for others, it is as
+    /// parallel as it likes; else it is down.
+    pub fn took<Q: Queue>(&mut self, context: &Context<'_, Q>, answer: &Attempt) {
+        match answer {
+            Attempt::SinkDown(_) if context.board.another_is_open(context.slot) => {
+                self.crowded = self.crowded.saturating_add(1);
+            }
+            Attempt::SinkDown(why) => context.board.sink_down(why),
+            Attempt::Answered(_) | Attempt::Doubtful(_) | Attempt::Stopped => self.crowded = 0,
+        }
+    }
+
+    /// Until when to give way to others, if the sink had no place for this worker.
+    pub fn gives_way_until(&self) -> Option<Instant> {
+        let wait = CROWDED.saturating_mul(1 << self.crowded.min(5));
+        (self.crowded > 0).then(|| Instant::now() + wait)
+    }
+
+    /// Lets the session go after a hand-over, unless the way into the sink stays open and nobody waits for one.
+    pub fn end_session<Q: Queue>(&mut self, context: &Context<'_, Q>, transport: &mut dyn Transport) {
+        let Some(slots) = context.pace.sessions.as_ref().filter(|_| self.session.is_some()) else { return };
+        if transport.is_open() && slots.are_wanted() {
+            transport.close();
+        }
+        if !transport.is_open() {
+            self.session = None;
+        }
+    }
+
+    /// Lets the session go.
+    pub fn leave(&mut self) {
+        self.session = None;
+    }
+}
