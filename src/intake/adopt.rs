@@ -22,10 +22,9 @@ use std::path::Path;
 use self::fate::Fate;
 use self::lanes::Turns;
 use self::left::Left;
-use super::accept;
 use super::refused::{Failure, Refused};
 use super::request::Request;
-use super::sendmail;
+use super::{accept, dsn};
 use crate::events;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
@@ -155,10 +154,9 @@ impl Adopter<'_> {
             sender: Some(envelope.sender),
             recipients: envelope.recipients,
             body: envelope.origin.body,
-            // They become arguments of a command.
-            notify: envelope.origin.notify.map(sendmail::notify).transpose()?,
-            ret: envelope.origin.ret.map(sendmail::ret).transpose()?,
-            envid: envelope.origin.envid.map(|envid| sendmail::printable('V', envid)).transpose()?,
+            notify: envelope.origin.notify.map(dsn::notify).transpose()?,
+            ret: envelope.origin.ret.map(dsn::ret).transpose()?,
+            envid: envelope.origin.envid.map(dsn::envid).transpose()?,
             at: dropped.at,
             user: Some(uid),
             ..Request::default()

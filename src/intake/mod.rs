@@ -13,6 +13,8 @@ mod accept;
 pub mod adopt;
 mod body;
 mod classify;
+mod dsn;
+mod group;
 pub mod header;
 pub mod host;
 mod letter;

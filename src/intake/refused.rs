@@ -64,6 +64,11 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// What is wrong with an option of the sendmail command.
+    pub(super) fn option(what: &str) -> Refused {
+        Refused::Usage(format!("sendmail: {what}; the options are those of sendmail(1), see bulkmailer(1)"))
+    }
+
     /// What is wrong with the suppression list.
     pub(super) fn suppress(why: Refused) -> Refused {
         Refused::Suppress(Box::new(why))

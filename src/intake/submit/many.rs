@@ -13,11 +13,12 @@ use serde_json::json;
 
 use super::args::Args;
 use crate::config::Limits;
+use crate::intake::group::Group;
 use crate::intake::maildir;
 use crate::intake::mbox::Mbox;
 use crate::intake::refused::{Failure, Refused};
 use crate::intake::request::Request;
-use crate::intake::way::{Group, Way};
+use crate::intake::way::Way;
 use crate::model::{EntryId, Exit};
 use crate::spool::SpoolError;
 use crate::sys::output::{Page, tell, warning};
