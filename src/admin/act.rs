@@ -6,7 +6,8 @@
 
 use serde::Serialize;
 
-use super::select::{Filter, Place};
+use super::filter::Filter;
+use super::select::Place;
 use super::verb::{Done, Verb};
 use crate::events;
 use crate::model::{EntryId, Exit};

@@ -4,9 +4,10 @@
 //! that it was about. When the command returns, what it did is on disk.
 
 use super::act::{Act, Outcome};
+use super::filter::Filter;
 use super::listing::{closing, show_all};
 use super::queues::queues;
-use super::select::{Filter, Place, Selection};
+use super::select::{Place, Selection};
 use super::verb::Verb;
 use super::{ask, dropped};
 use crate::config::Site;

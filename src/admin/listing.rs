@@ -1,7 +1,8 @@
 //! Entries and files in corrupt/ as a listing prints them, for a person or as JSON lines, and how many there were.
 
+use super::filter::Filter;
 use super::row::page;
-use super::select::{Filter, Place};
+use super::select::Place;
 use crate::model::Envelope;
 use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
