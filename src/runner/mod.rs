@@ -25,6 +25,7 @@ mod progress;
 mod queues;
 mod shift;
 mod sink;
+mod staff;
 mod summary;
 mod supervise;
 mod syncer;

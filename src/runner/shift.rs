@@ -1,26 +1,20 @@
-//! One holding of a queue's lock: forks the workers, waits for more mail while any of them lives, and ends when nothing is
-//! due any more. Its children that sync, adopt, write lists and ask for the net have files of their own.
+//! One holding of a queue's lock: decides how many workers there are, waits for more mail while any of them lives, and ends
+//! when nothing is due any more.
 //!
 //! What holds: nothing is handed over before the spool and the sink were proved.
 
-use std::io;
 use std::time::{Duration, Instant};
 
-use super::adoption::Adoption;
-use super::beat::Pulse;
-use super::clerk::Clerk;
 use super::look::Looks;
-use super::online::Net;
 use super::outage::Outage;
 use super::overdue;
 use super::plan::Plan;
-use super::syncer::Syncer;
-use super::workforce::{CRASHES_MAX, Workforce};
+use super::staff::{Staff, TICK};
+use super::workforce::CRASHES_MAX;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::warning;
-use crate::sys::process::{self, Send};
 use crate::sys::signals::Signals;
 use crate::sys::{clock, fault};
 use crate::transport;
@@ -31,8 +25,6 @@ use crate::worker::context::FAULTS_MAX;
 use crate::worker::notices;
 use crate::worker::pace::Pace;
 
-/// How often a supervisor looks at `wake` while a worker lives, and while it lingers.
-const TICK: Duration = Duration::from_millis(100);
 /// How often what was left behind is swept up.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// A run that is told to end leaves that to the next one, but for so long: where all end so, nothing else would be swept.
@@ -44,17 +36,12 @@ pub(super) struct Shift<'p, 'a> {
     spool: &'p Spool,
     queue: &'p SpoolQueue,
     signals: &'p Signals,
-    workers: Workforce<'p, 'a>,
     pub looks: Looks<'p>,
-    pub adoption: Adoption,
-    clerk: Clerk,
+    pub staff: Staff<'p, 'a>,
     /// The spool and the sink were proved, before anything was handed over.
     proved: bool,
     /// Since when nothing is due and no worker lives.
     idle_since: Option<Instant>,
-    pulse: Pulse,
-    syncer: Syncer<'p, 'a>,
-    net: Net,
     /// The doubt that the net was asked about last; the greatest number for a sink that is down.
     asked_about: Option<u64>,
     outage: Outage<'p, 'a>,
@@ -62,22 +49,17 @@ pub(super) struct Shift<'p, 'a> {
 
 impl<'p, 'a> Shift<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue, signals: &'p Signals) -> Shift<'p, 'a> {
-        let mut workers = Workforce::new(plan, spool, queue);
-        let was_down = workers.take_note();
+        let mut staff = Staff::new(plan, spool, queue, signals);
+        let was_down = staff.workers.take_note();
         Shift {
             plan,
             spool,
             queue,
             signals,
-            workers,
             looks: Looks::new(queue),
-            adoption: Adoption::default(),
-            clerk: Clerk::new(),
+            staff,
             proved: false,
             idle_since: None,
-            pulse: Pulse::new(),
-            syncer: Syncer::new(plan, queue),
-            net: Net::new(),
             asked_about: plan.board.doubts().since(),
             outage: Outage::new(plan, queue, was_down),
         }
@@ -97,21 +79,15 @@ impl<'p, 'a> Shift<'p, 'a> {
         self.told()
             || self.plan.no_way_out.is_some()
             || self.queue.may_be_stopped()
-            || self.workers.is_hopeless()
+            || self.staff.workers.is_hopeless()
             || self.plan.board.count(Counter::Faults) >= FAULTS_MAX
     }
 
     pub fn work(&mut self) -> Result<Exit, QueueError> {
         let worked = self.drain();
         if worked.is_err() {
-            // The workers finish what they have in hand, and nobody reports before them.
-            self.workers.tell(Send::Term);
-            self.adoption.end();
-            while self.workers.alive() > 0 || self.syncer.is_at_work() || self.adoption.is_at_work() {
-                self.signals.wait(None, TICK).map_err(self.os("wait"))?;
-                self.reap()?;
-                self.workers.end_hung();
-            }
+            // Nobody reports before the workers.
+            self.staff.end(&mut self.looks)?;
         }
         let closed = self.close();
         worked.and(closed)
@@ -120,39 +96,28 @@ impl<'p, 'a> Shift<'p, 'a> {
     fn drain(&mut self) -> Result<(), QueueError> {
         loop {
             if !self.told() {
-                self.adoption.look(self.plan, self.spool, self.queue, self.signals);
-                self.clerk.look(self.plan, self.queue, self.signals, self.adoption.is_at_work());
+                self.staff.serve_users();
             }
             if !self.halted() && self.looks.is_due() {
                 self.look()?;
             }
             self.end_doubt();
             self.look_for_the_net()?;
-            // The children that sync and adopt have the lock, too, and their answers count.
-            let alone = self.workers.alive() == 0 && !self.syncer.is_at_work() && !self.adoption.is_at_work();
-            let over = alone && (self.halted() || self.is_over());
+            let over = !self.staff.is_at_work() && (self.halted() || self.is_over());
             if over && !self.outlasts() {
                 return Ok(());
             }
-            self.signals.wait(None, self.pause()).map_err(self.os("wait"))?;
-            self.reap()?;
-            if self.signals.quit() {
-                self.workers.tell(Send::Quit);
-                self.adoption.end();
-            } else if self.told() && !self.workers.was_told() {
-                self.workers.tell(Send::Term);
-                self.adoption.end();
-            }
-            self.workers.end_hung();
-            self.syncer.keep_safe();
-            self.beat(false);
+            let pause = self.pause();
+            self.staff.wait(&mut self.looks, pause)?;
+            self.staff.pass_on();
+            self.staff.look_after();
         }
     }
 
     /// Where every worker waits for evidence there will be no more.
     fn end_doubt(&self) {
         let doubts = self.plan.board.doubts();
-        let nothing_else = |since: &Since| self.workers.all_wait(*since) && !self.looks.is_woken();
+        let nothing_else = |since: &Since| self.staff.workers.all_wait(*since) && !self.looks.is_woken();
         let Some(since) = doubts.since().filter(nothing_else).filter(|_| !self.halted()) else { return };
         let now = clock::steady();
         match doubts.judge(since, true) {
@@ -171,28 +136,10 @@ impl<'p, 'a> Shift<'p, 'a> {
             return Ok(());
         }
         self.asked_about = about;
-        if !self.is_online()? {
+        if !self.staff.is_online(&mut self.looks)? {
             self.plan.board.go_offline();
         }
         Ok(())
-    }
-
-    /// Whether this host is online, as far as it is known how to find out. Whoever works is looked after meanwhile.
-    fn is_online(&mut self) -> Result<bool, QueueError> {
-        let Some(how) = self.plan.online else { return Ok(true) };
-        let name = &self.plan.name;
-        self.net.ask(name, how).map_err(self.os("fork a process"))?;
-        while self.net.is_asked() {
-            if self.told() || self.net.is_late() {
-                self.net.give_up();
-            }
-            self.signals.wait(None, TICK).map_err(self.os("wait"))?;
-            self.reap()?;
-            self.workers.end_hung();
-            self.syncer.keep_safe();
-            self.beat(false);
-        }
-        Ok(self.net.is_there())
     }
 
     /// A run that has a time of its own waits for a sink that is down, and tries it now and then.
@@ -203,7 +150,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
         if self.outage.has_rested() {
             board.sink_may_be_up();
-            self.outage.was = self.workers.take_note();
+            self.outage.was = self.staff.workers.take_note();
             self.proved = false;
             self.looks.forget();
             self.asked_about = board.doubts().since();
@@ -211,24 +158,19 @@ impl<'p, 'a> Shift<'p, 'a> {
         true
     }
 
-    fn os(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError + use<> {
-        let path = self.queue.path("");
-        move |source| QueueError::Io { doing, path, source }
-    }
-
     /// Looks at the names, and forks workers for what is due.
     fn look(&mut self) -> Result<(), QueueError> {
         let claims = self.plan.board.count(Counter::Claims);
         // What is in hand is still due by its name, and so is what cannot be settled.
-        let busy = self.workers.busy() + self.plan.board.listed(List::Stuck);
-        let due = self.looks.look(self.plan.workers.saturating_add(busy), claims, self.workers.pids())?;
+        let busy = self.staff.workers.busy() + self.plan.board.listed(List::Stuck);
+        let due = self.looks.look(self.plan.workers.saturating_add(busy), claims, self.staff.workers.pids())?;
         if due <= busy {
             return Ok(());
         }
-        if self.workers.alive() == 0 && !self.is_online()? {
+        if self.staff.workers.alive() == 0 && !self.staff.is_online(&mut self.looks)? {
             self.plan.board.go_offline();
         } else if self.prove()? {
-            self.workers.hire(due - busy).map_err(self.os("fork a worker"))?;
+            self.staff.hire(due - busy)?;
         }
         Ok(())
     }
@@ -242,7 +184,7 @@ impl<'p, 'a> Shift<'p, 'a> {
                 other => other?,
             }
             let (name, policy, way) = (&self.plan.name, self.plan.policy, self.plan.pace);
-            self.workers.pace = Pace::open(name, policy, way, || self.spool.pace())?;
+            self.staff.workers.pace = Pace::open(name, policy, way, || self.spool.pace())?;
             if let Err(why) = transport::open(self.plan.transport, 0).probe() {
                 self.plan.board.sink_down(&why);
                 return Ok(false);
@@ -254,7 +196,7 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// Nobody works, nothing is due, nobody woke us, and we have waited for more as long as was asked.
     fn is_over(&mut self) -> bool {
-        if self.looks.has_more() || self.looks.is_woken() || self.adoption.seen != Some(self.queue.dropped().0) {
+        if self.looks.has_more() || self.looks.is_woken() || self.staff.adoption.seen != Some(self.queue.dropped().0) {
             self.idle_since = None;
             return false;
         }
@@ -267,25 +209,6 @@ impl<'p, 'a> Shift<'p, 'a> {
             Some(pause) if !self.halted() => pause.clamp(Duration::from_millis(1), TICK),
             Some(_) | None => TICK,
         }
-    }
-
-    fn reap(&mut self) -> Result<(), QueueError> {
-        while let Some((pid, how)) = process::reap().map_err(self.os("wait for a worker"))? {
-            let name = &self.plan.name;
-            let is_known = self.net.ended(pid, how)
-                || self.syncer.ended(pid, how)
-                || self.adoption.ended(name, pid, how)
-                || self.clerk.ended(name, pid, how);
-            if !is_known {
-                let died = self.workers.ended(pid, how);
-                self.looks.worker_ended(pid, died, self.plan.board.count(Counter::Claims));
-            }
-        }
-        Ok(())
-    }
-
-    fn beat(&mut self, last: bool) {
-        self.pulse.beat(self.queue, &self.plan.board, self.workers.alive(), last);
     }
 
     /// Mail that is due for too long is said, unless the outage that keeps it is.
@@ -306,12 +229,12 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// The end of the shift: what was settled is synced, the sink's state is said, leftovers are swept.
     fn close(&mut self) -> Result<Exit, QueueError> {
         fault::instant("supervisor.closing");
-        let safe = self.syncer.close();
-        self.beat(true);
+        let safe = self.staff.syncer.close();
+        self.staff.beat(true);
         fault::instant("supervisor.synced");
         let board = &self.plan.board;
-        let mut exit = self.workers.worst.worst(self.adoption.worst);
-        if self.workers.is_hopeless() {
+        let mut exit = self.staff.workers.worst.worst(self.staff.adoption.worst);
+        if self.staff.workers.is_hopeless() {
             warning!("{}: {CRASHES_MAX} workers died, so this run ends; mail waits", self.plan.name);
         }
         if !safe {
@@ -333,7 +256,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
         }
         self.write_lists()?;
-        exit = exit.worst(self.clerk.worst);
+        exit = exit.worst(self.staff.clerk.worst);
         // A run that ended because it cannot be found out reports that.
         self.queue.stopped()?;
         Ok(exit)
@@ -341,7 +264,7 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// Somebody has handed mail in, and the lists that are there are new enough for him to come first.
     fn is_wanted(&self) -> bool {
-        let called = self.looks.is_woken() || self.adoption.seen != Some(self.queue.dropped().0);
+        let called = self.looks.is_woken() || self.staff.adoption.seen != Some(self.queue.dropped().0);
         called && !self.must_end() && self.queue.has_fresh_lists()
     }
 
@@ -349,20 +272,19 @@ impl<'p, 'a> Shift<'p, 'a> {
     fn write_lists(&mut self) -> Result<(), QueueError> {
         let mut until = None;
         let mut begun = false;
-        while self.clerk.is_at_work() || (!begun && !self.signals.quit()) {
-            if !self.clerk.is_at_work() {
+        while self.staff.clerk.is_at_work() || (!begun && !self.signals.quit()) {
+            if !self.staff.clerk.is_at_work() {
                 begun = true;
-                until = self.clerk.close(self.plan, self.queue, self.signals);
+                until = self.staff.clerk.close(self.plan, self.queue, self.signals);
                 continue;
             }
             if self.signals.quit() || until.is_some_and(|until| Instant::now() >= until) || self.is_wanted() {
-                self.clerk.end();
+                self.staff.clerk.end();
             }
-            self.signals.wait(None, TICK).map_err(self.os("wait"))?;
-            self.reap()?;
-            self.beat(false);
+            self.staff.wait(&mut self.looks, TICK)?;
+            self.staff.beat(false);
         }
-        self.beat(true);
+        self.staff.beat(true);
         Ok(())
     }
 }
