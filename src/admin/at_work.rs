@@ -28,8 +28,7 @@ pub(super) struct RunStatus {
 impl RunStatus {
     /// The run of this queue, and how long it needs for so much, if one is at work.
     pub(super) fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
-        let Some((text, _)) = queue.read_note("run.json")? else { return Ok(None) };
-        let Ok(beat) = serde_json::from_str::<Beat>(&text) else { return Ok(None) };
+        let Some(beat) = Beat::last(queue)? else { return Ok(None) };
         let alive = beat.host != process::host_name() || process::exists(beat.pid);
         if beat.ended.is_some() || !alive {
             return Ok(None);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::lock;
 use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
-use crate::spool::SpoolQueue;
+use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, process};
@@ -57,6 +57,14 @@ pub struct Hand {
 }
 
 impl Beat {
+    /// The last heartbeat of a run of this queue; `None` if there was none, or it cannot be understood.
+    ///
+    /// Errors: the disk.
+    pub fn last(queue: &SpoolQueue) -> Result<Option<Beat>, SpoolError> {
+        let text = queue.read_note(NOTE)?;
+        Ok(text.and_then(|(text, _)| serde_json::from_str(&text).ok()))
+    }
+
     /// The heartbeat of a run with `workers` workers alive.
     pub fn of(board: &Board, workers: usize, started: Micros, at: Micros, host: &str, ended: bool) -> Beat {
         let in_hand = (0..board.slots()).filter_map(|index| board.slot(index).in_hand());
