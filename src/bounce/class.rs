@@ -5,8 +5,60 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use regex::bytes::{RegexSet, RegexSetBuilder};
+use serde::Serialize;
 
-use super::Class;
+/// Why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// There is no such mailbox, or no more.
+    UserUnknown,
+    /// There is no such domain, or it takes no mail.
+    DomainUnknown,
+    /// The mailbox exists, and takes no mail now.
+    MailboxFull,
+    /// Switched off.
+    MailboxDisabled,
+    /// The message is larger than somebody takes.
+    TooLarge,
+    /// The sending host or domain is on a list of somebody's.
+    Blocked,
+    /// Taken for spam, or for a virus.
+    Content,
+    /// Refused by a rule: who may write, how a sender must prove who he is.
+    Policy,
+    /// Too much in a time.
+    Rate,
+    /// The remote host cannot be reached, or answers too late.
+    Network,
+    /// A mail system's own fault.
+    System,
+    /// A loop.
+    Loop,
+    /// Nobody says.
+    Unknown,
+}
+
+impl Class {
+    /// As it is spelled in files and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::UserUnknown => "user-unknown",
+            Class::DomainUnknown => "domain-unknown",
+            Class::MailboxFull => "mailbox-full",
+            Class::MailboxDisabled => "mailbox-disabled",
+            Class::TooLarge => "too-large",
+            Class::Blocked => "blocked",
+            Class::Content => "content",
+            Class::Policy => "policy",
+            Class::Rate => "rate",
+            Class::Network => "network",
+            Class::System => "system",
+            Class::Loop => "loop",
+            Class::Unknown => "unknown",
+        }
+    }
+}
 
 /// Statuses that tell enough, without their first digit.
 const STATUSES: [(&str, Class); 26] = [

@@ -2,45 +2,14 @@
 
 use mailparse::{MailHeader, MailHeaderMap};
 
+use super::address::address;
+use super::class::{self, Class};
 use super::mime::headers;
-use super::{Action, Class, Report, class};
+use super::report::{Action, Report, one_line};
 use crate::model::Address;
 
 /// The most recipients of one report.
 const RECIPIENTS_MAX: usize = 1_000;
-/// The most bytes of an MTA's words.
-const TEXT_MAX: usize = 500;
-
-/// Words on one line, bounded.
-pub(super) fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if line.len() + word.len() + 1 > TEXT_MAX {
-            break;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.extend(word.chars().filter(|c| !c.is_control()));
-    }
-    line
-}
-
-/// An address as reports write it: perhaps in brackets, perhaps with its type before it.
-pub(super) fn address(text: &str) -> Option<Address> {
-    let text = text.rsplit_once(';').map_or(text, |(_, address)| address).trim();
-    let inner = match (text.find('<'), text.rfind('>')) {
-        (Some(from), Some(to)) if from < to => &text[from + 1..to],
-        _ => text,
-    };
-    let inner = inner.trim().trim_matches(|c| matches!(c, '<' | '>' | '\'' | ',')).trim_end_matches('.');
-    let inner = inner.strip_prefix("SMTP:").or(inner.strip_prefix("smtp:")).unwrap_or(inner);
-    // "(no address)" and comments behind one.
-    let inner = inner.split_once(" (").map_or(inner, |(address, _)| address).trim();
-    let bare = inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|bare| bare.contains('@'));
-    bare.unwrap_or(inner).parse().ok().filter(|address| !super::text::is_masked(address))
-}
-
 fn first(fields: &[MailHeader<'_>], names: &[&str]) -> Option<String> {
     let value = |name: &&str| fields.get_first_value(name).filter(|value| !value.trim().is_empty());
     names.iter().find_map(value)

@@ -87,6 +87,19 @@ impl<'m> Part<'m> {
     }
 }
 
+/// Whether the part is the message that is told of, or its header.
+pub(super) fn is_returned(part: &Part<'_>) -> bool {
+    let types =
+        ["message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers"];
+    types.iter().any(|mimetype| part.is(mimetype))
+}
+
+/// Whether the part has the fields of a report.
+pub(super) fn is_status(part: &Part<'_>) -> bool {
+    let types = ["message/delivery-status", "message/global-delivery-status", "text/delivery-status"];
+    types.iter().any(|mimetype| part.is(mimetype))
+}
+
 /// The fields at the beginning, and where what follows them begins. A line that is no field is passed over.
 pub(super) fn headers(bytes: &[u8]) -> (Vec<MailHeader<'_>>, usize) {
     let window = &bytes[..bytes.len().min(HEADER_MAX)];

@@ -5,8 +5,13 @@ use std::sync::LazyLock;
 use mailparse::MailHeaderMap;
 use regex::Regex;
 
-use super::mime::{Part, headers, parts};
-use super::{Action, Arrival, Class, Kind, Reading, Report, fields, text, texts};
+use super::class::Class;
+use super::html::{is_html, plain};
+use super::mime::{self, Part, headers, is_returned, is_status};
+use super::reading::{Arrival, Kind, Reading};
+use super::report::{Action, Report, one_line};
+use super::signs::Signs;
+use super::{fields, text, texts};
 use crate::model::Address;
 use crate::model::envelope::verp_recipient;
 
@@ -17,21 +22,10 @@ pub const READ_MAX: usize = 1 << 20;
 const WORDS_MAX: usize = 64 << 10;
 
 static SERIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(texts::SERIAL).ok());
-static WRITERS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::WRITERS, " ")));
-static SUBJECTS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::SUBJECTS, " +")));
-static DAEMONS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::DAEMONS));
-static MARKED: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::MARKED));
-static ANSWERS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::ANSWERS));
-static AWAY: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::AWAY, " +")));
-
-fn says(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
-    pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
-}
-
 /// Reads a message, or as much of it as is there.
 pub fn read(arrival: &Arrival<'_>, message: &[u8]) -> Reading {
     let message = &message[..message.len().min(READ_MAX)];
-    let parts = parts(message);
+    let parts = mime::parts(message);
     read_parts(arrival, &parts, true)
 }
 
@@ -61,8 +55,7 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
             .find(|part| part.is("message/rfc822"))
             .filter(|_| outer && reports.is_empty() && (signs.writer || signs.called));
         if let Some(inside) = inside {
-            let reading =
-                read_parts(&Arrival { null_sender: None, ..*arrival }, &super::mime::parts(inside.body()), false);
+            let reading = read_parts(&Arrival { null_sender: None, ..*arrival }, &mime::parts(inside.body()), false);
             if reading.kind == Kind::Bounce {
                 return reading;
             }
@@ -105,13 +98,13 @@ fn ordinary() -> Reading {
 
 /// A report that says nothing which can be read, about somebody who is known.
 fn untold(recipient: Address, signs: &Signs) -> Report {
-    let text = fields::one_line(&signs.subject);
+    let text = one_line(&signs.subject);
     Report { recipient, action: Action::Failed, status: None, reply: None, class: Class::Unknown, remote: None, text }
 }
 
 fn auto_reply(signs: Signs, message_id: Option<String>) -> Reading {
     let report = |recipient: Address| {
-        let text = fields::one_line(&signs.subject);
+        let text = one_line(&signs.subject);
         let action = Action::AutoReply;
         Report { recipient, action, status: None, reply: None, class: Class::Unknown, remote: None, text }
     };
@@ -124,110 +117,6 @@ fn auto_reply(signs: Signs, message_id: Option<String>) -> Reading {
 
 fn report_type(top: &Part<'_>) -> String {
     top.content.params.get("report-type").map(|kind| kind.trim().to_ascii_lowercase()).unwrap_or_default()
-}
-
-/// What the header tells of the writer.
-struct Signs {
-    from: Option<Address>,
-    subject: String,
-    /// Of someone who writes reports.
-    writer: bool,
-    /// It is a program that writes nothing else.
-    daemon: bool,
-    /// The subject is that of what it returns, and marked.
-    marked: bool,
-    /// It has the fields of a report.
-    fields: bool,
-    /// Called as reports are.
-    called: bool,
-    null_sender: bool,
-    /// Somebody answers, or passes something on.
-    is_answer: bool,
-    /// To a list, or by one.
-    is_list: bool,
-    automatic: bool,
-    /// Whom Exim names.
-    failed: Vec<Address>,
-    away: bool,
-    /// A returned message is attached.
-    returned: bool,
-    /// It was sent to nobody who could be answered: the fields of a person are missing.
-    has_reply: bool,
-}
-
-impl Signs {
-    fn of(top: &Part<'_>, parts: &[Part<'_>], arrival: &Arrival<'_>) -> Signs {
-        let (from, subject) = (top.field("From"), top.field("Subject"));
-        let submitted = top.field("Auto-Submitted").to_ascii_lowercase();
-        let replied = submitted.trim_start().starts_with("auto-replied");
-        let precedence = top.field("Precedence").to_ascii_lowercase();
-        let automatic = submitted.trim_start().starts_with("auto-");
-        let has = |name: &str| top.headers.get_first_value(name).is_some();
-        let path = top.field("Return-Path");
-        // Some MTAs spell the null sender so.
-        let null_path = path.trim() == "<>" || says(&DAEMONS, &path);
-        // Whoever answers a person says to what.
-        let marked = says(&MARKED, &subject) && !has("In-Reply-To") && !has("References");
-        let daemon = says(&DAEMONS, &from) || says(&DAEMONS, &path);
-        let responder = ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Vacation", "X-Auto-Reply"]
-            .iter()
-            .any(|name| has(name));
-        let from_address = mailparse::addrparse(&from).ok().and_then(|list| list.extract_single_info());
-        let from_address = from_address.and_then(|info| info.addr.parse().ok()).or_else(|| fields::address(&from));
-        let failed = top.headers.get_all_values("X-Failed-Recipients");
-        let failed = failed.iter().flat_map(|list| list.split(',')).filter_map(fields::address);
-        let failed = failed.filter(|address| !address.domain().is_empty()).collect();
-        Signs {
-            writer: says(&WRITERS, &from),
-            called: says(&SUBJECTS, subject.trim()),
-            null_sender: arrival.null_sender.unwrap_or(null_path),
-            is_answer: says(&ANSWERS, &subject) && !daemon && !marked,
-            marked,
-            daemon,
-            fields: top.is("multipart/report") && parts.iter().any(is_status),
-            is_list: ["List-Id", "List-Unsubscribe", "List-Post"].iter().any(|name| has(name)),
-            automatic,
-            away: replied || responder || precedence.contains("auto_reply") || says(&AWAY, subject.trim()),
-            failed,
-            returned: parts.iter().skip(1).any(is_returned),
-            has_reply: has("In-Reply-To") || has("References"),
-            from: from_address,
-            subject,
-        }
-    }
-
-    /// Whether words that sound like a report are one.
-    fn writes_reports(&self) -> bool {
-        if !self.failed.is_empty() {
-            return true;
-        }
-        let signs = [
-            (self.writer, 2),
-            (self.fields, 2),
-            (self.marked, 2),
-            (self.called, 1),
-            (self.null_sender, 1),
-            (self.automatic, 1),
-            (self.returned, 1),
-            (!self.is_list && !self.has_reply && self.called, 1),
-        ];
-        let sum: i32 = signs.iter().filter(|(sign, _)| *sign).map(|(_, weight)| weight).sum();
-        let against = 2 * i32::from(self.is_list && !self.writer) + i32::from(self.has_reply && !self.writer);
-        sum - against >= 2
-    }
-}
-
-/// Whether the part is the message that is told of, or its header.
-fn is_returned(part: &Part<'_>) -> bool {
-    let types =
-        ["message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers"];
-    types.iter().any(|mimetype| part.is(mimetype))
-}
-
-/// Whether the part has the fields of a report.
-fn is_status(part: &Part<'_>) -> bool {
-    let types = ["message/delivery-status", "message/global-delivery-status", "text/delivery-status"];
-    types.iter().any(|mimetype| part.is(mimetype))
 }
 
 /// Whether a receipt (RFC 8098) tells that a rule threw the message away, as a refusal by Sieve does.
@@ -361,35 +250,4 @@ fn in_words(parts: &[Part<'_>], signs: &Signs) -> Vec<Report> {
         }
     }
     Vec::new()
-}
-
-fn is_html(text: &str) -> bool {
-    let begin: String = text.trim_start().chars().take(15).collect();
-    let begin = begin.to_ascii_lowercase();
-    begin.starts_with("<html") || begin.starts_with("<!doctype") || text.contains("<br>") || text.contains("<BR>")
-}
-
-/// HTML as lines of text, as far as a report needs it.
-fn plain(html: &str) -> String {
-    let mut out = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(at) = rest.find('<') {
-        out.push_str(&rest[..at]);
-        let inside = &rest[at + 1..];
-        let end = inside.find('>');
-        let tag = end.map_or("", |end| &inside[..end]);
-        // An address in brackets that nobody escaped is none of HTML's.
-        if tag.contains('@') && !tag.contains(' ') {
-            out.push_str(tag);
-        }
-        let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
-        if ["br", "p", "div", "tr", "li", "td", "table", "h1", "h2", "h3"].contains(&name.to_ascii_lowercase().as_str())
-        {
-            out.push('\n');
-        }
-        rest = end.map_or("", |end| &inside[end + 1..]);
-    }
-    out.push_str(rest);
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-    entities.iter().fold(out, |text, (entity, c)| text.replace(entity, c))
 }

@@ -8,8 +8,10 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
 
-use super::fields::one_line;
-use super::{Action, Class, Report, class, texts};
+use super::address::is_masked;
+use super::class::{self, Class};
+use super::report::{Action, Report, one_line};
+use super::texts;
 use crate::model::Address;
 
 /// The most of a text that is looked at, and the most recipients.
@@ -185,11 +187,6 @@ fn bare(text: &str, from: usize, writer: &Writer) -> Option<(usize, usize, Addre
     let domain = writer.own.as_ref()?.domain().to_ascii_lowercase();
     let address = format!("{name}@{domain}").parse().ok().filter(|_| name.chars().all(plain))?;
     Some((begin, end, address))
-}
-
-/// Whether a part of it was left out before it was shown, as archives do.
-pub(super) fn is_masked(address: &Address) -> bool {
-    address.as_str().contains("...")
 }
 
 /// The text up to where the returned message begins, without what is beyond a bound.

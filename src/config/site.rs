@@ -18,18 +18,19 @@
 //! ([`trusted`]). It is resolved at each call of the sendmail face, so it costs a few stats and one read, and starts no
 //! program.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Uid;
-
-use super::error::Problem;
-use super::load::{self, Origins};
-use super::{Config, ConfigError, Connect, Transport};
+use super::environment::{Environment, Host};
+use super::error::ConfigError;
+use super::load;
+use super::reader::Origins;
+use super::sendmail::{self, Sendmail};
+use super::settings::Config;
+use super::transport::Transport;
+use crate::sys::named;
 use crate::sys::trusted::{self, Refusal, Untrusted};
-use crate::sys::{named, nss};
 
 /// More than this is no configuration.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -57,89 +58,6 @@ pub struct Site {
     pub sendmail_why: String,
 }
 
-/// What the choice depends on. Tests make their own.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// The effective user.
-    pub uid: u32,
-    /// `HOME`; where it is missing, the user's entry in the password database counts.
-    pub home: Option<PathBuf>,
-    pub spool: Option<PathBuf>,
-    pub config: Option<PathBuf>,
-    pub xdg_config: Option<PathBuf>,
-    pub xdg_state: Option<PathBuf>,
-    pub host: Host,
-}
-
-/// The host's own places.
-#[derive(Clone, Debug)]
-pub struct Host {
-    pub file: PathBuf,
-    pub spool: PathBuf,
-    pub maildir: PathBuf,
-    /// Where a sendmail command may be, the likeliest first.
-    pub sendmails: Vec<PathBuf>,
-    /// This program.
-    pub own: PathBuf,
-}
-
-impl Default for Host {
-    fn default() -> Host {
-        Host {
-            file: "/etc/bulkmailer.toml".into(),
-            spool: "/var/spool/bulkmailer".into(),
-            maildir: "/var/lib/bulkmailer/Maildir".into(),
-            sendmails: vec!["/usr/sbin/sendmail".into(), "/usr/lib/sendmail".into()],
-            own: "/proc/self/exe".into(),
-        }
-    }
-}
-
-impl Environment {
-    /// This process's.
-    pub fn of_process() -> Environment {
-        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // The XDG base directory specification has relative paths ignored.
-        let absolute = |name: &str| path(name).filter(|path| path.is_absolute());
-        Environment {
-            uid: Uid::effective().as_raw(),
-            home: absolute("HOME"),
-            spool: path("BULKMAILER_SPOOL"),
-            config: path("BULKMAILER_CONFIG"),
-            xdg_config: absolute("XDG_CONFIG_HOME"),
-            xdg_state: absolute("XDG_STATE_HOME"),
-            host: Host::default(),
-        }
-    }
-
-    fn is_root(&self) -> bool {
-        self.uid == 0
-    }
-
-    fn home(&self) -> Option<PathBuf> {
-        self.home.clone().or_else(|| nss::home(self.uid))
-    }
-
-    /// The plain user's own file, whether it exists or not.
-    fn own_file(&self) -> Option<PathBuf> {
-        let folder = self.xdg_config.clone().or_else(|| Some(self.home()?.join(".config")));
-        folder.map(|folder| folder.join("bulkmailer.toml"))
-    }
-
-    /// Where the plain user's own spool and Maildir lie.
-    fn own_state(&self) -> Result<PathBuf, ConfigError> {
-        let folder = self.xdg_state.clone().or_else(|| Some(self.home()?.join(".local/state")));
-        let missing =
-            || ConfigError::whole(None, "no home directory is known: set HOME, or name a spool with --spool".into());
-        folder.map(|folder| folder.join("bulkmailer")).ok_or_else(missing)
-    }
-
-    /// The plain user's own spool, whether it exists or not.
-    fn own_spool(&self) -> Option<PathBuf> {
-        self.own_state().ok().filter(|_| !self.is_root()).map(|state| state.join("spool"))
-    }
-}
-
 impl Site {
     /// Finds spool and file for this process, and reads the file.
     ///
@@ -162,8 +80,8 @@ impl Site {
             env.own_state().map_or_else(|_| spool.with_file_name("Maildir"), |state| state.join("Maildir"))
         };
         let own = env.host.own.metadata().ok();
-        let (sendmail, sendmail_why) = find_sendmail(&env.host.sendmails, own.as_ref());
-        let embedded = match sendmail {
+        let (found, sendmail_why) = sendmail::find(&env.host.sendmails, own.as_ref());
+        let embedded = match found {
             Sendmail::Program(program) => Config::embedded(Some(program), maildir),
             Sendmail::Ourselves(program) => Config::embedded(None, maildir).without_way_out(program),
             Sendmail::None => Config::embedded(None, maildir),
@@ -172,7 +90,7 @@ impl Site {
             Some(file) => load::parse(&text, file, embedded, &|| env.home())?,
             None => (embedded, Origins::default()),
         };
-        refuse_ourselves(&config, &origins, file.as_deref(), own.as_ref())?;
+        sendmail::refuse_ourselves(&config, &origins, file.as_deref(), own.as_ref())?;
         let spool_is_hosts = spool == env.host.spool;
         Ok(Site {
             spool,
@@ -345,71 +263,5 @@ fn exists(path: &Path) -> bool {
     !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Whether both lead to one file.
-fn same_file(one: &Metadata, other: Option<&Metadata>) -> bool {
-    other.is_some_and(|other| one.dev() == other.dev() && one.ino() == other.ino())
-}
-
-/// What this host has of a sendmail command.
-enum Sendmail<'a> {
-    Program(&'a Path),
-    /// It has none but this program.
-    Ourselves(&'a Path),
-    None,
-}
-
-/// The first of these that is a program and not this one. One that is there but cannot run, or a link that leads nowhere,
-/// counts where there is no better: the host has an MTA, which is being upgraded or is broken, and mail has to wait for it
-/// rather than end in a Maildir that nobody looks into.
-fn find_sendmail<'a>(places: &'a [PathBuf], own: Option<&Metadata>) -> (Sendmail<'a>, String) {
-    let mut ourselves = None;
-    let mut broken = None;
-    for place in places {
-        match place.metadata() {
-            Ok(meta) if same_file(&meta, own) => ourselves = Some(place),
-            Ok(meta) if meta.is_file() && meta.mode() & 0o111 != 0 => {
-                return (Sendmail::Program(place), format!("{} was found", place.display()));
-            }
-            Ok(_) | Err(_) if place.symlink_metadata().is_ok() => broken = broken.or(Some(place)),
-            Ok(_) | Err(_) => {}
-        }
-    }
-    match (broken, ourselves) {
-        (Some(place), _) => (Sendmail::Program(place), format!("{} is there, but cannot be run", place.display())),
-        (None, Some(place)) => (Sendmail::Ourselves(place), format!("{} is bulkmailer itself", place.display())),
-        (None, None) => (Sendmail::None, "this host has no sendmail command".to_owned()),
-    }
-}
-
-/// A transport that leads back to this program would feed us our own mail.
-fn refuse_ourselves(
-    config: &Config,
-    origins: &Origins,
-    file: Option<&Path>,
-    own: Option<&Metadata>,
-) -> Result<(), ConfigError> {
-    let mut problems = Vec::new();
-    for (name, transport) in &config.transports {
-        let (key, programs): (_, Vec<&String>) = match transport {
-            Transport::Pipe { command, .. } | Transport::Command { command, .. } => {
-                ("command", command.first().into_iter().collect())
-            }
-            Transport::Maildir { .. } | Transport::Ourselves { .. } => continue,
-            Transport::Smtp(smtp) => {
-                let exec = smtp.connect.iter().filter_map(|connect| match connect {
-                    Connect::Exec(command) => command.first(),
-                    Connect::Tcp(_) | Connect::Unix(_) => None,
-                });
-                ("connect", exec.collect())
-            }
-        };
-        let ours = |program: &&&String| Path::new(program).metadata().is_ok_and(|meta| same_file(&meta, own));
-        if let Some(program) = programs.iter().find(ours) {
-            let key = format!("transport.{name}.{key}");
-            let text =
-                format!("{key}: {program} is bulkmailer itself, which would feed itself: name the MTA's own sendmail");
-            problems.push(Problem { file: file.map(Path::to_owned), line: origins.line(&key), text });
-        }
-    }
-    ConfigError::of(problems).map_or(Ok(()), Err)
-}
+#[cfg(test)]
+mod tests;

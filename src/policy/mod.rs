@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod blame;
-mod fold;
 pub mod notice;
 pub mod rate;
 pub mod reminder;

@@ -10,6 +10,7 @@
 //! for five seconds. A supervisor asks nothing: what a run needs is asked by main before it forks, or by a process that
 //! nobody waits for.
 
+mod account;
 mod answers;
 mod getent;
 
@@ -21,6 +22,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::unistd::{Gid, Uid, User, initgroups, setgroups, setresgid, setresuid};
 
+use self::account::Account;
 use self::getent::{Database, Getent};
 use super::process::is_root;
 
@@ -59,26 +61,10 @@ pub fn load_no_modules() -> io::Result<()> {
     Ok(())
 }
 
-/// What is known of a user (passwd(5)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Account {
-    name: String,
-    gid: u32,
-    gecos: String,
-    home: PathBuf,
-    /// The C library does not know the user, and getent does.
-    elsewhere: bool,
-}
-
 /// The user with this number. A database that cannot be read knows nobody.
 fn account(uid: u32) -> Option<Account> {
     let local = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    local.map(of_files).or_else(|| answers::account(&elsewhere(Database::Passwd, &uid.to_string())?, uid))
-}
-
-fn of_files(user: User) -> Account {
-    let gecos = user.gecos.to_string_lossy().into_owned();
-    Account { name: user.name, gid: user.gid.as_raw(), gecos, home: user.dir, elsewhere: false }
+    local.map(Account::of_files).or_else(|| answers::account(&elsewhere(Database::Passwd, &uid.to_string())?, uid))
 }
 
 /// What getent says, where the C library was not allowed to ask itself.

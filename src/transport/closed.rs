@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Handover, Next, Transport};
+use super::handover::{Handover, Next, Transport};
 use crate::model::{Attempt, Envelope};
 use crate::policy::notice::About;
 use crate::sys::signals::Signals;

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::handover::{Handover, Next, Transport, all, not_now};
 use super::profiles::{self, Behaviour, with_said};
-use super::{Handover, Next, Transport, all, not_now};
 use crate::model::verdict::Doubtful;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::site::{Environment, Host};
-use crate::config::{RESERVED, Site};
+use crate::config::{Environment, Host, RESERVED, Site};
 
 /// A site with nothing found, in `root`.
 pub fn site(root: &Path, file: Option<&str>) -> Site {

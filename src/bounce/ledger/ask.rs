@@ -3,7 +3,9 @@
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row};
 
-use super::{Ledger, LedgerError, Suppression, key, micros, score, suppression, whole};
+use super::error::LedgerError;
+use super::open::Ledger;
+use super::row::{key, micros, score, whole};
 use crate::model::{Address, Micros};
 use crate::policy::score::Rules;
 
@@ -56,21 +58,6 @@ pub struct Filter {
 }
 
 impl Ledger {
-    /// Shows everybody who gets no more mail, in the order of the addresses.
-    pub fn suppressions(&self, each: &mut dyn FnMut(Suppression) -> anyhow::Result<bool>) -> anyhow::Result<()> {
-        let mut ask = self
-            .db
-            .prepare("SELECT address, suppressed, why FROM address WHERE suppressed IS NOT NULL ORDER BY address")
-            .map_err(self.failed())?;
-        let mut rows = ask.query([]).map_err(self.failed())?;
-        while let Some(row) = rows.next().map_err(self.failed())? {
-            if !each(suppression(row).map_err(self.failed())?)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// What is known of `address`.
     pub fn standing(&self, address: &Address, now: Micros, rules: &Rules) -> Result<Option<Standing>, LedgerError> {
         let ask = || {

@@ -10,7 +10,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, MAIN_DB};
 
-use super::{FILE, LAYOUT, LedgerError, SUPPRESSED, WAL};
+use super::error::LedgerError;
+use super::layout::{FILE, LAYOUT, SUPPRESSED, TABLES, WAL};
 use crate::sys::durable::Unnamed;
 use crate::sys::{dir, fault, process};
 
@@ -20,35 +21,6 @@ const SPARE: &str = ".state.db-";
 /// (SQLite's "Database File Format", section 1.3.3).
 const VERSIONS: std::ops::Range<usize> = 18..20;
 const WITH_LOG: u8 = 2;
-
-const TABLES: &str = "
-CREATE TABLE address (
-    address TEXT PRIMARY KEY,
-    score REAL NOT NULL,
-    at INTEGER NOT NULL,
-    day INTEGER NOT NULL,
-    of_day REAL NOT NULL,
-    bounces INTEGER NOT NULL,
-    suppressed INTEGER,
-    why TEXT
-) STRICT, WITHOUT ROWID;
-CREATE TABLE bounce (
-    entry TEXT NOT NULL,
-    place INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    address TEXT NOT NULL,
-    action TEXT NOT NULL,
-    class TEXT NOT NULL,
-    status TEXT,
-    reply INTEGER,
-    remote TEXT,
-    text TEXT NOT NULL,
-    message_id TEXT,
-    PRIMARY KEY (entry, place)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX bounce_address ON bounce (address, at);
-CREATE INDEX bounce_at ON bounce (at);
-";
 
 /// What there is of a ledger.
 pub(super) enum Size {
@@ -136,7 +108,7 @@ fn clear_one(folder: &File, name: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Ledger;
+    use super::super::open::Ledger;
     use super::*;
 
     #[test]

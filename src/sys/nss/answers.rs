@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
-use super::Account;
+use super::account::Account;
 
 /// The most bytes of a user's name.
 const NAME_MAX: usize = 256;

@@ -5,14 +5,25 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::{Behaviour, TABLE, generic};
+use super::behaviour::Behaviour;
+use super::table::{TABLE, generic};
+use crate::config::Profile;
 use crate::sys::named;
 
 /// Enough for the largest sendmail.
 const READ_MAX: u64 = 8 << 20;
 
+/// The behaviour of the program that `command` names, and why it is taken for that.
+pub fn resolve(profile: Profile, command: &[String]) -> (&'static Behaviour, String) {
+    match (TABLE.iter().find(|behaviour| behaviour.profile == profile), command.first()) {
+        (Some(behaviour), _) => (behaviour, "the configuration says so".to_owned()),
+        (None, Some(program)) => recognise(Path::new(program)),
+        (None, None) => (generic(), "there is no command".to_owned()),
+    }
+}
+
 /// Which behaviour fits the program, and what gave it away.
-pub fn recognise(program: &Path) -> (&'static Behaviour, String) {
+fn recognise(program: &Path) -> (&'static Behaviour, String) {
     let real = std::fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
     let name = real.file_name().and_then(|name| name.to_str()).unwrap_or("");
     let shown = real.display();

@@ -1,7 +1,7 @@
 //! The table: one row an MTA. What is in it was seen with the real programs by tests/rig, or is documented by the MTA
 //! where Debian has no package (qmail); bulkmailer-transports(5) shows it for people.
 
-use super::{Behaviour, Dsn, Meaning, Signs};
+use super::behaviour::{Behaviour, Dsn, Meaning, Signs};
 use crate::config::Profile;
 
 /// What most sendmails do, and what a row leaves unsaid.
@@ -22,7 +22,7 @@ const PLAIN: Behaviour = Behaviour {
 };
 
 /// A list manager's program, which says with sysexits.h what an MTA would be told.
-pub const PROGRAM: Behaviour = Behaviour { feeds_an_mta: false, statuses: &[(77, Meaning::Failed)], ..PLAIN };
+const PROGRAM: Behaviour = Behaviour { feeds_an_mta: false, statuses: &[(77, Meaning::Failed)], ..PLAIN };
 
 /// signal(7), on each architecture.
 const SIGPIPE: i32 = 13;
@@ -131,3 +131,13 @@ pub const TABLE: [Behaviour; 10] = [
         ..PLAIN
     },
 ];
+
+/// What is assumed of a program that is no sendmail.
+pub fn program() -> &'static Behaviour {
+    &PROGRAM
+}
+
+/// What is assumed of a program that is not known.
+pub fn generic() -> &'static Behaviour {
+    &TABLE[0]
+}

@@ -21,6 +21,7 @@ use nix::sys::socket::{MsgFlags, send};
 use rustls::ClientConnection;
 
 use super::reply::Reply;
+use super::times::Patience;
 use crate::sys::signals::Signals;
 
 /// How many bytes may wait to be written.
@@ -92,15 +93,6 @@ impl Write for &Socket {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// How long waits may be.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// The longest time in which nothing moves.
-    pub still: Duration,
-    /// The end of everything.
-    pub until: Instant,
 }
 
 /// A connection.
@@ -205,6 +197,12 @@ impl Channel {
                 return self.reply_at_hand()?.ok_or(lost);
             }
         }
+    }
+
+    /// What is answered to `command`.
+    pub fn ask(&mut self, command: &str, patience: Patience, signals: &Signals) -> Result<Reply, Lost> {
+        self.say(format!("{command}\r\n").as_bytes());
+        self.reply(patience, signals)
     }
 
     /// A reply that came already.

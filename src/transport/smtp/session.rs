@@ -1,4 +1,4 @@
-//! One session: greeting, EHLO, TLS, AUTH; then transactions, each of them an envelope and its content.
+//! One session: transactions, each of them an envelope and its content, with a server that let us in.
 //!
 //! Where the server offers PIPELINING (RFC 2920), the commands of an envelope are one group, and the envelope of the
 //! *next* message follows the end of a content before that is answered. What holds all the same: **only one content is
@@ -8,63 +8,22 @@
 //! Where it offers CHUNKING (RFC 3030), content goes by BDAT, whose end is counted and cannot be feigned.
 
 use std::io;
-use std::time::{Duration, Instant};
 
-use super::auth;
-use super::channel::{Channel, Lost, Patience, Socket};
+use super::channel::{Channel, Lost};
+use super::commands::{addresses, mail, rcpt};
 use super::content::{Reader, Wire};
 use super::offers::Offers;
 use super::reply::Reply;
-use super::tls::Tls;
-use crate::config::{self, Login, Protocol};
-use crate::model::envelope::{Body, verp_delimiters};
-use crate::model::{Address, EntryId, Envelope};
+use super::times::Times;
+use crate::config::Protocol;
+use crate::model::{Address, EntryId};
 use crate::queue::Message;
 use crate::sys::fault;
 use crate::sys::signals::Signals;
-use crate::transport::{Letter, Look, Next};
+use crate::transport::handover::{Letter, Look, Next};
 
 /// Bytes of one BDAT.
 const CHUNK: usize = 256 << 10;
-
-/// How a session is opened.
-#[derive(Debug)]
-pub struct Opening<'a> {
-    pub protocol: Protocol,
-    /// How we call ourselves.
-    pub hello: &'a str,
-    pub tls: config::Tls,
-    /// There where `tls` asks for it.
-    pub trust: Option<&'a Tls>,
-    /// The name that the server's certificate must bear.
-    pub server_name: &'a str,
-    pub login: Option<&'a Login>,
-    /// The most transactions of the session.
-    pub most: usize,
-}
-
-/// How long the waits of one hand-over may be.
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    pub still: Duration,
-    pub until: Instant,
-}
-
-impl Times {
-    fn reply(self) -> Patience {
-        Patience { still: self.still, until: self.until }
-    }
-
-    /// The reply to a message (RFC 5321 section 4.5.3.2.6).
-    fn end(self) -> Patience {
-        Patience { still: self.still.saturating_mul(2), until: self.until }
-    }
-}
-
-/// Whom it is from and to.
-fn addresses<'a>(letter: Letter<'a>) -> impl Iterator<Item = &'a Address> {
-    letter.sender.into_iter().chain(letter.group.iter().map(move |&i| &letter.envelope.recipients[i]))
-}
 
 /// What was answered to an envelope.
 #[derive(Debug)]
@@ -106,38 +65,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens one through `socket`. Errors say why the server is of no use, for a person.
-    pub fn open(socket: Socket, opening: &Opening<'_>, times: Times, signals: &Signals) -> Result<Session, Lost> {
-        let mut channel = Channel::new(socket)?;
-        let implicit = opening.tls == config::Tls::Implicit;
-        if implicit {
-            encrypt(&mut channel, opening, times, signals)?;
-        }
-        let greeting = channel.reply(times.reply(), signals)?;
-        expect(&greeting, greeting.code == 220, "it greets with")?;
-        let mut offers = hello(&mut channel, opening, times, signals)?;
-        if opening.tls == config::Tls::Starttls {
-            if !offers.starttls {
-                return Err(Lost("it offers no STARTTLS".to_owned()));
-            }
-            let reply = ask(&mut channel, "STARTTLS", times, signals)?;
-            expect(&reply, reply.code == 220, "it says to STARTTLS")?;
-            encrypt(&mut channel, opening, times, signals)?;
-            offers = hello(&mut channel, opening, times, signals)?;
-        }
-        if let Some(login) = opening.login {
-            log_in(&mut channel, login, &offers, times, signals)?;
-        }
-        let protocol = opening.protocol;
-        Ok(Session {
-            channel,
-            offers,
-            protocol,
-            reader: Reader::default(),
-            left: opening.most,
-            unfinished: false,
-            ahead: None,
-        })
+    /// One with the server at the other end of `channel`, which `offers` this, for at most `most` transactions.
+    pub fn new(channel: Channel, offers: Offers, protocol: Protocol, most: usize) -> Session {
+        Session { channel, offers, protocol, reader: Reader::default(), left: most, unfinished: false, ahead: None }
     }
 
     /// Whether this address can be told to this server (RFC 6531).
@@ -168,10 +98,10 @@ impl Session {
         }
         self.left = self.left.saturating_sub(1);
         if std::mem::replace(&mut self.unfinished, true) {
-            ask(&mut self.channel, "RSET", times, signals)?;
+            self.channel.ask("RSET", times.reply(), signals)?;
         }
-        let mail = self.mail(letter);
-        let reply = ask(&mut self.channel, &mail, times, signals)?;
+        let mail = mail(letter, &self.offers);
+        let reply = self.channel.ask(&mail, times.reply(), signals)?;
         if !reply.is_good() {
             self.unfinished = false;
             return Ok(Answer::Refused(reply));
@@ -179,13 +109,13 @@ impl Session {
         let mut replies = Vec::with_capacity(letter.group.len());
         for &i in letter.group {
             let mut command = String::new();
-            self.rcpt(letter.envelope, &letter.envelope.recipients[i], &mut command);
-            replies.push(ask(&mut self.channel, &command, times, signals)?);
+            rcpt(&letter.envelope.recipients[i], letter.envelope, &self.offers, &mut command);
+            replies.push(self.channel.ask(&command, times.reply(), signals)?);
         }
         if self.offers.chunking || !replies.iter().any(Reply::is_good) {
             return Ok(Answer::Recipients(replies));
         }
-        let data = ask(&mut self.channel, "DATA", times, signals)?;
+        let data = self.channel.ask("DATA", times.reply(), signals)?;
         Ok(if data.code == 354 { Answer::Recipients(replies) } else { Answer::NoData(replies, data) })
     }
 
@@ -195,10 +125,10 @@ impl Session {
         if self.unfinished {
             self.channel.say(b"RSET\r\n");
         }
-        let mut commands = self.mail(letter);
+        let mut commands = mail(letter, &self.offers);
         for &i in letter.group {
             commands.push_str("\r\n");
-            self.rcpt(letter.envelope, &letter.envelope.recipients[i], &mut commands);
+            rcpt(&letter.envelope.recipients[i], letter.envelope, &self.offers, &mut commands);
         }
         commands.push_str("\r\n");
         self.channel.say(commands.as_bytes());
@@ -350,119 +280,5 @@ impl Session {
         if self.ahead.is_none() {
             self.channel.part(b"QUIT\r\n");
         }
-    }
-
-    fn mail(&self, letter: Letter<'_>) -> String {
-        let Letter { envelope, sender, size, .. } = letter;
-        let (offers, origin) = (&self.offers, &envelope.origin);
-        let mut command = String::with_capacity(128);
-        command.extend(["MAIL FROM:<", sender.map_or("", Address::as_str), ">"]);
-        if offers.size {
-            command.extend([" SIZE=", &size.to_string()]);
-        }
-        if offers.eight_bit && origin.body != Some(Body::SevenBit) {
-            command.push_str(" BODY=8BITMIME");
-        }
-        if offers.utf8 && addresses(letter).any(Address::is_utf8) {
-            command.push_str(" SMTPUTF8");
-        }
-        if let Some([first, second]) = xverp(letter).filter(|_| offers.xverp) {
-            command.push_str(&format!(" XVERP={first}{second}"));
-        }
-        if offers.dsn {
-            command.extend(origin.ret.as_ref().map(|ret| format!(" RET={}", ret.to_ascii_uppercase())));
-            command.extend(origin.envid.as_ref().map(|id| format!(" ENVID={}", xtext(id))));
-        }
-        command
-    }
-
-    fn rcpt(&self, envelope: &Envelope, to: &Address, command: &mut String) {
-        command.extend(["RCPT TO:<", to.as_str(), ">"]);
-        if self.offers.dsn {
-            let notify = envelope.origin.notify.as_ref();
-            command.extend(notify.map(|notify| format!(" NOTIFY={}", notify.to_ascii_uppercase())));
-        }
-    }
-}
-
-/// How the server shall make a sender for each recipient, if it is to: the group goes out under the envelope's own.
-pub fn xverp(letter: Letter<'_>) -> Option<[char; 2]> {
-    let own = letter.sender.is_some() && letter.sender == letter.envelope.sender.as_ref();
-    letter.envelope.origin.verp.as_deref().filter(|_| own).and_then(verp_delimiters)
-}
-
-/// RFC 3461 section 4: what is no printable ASCII, `+` and `=` are written in hexadecimal.
-fn xtext(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'+' | b'=' => out.push_str(&format!("+{byte:02X}")),
-            byte if byte.is_ascii_graphic() => out.push(char::from(byte)),
-            byte => out.push_str(&format!("+{byte:02X}")),
-        }
-    }
-    out
-}
-
-fn ask(channel: &mut Channel, command: &str, times: Times, signals: &Signals) -> Result<Reply, Lost> {
-    channel.say(format!("{command}\r\n").as_bytes());
-    channel.reply(times.reply(), signals)
-}
-
-fn expect(reply: &Reply, good: bool, what: &str) -> Result<(), Lost> {
-    if good { Ok(()) } else { Err(Lost(format!("{what} {reply}"))) }
-}
-
-fn hello(channel: &mut Channel, opening: &Opening<'_>, times: Times, signals: &Signals) -> Result<Offers, Lost> {
-    let (verb, hello) = match opening.protocol {
-        Protocol::Smtp => ("EHLO", opening.hello),
-        Protocol::Lmtp => ("LHLO", opening.hello),
-    };
-    let reply = ask(channel, &format!("{verb} {hello}"), times, signals)?;
-    if reply.is_good() {
-        return Ok(Offers::read(&reply));
-    }
-    // A server of RFC 821.
-    if reply.is_permanent() && opening.protocol == Protocol::Smtp {
-        let reply = ask(channel, &format!("HELO {hello}"), times, signals)?;
-        expect(&reply, reply.is_good(), "it says to HELO")?;
-        return Ok(Offers::default());
-    }
-    Err(Lost(format!("it says to {verb} {reply}")))
-}
-
-fn encrypt(channel: &mut Channel, opening: &Opening<'_>, times: Times, signals: &Signals) -> Result<(), Lost> {
-    let trust = opening.trust.ok_or_else(|| Lost("internal fault: nobody is trusted".to_owned()))?;
-    let tls = trust.connection(opening.server_name).map_err(Lost)?;
-    channel.start_tls(tls, times.reply(), signals)
-}
-
-fn log_in(channel: &mut Channel, login: &Login, offers: &Offers, times: Times, signals: &Signals) -> Result<(), Lost> {
-    let mechanism = auth::choose(login, &offers.auth).map_err(Lost)?;
-    let secret = auth::secret(login, signals).map_err(|why| Lost(format!("no password: {why}")))?;
-    let (first, answers) = auth::script(mechanism, &login.user, &secret);
-    let mut reply = ask(channel, &first, times, signals)?;
-    for answer in &answers {
-        if reply.code != 334 {
-            break;
-        }
-        reply = ask(channel, answer, times, signals)?;
-    }
-    // Some servers repeat what they do not understand, and what they say is told.
-    let initial = first.split(' ').nth(2);
-    let told: Vec<&str> = initial.into_iter().chain(answers.iter().map(String::as_str)).collect();
-    let repeats = |line: &str| told.iter().any(|word| !word.is_empty() && line.contains(word));
-    let lines = reply.lines().map(|line| if repeats(line) { "(it repeats the login)" } else { line });
-    reply.text = lines.collect::<Vec<_>>().join("\n");
-    expect(&reply, reply.code == 235, &format!("it says to AUTH {} for {:?}", mechanism.name(), login.user))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn xtext_is_that_of_its_standard() {
-        assert_eq!(xtext("a+b=c d\u{e9}\r\n"), "a+2Bb+3Dc+20d+C3+A9+0D+0A");
     }
 }

@@ -1,17 +1,13 @@
-//! What a sender is told: a delivery status notification (RFC 3464), or the summary of many that were held back.
+//! A delivery status notification (RFC 3464).
 //!
 //! A notice has three parts (RFC 6522): a text for a person, with what to do; the same for a program; and the message, or
 //! its header, which the caller copies between [`Notice::opening`] and [`Notice::closing`].
-//!
-//! Kept true: no text from outside can begin a header field, a line of a field or a part of its own, because control
-//! characters become spaces, fields are folded here, and the boundary follows from an id that no message can know. Lines
-//! stay below 998 bytes (RFC 5322 section 2.1.1), and a reason below 1,000 (see [`Reason`]).
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::fold::{clean, field, indented, paragraph};
+use super::about::{About, Outcome};
+use super::fold::{field, indented, paragraph};
+use super::head::head;
 use crate::model::{Address, EntryId, Envelope, Micros, Reason};
 
 /// So many recipients are named to the person; the program's part has all of them.
@@ -19,81 +15,11 @@ const NAMED_MAX: usize = 100;
 /// So many recipients come with the diagnostic text, which may be long.
 const DIAGNOSED_MAX: usize = 1_000;
 
-/// What a notice is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum About {
-    /// It is not tried again.
-    Failed,
-    /// It is tried again.
-    Delayed,
-    /// An MTA has it that was not told to notify anybody.
-    Relayed,
-    /// It is where it was to go.
-    Delivered,
-}
-
-impl About {
-    /// The action of RFC 3464 section 2.3.3, which is the name in a journal, too.
-    pub fn name(self) -> &'static str {
-        match self {
-            About::Failed => "failed",
-            About::Delayed => "delayed",
-            About::Relayed => "relayed",
-            About::Delivered => "delivered",
-        }
-    }
-
-    /// What NOTIFY calls it (RFC 3461 section 4.1).
-    fn word(self) -> &'static str {
-        match self {
-            About::Failed => "failure",
-            About::Delayed => "delay",
-            About::Relayed | About::Delivered => "success",
-        }
-    }
-
-    /// Whether a sender who asked for `notify` wants to know; one who did not ask wants to know of trouble.
-    pub fn is_wanted(self, notify: Option<&str>) -> bool {
-        match notify {
-            None => self.word() != "success",
-            Some(list) => list.split(',').any(|word| word.eq_ignore_ascii_case(self.word())),
-        }
-    }
-
-    fn subject(self) -> &'static str {
-        match self {
-            About::Failed => "Your mail could not be delivered",
-            About::Delayed => "Your mail is delayed",
-            About::Relayed => "Your mail was handed on",
-            About::Delivered => "Your mail was delivered",
-        }
-    }
-
-    /// The status where the sink gave none (RFC 3463).
-    fn status(self) -> &'static str {
-        match self {
-            About::Failed => "5.0.0",
-            About::Delayed => "4.0.0",
-            About::Relayed | About::Delivered => "2.0.0",
-        }
-    }
-}
-
 /// What comes back of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returned {
     Header,
     Message,
-}
-
-/// What came of one recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    pub recipient: Address,
-    /// When it was tried last, where that is known.
-    pub at: Option<Micros>,
-    pub reason: Option<Reason>,
 }
 
 /// One notice.
@@ -246,66 +172,6 @@ impl Notice<'_> {
     }
 }
 
-/// The summary of notices that were held back, because there were too many in an hour.
-#[derive(Clone, Debug)]
-pub struct Summary<'a> {
-    /// The summary's own id.
-    pub id: &'a EntryId,
-    pub now: Micros,
-    pub host: &'a str,
-    pub to: &'a Address,
-    /// When the first of the hour was sent.
-    pub since: Micros,
-    pub held_back: u64,
-    /// A line each, as far as they were kept.
-    pub lines: &'a [String],
-}
-
-impl Summary<'_> {
-    /// The whole message.
-    pub fn message(&self) -> String {
-        let mut out = head(self.id, self.now, self.host, self.to, "More of your mail could not be delivered");
-        out.push_str(
-            "Auto-Submitted: auto-generated\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\
-             Content-Transfer-Encoding: 8bit\n\n",
-        );
-        out.push_str(&paragraph(&format!("This is the mail system of {}.", self.host)));
-        out.push_str(&paragraph(&format!(
-            "Since {} there were so many notices for you that {} of them were held back. This is in place of them: each \
-             line below is a message of yours, with whom it did not reach and why. It is not tried again, unless it says \
-             that it is delayed.",
-            self.since.rfc5322(),
-            self.held_back
-        )));
-        for line in self.lines {
-            out.push_str(&indented(line));
-        }
-        let unnamed = self.held_back.saturating_sub(self.lines.len() as u64);
-        if unnamed > 0 {
-            out.push_str(&paragraph(&format!("And {unnamed} more.")));
-        }
-        out
-    }
-}
-
-/// One message's line in a summary; control characters become spaces, and it has at most 1,200 bytes.
-pub fn summary_line(about: About, envelope: &Envelope, outcomes: &[Outcome]) -> String {
-    let named: Vec<&str> = outcomes.iter().take(3).map(|outcome| outcome.recipient.as_str()).collect();
-    let more = if outcomes.len() > 3 { format!(" and {} more", outcomes.len() - 3) } else { String::new() };
-    let reason = outcomes.iter().find_map(|outcome| outcome.reason.as_ref()).map_or("", |reason| &reason.text);
-    let reason: String = reason.chars().take(100).collect();
-    clean(&format!("{}: {}: {}{more}: {reason}", envelope.id, about.name(), named.join(", ")))
-}
-
-/// The fields that all of them have.
-fn head(id: &EntryId, now: Micros, host: &str, to: &Address, subject: &str) -> String {
-    format!(
-        "From: Mail Delivery System <MAILER-DAEMON@{host}>\nTo: <{to}>\nSubject: {subject}\nDate: {}\n\
-         Message-ID: <{id}@{host}>\n",
-        now.rfc5322()
-    )
-}
-
 /// What the sender can do about a failure with this status (RFC 3463).
 fn advice(status: &str) -> &'static str {
     let (class, detail) = status.split_once('.').unwrap_or((status, ""));
@@ -345,6 +211,7 @@ mod tests {
     use mailparse::MailHeaderMap;
     use proptest::prelude::*;
 
+    use super::super::summary::summary_line;
     use super::*;
     use crate::model::envelope::Origin;
 
@@ -417,23 +284,6 @@ mod tests {
         }
         assert!(!program.contains("Will-Retry-Until"));
         assert_eq!(mail.subparts[2].get_body().expect("text").trim(), "Subject: hi");
-    }
-
-    #[test]
-    fn who_wants_to_know_what() {
-        for (notify, wanted) in [
-            (None, [true, true, false]),
-            (Some("never"), [false; 3]),
-            (Some("failure"), [true, false, false]),
-            (Some("success,delay"), [false, true, true]),
-            (Some("SUCCESS"), [false, false, true]),
-        ] {
-            assert_eq!(
-                [About::Failed, About::Delayed, About::Relayed].map(|a| a.is_wanted(notify)),
-                wanted,
-                "{notify:?}"
-            );
-        }
     }
 
     #[test]

@@ -1,56 +1,9 @@
-//! What a transport of kind "smtp" or "lmtp" can be set to.
+//! Where a server is, and how a session with it is encrypted.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// A server that mail is handed to, or several that take turns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Smtp {
-    pub protocol: Protocol,
-    /// At least one.
-    pub connect: Vec<Connect>,
-    /// `None` follows from each `connect`, see [`Connect::tls`].
-    pub tls: Option<Tls>,
-    /// A PEM file of the certificate authorities to trust instead of this host's.
-    pub ca: Option<PathBuf>,
-    /// The name that a server's certificate must bear; by default the host in `connect`.
-    pub server_name: Option<String>,
-    pub login: Option<Login>,
-    /// How we call ourselves; by default this host's name.
-    pub hello: Option<String>,
-    /// How long one reply may take, and a time in which nothing moves; the reply to a message may take twice as long
-    /// (RFC 5321 section 4.5.3.2 asks for 5 and 10 minutes, the default).
-    pub timeout: Duration,
-    /// The most messages of one session; default 1,000.
-    pub session_messages: usize,
-}
-
-impl Smtp {
-    /// The most messages of one session where nothing else is said.
-    pub const SESSION_MESSAGES: usize = 1_000;
-
-    /// How a session with the server at `connect` is encrypted.
-    pub fn tls_of(&self, connect: &Connect) -> Tls {
-        self.tls.unwrap_or_else(|| connect.tls())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Smtp,
-    /// RFC 2033: an answer for each recipient.
-    Lmtp,
-}
-
-impl Protocol {
-    /// As the file spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Protocol::Smtp => "smtp",
-            Protocol::Lmtp => "lmtp",
-        }
-    }
-}
+use crate::config::scalar::{OneOrMany, Scalar};
+use crate::config::values::{self, host_and_port_text};
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +24,7 @@ impl Connect {
             return Err(format!("{text:?} cannot hold a NUL"));
         }
         match text.split_once(':') {
-            Some(("tcp", to)) => super::values::host_and_port_text(to).map(Connect::Tcp),
+            Some(("tcp", to)) => host_and_port_text(to).map(Connect::Tcp),
             Some(("unix", path)) if Path::new(path).is_absolute() => Ok(Connect::Unix(path.into())),
             Some(("exec", command)) => {
                 let words: Vec<String> = command.split_ascii_whitespace().map(str::to_owned).collect();
@@ -145,43 +98,23 @@ impl Tls {
     }
 }
 
-/// Who we are to a server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
-    pub user: String,
-    pub secret: Secret,
-    /// `None` takes what the server offers.
-    pub mechanism: Option<Mechanism>,
-}
-
-/// Where the password or token is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Secret {
-    /// The first line of a file.
-    File(PathBuf),
-    /// The first line of what a command prints.
-    Command(Vec<String>),
-}
-
-/// How the login is told (RFC 4954).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mechanism {
-    Plain,
-    Login,
-    Xoauth2,
-}
-
-impl Mechanism {
-    pub const ALL: [Mechanism; 3] = [Mechanism::Plain, Mechanism::Login, Mechanism::Xoauth2];
-
-    /// As servers offer it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mechanism::Plain => "PLAIN",
-            Mechanism::Login => "LOGIN",
-            Mechanism::Xoauth2 => "XOAUTH2",
-        }
+/// Where the servers of a transport are.
+pub fn connects(value: &OneOrMany) -> Result<Vec<Connect>, String> {
+    let texts = match value {
+        OneOrMany::One(text) => std::slice::from_ref(text),
+        OneOrMany::Many(texts) => texts,
+    };
+    match texts.len() {
+        0 => Err("it is empty: name a server, as in \"tcp:localhost:25\"".to_owned()),
+        1..=64 => texts.iter().map(|text| Connect::parse(text)).collect(),
+        count => Err(format!("{count} are too many: at most 64")),
     }
+}
+
+pub fn tls(value: &Scalar) -> Result<Option<Tls>, String> {
+    let name = values::text(value)?;
+    let found = Tls::ALL.into_iter().find(|tls| tls.name() == name);
+    found.map(Some).ok_or_else(|| format!("{value} is not possible: \"none\", \"starttls\" or \"implicit\""))
 }
 
 #[cfg(test)]

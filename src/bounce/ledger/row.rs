@@ -1,0 +1,24 @@
+//! How addresses, times and scores stand in a row.
+
+use rusqlite::Row;
+
+use crate::model::{Address, Micros};
+use crate::policy::score::Score;
+
+/// An address as the ledger has it.
+pub(super) fn key(address: &Address) -> String {
+    address.as_str().to_lowercase()
+}
+
+pub(super) fn whole(micros: Micros) -> i64 {
+    i64::try_from(micros.0).unwrap_or(i64::MAX)
+}
+
+pub(super) fn micros(whole: i64) -> Micros {
+    Micros(u64::try_from(whole).unwrap_or(0))
+}
+
+pub(super) fn score(row: &Row<'_>) -> rusqlite::Result<Score> {
+    let day: i64 = row.get(2)?;
+    Ok(Score { value: row.get(0)?, at: micros(row.get(1)?), day: u64::try_from(day).unwrap_or(0), of_day: row.get(3)? })
+}

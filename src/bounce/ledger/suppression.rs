@@ -1,0 +1,104 @@
+//! Who gets no more mail: the list that deliveries look at, and that reports and people change.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::error::LedgerError;
+use super::open::Ledger;
+use super::row::{key, micros, whole};
+use crate::model::{Address, Micros};
+
+/// Who gets no more mail, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    pub address: String,
+    pub since: Micros,
+    pub why: String,
+}
+
+impl Ledger {
+    /// Shows everybody who gets no more mail, in the order of the addresses.
+    pub fn suppressions(&self, each: &mut dyn FnMut(Suppression) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let mut ask = self
+            .db
+            .prepare("SELECT address, suppressed, why FROM address WHERE suppressed IS NOT NULL ORDER BY address")
+            .map_err(self.failed())?;
+        let mut rows = ask.query([]).map_err(self.failed())?;
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            if !each(suppression(row).map_err(self.failed())?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Since when `address` gets no more mail, and why.
+    pub fn suppression(&self, address: &Address) -> Result<Option<Suppression>, LedgerError> {
+        Ok(self.suppressed_among([(0, address)])?.pop().map(|(_, found)| found))
+    }
+
+    /// Those of `addresses`, each with its place, who get no more mail: one look at the ledger for all.
+    pub fn suppressed_among<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = (usize, &'a Address)>,
+    ) -> Result<Vec<(usize, Suppression)>, LedgerError> {
+        let look = || -> rusqlite::Result<Vec<(usize, Suppression)>> {
+            // The lock is taken once.
+            let look = self.db.unchecked_transaction()?;
+            let mut ask = look.prepare_cached(
+                "SELECT address, suppressed, why FROM address INDEXED BY suppressed \
+                 WHERE address = ?1 AND suppressed IS NOT NULL",
+            )?;
+            let mut found = Vec::new();
+            for (place, address) in addresses {
+                if let Some(one) = ask.query_row([key(address)], suppression).optional()? {
+                    found.push((place, one));
+                }
+            }
+            Ok(found)
+        };
+        look().map_err(self.failed())
+    }
+
+    /// Sets `addresses` on the list; those that are on it stay as they are. Returns how many are new.
+    pub fn suppress(&mut self, addresses: &[(Address, Micros, String)]) -> Result<u64, LedgerError> {
+        self.change(|db| {
+            let mut new = 0;
+            for (address, since, why) in addresses {
+                new += suppress(db, &key(address), *since, why)?;
+            }
+            Ok(new)
+        })
+    }
+
+    /// Takes `addresses` off the list, and begins their accounts anew. Returns how many were on it.
+    pub fn release(&mut self, addresses: &[Address]) -> Result<u64, LedgerError> {
+        self.change(|db| {
+            let mut released = 0;
+            let mut put = db.prepare_cached(
+                "UPDATE address SET suppressed = NULL, why = NULL, score = 0, of_day = 0 \
+                 WHERE address = ?1 AND suppressed IS NOT NULL",
+            )?;
+            for address in addresses {
+                released += put.execute([key(address)])? as u64;
+            }
+            Ok(released)
+        })
+    }
+}
+
+fn suppression(row: &Row<'_>) -> rusqlite::Result<Suppression> {
+    let why: Option<String> = row.get(2)?;
+    Ok(Suppression { address: row.get(0)?, since: micros(row.get(1)?), why: why.unwrap_or_default() })
+}
+
+/// Sets an address on the list, if it is not there; 1 if it is new.
+pub(super) fn suppress(db: &Transaction<'_>, address: &str, since: Micros, why: &str) -> rusqlite::Result<u64> {
+    let changed = db
+        .prepare_cached(
+            "INSERT INTO address (address, score, at, day, of_day, bounces, suppressed, why) \
+             VALUES (?1, 0, 0, 0, 0, 0, ?2, ?3) \
+             ON CONFLICT (address) DO UPDATE SET suppressed = ?2, why = ?3 WHERE suppressed IS NULL",
+        )?
+        .execute(params![address, whole(since), why])?;
+    Ok(changed as u64)
+}
