@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::model::verdict::Kind;
 use crate::model::{Address, EntryId, Envelope, Exit, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
+use crate::policy::told::Known;
 use crate::sys::room;
 
 /// Why storage could not do what it was asked for.
@@ -264,8 +265,8 @@ pub trait Claim: Sized {
     /// Records a finished attempt. Not needed where every recipient was delivered to.
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), QueueError>;
 
-    /// Whom its sender has to be told of, and was not: recipients that failed, that are delayed, or who have it.
-    fn unnoticed(&self, about: About) -> Vec<usize>;
+    /// What is known of its recipients, to find out whom its sender has to be told of.
+    fn known(&self) -> Known<'_>;
 
     /// What came of these recipients, by their last attempts.
     fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, QueueError>;

@@ -11,11 +11,10 @@ use super::select::Place;
 use super::verb::{Done, Verb};
 use crate::events;
 use crate::model::{EntryId, Exit};
-use crate::queue::Queue;
-use crate::spool::amend::Hand;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::layout::{Spot, State};
+use crate::spool::hand::Hand;
+use crate::spool::names::{Spot, State};
 use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::output::{Page, print, warning};
 

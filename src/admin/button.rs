@@ -13,7 +13,7 @@ use super::queues::{QueueArgs, queues};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::runner::{self, Beat};
-use crate::spool::notes::Stopped;
+use crate::spool::stop::Stopped;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{self, Page, print, warning};

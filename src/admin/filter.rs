@@ -4,7 +4,7 @@ use super::glob::glob;
 use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::find::Seen;
-use crate::spool::layout::{EntryName, Spot, State};
+use crate::spool::names::{EntryName, Spot, State};
 use crate::spool::row::Row;
 use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::output::warning;

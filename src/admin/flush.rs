@@ -13,7 +13,7 @@ use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};
 use crate::runner;
 use crate::spool::claim::Taken;
-use crate::spool::layout::{Spot, State};
+use crate::spool::names::{Spot, State};
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{Page, print, warning};

@@ -6,8 +6,8 @@ use super::verb::{Done, Verb};
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
-use crate::spool::amend::Hand;
 use crate::spool::corrupt::Corrupt;
+use crate::spool::hand::Hand;
 use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
 
 #[derive(Clone, Debug, Default, clap::Args)]

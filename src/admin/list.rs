@@ -7,8 +7,8 @@ use super::select::{Place, Selection};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::spool::SpoolQueue;
-use crate::spool::dropped::DropView;
-use crate::spool::jobs::Standing;
+use crate::spool::drop::DropView;
+use crate::spool::job::Standing;
 use crate::sys::output::{Page, Paper};
 
 #[derive(Clone, Debug, Default, clap::Args)]

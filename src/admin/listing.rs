@@ -7,7 +7,7 @@ use crate::model::Envelope;
 use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::layout::{Spot, State};
+use crate::spool::names::{Spot, State};
 use crate::spool::row::Row;
 use crate::sys::output::{Page, Paper};
 

@@ -16,10 +16,10 @@ use super::select::{Place, Selection};
 use super::{ask, list, remove};
 use crate::config::{ConfigError, Site};
 use crate::model::{EntryId, Exit, Micros};
-use crate::spool::drop::{self, DropFolder};
-use crate::spool::lists::{Noted, OwnLists};
+use crate::spool::SpoolError;
+use crate::spool::drop::{self, DropFolder, access};
+use crate::spool::own_lists::{Noted, OwnLists};
 use crate::spool::row::{IN_DROP, Row};
-use crate::spool::{SpoolError, access};
 use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{dir, nss, process};
 

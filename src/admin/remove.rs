@@ -7,8 +7,8 @@ use crate::config::Site;
 use crate::events;
 use crate::intake::withdraw::{self, Gone};
 use crate::model::Exit;
-use crate::spool::amend::Hand;
 use crate::spool::corrupt::Corrupt;
+use crate::spool::hand::Hand;
 use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
 use crate::sys::clock;
 

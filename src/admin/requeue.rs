@@ -7,8 +7,8 @@ use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
 use crate::queue::Claim;
-use crate::spool::amend::Hand;
 use crate::spool::corrupt::{Corrupt, Mended};
+use crate::spool::hand::Hand;
 use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
 use crate::sys::output::warning;
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::filter::Filter;
 use crate::model::{Address, EntryId, Micros};
 use crate::policy::units;
-use crate::spool::layout::State;
+use crate::spool::names::State;
 use crate::sys::clock;
 
 /// What an entry must match; an empty selection matches all.

@@ -17,10 +17,10 @@ use crate::model::{EntryId, Exit};
 use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::{Corrupt, label};
-use crate::spool::dropped::DropView;
+use crate::spool::drop::DropView;
 use crate::spool::find::Seen;
 use crate::spool::history::{AttemptLine, History};
-use crate::spool::jobs::Standing;
+use crate::spool::job::Standing;
 use crate::sys::nss;
 use crate::sys::output::{self, Page, print};
 

@@ -2,8 +2,8 @@
 
 use super::select::Place;
 use crate::events;
-use crate::spool::amend::Hand;
 use crate::spool::corrupt::Corrupt;
+use crate::spool::hand::Hand;
 use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
 
 /// A command's word, and its deed.

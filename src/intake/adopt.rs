@@ -28,9 +28,9 @@ use super::{accept, dsn};
 use crate::events;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
-use crate::spool::drop::{self, DropName, Dropped, Unfit};
+use crate::spool::drop::{self, DropName, Dropped, Unfit, request};
 use crate::spool::users::Use;
-use crate::spool::{Spool, SpoolQueue, request};
+use crate::spool::{Spool, SpoolQueue};
 use crate::sys::{fault, process};
 
 pub use bounds::{Bounds, check};

@@ -9,7 +9,8 @@ use super::request::Request;
 use crate::config::Limits;
 use crate::model::EntryId;
 use crate::spool::drop::{DropDraft, DropFolder, Handed};
-use crate::spool::{Batch, SpoolError, SpoolQueue, batch};
+use crate::spool::job::batch;
+use crate::spool::{Batch, SpoolError, SpoolQueue};
 use crate::sys::process;
 
 /// The most files for `drop/` open in one group. Two groups are open at once, and the process needs a few files more.

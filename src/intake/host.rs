@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::config::Site;
 use crate::model::Micros;
-use crate::spool::{Spool, SpoolError, SpoolQueue, access, host};
+use crate::spool::drop::access;
+use crate::spool::{Spool, SpoolError, SpoolQueue, host};
 use crate::sys::output::warning;
 use crate::sys::{clock, nss, process};
 

@@ -12,8 +12,8 @@ use super::host;
 use super::refused::{Failure, Refused};
 use super::request::Request;
 use crate::config::Site;
-use crate::spool::drop::DropFolder;
-use crate::spool::{Spool, SpoolError, SpoolQueue, access};
+use crate::spool::drop::{DropFolder, access};
+use crate::spool::{Spool, SpoolError, SpoolQueue};
 use crate::sys::{nss, process};
 
 /// The way into one queue.

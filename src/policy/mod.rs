@@ -7,4 +7,5 @@ pub mod rate;
 pub mod reminder;
 pub mod retry;
 pub mod score;
+pub mod told;
 pub mod units;

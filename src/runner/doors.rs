@@ -2,7 +2,8 @@
 //! would not hear of it.
 
 use crate::policy::reminder::DAILY;
-use crate::spool::{Spool, access};
+use crate::spool::Spool;
+use crate::spool::drop::access;
 use crate::sys::clock;
 use crate::sys::output::warning;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{EntryId, Micros};
 use crate::policy::reminder::{self, DAILY};
 use crate::spool::SpoolQueue;
-use crate::spool::layout::State;
+use crate::spool::names::State;
 use crate::sys::output::warning;
 use crate::worker::context::Noted;
 

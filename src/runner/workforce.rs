@@ -13,7 +13,8 @@ use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
-use crate::sys::{child, clock, fault, spawn};
+use crate::sys::speed::one_cpu;
+use crate::sys::{child, clock, fault};
 use crate::transport;
 use crate::worker::board::evidence::Since;
 use crate::worker::board::{Counter, LISTED_MAX, List};
@@ -179,7 +180,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
     fault::instant("worker.forked");
     // For one who starts a command for each message it is faster so; without it nothing else changes.
     if matches!(plan.transport, config::Transport::Pipe { .. } | config::Transport::Command { .. }) {
-        let _ = spawn::stay_on_one_cpu(index.wrapping_add(plan.number));
+        let _ = one_cpu::stay_on_one_cpu(index.wrapping_add(plan.number));
     }
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());

@@ -9,26 +9,18 @@
 //! place anew, and looks afterwards whether its name leads to it; if the folder went to `done/` in between, it is brought
 //! back.
 
-use std::io;
-
-use super::SpoolError;
-use super::claim::{SpoolClaim, UNTIDY_MAX, locked};
-use super::layout::{EntryName, Spot, State, journal_path};
+use super::claim::SpoolClaim;
+use super::error::SpoolError;
+use super::hand::Hand;
+use super::names::{EntryName, Spot, State, journal_path};
+use crate::model::EntryId;
 use crate::model::verdict::Kind;
-use crate::model::{EntryId, Micros};
-use crate::queue::{Claim, Queue};
+use crate::queue::Claim;
 use crate::sys::{dir, fault, room};
+use std::io;
 
 /// How often a place in an ending job is made anew: each try fails only if somebody else ended the job in that moment.
 const TRIES: usize = 20;
-
-/// Who acts, and when.
-#[derive(Clone, Copy, Debug)]
-pub struct Hand {
-    pub at: Micros,
-    /// The real user id.
-    pub by: u32,
-}
 
 impl SpoolClaim<'_> {
     /// The recipients that were not delivered to, as positions in the envelope. Who was in flight when a worker died is not
@@ -85,10 +77,7 @@ impl SpoolClaim<'_> {
         }
         fault::instant("amend.closed");
         self.remove().map_err(self.queue.failed("remove", &self.spot.path()))?;
-        // Memory does not grow with how many are removed; what a failed sync leaves is the sweep's.
-        if locked(&self.queue.untidy).len() >= UNTIDY_MAX {
-            let _ = self.queue.tidy();
-        }
+        self.queue.tidy_if_many();
         Ok(())
     }
 

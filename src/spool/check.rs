@@ -17,11 +17,16 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::claim::{Locked, read_entry};
-use super::folders::{DROP, io_at};
-use super::jobs::Standing;
-use super::layout::{EntryName, Spool, SpoolQueue, Spot, State};
-use super::{SpoolError, sweep};
+use super::entry;
+use super::error::{SpoolError, io_at};
+use super::folders::DROP;
+use super::job::Standing;
+use super::lock::Locked;
+use super::lone::Lone;
+use super::names::{EntryName, Spot, State};
+use super::orphans::ORPHAN_AGE;
+use super::queue::SpoolQueue;
+use super::root::Spool;
 use crate::sys::dir;
 
 /// Something that is not as it should be.
@@ -104,7 +109,7 @@ impl SpoolQueue {
     }
 
     fn check_tmp(&self, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
-        for orphan in self.orphans(sweep::ORPHAN_AGE)? {
+        for orphan in self.orphans(ORPHAN_AGE)? {
             if repair {
                 self.remove_orphan(&orphan);
             }
@@ -177,7 +182,7 @@ impl SpoolQueue {
             Err(error) => return Err(error),
         };
         let size = file.metadata()?.size();
-        Ok(read_entry(&file, size, &name).err().map(Fault::Unreadable))
+        Ok(entry::read_named(&file, size, &name).err().map(Fault::Unreadable))
     }
 
     fn mend(&self, state: State, path: &str, text: &str, fault: &Fault) -> io::Result<Option<&'static str>> {
@@ -218,8 +223,8 @@ impl SpoolQueue {
             // An entry that came back after a power cut without its journal would be sent again.
             self.sync()?;
         }
-        for sweep::Lone { path, closed, age } in lone {
-            if closed && age < sweep::ORPHAN_AGE {
+        for Lone { path, closed, age } in lone {
+            if closed && age < ORPHAN_AGE {
                 // A worker removes it after the next sync, or was killed before, and then the sweep does.
             } else if closed {
                 let removed = repair && dir::unlink(&self.dir, &path).is_ok();

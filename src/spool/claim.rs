@@ -1,12 +1,10 @@
 //! Claiming and settling: who has an entry, and how it leaves.
 //!
-//! A claim is an exclusive flock on the entry's own file. It is taken in this order: open without following a link →
-//! lock without waiting → **the name still leads to this inode**; otherwise the entry was settled between our open and
-//! our lock, and what we hold is a file that has no name any more.
+//! A claim is an exclusive flock on the entry's own file, taken as [`lock`](super::lock) says.
 //!
 //! Settling happens under the claim:
-//! - delivered: `unlink`, then close, which may come later and with others; a journal closes every recipient before and stays until the unlink is durable
-//!   (`Queue::tidy`);
+//! - delivered: `unlink`, then close, which may come later and with others; a journal closes every recipient before, and
+//!   stays until the unlink is durable (`tidy`);
 //! - deferred, failed, held: one `renameat2`; the journal, which keeps its name, was written before.
 //!
 //! Where a step fails the entry lies where it was, and the run passes it over from then on. One that was delivered and
@@ -14,32 +12,26 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::entry::Extent;
-use super::history::AttemptLine;
+use super::error::SpoolError;
+use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
-use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path, message_path};
-use super::scan::Cursor;
-use super::{SpoolError, entry};
+use super::lock::Locked;
+use super::names::{EntryName, Spot, State, journal_path, message_path};
+use super::queue::SpoolQueue;
+use super::{entry, speed};
 use crate::model::verdict::Kind;
-use crate::model::{Address, EntryId, Envelope, Micros, Reason, Verdict};
+use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
-use crate::queue::{AttemptNote, Begun, Claim, End, Found, Message, Queue, Storm, Stuck, Which};
-use crate::sys::{dir, fault, lock};
-
-/// So many journals may wait for a sync before a worker makes one.
-pub(super) const UNTIDY_MAX: usize = 1_000;
-
-/// A delivered entry that is larger is closed at once, and its space is free.
-const CLOSED_LATER_MAX: u64 = 64 << 10;
+use crate::policy::told::Known;
+use crate::queue::{AttemptNote, Begun, Claim, End, Message, Stuck};
+use crate::sys::{dir, fault};
 
 /// An entry of the spool in somebody's hand.
 #[derive(Debug)]
@@ -80,17 +72,18 @@ impl SpoolQueue {
             Err(error) => return Err(self.failed("open", &path)(error)),
         };
         let Some(file) = home.lock_entry(&path)? else { return Ok(Taken::Gone) };
+        let aside = |why| self.set_aside(spot).map(|()| Taken::Corrupt { why });
         let (file, size) = match file {
             Locked::Ours(file, size) => (file, size),
-            Locked::NoFile => return self.set_aside(spot, "it is no regular file".to_owned()),
+            Locked::NoFile => return aside("it is no regular file".to_owned()),
             Locked::Contended => {
                 self.contended.fetch_add(1, Ordering::Relaxed);
                 return Ok(Taken::Contended);
             }
         };
-        let (envelope, extent) = match read_entry(&file, size, &spot.name) {
+        let (envelope, extent) = match entry::read_named(&file, size, &spot.name) {
             Ok(pair) => pair,
-            Err(why) => return self.set_aside(spot, why),
+            Err(why) => return aside(why),
         };
         let journal = Journal::open(&home, &envelope.id, envelope.recipients.len())
             .map_err(self.failed("read", &journal_path(&envelope.id).1))?;
@@ -105,174 +98,6 @@ impl SpoolQueue {
             apart: OnceLock::new(),
             journal,
         })))
-    }
-
-    /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.
-    pub(super) fn lock_entry(&self, path: &str) -> Result<Option<Locked>, SpoolError> {
-        self.lock_at(&self.dir, path, path)
-    }
-
-    /// The same for the file `inner` in `dir_fd`, which lies at `path`.
-    pub(super) fn lock_at(&self, dir_fd: &File, inner: &str, path: &str) -> Result<Option<Locked>, SpoolError> {
-        let file = match dir::open_file(dir_fd, inner, dir::Open::ReadWrite) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // A link, a folder, a socket.
-            Err(error)
-                if matches!(
-                    Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-                    Errno::ELOOP | Errno::EISDIR | Errno::ENXIO
-                ) =>
-            {
-                return Ok(Some(Locked::NoFile));
-            }
-            Err(error) => return Err(self.failed("open", path)(error)),
-        };
-        fault::point("claim.opened").map_err(self.failed("lock", path))?;
-        if !lock::try_exclusive(&file).map_err(self.failed("lock", path))? {
-            return Ok(Some(Locked::Contended));
-        }
-        let ours = file.metadata().map_err(self.failed("look at", path))?;
-        let named = dir::stat(dir_fd, inner).map_err(self.failed("look at", path))?;
-        let same = named.is_some_and(|named| named.st_ino == ours.ino() && named.st_dev == ours.dev());
-        Ok(if same && ours.nlink() > 0 { Some(Locked::Ours(file, ours.size())) } else { None })
-    }
-
-    /// Moves an entry that cannot be read to `corrupt/`. The caller holds its lock.
-    pub(super) fn set_aside(&self, spot: &Spot, why: String) -> Result<Taken<'_>, SpoolError> {
-        let path = spot.path();
-        fault::point("aside.rename").map_err(self.failed("set aside", &path))?;
-        self.to_corrupt(&path, &spot.name.to_string()).map_err(self.failed("set aside", &path))?;
-        fault::instant("aside.renamed");
-        Ok(Taken::Corrupt { why })
-    }
-
-    /// Renames what lies at `path` to `name` in `corrupt/`, or to `name.2` and so on where that is taken.
-    pub(super) fn to_corrupt(&self, path: &str, name: &str) -> io::Result<()> {
-        self.ensure_folder("corrupt")?;
-        let mut to = format!("corrupt/{name}");
-        for n in 2..1_000 {
-            match dir::rename_new(&self.dir, path, &to) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => to = format!("corrupt/{name}.{n}"),
-                other => return other,
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-}
-
-/// A list that no panic leaves half changed.
-pub(super) fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What came of locking an entry's file.
-#[derive(Debug)]
-pub(super) enum Locked {
-    /// The file and its size.
-    Ours(File, u64),
-    Contended,
-    /// It is none that could be an entry.
-    NoFile,
-}
-
-/// Reads the head of an entry file of `size` bytes that bears `name`. The error is what is wrong, for a person.
-pub(super) fn read_entry(file: &File, size: u64, name: &EntryName) -> Result<(Envelope, Extent), String> {
-    let (envelope, extent) = entry::read(file)?;
-    if envelope.id != name.id {
-        return Err(format!("its envelope belongs to entry {}", envelope.id));
-    }
-    match extent.wrong_size(size) {
-        Some(why) => Err(why),
-        None => Ok((envelope, extent)),
-    }
-}
-
-impl<'q> Queue for &'q SpoolQueue {
-    type Claim = SpoolClaim<'q>;
-    type Cursor = Cursor;
-
-    fn cursor(&self) -> Cursor {
-        Cursor::new(self)
-    }
-
-    fn claim(
-        &self,
-        cursor: &mut Cursor,
-        which: Which,
-        now: Micros,
-        reach: &mut dyn FnMut(&EntryId) -> bool,
-    ) -> Result<Found<SpoolClaim<'q>>, SpoolError> {
-        let queue: &'q SpoolQueue = self;
-        while let Some(spot) = cursor.next(queue, which, now)? {
-            if !reach(&spot.name.id) {
-                continue;
-            }
-            let began = Instant::now();
-            match queue.take(&spot) {
-                Ok(Taken::Claim(claim)) => {
-                    cursor.claimed(queue, began.elapsed());
-                    return Ok(Found::Claim(*claim));
-                }
-                Ok(Taken::Contended) => cursor.contended(),
-                Ok(Taken::Gone) => {}
-                Ok(Taken::Corrupt { why }) => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
-                Err(error) => return Ok(Found::Fault { id: spot.name.id, error }),
-            }
-        }
-        Ok(Found::Nothing)
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.is_stopped_by_now()
-    }
-
-    fn tidy(&self) -> Result<(), SpoolError> {
-        let paths = std::mem::take(&mut *locked(&self.untidy));
-        if paths.is_empty() {
-            return Ok(());
-        }
-        // The unlinks must be durable first: an entry that came back without its journal would be sent again.
-        fault::instant("tidy.begin");
-        self.sync()?;
-        fault::instant("tidy.synced");
-        for path in paths {
-            // What stays behind is closed, and the sweep takes it.
-            let _ = dir::unlink(&self.dir, &path);
-            fault::instant("tidy.unlinked");
-        }
-        Ok(())
-    }
-
-    fn contended(&self) -> u64 {
-        self.contended.load(Ordering::Relaxed)
-    }
-
-    fn publish(
-        &self,
-        envelope: &Envelope,
-        due: Micros,
-        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), SpoolError> {
-        let mut draft = self.draft(envelope)?;
-        write(&mut draft).map_err(self.failed("write a new entry", "tmp"))?;
-        draft.publish(due).map(|_| ())
-    }
-
-    fn knows(&self, id: &EntryId) -> Result<bool, SpoolError> {
-        self.knows_key(id)
-    }
-
-    fn admit(&self, sender: &Address, limit: u64, line: &str, now: Micros) -> Result<bool, SpoolError> {
-        self.admit_notice(sender, limit, line, now)
-    }
-
-    fn ended_storms(
-        &self,
-        now: Micros,
-        each: &mut dyn FnMut(&Storm) -> Result<(), SpoolError>,
-    ) -> Result<(), SpoolError> {
-        self.end_storms(now, each)
     }
 }
 
@@ -310,7 +135,7 @@ impl SpoolClaim<'_> {
         dir::unlink(self.home.dir(), self.home.inner(&self.spot.path()))?;
         fault::instant("settle.unlinked");
         if self.journal.exists() {
-            locked(&self.queue.untidy).push(journal_path(&self.envelope.id).1);
+            self.queue.leave_journal(&self.envelope.id);
         }
         Ok(())
     }
@@ -430,24 +255,10 @@ impl Claim for SpoolClaim<'_> {
         noted.map_err(self.journal_failed("write"))
     }
 
-    fn unnoticed(&self, about: About) -> Vec<usize> {
-        let history = &self.journal.history;
-        // Of what a person removes nobody is told.
-        if history.removed {
-            return Vec::new();
-        }
-        let concerned = |i: &usize| {
-            let last = history.last.get(*i).copied().flatten();
-            match about {
-                About::Failed => last == Some(Kind::Failed) || last == Some(Kind::Suppressed) && !self.is_post(),
-                About::Delayed => matches!(last, Some(Kind::Deferred | Kind::Unknown)),
-                About::Relayed | About::Delivered => {
-                    !matches!(last, Some(Kind::Failed | Kind::Held | Kind::Suppressed))
-                }
-            }
-        };
-        let all = (0..self.envelope.recipients.len()).filter(concerned);
-        all.filter(|&i| !history.noticed.contains(&(about, i))).collect()
+    fn known(&self) -> Known<'_> {
+        let History { last, noticed, removed, .. } = &self.journal.history;
+        let recipients = self.envelope.recipients.len();
+        Known { recipients, last, noticed, removed: *removed, is_post: self.is_post() }
     }
 
     fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, SpoolError> {
@@ -486,13 +297,10 @@ impl Claim for SpoolClaim<'_> {
             let error = self.queue.failed("settle", &self.spot.path())(error);
             return Err(Stuck { claim: self, error });
         }
-        if end == End::Delivered && self.extent.len <= CLOSED_LATER_MAX {
-            self.queue.closer.close(self.file);
+        if end == End::Delivered {
+            speed::close_later(self.queue, self.file, self.extent.len);
         }
-        if locked(&self.queue.untidy).len() >= UNTIDY_MAX {
-            // A failed sync leaves the journals for the sweep.
-            let _ = self.queue.tidy();
-        }
+        self.queue.tidy_if_many();
         Ok(())
     }
 }

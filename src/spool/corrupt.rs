@@ -1,19 +1,19 @@
 //! `corrupt/`: files that could not be read as entries. The program never deletes one by itself; a person looks at it,
 //! removes it, or mends it by hand and has it queued again.
 
+use super::entry::{self, Extent};
+use super::error::SpoolError;
+use super::hand::Hand;
+use super::home::Home;
+use super::journal::Journal;
+use super::lock::Locked;
+use super::names::{EntryName, Spot, State};
+use super::queue::SpoolQueue;
+use crate::model::{EntryId, Envelope, Micros};
+use crate::sys::{dir, fault};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-
-use super::SpoolError;
-use super::amend::Hand;
-use super::claim::{Locked, locked};
-use super::entry::{self, Extent};
-use super::home::Home;
-use super::journal::Journal;
-use super::layout::{EntryName, SpoolQueue, Spot, State, journal_path};
-use crate::model::{EntryId, Envelope, Micros};
-use crate::sys::dir;
 
 /// A file in `corrupt/`.
 #[derive(Debug)]
@@ -55,6 +55,33 @@ pub enum Mended {
 }
 
 impl SpoolQueue {
+    /// Moves an entry that cannot be read to `corrupt/`. The caller holds its lock.
+    pub(super) fn set_aside(&self, spot: &Spot) -> Result<(), SpoolError> {
+        let path = spot.path();
+        fault::point("aside.rename").map_err(self.failed("set aside", &path))?;
+        self.to_corrupt(&path, &spot.name.to_string()).map_err(self.failed("set aside", &path))?;
+        fault::instant("aside.renamed");
+        Ok(())
+    }
+
+    /// Renames what lies at `path` to `name` in `corrupt/`, or to `name.2` and so on where that is taken.
+    pub(super) fn to_corrupt(&self, path: &str, name: &str) -> io::Result<()> {
+        self.ensure_folder("corrupt")?;
+        let mut to = format!("corrupt/{name}");
+        for n in 2..1_000 {
+            match dir::rename_new(&self.dir, path, &to) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => to = format!("corrupt/{name}.{n}"),
+                other => return other,
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// How many files lie in `corrupt/`.
+    pub fn count_corrupt(&self) -> Result<u64, SpoolError> {
+        Ok(self.names("corrupt").map_err(self.failed("list", "corrupt"))?.count() as u64)
+    }
+
     /// Shows `each` the name of every file in `corrupt/`, until it answers `false`.
     pub fn each_corrupt(&self, each: &mut dyn FnMut(String) -> bool) -> Result<(), SpoolError> {
         for name in self.names("corrupt").map_err(self.failed("list", "corrupt"))? {
@@ -108,7 +135,7 @@ impl SpoolQueue {
                 let mut journal = Journal::open(&home, id, 0)?;
                 if journal.exists() {
                     journal.remove(&home, id, hand.at, hand.by)?;
-                    locked(&self.untidy).push(journal_path(id).1);
+                    self.leave_journal(id);
                 }
             }
             Ok(())

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 
+use super::names::EntryName;
 use crate::model::address::MAX_LEN;
 use crate::model::envelope::Origin;
 use crate::model::{Address, EntryId, Envelope};
@@ -162,6 +163,18 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>, start: &mut u64) -> 
     match line.pop() {
         Some(b'\n') => Ok(()),
         Some(_) | None => Err("it ends in the middle of its envelope".to_owned()),
+    }
+}
+
+/// Reads the head of an entry file of `size` bytes that bears `name`. The error is what is wrong, for a person.
+pub(super) fn read_named(file: &File, size: u64, name: &EntryName) -> Result<(Envelope, Extent), String> {
+    let (envelope, extent) = read(file)?;
+    if envelope.id != name.id {
+        return Err(format!("its envelope belongs to entry {}", envelope.id));
+    }
+    match extent.wrong_size(size) {
+        Some(why) => Err(why),
+        None => Ok((envelope, extent)),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Finding entries: every name of a state, and one entry by its id.
 
-use std::fs::File;
-use std::io;
-
-use super::SpoolError;
 use super::entry::{self, Extent};
+use super::error::SpoolError;
 use super::history::{AttemptLine, History, read_history};
-use super::layout::{EntryName, SpoolQueue, Spot, State, folder, journal_path, message_path};
+use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
+use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope};
 use crate::sys::dir;
+use std::fs::File;
+use std::io;
 
 /// An entry as an onlooker sees it; nobody is kept from working on it.
 #[derive(Debug)]
@@ -65,20 +65,6 @@ impl SpoolQueue {
             }
         }
         Ok(())
-    }
-
-    /// How many files lie in `corrupt/`.
-    pub fn count_corrupt(&self) -> Result<u64, SpoolError> {
-        Ok(self.names("corrupt").map_err(self.failed("list", "corrupt"))?.count() as u64)
-    }
-
-    /// The names in a folder; none if it is not there.
-    pub(super) fn names(&self, path: &str) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
-        match dir::Names::open(&self.dir, path) {
-            Ok(names) => Ok(Some(names).into_iter().flatten()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Where entry `id` lies. Every state is looked through twice, for a listing can miss a name that is being renamed.

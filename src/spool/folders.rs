@@ -1,10 +1,7 @@
-//! What the spool's folders for other users are called, and who may do what there; and which file an error is about.
+//! What the spool's own files and folders are called, and who may do what in those for other users.
 
-use std::io;
-use std::path::PathBuf;
-
-use super::SpoolError;
-
+/// The spool's own names, which no queue can have.
+pub const RESERVED: [&str; 7] = ["events", "version", "drop", "pace", "tmp", "users", "state.db"];
 /// The folder that other users hand mail in through.
 pub(super) const DROP: &str = "drop";
 /// Sticky, its group inherited, and open to all for everything but listing.
@@ -15,8 +12,3 @@ pub(super) const OPEN_MODE: u32 = 0o711;
 pub const UNKNOWN: u32 = u32::MAX;
 /// What a `drop/` is called while it is made.
 pub(super) const NEW_DROP: &str = ".drop.new";
-
-/// What an `io::Error` was about; turns it into a [`SpoolError`].
-pub(super) fn io_at(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> SpoolError {
-    move |source| SpoolError::Io { doing, path, source }
-}

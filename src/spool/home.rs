@@ -3,33 +3,21 @@
 //! Kept true: what a claim's holder does goes through the folder that he opened, so it finds its files wherever the job
 //! was moved to meanwhile. A held folder does not tell that it was moved: [`Home::is_left`] does.
 
+use super::error::SpoolError;
+use super::held::HeldJob;
+use super::lock::Locked;
+use super::look::LookedAt;
+use super::queue::{SpoolQueue, make_folder};
+use crate::model::EntryId;
+use crate::sys::lock;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, Mutex};
-
-use super::SpoolError;
-use super::claim::{Locked, locked};
-use super::layout::{SpoolQueue, make_folder};
-use super::notes::LookedAt;
-use crate::model::EntryId;
-use crate::sys::dir;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Home<'q> {
     pub queue: &'q SpoolQueue,
-    job: Option<Arc<Job>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Job {
-    dir: File,
-    /// Device and inode.
-    identity: (u64, u64),
-    /// Its folder, relative to the queue's.
-    path: String,
-    /// The last look whether it lies there.
-    seen: Mutex<LookedAt>,
+    job: Option<Arc<HeldJob>>,
 }
 
 impl<'q> Home<'q> {
@@ -43,16 +31,13 @@ impl<'q> Home<'q> {
     /// Errors: `NotFound` if its job is not among the jobs at work.
     pub fn of(queue: &'q SpoolQueue, id: &EntryId) -> io::Result<Home<'q>> {
         let Some((job, _)) = id.job() else { return Ok(Home::top(queue)) };
-        let mut last = locked(&queue.last_job);
-        let same = |last: &&Arc<Job>| last.path.strip_prefix("jobs/") == Some(job);
+        let mut last = lock::list(&queue.last_job);
+        let same = |last: &&Arc<HeldJob>| last.path.strip_prefix("jobs/") == Some(job);
         if let Some(last) = last.as_ref().filter(same) {
             return Ok(Home { queue, job: Some(Arc::clone(last)) });
         }
-        let path = format!("jobs/{job}");
-        let seen = Mutex::new(LookedAt::new(queue.woken()));
-        let dir = dir::open_at(&queue.dir, &path)?;
-        let about = dir.metadata()?;
-        let job = Arc::new(Job { dir, identity: (about.dev(), about.ino()), path, seen });
+        let look = LookedAt::new(queue.woken());
+        let job = Arc::new(HeldJob::open(&queue.dir, format!("jobs/{job}"), look)?);
         *last = Some(Arc::clone(&job));
         Ok(Home { queue, job: Some(job) })
     }
@@ -63,15 +48,14 @@ impl<'q> Home<'q> {
 
     /// `path`, which is relative to the queue's folder, as one that is relative to this.
     pub fn inner<'p>(&self, path: &'p str) -> &'p str {
-        let inner = |job: &Job| path.strip_prefix(job.path.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        self.job.as_deref().and_then(inner).unwrap_or(path)
+        self.job.as_ref().and_then(|job| job.inner(path)).unwrap_or(path)
     }
 
     /// Whether the job was paused or cancelled since this was opened: looked at again when the queue was woken since.
     pub fn is_left(&self) -> bool {
         let Some(job) = &self.job else { return false };
         let woken = self.queue.woken();
-        let mut seen = locked(&job.seen);
+        let mut seen = lock::list(&job.seen);
         if seen.holds(woken) {
             return false;
         }
@@ -79,7 +63,7 @@ impl<'q> Home<'q> {
             *seen = LookedAt::new(woken);
             return false;
         }
-        *locked(&self.queue.last_job) = None;
+        *lock::list(&self.queue.last_job) = None;
         true
     }
 
@@ -90,8 +74,7 @@ impl<'q> Home<'q> {
 
     /// Whether the folder `path` of the queue is the job's.
     pub fn lies_at(&self, path: &str) -> bool {
-        let named = dir::stat(&self.queue.dir, path).ok().flatten();
-        self.job.as_ref().zip(named).is_some_and(|(job, named)| job.identity == (named.st_dev, named.st_ino))
+        self.job.as_ref().is_some_and(|job| job.lies_at(&self.queue.dir, path))
     }
 
     /// Makes a folder that is made on demand, durably.

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 
 use super::history::{AttemptLine, History, Line, ResultLine, letter_of, read_history};
 use super::home::Home;
-use super::layout::journal_path;
+use super::names::journal_path;
 use crate::model::{EntryId, Micros, Verdict};
 use crate::policy::notice::About;
 use crate::queue::AttemptNote;

@@ -17,16 +17,13 @@
 //!
 //! A lock here is held for as long as a publish takes, so it is waited for.
 
+use super::error::SpoolError;
+use super::queue::SpoolQueue;
+use crate::model::{EntryId, Micros};
+use crate::sys::{dir, fault, lock};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::time::Duration;
-
-use super::SpoolError;
-use super::layout::SpoolQueue;
-use super::sweep::ORPHAN_AGE;
-use crate::model::{EntryId, Micros};
-use crate::sys::{clock, dir, fault, lock};
 
 /// The mode that says that an id was accepted.
 const MARK: u32 = 0o400;
@@ -108,66 +105,8 @@ impl SpoolQueue {
         }
     }
 
-    /// Opens the file at `path`, and makes it and its folders where they are missing.
-    fn open_made(&self, path: &str, how: dir::Open) -> io::Result<File> {
-        match dir::open_file(&self.dir, path, how) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
-        }
-        for (at, _) in path.match_indices('/') {
-            self.ensure_folder(&path[..at])?;
-        }
-        dir::open_file(&self.dir, path, how)
-    }
-
-    /// The same, locked, and still under its name.
-    pub(super) fn lock_named(&self, path: &str, how: dir::Open) -> io::Result<File> {
-        loop {
-            let file = self.open_made(path, how)?;
-            lock::exclusive(&file)?;
-            if self.is_named(&file, path)? {
-                return Ok(file);
-            }
-        }
-    }
-
-    /// Whether `path` leads to this very file.
-    fn is_named(&self, file: &File, path: &str) -> io::Result<bool> {
-        let (ours, named) = (file.metadata()?, dir::stat(&self.dir, path)?);
-        Ok(named.is_some_and(|named| named.st_ino == ours.ino() && named.st_dev == ours.dev()))
-    }
-
-    /// Removes keys that have not changed for `keep`: from then on the same key is a new one. Those of adopted entries that
-    /// a killed adopter left go as soon as nothing lies in `drop/` for this queue, after an hour.
-    pub(super) fn drop_old_keys(&self, keep: Duration) -> Result<u64, SpoolError> {
-        let before =
-            |keep: Duration| Micros(clock::now().0.saturating_sub(u64::try_from(keep.as_micros()).unwrap_or(u64::MAX)));
-        let limit = before(keep);
-        let adopted = match self.drop_names()?.next() {
-            Some(_) => limit,
-            None => limit.max(before(ORPHAN_AGE)),
-        };
-        let (mut removed, mut synced) = (0, false);
-        for bucket in self.names("keys").map_err(self.failed("list", "keys"))? {
-            let folder = format!("keys/{}", bucket.map_err(self.failed("list", "keys"))?);
-            for name in self.names(&folder).map_err(self.failed("list", &folder))? {
-                let name = name.map_err(self.failed("list", &folder))?;
-                let of_drop = name.parse().is_ok_and(|id: EntryId| id.is_adopted());
-                if of_drop && !synced {
-                    // Its file may have been removed by a killed adopter, and the removal synced by nobody.
-                    self.sync()?;
-                    synced = true;
-                }
-                let limit = if of_drop { adopted } else { limit };
-                let path = format!("{folder}/{name}");
-                removed += u64::from(self.drop_key(&path, limit).map_err(self.failed("remove", &path))?);
-            }
-        }
-        Ok(removed)
-    }
-
     /// Removes the key at `path` if it has not changed since `limit` and nobody holds it.
-    fn drop_key(&self, path: &str, limit: Micros) -> io::Result<bool> {
+    pub(super) fn drop_key(&self, path: &str, limit: Micros) -> io::Result<bool> {
         let Some(stat) = dir::stat(&self.dir, path)? else { return Ok(false) };
         let changed = u64::try_from(stat.st_ctime).unwrap_or(0).saturating_mul(1_000_000);
         if changed >= limit.0 {

@@ -1,35 +1,27 @@
-//! `users/`: what a run writes for users who may not look into the spool, a list for each user and queue.
-//!
-//! A list is `<queue>.<uid>`: lines of [`Row`], and `{"more":N}` as the last where there are more than [`ROWS_MAX`].
-//! `<queue>.seen` says when the lists of a queue were written last, or why they could not be ([`Noted`]).
+//! What a run writes for users who may not look into the spool: their [lists](super::own_lists).
 //!
 //! Kept true: a list is read by its user and the spool's owner alone. It is written under another name in `tmp/`, then made
 //! his, then renamed: root gives the file away, a service lets one more user read it ([`acl`]). Where neither is possible
 //! no list is written. No list that is there is opened, so nothing that its user did to it matters. Memory grows with the
 //! number of users, not with that of entries.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
-use std::os::unix::fs::{PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-
-use super::SpoolError;
-use super::drop::{Dropped, Unfit};
-use super::folders::io_at;
-use super::layout::{EntryName, SpoolQueue, Spot, State};
-use super::request;
+use super::drop::{Dropped, Unfit, request};
+use super::error::{SpoolError, io_at};
+use super::names::{EntryName, Spot, State};
+use super::own_lists::{LISTS, Line, Noted};
+use super::queue::SpoolQueue;
 use super::row::Row;
 use super::users::Use;
 use crate::model::Micros;
 use crate::sys::output::{self, Page};
 use crate::sys::{acl, clock, dir, process};
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{PermissionsExt, fchown};
+use std::path::Path;
+use std::time::Duration;
 
-/// The folder's name in the spool.
-pub const LISTS: &str = "users";
 /// A user gets to his list by its name, and cannot see who else has one.
 const MODE: u32 = 0o711;
 /// More entries of one user are counted, and not listed.
@@ -38,28 +30,9 @@ pub const ROWS_MAX: u64 = 10_000;
 const FRESH: Duration = Duration::from_secs(5 * 60);
 /// The most bytes of rows kept in memory before they are written.
 const PENDING_MAX: usize = 1 << 20;
-/// Longer than any line of a list: the recipients of one entry.
-const LINE_MAX: u64 = 64 << 20;
-
 /// Said where nobody can be let read.
 const NO_ACL: &str =
     "the spool's file system has no access control lists: it needs the mount option acl, or to be root's";
-
-/// When the lists of a queue were written last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Noted {
-    pub at: Micros,
-    /// Why there are none.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub why: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Line<'a> {
-    Row(Row<'a>),
-    More { more: u64 },
-}
 
 impl SpoolQueue {
     /// Whether anybody's mail may be in this queue whose list is the run's to write: there is a drop folder, and mail in it
@@ -334,67 +307,5 @@ impl Drop for Lists<'_> {
         for &uid in self.rows.keys() {
             let _ = dir::unlink(&self.queue.dir, &self.spare(uid));
         }
-    }
-}
-
-/// The lists of one user in a spool that is another's.
-#[derive(Debug)]
-pub struct OwnLists {
-    root: PathBuf,
-    dir: File,
-    uid: u32,
-}
-
-impl OwnLists {
-    /// Those of the user `uid` in the spool at `root`.
-    pub fn open(root: &Path, uid: u32) -> Result<OwnLists, SpoolError> {
-        let dir = dir::open_path(root).map_err(io_at("open the spool", root.to_owned()))?;
-        Ok(OwnLists { root: root.to_owned(), dir, uid })
-    }
-
-    /// When a run wrote the lists of `queue` last; `None` if none did so far.
-    pub fn noted(&self, queue: &str) -> Result<Option<Noted>, SpoolError> {
-        let Some((file, path)) = self.file(&format!("{queue}.seen"))? else { return Ok(None) };
-        let mut text = String::new();
-        file.take(64 << 10).read_to_string(&mut text).map_err(io_at("read", path.clone()))?;
-        let why = |error: serde_json::Error| SpoolError::Corrupt { path, why: error.to_string() };
-        serde_json::from_str(&text).map(Some).map_err(why)
-    }
-
-    /// Shows `each` what waits in `queue`, until it answers `false`. How many entries more there are is returned.
-    pub fn rows(&self, queue: &str, each: &mut dyn FnMut(Row<'static>) -> io::Result<bool>) -> Result<u64, SpoolError> {
-        let Some((file, path)) = self.file(&format!("{queue}.{}", self.uid))? else { return Ok(0) };
-        let failed = || io_at("read", path.clone());
-        let mut lines = io::BufReader::new(file);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if (&mut lines).take(LINE_MAX).read_until(b'\n', &mut line).map_err(failed())? == 0 {
-                return Ok(0);
-            }
-            let why = |error: serde_json::Error| SpoolError::Corrupt { path: path.clone(), why: error.to_string() };
-            match serde_json::from_slice(&line).map_err(why)? {
-                Line::Row(row) => {
-                    if !each(row).map_err(failed())? {
-                        return Ok(0);
-                    }
-                }
-                Line::More { more } => return Ok(more),
-            }
-        }
-    }
-
-    /// A file in the folder; `None` where it is not there.
-    fn file(&self, name: &str) -> Result<Option<(File, PathBuf)>, SpoolError> {
-        let path = self.root.join(LISTS).join(name);
-        let file = match dir::open_file(&self.dir, &format!("{LISTS}/{name}"), dir::Open::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_at("open", path)(error)),
-        };
-        if !file.metadata().map_err(io_at("look at", path.clone()))?.is_file() {
-            return Err(SpoolError::Corrupt { path, why: "it is no regular file".to_owned() });
-        }
-        Ok(Some((file, path)))
     }
 }

@@ -4,8 +4,8 @@
 //! SPOOL/version                        the layout's version, "1"
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
-//! SPOOL/drop/<queue>.remove-<id>      a user takes mail of his back, see [`request`]
-//! SPOOL/users/<queue>.<uid>           what waits of a user who may not look here, see [`lists`]
+//! SPOOL/drop/<queue>.remove-<id>      a user takes mail of his back, see [`drop::request`]
+//! SPOOL/users/<queue>.<uid>           what waits of a user who may not look here, see [`own_lists`]
 //! SPOOL/users/<queue>.seen            when these lists were written last, or why they could not be
 //! SPOOL/.drop.new/                     drop/ while it is made, see [`host`]
 //! SPOOL/.refusing, .unrun              when it was last said what keeps mail from coming in, or from leaving
@@ -49,7 +49,7 @@
 //!
 //! - **An entry file never changes after it is published.** It is the envelope as one JSON line, the recipients as JSON
 //!   lines where there are several, an empty line, and the message's bytes.
-//! - **Publish** is one function for single entries ([`publish`]) and one for jobs ([`job`]); each documents its
+//! - **Publish** is one function for single entries ([`publish`]) and one for jobs ([`job::draft`]); each documents its
 //!   steps. The publisher holds the entry's lock until it is durable, so nothing is handed over that a power cut could
 //!   still take back from the submitter.
 //! - **Claimed is a lock, not a place** ([`claim`]): a killed worker's claim is free at once, with nothing to recover.
@@ -59,40 +59,52 @@
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
 #![forbid(unsafe_code)]
 
-pub mod access;
 pub mod amend;
-pub mod batch;
+mod as_queue;
 pub mod check;
 pub mod claim;
 pub mod corrupt;
 pub mod drop;
-pub mod dropped;
 pub mod entry;
+pub mod error;
 pub mod find;
-mod folders;
+pub mod folders;
+pub mod hand;
+mod held;
 pub mod history;
 mod home;
 pub mod host;
 pub mod job;
-pub mod jobs;
 mod journal;
 pub mod keys;
-pub mod layout;
 pub mod lists;
+pub mod lock;
+mod lone;
+mod look;
+pub mod names;
 pub mod notes;
-pub mod post;
+mod orphans;
+pub mod own_lists;
 pub mod publish;
-pub mod quiet;
-pub mod request;
+pub mod queue;
+mod quiet;
+mod random;
+pub mod root;
 pub mod row;
 pub mod scan;
 pub mod sorter;
+mod speed;
+pub mod stop;
 mod storm;
+pub mod survey;
 pub mod sweep;
+mod tidy;
 pub mod users;
+mod wake;
 
-pub use crate::queue::QueueError as SpoolError;
-pub use batch::{Batch, BatchDraft};
 pub use claim::SpoolClaim;
-pub use layout::{Spool, SpoolQueue};
+pub use error::SpoolError;
+pub use job::batch::{Batch, BatchDraft};
 pub use publish::{Draft, Published};
+pub use queue::SpoolQueue;
+pub use root::Spool;

@@ -18,9 +18,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
+use super::entry;
+use super::error::SpoolError;
 use super::keys::Key;
-use super::layout::{EntryName, SpoolQueue, Spot, State};
-use super::{SpoolError, entry};
+use super::names::{EntryName, Spot, State};
+use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::durable::Unnamed;
 use crate::sys::{clock, dir, durable, fault, lock};

@@ -7,18 +7,14 @@
 //!
 //! A process remembers this for itself, and a fork takes it along. Nothing depends on it but the time that a look takes.
 
-use std::io;
+use std::fs::File;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use super::SpoolError;
-use super::claim::locked;
-use super::layout::{EntryName, SpoolQueue, State};
+use super::names::{BUCKETS, EntryName, bucket_path};
 use crate::model::Micros;
-use crate::sys::clock;
 use crate::sys::dir::{self, Stamp};
-
-/// Folders of single entries.
-pub(super) const BUCKETS: usize = 256;
+use crate::sys::{clock, lock};
 
 /// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel, or more than the second of a
 /// file system that keeps whole ones.
@@ -27,7 +23,7 @@ const SETTLED_COARSE: Duration = Duration::from_secs(3);
 
 /// What was seen of each folder, if nothing in it was due.
 #[derive(Debug)]
-pub(super) struct Quiet(Vec<Option<Seen>>);
+pub(super) struct Quiet(Mutex<Vec<Option<Seen>>>);
 
 #[derive(Clone, Debug)]
 struct Seen {
@@ -40,7 +36,7 @@ struct Seen {
 
 impl Default for Quiet {
     fn default() -> Quiet {
-        Quiet(vec![None; BUCKETS])
+        Quiet(Mutex::new(vec![None; BUCKETS]))
     }
 }
 
@@ -70,85 +66,23 @@ impl Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rest(pub Option<Micros>);
 
-/// What a glance at all names told, as far as it went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
-    /// Entries that are due.
-    pub due: u64,
-    /// The earliest time that one of the others waits for.
-    pub next: Option<Micros>,
-}
-
-impl Glance {
-    fn waits(&mut self, next: Option<Micros>) {
-        self.next = self.next.into_iter().chain(next).min();
-    }
-}
-
-impl SpoolQueue {
-    /// Whether nothing in the folder `ready/<bucket>` is due at `now`, as far as is known without a walk.
-    pub(super) fn rests(&self, bucket: u8, now: Micros) -> Option<Rest> {
-        let seen = locked(&self.quiet).0.get(usize::from(bucket)).cloned().flatten()?;
+impl Quiet {
+    /// Whether nothing in the folder `ready/<bucket>` of the folder `queue` is due at `now`, as far as is known without a walk.
+    pub fn rests(&self, queue: &File, bucket: u8, now: Micros) -> Option<Rest> {
+        let seen = lock::list(&self.0).get(usize::from(bucket)).cloned().flatten()?;
         if now < seen.at || seen.next.is_some_and(|next| next <= now) {
             return None;
         }
-        let stat = dir::stat(&self.dir, &bucket_path(bucket)).ok().flatten()?;
+        let stat = dir::stat(queue, &bucket_path(bucket)).ok().flatten()?;
         (Stamp::of(&stat) == seen.stamp).then_some(Rest(seen.next))
     }
 
     /// The end of a walk that met nothing due.
-    pub(super) fn is_quiet(&self, watch: Watch) {
-        if let Some(place) = locked(&self.quiet).0.get_mut(usize::from(watch.bucket)) {
+    pub fn note(&self, watch: Watch) {
+        if let Some(place) = lock::list(&self.0).get_mut(usize::from(watch.bucket)) {
             *place = Some(watch.seen);
         }
     }
-
-    /// Looks what is due at `now`, and stops when `enough` was seen. Folders that are known to be quiet cost next to nothing.
-    pub fn glance(&self, now: Micros, enough: u64) -> Result<Glance, SpoolError> {
-        let mut glance = Glance::default();
-        let mut folder = |path: &str, bucket: Option<u8>| -> io::Result<bool> {
-            let names = match dir::Names::open(&self.dir, path) {
-                Ok(names) => names,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-                Err(error) => return Err(error),
-            };
-            let mut watch = bucket.and_then(|bucket| Watch::begin(bucket, &names, now));
-            for name in names {
-                let Some(name) = EntryName::parse(&name?) else { continue };
-                if !name.is_due(now, self.horizon) {
-                    watch.iter_mut().for_each(|watch| watch.waits(&name));
-                    glance.waits(Some(name.due));
-                    continue;
-                }
-                watch = None;
-                glance.due += 1;
-                if glance.due >= enough {
-                    return Ok(false);
-                }
-            }
-            watch.into_iter().for_each(|watch| self.is_quiet(watch));
-            Ok(true)
-        };
-        let mut rest = None;
-        let mut walk = || -> io::Result<()> {
-            for bucket in 0..=u8::MAX {
-                if let Some(Rest(next)) = self.rests(bucket, now) {
-                    rest = rest.into_iter().chain(next).min();
-                } else if !folder(&bucket_path(bucket), Some(bucket))? {
-                    return Ok(());
-                }
-            }
-            self.each_folder_of_jobs(State::Ready, &mut |path| folder(path, None))
-        };
-        walk().map_err(self.failed("list", State::Ready.name()))?;
-        glance.waits(rest);
-        Ok(glance)
-    }
-}
-
-/// The folder of single entries that is called `bucket`, relative to the queue's.
-pub(super) fn bucket_path(bucket: u8) -> String {
-    format!("{}/{bucket:02x}", State::Ready.name())
 }
 
 #[cfg(test)]
@@ -157,7 +91,8 @@ mod tests {
     use crate::model::envelope::Origin;
     use crate::model::{EntryId, Envelope};
     use crate::queue::Queue;
-    use crate::spool::Spool;
+    use crate::spool::survey::Glance;
+    use crate::spool::{Spool, SpoolQueue};
 
     /// In seconds since 1970.
     const LONG_AGO: i64 = 1_000_000_000;
@@ -189,7 +124,10 @@ mod tests {
         set_times(&queue, LONG_AGO);
         let waiting = Glance { due: 0, next: Some(later) };
         assert_eq!(queue.glance(now, 9).expect("a glance"), waiting);
-        assert!((0..=u8::MAX).all(|bucket| queue.rests(bucket, now).is_some()), "all of them are quiet");
+        assert!(
+            (0..=u8::MAX).all(|bucket| queue.quiet.rests(&queue.dir, bucket, now).is_some()),
+            "all of them are quiet"
+        );
         assert_eq!(queue.glance(now, 9).expect("a glance"), waiting, "as before, without a walk");
         // Its time comes.
         assert_eq!(queue.glance(later, 9).expect("a glance").due, 1);
@@ -197,7 +135,7 @@ mod tests {
         put(&queue, now);
         assert_eq!(queue.glance(now, 9).expect("a glance"), Glance { due: 1, next: Some(later) });
         // A clock that was set back: nothing is known of that time.
-        assert!((0..=u8::MAX).all(|bucket| queue.rests(bucket, Micros(1)).is_none()));
+        assert!((0..=u8::MAX).all(|bucket| queue.quiet.rests(&queue.dir, bucket, Micros(1)).is_none()));
     }
 
     #[test]

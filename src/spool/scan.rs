@@ -13,26 +13,20 @@
 //!
 //! Memory: at most `CHUNK` names of a folder are held at once, and the names of the jobs.
 
+use super::error::SpoolError;
+use super::names::{BUCKETS, EntryName, Spot, State, bucket_path};
+use super::queue::SpoolQueue;
+use super::quiet::Watch;
+use super::random::Random;
+use super::speed::ReadAhead;
+use crate::model::Micros;
+use crate::queue::Which;
+use crate::sys::dir;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
-
-use super::SpoolError;
-use super::layout::{EntryName, SpoolQueue, Spot, State};
-use super::quiet::{BUCKETS, Watch, bucket_path};
-use crate::model::Micros;
-use crate::queue::Which;
-use crate::sys::dir;
-
 const CHUNK: usize = 1_024;
-
-/// So many bytes of the next entry are read ahead, for a while after a claim had to wait for the disk: one that took longer
-/// than `WARM`, and the disk was read. What is in memory needs no such call.
-const READ_AHEAD: i64 = 64 << 10;
-const WARM: Duration = Duration::from_micros(200);
-const COLD_FOR: u32 = 64;
 
 /// A worker's way through one pass.
 #[derive(Debug)]
@@ -48,10 +42,7 @@ pub struct Cursor {
     jobs_woken: dir::Stamp,
     /// No look at the jobs before this, so that looks cost at most a twentieth of the time.
     rest_until: Instant,
-    /// For so many more claims the next entry is read ahead.
-    cold: u32,
-    /// What this process had read from disks when that was last looked at.
-    blocks: i64,
+    ahead: ReadAhead,
     random: Random,
 }
 
@@ -69,6 +60,24 @@ struct Lane {
     /// We are among the folders that were left, and stay in spite of others.
     helping: bool,
     walk: Option<Walk>,
+}
+
+/// How far a lane comes at once.
+enum Step {
+    /// The next entry that is due.
+    Due(EntryName),
+    /// Nothing is left in this folder of a job, be it `ready` or a part of it.
+    Emptied { job: String, folder: String },
+    /// It was gone through.
+    Over,
+}
+
+impl Step {
+    /// Of a folder in which nothing was met; `None` if it is no job's.
+    fn emptied(path: &str) -> Option<Step> {
+        let (job, folder) = path.strip_prefix("jobs/")?.split_once('/')?;
+        Some(Step::Emptied { job: job.to_owned(), folder: folder.to_owned() })
+    }
 }
 
 struct Walk {
@@ -97,8 +106,7 @@ impl Cursor {
             singles_woken: woken,
             jobs_woken: woken,
             rest_until: Instant::now(),
-            cold: 0,
-            blocks: 0,
+            ahead: ReadAhead::default(),
             random,
         };
         let jobs = cursor.new_jobs(queue);
@@ -119,8 +127,12 @@ impl Cursor {
         };
         for _ in 0..turns {
             self.turn = (self.turn + 1) % self.lanes.len();
-            if let Some(name) = self.lanes[self.turn].next(queue, now, &mut self.random)? {
-                return Ok(Some(Spot { state: State::Ready, name }));
+            loop {
+                match self.lanes[self.turn].next(queue, now, &mut self.random)? {
+                    Step::Due(name) => return Ok(Some(Spot { state: State::Ready, name })),
+                    Step::Emptied { job, folder } => queue.finish_job(&job, &folder),
+                    Step::Over => break,
+                }
             }
         }
         Ok(None)
@@ -173,22 +185,10 @@ impl Cursor {
         folders
     }
 
-    /// A claim took so long: has the disk read what will probably be next, if it is slow.
+    /// A claim took so long.
     pub fn claimed(&mut self, queue: &SpoolQueue, took: Duration) {
-        self.cold = self.cold.saturating_sub(1);
-        if took > WARM {
-            let blocks = getrusage(UsageWho::RUSAGE_SELF).map_or(i64::MAX, |usage| usage.block_reads());
-            if blocks > std::mem::replace(&mut self.blocks, blocks) {
-                self.cold = COLD_FOR;
-            }
-        }
-        if self.cold == 0 {
-            return;
-        }
-        if let Some(name) = self.lanes[self.turn].walk.as_ref().and_then(|walk| walk.chunk.front()) {
-            let spot = Spot { state: State::Ready, name: name.clone() };
-            dir::read_ahead(&queue.dir, &spot.path(), READ_AHEAD);
-        }
+        let next = self.lanes[self.turn].walk.as_ref().and_then(|walk| walk.chunk.front());
+        self.ahead.claimed(queue, took, next);
     }
 
     /// The last entry is in other hands: work elsewhere.
@@ -208,13 +208,19 @@ impl Lane {
         self.walk.is_none() && self.todo.is_empty() && self.again.is_empty()
     }
 
-    fn next(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<Option<EntryName>, SpoolError> {
+    fn next(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<Step, SpoolError> {
         loop {
             let Some(walk) = &mut self.walk else {
                 match self.todo.pop() {
-                    Some(folder) if folder.ends_with("/ready") => self.todo.extend(parts(queue, &folder, random)),
+                    Some(folder) if folder.ends_with("/ready") => {
+                        let parts = parts(queue, &folder, random);
+                        if let (true, Some(emptied)) = (parts.is_empty(), Step::emptied(&folder)) {
+                            return Ok(emptied);
+                        }
+                        self.todo.extend(parts);
+                    }
                     Some(folder) => self.walk = Walk::open(queue, folder, now)?,
-                    None if self.again.is_empty() => return Ok(None),
+                    None if self.again.is_empty() => return Ok(Step::Over),
                     None => {
                         self.todo = std::mem::take(&mut self.again);
                         self.helping = true;
@@ -223,13 +229,14 @@ impl Lane {
                 continue;
             };
             if let Some(name) = walk.chunk.pop_front() {
-                return Ok(Some(name));
+                return Ok(Step::Due(name));
             }
             if !walk.fill(queue, now, random)? {
-                if let (true, Some((job, folder))) = (walk.empty, job_of(&walk.folder)) {
-                    queue.finish_job(job, folder);
-                }
+                let emptied = if walk.empty { Step::emptied(&walk.folder) } else { None };
                 self.walk = None;
+                if let Some(emptied) = emptied {
+                    return Ok(emptied);
+                }
             }
         }
     }
@@ -252,7 +259,7 @@ impl Walk {
     /// `None` if it is not there, or known to be quiet.
     fn open(queue: &SpoolQueue, folder: String, now: Micros) -> Result<Option<Walk>, SpoolError> {
         let bucket = bucket_of(&folder);
-        if bucket.is_some_and(|bucket| queue.rests(bucket, now).is_some()) {
+        if bucket.is_some_and(|bucket| queue.quiet.rests(&queue.dir, bucket, now).is_some()) {
             return Ok(None);
         }
         match dir::Names::open(&queue.dir, &folder) {
@@ -280,7 +287,7 @@ impl Walk {
             }
         }
         if due.is_empty() {
-            self.watch.take().into_iter().for_each(|watch| queue.is_quiet(watch));
+            self.watch.take().into_iter().for_each(|watch| queue.quiet.note(watch));
         }
         // As they lie on the disk.
         due.sort_unstable_by_key(|&(inode, _)| inode);
@@ -296,91 +303,11 @@ fn bucket_of(folder: &str) -> Option<u8> {
     u8::from_str_radix(folder.strip_prefix("ready/")?, 16).ok()
 }
 
-/// The job of a folder `jobs/<job>/ready/<n>`, and the rest of its path.
-fn job_of(folder: &str) -> Option<(&str, &str)> {
-    folder.strip_prefix("jobs/")?.split_once('/')
-}
-
 /// The folders in the `ready` folder of a job, from a random one on.
 fn parts(queue: &SpoolQueue, ready: &str, random: &mut Random) -> Vec<String> {
     let names = queue.names(ready).into_iter().flatten().flatten();
     let mut folders: Vec<String> = names.map(|n| format!("{ready}/{n}")).collect();
-    if let (true, Some((job, folder))) = (folders.is_empty(), job_of(ready)) {
-        queue.finish_job(job, folder);
-    }
     let by = random.below(folders.len().max(1));
     folders.rotate_left(by);
     folders
-}
-
-/// What a look at all names told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// Entries that are due.
-    pub due: u64,
-    /// When the first of them came to be due.
-    pub due_since: Option<Micros>,
-    /// Entries that wait for their time.
-    pub waiting: u64,
-    /// The earliest time that one of them waits for.
-    pub next: Option<Micros>,
-    /// When the oldest of all was submitted.
-    pub oldest: Option<Micros>,
-}
-
-impl Survey {
-    /// How long something is due, at `now`.
-    pub fn due_for(&self, now: Micros) -> Duration {
-        self.due_since.map_or(Duration::ZERO, |since| now.since(since))
-    }
-}
-
-impl SpoolQueue {
-    /// Looks at the names in `ready/`, and stops when `enough` due ones were seen.
-    pub fn survey(&self, now: Micros, enough: u64) -> Result<Survey, SpoolError> {
-        let mut survey = Survey::default();
-        self.each_name(State::Ready, &mut |name| {
-            if name.is_due(now, self.horizon) {
-                survey.due += 1;
-                survey.due_since = Some(survey.due_since.map_or(name.due, |since| since.min(name.due)));
-            } else {
-                survey.waiting += 1;
-                survey.next = Some(survey.next.map_or(name.due, |next| next.min(name.due)));
-            }
-            // A keyed id tells no age: it is at least as old as its time.
-            let born = name.id.born().unwrap_or(name.due.min(now));
-            survey.oldest = Some(survey.oldest.map_or(born, |oldest| oldest.min(born)));
-            survey.due < enough
-        })?;
-        Ok(survey)
-    }
-}
-
-/// A small generator (xorshift64*) for where to begin; nothing secret depends on it.
-#[derive(Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// Seeded by the kernel, so that workers forked in the same microsecond go different ways.
-    pub fn new() -> Random {
-        let mut seed = [0u8; 8];
-        if getrandom::fill(&mut seed).is_err() {
-            seed = u64::from(std::process::id()).to_ne_bytes();
-        }
-        Random(u64::from_ne_bytes(seed) | 1)
-    }
-
-    /// A number below `bound`, which is at least 1.
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound.max(1)
-    }
-}
-
-impl Default for Random {
-    fn default() -> Random {
-        Random::new()
-    }
 }

@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -31,23 +31,6 @@ pub fn open_path(path: &Path) -> io::Result<File> {
 pub fn open_at(dir: impl AsFd, path: &str) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
     Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::empty())?))
-}
-
-/// Asks the file system to keep the folders that will be made in `dir` far from one another: attribute T of chattr(1),
-/// which ext4 knows. Files lie near their folder; and ext4 without a journal looks at every inode near it that was freed
-/// in the last minutes before it takes one, so that a new batch would be slow beside those that have just been sent.
-///
-/// A hint: where it is not known nothing happens.
-pub fn keep_apart(dir: &File) {
-    const TOP: nix::libc::c_int = 0x0002_0000;
-    let (fd, mut flags): (_, nix::libc::c_int) = (dir.as_raw_fd(), 0);
-    // SAFETY: each call reads or writes one int, which lives as long as the call (ioctl_iflags(2)).
-    unsafe {
-        if nix::libc::ioctl(fd, nix::libc::FS_IOC_GETFLAGS, &raw mut flags) == 0 {
-            flags |= TOP;
-            nix::libc::ioctl(fd, nix::libc::FS_IOC_SETFLAGS, &raw const flags);
-        }
-    }
 }
 
 /// Makes the directory `path` in `dir`, mode 0700; `false` if it is there already.
@@ -86,13 +69,6 @@ pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
     };
     let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::from_bits_truncate(0o600))?))
-}
-
-/// Has the kernel read the beginning of a file from the disk, without waiting for it. In vain for what is no regular file.
-pub fn read_ahead(dir: impl AsFd, path: &str, len: i64) {
-    if let Ok(file) = open_file(dir, path, Open::Read) {
-        let _ = nix::fcntl::posix_fadvise(&file, 0, len, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_WILLNEED);
-    }
 }
 
 /// The names in a directory, read a buffer at a time, so that a directory of any size costs the same memory.
@@ -251,4 +227,18 @@ pub fn remove(dir: impl AsFd, path: &str) -> io::Result<bool> {
         Err(Errno::ENOTEMPTY | Errno::EEXIST) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Removes a folder and what is in it, as far as that goes. A symbolic link is removed, never followed.
+pub fn remove_tree(dir_fd: impl AsFd, path: &str) {
+    let dir_fd = dir_fd.as_fd();
+    if let Ok(names) = Names::open(dir_fd, path) {
+        for name in names.flatten() {
+            let inner = format!("{path}/{name}");
+            if unlink(dir_fd, &inner).is_err() {
+                remove_tree(dir_fd, &inner);
+            }
+        }
+    }
+    let _ = remove(dir_fd, path);
 }

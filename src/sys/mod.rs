@@ -7,7 +7,6 @@
 pub mod acl;
 pub mod child;
 pub mod clock;
-pub mod closer;
 pub mod dir;
 pub mod durable;
 pub mod fault;
@@ -22,6 +21,7 @@ pub mod signals;
 pub mod slots;
 pub mod socket;
 pub mod spawn;
+pub mod speed;
 pub mod sqlite;
 pub mod stdio;
 pub mod trusted;

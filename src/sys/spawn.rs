@@ -4,9 +4,7 @@
 //! stack that is kept from one start to the next. posix_spawn itself asks for the disposition of all 64 signals at each
 //! start and maps a new stack; measured on the drain of small messages, that is 8 % of the whole.
 //!
-//! A worker that starts one short command after another stays on one processor ([`stay_on_one_cpu`]): else the kernel moves
-//! it and its child about at each start, and both meet cold caches. The command itself gets all processors back. Measured
-//! with four workers on two processors: a fifth more messages a second.
+//! A worker may stay on one processor ([`one_cpu`]); the command gets all of them back.
 //!
 //! What holds: all signals are blocked while the child is on our memory; it resets the handlers that this program
 //! installs before it unblocks them, so no handler of ours ever runs in it; it makes system calls only.
@@ -15,11 +13,12 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+
+use super::speed::one_cpu;
 
 /// Bytes of the child's stack: it holds a few frames of system call wrappers.
 const STACK: usize = 64 << 10;
@@ -51,27 +50,6 @@ impl Default for Spawner {
     fn default() -> Spawner {
         Spawner { stack: vec![0; STACK / 16].into_boxed_slice() }
     }
-}
-
-/// The processors that this process had before it stayed on one.
-static ALL_CPUS: OnceLock<libc::cpu_set_t> = OnceLock::new();
-
-/// Keeps this process on the `index`-th of its processors, counted round and round. Commands that it starts are free.
-pub fn stay_on_one_cpu(index: usize) -> io::Result<()> {
-    // SAFETY: a cpu_set_t is a plain bit field, for which zeros are valid.
-    let (mut all, mut one): (libc::cpu_set_t, libc::cpu_set_t) = unsafe { std::mem::zeroed() };
-    let size = size_of::<libc::cpu_set_t>();
-    // SAFETY: the kernel writes at most `size` bytes into `all`.
-    Errno::result(unsafe { libc::sched_getaffinity(0, size, &mut all) })?;
-    // SAFETY: the macros of CPU_SET(3) check the number against the set's size, which bounds it here besides.
-    let mine: Vec<usize> = (0..8 * size).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &all) }).collect();
-    let Some(&cpu) = mine.get(index % mine.len().max(1)) else { return Ok(()) };
-    // SAFETY: as above.
-    unsafe { libc::CPU_SET(cpu, &mut one) };
-    let _ = ALL_CPUS.set(all);
-    // SAFETY: `one` is a valid set of `size` bytes.
-    Errno::result(unsafe { libc::sched_setaffinity(0, size, &one) })?;
-    Ok(())
 }
 
 /// What the child needs; it lies in the parent's memory, which stands still meanwhile.
@@ -121,7 +99,7 @@ impl Spawner {
             output: output.as_raw_fd(),
             errors: errors.as_raw_fd(),
             mask: *SigSet::empty().as_ref(),
-            cpus: ALL_CPUS.get().map_or(ptr::null(), ptr::from_ref),
+            cpus: one_cpu::all_cpus().map_or(ptr::null(), ptr::from_ref),
             error: 0,
         };
         let top = self.stack.as_mut_ptr_range().end;

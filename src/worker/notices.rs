@@ -15,6 +15,7 @@ use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Micros};
 use crate::policy::notice::{About, Notice, Outcome, Returned, Summary, summary_line};
+use crate::policy::told::untold;
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
 
@@ -47,7 +48,7 @@ impl<Q: Queue> Notices<'_, Q> {
         if !self.rules.notices {
             return Ok(());
         }
-        let failed = claim.unnoticed(About::Failed);
+        let failed = untold(&claim.known(), About::Failed);
         self.tell(claim, About::Failed, &failed, None)
     }
 
@@ -66,13 +67,13 @@ impl<Q: Queue> Notices<'_, Q> {
         }
         if !attempt.open.is_empty() {
             let due = !rules.delay_warning.is_zero() && attempt.waited >= rules.delay_warning;
-            let delayed = if due { claim.unnoticed(About::Delayed) } else { Vec::new() };
+            let delayed = if due { untold(&claim.known(), About::Delayed) } else { Vec::new() };
             let left = rules.retry.expire.saturating_sub(attempt.waited);
             return self.tell(claim, About::Delayed, &delayed, Some(clock::now().plus(left)));
         }
         match success {
             Some(about) if about.is_wanted(claim.envelope().origin.notify.as_deref()) => {
-                let delivered = claim.unnoticed(about);
+                let delivered = untold(&claim.known(), about);
                 self.tell(claim, about, &delivered, None)
             }
             Some(_) | None => Ok(()),

@@ -68,7 +68,7 @@ impl Tools {
         let disk = named.unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
         let parent = if memory { PathBuf::from("/dev/shm") } else { PathBuf::from(disk) };
         // Where one side has removed its files the other would be slow to make some.
-        bulkmailer::sys::dir::keep_apart(&std::fs::File::open(&parent).expect("a folder"));
+        bulkmailer::sys::speed::apart::keep_apart(&std::fs::File::open(&parent).expect("a folder"));
         let dir = tempfile::tempdir_in(&parent).expect("a folder to work in");
         let path = dir.path().to_owned();
         if memory {

@@ -24,7 +24,7 @@ pub fn site(root: &Path, file: Option<&str>) -> Site {
 
 #[test]
 fn no_queue_can_have_a_name_of_the_spools_own() {
-    let possible = crate::spool::layout::RESERVED.into_iter().filter(|name| !name.contains('.'));
+    let possible = crate::spool::folders::RESERVED.into_iter().filter(|name| !name.contains('.'));
     for name in possible {
         assert!(RESERVED.contains(&name), "{name}");
     }

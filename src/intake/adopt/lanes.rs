@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
-use crate::spool::drop::DropName;
-use crate::spool::request;
+use crate::spool::drop::{DropName, request};
 
 /// How long turns are taken before the next look.
 const SLICE: Duration = Duration::from_millis(300);

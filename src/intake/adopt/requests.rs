@@ -6,10 +6,10 @@ use super::fate::Fate;
 use crate::events;
 use crate::intake::withdraw::{self, Back, Gone};
 use crate::model::EntryId;
-use crate::queue::{Queue, QueueError};
+use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
-use crate::spool::amend::Hand;
 use crate::spool::drop::DropName;
+use crate::spool::hand::Hand;
 use crate::sys::{clock, fault, output};
 
 /// Does what a request says. It goes when that is done; killed before, the next adopter does it again. One look at

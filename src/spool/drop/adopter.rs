@@ -9,11 +9,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{adopted_id, file_id, names, queue_of};
+use super::names::{adopted_id, file_id, names, queue_of};
+use super::request;
 use crate::model::{EntryId, Envelope, Micros};
-use crate::spool::folders::{DROP, UNKNOWN, io_at};
-use crate::spool::layout::{EntryName, SpoolQueue};
-use crate::spool::{SpoolError, entry, request};
+use crate::spool::entry;
+use crate::spool::error::{SpoolError, io_at};
+use crate::spool::folders::{DROP, UNKNOWN};
+use crate::spool::names::EntryName;
+use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, process};
 
 /// File times of the kernel are this coarse at most, in microseconds: a younger one may hide another change.

@@ -1,15 +1,14 @@
 //! Whether other users can hand mail in through `drop/`, and what keeps them from it, each with the command that mends it:
 //! one list for the user whose mail is refused, for `check`, `config check` and a run.
 
+use crate::spool::error::{SpoolError, io_at};
+use crate::spool::folders::{DROP, DROP_MODE, OPEN_MODE};
+use crate::sys::{dir, nss, process};
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-use super::SpoolError;
-use super::folders::{DROP, DROP_MODE, OPEN_MODE, io_at};
-use crate::sys::{dir, nss, process};
 
 /// What makes the host's folders, for messages.
 const MAKE: &str = "type 'bulkmailer check --repair' as root";
@@ -144,18 +143,4 @@ pub fn mend(root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
         }
     }
     faults(root, is_hosts)
-}
-
-/// Says what to type where the spool's folder was given to the running user, and what lies in it was not.
-pub(super) fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), SpoolError> {
-    let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, "version")) else { return Ok(()) };
-    if error.kind() != io::ErrorKind::PermissionDenied || spool.uid() == inside.st_uid {
-        return Ok(());
-    }
-    let (new, old) = (nss::user_name(spool.uid()), nss::user_name(inside.st_uid));
-    let (group, at) = (inside.st_gid, root.display());
-    let why = format!(
-        "the folder was given to {new}, and what lies in it belongs to {old}: type 'chown {old}:{group} {at}' as root, to give it back"
-    );
-    Err(SpoolError::Shut { path: root.to_owned(), why })
 }

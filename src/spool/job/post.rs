@@ -1,4 +1,4 @@
-//! A list post: one message to many recipients, as a [`job`](super::job). The message lies in the job's folder, once; each
+//! A list post: one message to many recipients, as a [job](super). The message lies in the job's folder, once; each
 //! entry has an envelope with its part of the recipients.
 //!
 //! Memory: one entry's recipients, whatever their number is.
@@ -6,13 +6,15 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use super::SpoolError;
-use super::entry;
-use super::job::{FOLDER_MAX, JobDraft, JobFile, Kind, PostFile};
-use super::keys::Key;
-use super::layout::{EntryName, SpoolQueue};
-use super::publish::Published;
+use super::draft::JobDraft;
+use super::file::{FOLDER_MAX, JobFile, Kind, PostFile};
 use crate::model::{Address, EntryId, Envelope, Micros};
+use crate::spool::entry;
+use crate::spool::error::SpoolError;
+use crate::spool::keys::Key;
+use crate::spool::names::EntryName;
+use crate::spool::publish::Published;
+use crate::spool::queue::SpoolQueue;
 use crate::sys::{dir, fault};
 
 /// A post whose message is being written. Dropped without [`Entries::commit`], nothing has happened.

@@ -7,10 +7,12 @@
 
 use std::fs::File;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use nix::sys::signal::SigSet;
+
+use crate::sys::lock;
 
 /// So many are closed together.
 const TOGETHER: usize = 64;
@@ -19,7 +21,7 @@ const LOTS: usize = 1;
 
 type Lot = Vec<Arc<File>>;
 
-/// Closes files beside the work. A process that has one must not fork any more (see [`super::process::fork`]).
+/// Closes files beside the work. A process that has one must not fork any more (see [`fork`](crate::sys::process::fork)).
 #[derive(Debug, Default)]
 pub struct Closer {
     lot: Mutex<Lot>,
@@ -30,7 +32,7 @@ pub struct Closer {
 impl Closer {
     /// Closes it some time from now; at the latest when this process ends.
     pub fn close(&self, file: Arc<File>) {
-        let mut lot = self.lot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lot = lock::list(&self.lot);
         lot.push(file);
         if lot.len() >= TOGETHER {
             let full = std::mem::take(&mut *lot);

@@ -10,80 +10,18 @@
 //! 5. the lock is let go and `wake` is touched.
 //!
 //! A job whose id follows from a key is published under the key's lock, and only if it was not before: see
-//! [`keys`](super::keys).
+//! [`keys`](crate::spool::keys).
 //!
 //! So all of a job is visible or none of it, whatever is killed at whatever instant.
 
 use std::fs::File;
 use std::io::{self, Write};
 
-use serde::{Deserialize, Serialize};
-
-use super::layout::SpoolQueue;
-use super::{SpoolError, sweep};
-use crate::model::{EntryId, Micros};
+use super::file::JobFile;
+use crate::model::EntryId;
+use crate::spool::error::SpoolError;
+use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, lock};
-
-/// The most entries in one folder of a job.
-pub const FOLDER_MAX: u32 = 1_000;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Entries with a message each, which were submitted together.
-    Batch,
-    /// One message to many recipients.
-    Post,
-}
-
-/// `job.json`: what is known of a job since it was submitted. It never changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobFile {
-    pub v: u32,
-    pub kind: Kind,
-    pub entries: u64,
-    /// When it was submitted.
-    pub at: Micros,
-    /// What a post has besides.
-    #[serde(flatten)]
-    pub post: Option<PostFile>,
-}
-
-/// What `job.json` says of a post.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PostFile {
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub name: Option<String>,
-    /// "" is the null sender.
-    pub sender: String,
-    /// The real user id of who submitted it.
-    pub uid: u32,
-    pub recipients: u64,
-    /// So many recipients has each entry but the last, which may have fewer.
-    pub per_entry: u64,
-    /// Recipients that were named again.
-    pub duplicates: u64,
-    /// Recipients that the suppression list has.
-    pub suppressed: u64,
-    /// Bytes of the message.
-    pub bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub verp: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub not_before: Option<Micros>,
-}
-
-impl JobFile {
-    /// How many recipients entry `id` of this job has; 1 of a batch, which does not note it.
-    pub fn recipients_of(&self, id: &EntryId) -> u64 {
-        let Some(post) = &self.post else { return 1 };
-        let last = post.recipients.saturating_sub(self.entries.saturating_sub(1).saturating_mul(post.per_entry));
-        match id.number_in_job() {
-            Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= self.entries => last,
-            Some(_) | None => post.per_entry,
-        }
-    }
-}
 
 /// A job's folder in `tmp/`, locked. Dropped without `JobDraft::commit`, nothing has happened.
 #[derive(Debug)]
@@ -135,7 +73,7 @@ impl<'q> JobDraft<'q> {
         // With `top` gone the drop below does nothing: from here each path cleans up by itself.
         let Some(top) = self.top.take() else { return Ok(id) };
         if about.entries == 0 {
-            sweep::remove_tree(&queue.dir, &tmp);
+            dir::remove_tree(&queue.dir, &tmp);
             return Ok(id);
         }
         let build = || -> io::Result<()> {
@@ -147,7 +85,7 @@ impl<'q> JobDraft<'q> {
             dir::rename_new(&queue.dir, &tmp, &job)
         };
         if let Err(error) = build() {
-            sweep::remove_tree(&queue.dir, &tmp);
+            dir::remove_tree(&queue.dir, &tmp);
             return Err(queue.failed("publish a job", &tmp)(error));
         }
         let commit = || {
@@ -157,7 +95,7 @@ impl<'q> JobDraft<'q> {
         };
         if let Err(error) = commit() {
             if dir::rename_new(&queue.dir, &job, &tmp).is_ok() {
-                sweep::remove_tree(&queue.dir, &tmp);
+                dir::remove_tree(&queue.dir, &tmp);
             }
             return Err(queue.failed("sync", "jobs")(error));
         }
@@ -171,7 +109,7 @@ impl<'q> JobDraft<'q> {
 impl Drop for JobDraft<'_> {
     fn drop(&mut self) {
         if self.top.is_some() {
-            sweep::remove_tree(&self.queue.dir, &self.tmp);
+            dir::remove_tree(&self.queue.dir, &self.tmp);
         }
     }
 }

@@ -1,39 +1,19 @@
-//! `drop/`: where users who may not write in the spool hand mail in, with no set-id bit anywhere.
-//!
-//! The folder has mode 3733 and belongs to the spool's owner: anybody may put a file there, only the spool's owner may
-//! list them, and only he and its writer may remove one. A drop file is `<queue>.<unique>`, or `<queue>.<due>@<unique>`
-//! where its user asked for a time, and looks like an entry; its writer makes it without a name, gives it mode 0640 (the
-//! folder's group is the service's), links it and syncs.
-//!
-//! The queue's supervisor adopts it under the queue's lock (`intake::adopt`): **copied**, because its writer can go on
-//! changing it or lock it, under an id that follows from the file and counts once, so that a kill between the copy and
-//! the unlink queues nothing twice. Nothing in the file is believed but sender, recipients, message and the options that
-//! `sendmail` has: the user is the file's owner, as the kernel says.
-//!
-//! Kept true by [`SpoolQueue::open_dropped`](super::SpoolQueue::open_dropped): no link is followed, no FIFO is waited for, and a file with a second name
-//! (which its owner may not have put there) is not taken.
+//! The drop folder as one sees it who may only write there: a file is made without a name, linked and synced.
 
-mod adopter;
-
-use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::folders::{DROP, io_at};
-use super::layout::{EntryName, Spool};
-use super::publish::Content;
-use super::{SpoolError, access};
+use super::access;
+use super::names::adopted_id;
 use crate::model::{EntryId, Envelope, Micros};
+use crate::spool::error::{SpoolError, io_at};
+use crate::spool::folders::DROP;
+use crate::spool::names::EntryName;
+use crate::spool::publish::Content;
 use crate::sys::durable::Unnamed;
 use crate::sys::{clock, dir, durable, fault, process};
-
-pub use self::adopter::{DropName, Dropped, Unfit};
-
-/// Whose run reports a name that begins with no queue's.
-const REPORTER: &str = "outbound";
 
 /// The drop folder as one sees it who may only write there.
 #[derive(Debug)]
@@ -186,53 +166,11 @@ impl Handed<'_> {
     }
 }
 
-/// What the entry of the drop file `name` is called: it follows from the file, or from the key that its user gave it. A key
-/// is its user's own: nobody can use up another's. The name is part of it, for a file that is removed may leave its inode
-/// to the next one within the same tick of the kernel's clock.
-fn adopted_id(meta: &Metadata, name: &str, claimed: &EntryId) -> EntryId {
-    if claimed.counts_once() {
-        return EntryId::of_key(&["drop key", &meta.uid().to_string(), claimed.as_str()]);
-    }
-    file_id(meta.dev(), meta.ino(), (meta.ctime(), meta.ctime_nsec()), name)
-}
-
-fn file_id(device: u64, inode: u64, changed: (i64, i64), name: &str) -> EntryId {
-    let parts = [device, inode, changed.0 as u64, changed.1 as u64].map(|part| part.to_string());
-    EntryId::of_dropped(&[&parts[0], &parts[1], &parts[2], &parts[3], name])
-}
-
 fn is_drop(root: &File) -> io::Result<bool> {
     Ok(dir::stat(root, DROP)?.is_some_and(|stat| stat.st_mode & 0o170_000 == 0o040_000))
-}
-
-impl Spool {
-    /// The names in the drop folder, read a buffer at a time; none where there is no such folder.
-    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, SpoolError> {
-        names(&self.dir, DROP).map_err(|error| access::unlisted(&self.dir, self.root(), error))
-    }
 }
 
 /// Whether there is a drop folder in `root`, be it a spool already or not.
 pub fn is_there(root: &Path) -> bool {
     dir::open_path(root).and_then(|dir| is_drop(&dir)).unwrap_or(false)
-}
-
-/// The names in `path`, as they are; none where it does not exist.
-fn names(at: &File, path: &str) -> io::Result<Box<dyn Iterator<Item = io::Result<OsString>>>> {
-    match dir::Names::open(at, path) {
-        Ok(names) => Ok(Box::new(names.raw().map(|name| name.map(|name| name.name)))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(std::iter::empty())),
-        Err(error) => Err(error),
-    }
-}
-
-/// Which queue a drop file's name is meant for. One that is not UTF-8 is meant for none, but somebody has to report it: the
-/// queue that it begins with, or else the queue `outbound`.
-pub fn queue_of(name: &OsStr) -> Option<&str> {
-    let end = name.as_bytes().iter().position(|&b| b == b'.');
-    let queue = end.and_then(|end| OsStr::from_bytes(&name.as_bytes()[..end]).to_str());
-    match name.to_str() {
-        Some(_) => queue.filter(|queue| !queue.is_empty()),
-        None => queue.filter(|queue| !queue.is_empty()).or(Some(REPORTER)),
-    }
 }

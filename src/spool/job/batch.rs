@@ -1,14 +1,16 @@
 //! A batch: up to [`MAX`] entries, each with its message, that were submitted together and appear together, as a
-//! [`job`](super::job).
+//! [job](super).
 
 use std::fs::File;
 use std::io::{self, Write};
 
-use super::SpoolError;
-use super::job::{FOLDER_MAX, JobDraft, JobFile, Kind};
-use super::layout::{EntryName, SpoolQueue};
-use super::publish::Content;
+use super::draft::JobDraft;
+use super::file::{FOLDER_MAX, JobFile, Kind};
 use crate::model::{EntryId, Envelope, Micros};
+use crate::spool::error::SpoolError;
+use crate::spool::names::EntryName;
+use crate::spool::publish::Content;
+use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, fault};
 
 /// The most entries of one batch.

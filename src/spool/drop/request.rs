@@ -10,10 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::SpoolError;
-use super::drop::DropFolder;
-use super::folders::DROP;
+use super::folder::DropFolder;
 use crate::model::{EntryId, id};
+use crate::spool::error::SpoolError;
+use crate::spool::folders::DROP;
 use crate::sys::durable::{self, Unnamed};
 use crate::sys::{clock, fault};
 

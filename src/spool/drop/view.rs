@@ -9,12 +9,15 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::drop::{Dropped, Unfit, queue_of};
-pub use super::folders::UNKNOWN;
-use super::folders::{DROP, io_at};
-use super::layout::{EntryName, SpoolQueue};
-use super::{SpoolError, access, request, sweep};
+use super::adopter::{Dropped, Unfit};
+use super::names::queue_of;
+use super::{access, request};
 use crate::model::{EntryId, Micros};
+use crate::spool::error::{SpoolError, io_at};
+use crate::spool::folders::{DROP, UNKNOWN};
+use crate::spool::names::EntryName;
+use crate::spool::orphans::ORPHAN_AGE;
+use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir};
 
 /// The drop folder of a spool.
@@ -127,7 +130,7 @@ impl DropView {
         let micros = stat.st_ctime.saturating_mul(1_000_000).saturating_add(stat.st_ctime_nsec / 1_000);
         let since = Micros(u64::try_from(micros).unwrap_or(0));
         // Where the file system has no files without a name, one that is being written begins with a dot.
-        if name.as_bytes().starts_with(b".") && now.since(since) < sweep::ORPHAN_AGE {
+        if name.as_bytes().starts_with(b".") && now.since(since) < ORPHAN_AGE {
             return Ok(None);
         }
         Ok(Some(DropFile {

@@ -1,0 +1,86 @@
+//! The spool's queue as a worker knows it, behind [`Queue`]: each call goes to the file that does it.
+
+use super::claim::{SpoolClaim, Taken};
+use super::error::SpoolError;
+use super::queue::SpoolQueue;
+use super::scan::Cursor;
+use crate::model::{Address, EntryId, Envelope, Micros};
+use crate::queue::{Found, Queue, Storm, Which};
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+impl<'q> Queue for &'q SpoolQueue {
+    type Claim = SpoolClaim<'q>;
+    type Cursor = Cursor;
+
+    fn cursor(&self) -> Cursor {
+        Cursor::new(self)
+    }
+
+    fn claim(
+        &self,
+        cursor: &mut Cursor,
+        which: Which,
+        now: Micros,
+        reach: &mut dyn FnMut(&EntryId) -> bool,
+    ) -> Result<Found<SpoolClaim<'q>>, SpoolError> {
+        let queue: &'q SpoolQueue = self;
+        while let Some(spot) = cursor.next(queue, which, now)? {
+            if !reach(&spot.name.id) {
+                continue;
+            }
+            let began = Instant::now();
+            match queue.take(&spot) {
+                Ok(Taken::Claim(claim)) => {
+                    cursor.claimed(queue, began.elapsed());
+                    return Ok(Found::Claim(*claim));
+                }
+                Ok(Taken::Contended) => cursor.contended(),
+                Ok(Taken::Gone) => {}
+                Ok(Taken::Corrupt { why }) => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
+                Err(error) => return Ok(Found::Fault { id: spot.name.id, error }),
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped_by_now()
+    }
+
+    fn tidy(&self) -> Result<(), SpoolError> {
+        SpoolQueue::tidy(self)
+    }
+
+    fn contended(&self) -> u64 {
+        self.contended.load(Ordering::Relaxed)
+    }
+
+    fn publish(
+        &self,
+        envelope: &Envelope,
+        due: Micros,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), SpoolError> {
+        let mut draft = self.draft(envelope)?;
+        write(&mut draft).map_err(self.failed("write a new entry", "tmp"))?;
+        draft.publish(due).map(|_| ())
+    }
+
+    fn knows(&self, id: &EntryId) -> Result<bool, SpoolError> {
+        self.knows_key(id)
+    }
+
+    fn admit(&self, sender: &Address, limit: u64, line: &str, now: Micros) -> Result<bool, SpoolError> {
+        self.admit_notice(sender, limit, line, now)
+    }
+
+    fn ended_storms(
+        &self,
+        now: Micros,
+        each: &mut dyn FnMut(&Storm) -> Result<(), SpoolError>,
+    ) -> Result<(), SpoolError> {
+        self.end_storms(now, each)
+    }
+}

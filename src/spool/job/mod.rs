@@ -1,0 +1,14 @@
+//! Jobs: many entries that appear together, as a [`batch`] or a list [`post`], in a folder of their own. They are worked off
+//! like any others; as a whole they are paused, let go on and cancelled ([`Standing`]), and end.
+
+pub mod batch;
+pub mod draft;
+mod ending;
+mod file;
+pub mod post;
+mod progress;
+mod standing;
+
+pub use self::file::{JobFile, Kind, PostFile};
+pub use self::progress::Progress;
+pub use self::standing::Standing;

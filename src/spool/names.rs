@@ -1,0 +1,157 @@
+//! Where everything in a queue lies: the states of entries, their names and their places.
+//!
+//! Kept true: every name of an entry, a journal or a message that the program makes comes from [`Spot::path`],
+//! [`EntryName`], [`journal_path`] or [`message_path`].
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::{EntryId, Micros};
+
+/// Which kind of folder a name lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    Ready,
+    Hold,
+    Failed,
+}
+
+impl State {
+    pub const ALL: [State; 3] = [State::Ready, State::Hold, State::Failed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Ready => "ready",
+            State::Hold => "hold",
+            State::Failed => "failed",
+        }
+    }
+}
+
+/// An entry's name in its folder: `<due>-<id>`, or `<due>@<id>` where a person set the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryName {
+    pub due: Micros,
+    /// The due time was asked for (`@`), so it stands however far off.
+    pub at: bool,
+    pub id: EntryId,
+}
+
+impl EntryName {
+    pub fn new(due: Micros, id: EntryId) -> EntryName {
+        EntryName { due, at: false, id }
+    }
+
+    /// Reads a name; `None` if it is none of ours.
+    pub fn parse(text: &str) -> Option<EntryName> {
+        let (due, rest) = text.split_at_checked(16)?;
+        let at = match rest.as_bytes().first()? {
+            b'-' => false,
+            b'@' => true,
+            _ => return None,
+        };
+        if !due.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        Some(EntryName { due: Micros(due.parse().ok()?), at, id: rest[1..].parse().ok()? })
+    }
+
+    /// Whether it is due at `now`, where `horizon` is the furthest that an honest due time can lie off.
+    pub fn is_due(&self, now: Micros, horizon: Duration) -> bool {
+        self.due <= now || (!self.at && self.due.since(now) > horizon)
+    }
+}
+
+impl fmt::Display for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.due, if self.at { '@' } else { '-' }, self.id)
+    }
+}
+
+/// An entry's place: its state and its name. The folder follows from both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    pub state: State,
+    pub name: EntryName,
+}
+
+impl Spot {
+    /// The folder, relative to the queue's.
+    pub fn folder(&self) -> String {
+        folder(self.state, &self.name.id)
+    }
+
+    /// The file, relative to the queue's folder.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.folder(), self.name)
+    }
+}
+
+/// The folder of an entry `id` in `state`, relative to the queue's.
+pub fn folder(state: State, id: &EntryId) -> String {
+    match (id.job(), state) {
+        (None, state) => format!("{}/{:02x}", state.name(), id.bucket()),
+        (Some((job, n)), State::Ready) => format!("jobs/{job}/ready/{n}"),
+        (Some((job, _)), state) => format!("jobs/{job}/{}", state.name()),
+    }
+}
+
+/// The journal's folder and file for entry `id`, relative to the queue's folder: one name for life.
+pub fn journal_path(id: &EntryId) -> (String, String) {
+    let folder = match id.job() {
+        None => format!("journal/{:02x}", id.bucket()),
+        Some((job, _)) => format!("jobs/{job}/journal"),
+    };
+    let file = format!("{folder}/{id}.log");
+    (folder, file)
+}
+
+/// The message that the entries of `id`'s job have in common, relative to the queue's folder.
+pub fn message_path(id: &EntryId) -> String {
+    id.job().map_or(String::new(), |(job, _)| format!("jobs/{job}/message"))
+}
+
+/// Folders of single entries in a state.
+pub(super) const BUCKETS: usize = 256;
+
+/// The folder of single entries that is called `bucket`, relative to the queue's.
+pub(super) fn bucket_path(bucket: u8) -> String {
+    format!("{}/{bucket:02x}", State::Ready.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_rubbish_does_not() {
+        let id = EntryId::new(Micros(5));
+        let name = EntryName::new(Micros(7), id.clone());
+        assert_eq!(EntryName::parse(&name.to_string()), Some(name));
+        let at = EntryName { due: Micros(8), at: true, id };
+        assert_eq!(EntryName::parse(&at.to_string()), Some(at));
+        for bad in [
+            "",
+            "x",
+            "0000000000000007",
+            "0000000000000007-",
+            "000000000000000x-a",
+            "0000000000000007+a",
+            "+000000000000007-a",
+            "0000000000000007-../a",
+            "ééééééééé-a",
+        ] {
+            assert_eq!(EntryName::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_due_time_beyond_the_horizon_is_a_wrong_clock_unless_a_person_set_it() {
+        let (now, horizon) = (Micros(1_000_000_000), Duration::from_secs(100));
+        let name = |due, at| EntryName { due: Micros(due), at, id: EntryId::new(now) };
+        assert!(name(1_000_000_000, false).is_due(now, horizon));
+        assert!(!name(1_000_000_001, false).is_due(now, horizon));
+        assert!(name(1_200_000_000, false).is_due(now, horizon));
+        assert!(!name(1_200_000_000, true).is_due(now, horizon));
+    }
+}

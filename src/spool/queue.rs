@@ -1,0 +1,138 @@
+//! One queue of an open spool: its folder, what a process remembers of it, and what all that is done in it begins with.
+//!
+//! Kept true: folders are made mode 0700 and on disk before anything in them counts.
+
+use super::error::{SpoolError, io_at};
+use super::held::HeldJob;
+use super::look::LookedAt;
+use super::quiet::Quiet;
+use crate::sys::speed::closer::Closer;
+use crate::sys::{dir, durable};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// One queue of an open spool.
+#[derive(Debug)]
+pub struct SpoolQueue {
+    name: String,
+    path: PathBuf,
+    pub(super) dir: File,
+    /// A due time further off than this is the work of a clock that was wrong, and counts as due.
+    pub(super) horizon: Duration,
+    /// Every hand-over is announced in a journal, and the announcement synced.
+    pub(super) announces: bool,
+    /// Journals whose entries are gone, to be removed once that is durable.
+    pub(super) untidy: Mutex<Vec<String>>,
+    /// The file whose time says when to look again (see [`SpoolQueue::wake`]), held open: a look at it finds no path.
+    pub(super) wake: File,
+    /// The last look whether the queue is stopped.
+    pub(super) seen_stopped: Mutex<Option<(LookedAt, bool)>>,
+    /// Which folders of single entries hold nothing that is due.
+    pub(super) quiet: Quiet,
+    /// Closes entries that are delivered and unlinked.
+    pub(super) closer: Closer,
+    /// The job of the entry that was claimed last.
+    pub(super) last_job: Mutex<Option<Arc<HeldJob>>>,
+    pub(super) contended: AtomicU64,
+}
+
+impl SpoolQueue {
+    /// The queue in the folder `dir`, whose file `wake` this is.
+    pub(super) fn of(name: &str, path: PathBuf, dir: File, wake: File) -> SpoolQueue {
+        SpoolQueue {
+            name: name.to_owned(),
+            path,
+            dir,
+            horizon: Duration::MAX,
+            announces: false,
+            untidy: Mutex::default(),
+            wake,
+            quiet: Quiet::default(),
+            seen_stopped: Mutex::default(),
+            closer: Closer::default(),
+            last_job: Mutex::default(),
+            contended: AtomicU64::new(0),
+        }
+    }
+
+    /// Sets how far off a due time may lie before it counts as the work of a wrong clock.
+    pub fn with_horizon(mut self, horizon: Duration) -> SpoolQueue {
+        self.horizon = horizon;
+        self
+    }
+
+    /// Sets whether every hand-over is announced on disk before it begins, so that a crash leaves no doubt which began.
+    pub fn announcing(mut self, announces: bool) -> SpoolQueue {
+        self.announces = announces;
+        self
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where something in this queue lies, for messages.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.path.join(inside)
+    }
+
+    /// An `io::Error` as one about `inside`.
+    pub(super) fn failed(&self, doing: &'static str, inside: &str) -> impl FnOnce(io::Error) -> SpoolError + use<> {
+        io_at(doing, self.path(inside))
+    }
+
+    /// Makes a folder that is made on demand, durably.
+    pub(super) fn ensure_folder(&self, folder: &str) -> io::Result<()> {
+        make_folder(&self.dir, folder)
+    }
+
+    /// The names in a folder; none if it is not there.
+    pub(super) fn names(&self, path: &str) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
+        match dir::Names::open(&self.dir, path) {
+            Ok(names) => Ok(Some(names).into_iter().flatten()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the file at `path`, and makes it and its folders where they are missing.
+    pub(super) fn open_made(&self, path: &str, how: dir::Open) -> io::Result<File> {
+        match dir::open_file(&self.dir, path, how) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        for (at, _) in path.match_indices('/') {
+            self.ensure_folder(&path[..at])?;
+        }
+        dir::open_file(&self.dir, path, how)
+    }
+
+    /// Waits until everything that was settled is on disk.
+    pub fn sync(&self) -> Result<(), SpoolError> {
+        durable::sync_file_system(&self.dir).map_err(self.failed("sync", ""))
+    }
+}
+
+/// Makes the folder `folder` in `dir_fd`, durably, if it is missing.
+pub(super) fn make_folder(dir_fd: &File, folder: &str) -> io::Result<()> {
+    if dir::stat(dir_fd, folder)?.is_some() {
+        return Ok(());
+    }
+    let parent = folder.rsplit_once('/').map_or(".", |(parent, _)| parent);
+    let made = match dir::make(dir_fd, folder) {
+        // The last entry of a job has left its ready/, and comes back.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && (parent == "ready" || parent.ends_with("/ready")) => {
+            dir::make(dir_fd, parent)?;
+            dir::make(dir_fd, folder)?
+        }
+        other => other?,
+    };
+    if made {
+        durable::sync_dir(dir_fd, parent)?;
+    }
+    Ok(())
+}

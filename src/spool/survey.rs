@@ -1,0 +1,111 @@
+//! What is due in a queue, and when the next will be, told by the names alone: a glance at those that may be, and a survey
+//! of all.
+
+use super::error::SpoolError;
+use super::names::{EntryName, State, bucket_path};
+use super::queue::SpoolQueue;
+use super::quiet::{Rest, Watch};
+use crate::model::Micros;
+use crate::sys::dir;
+use std::io;
+use std::time::Duration;
+
+/// What a glance at all names told, as far as it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// Entries that are due.
+    pub due: u64,
+    /// The earliest time that one of the others waits for.
+    pub next: Option<Micros>,
+}
+
+impl Glance {
+    fn waits(&mut self, next: Option<Micros>) {
+        self.next = self.next.into_iter().chain(next).min();
+    }
+}
+
+/// What a look at all names told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Entries that are due.
+    pub due: u64,
+    /// When the first of them came to be due.
+    pub due_since: Option<Micros>,
+    /// Entries that wait for their time.
+    pub waiting: u64,
+    /// The earliest time that one of them waits for.
+    pub next: Option<Micros>,
+    /// When the oldest of all was submitted.
+    pub oldest: Option<Micros>,
+}
+
+impl Survey {
+    /// How long something is due, at `now`.
+    pub fn due_for(&self, now: Micros) -> Duration {
+        self.due_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+}
+
+impl SpoolQueue {
+    /// Looks at the names in `ready/`, and stops when `enough` due ones were seen.
+    pub fn survey(&self, now: Micros, enough: u64) -> Result<Survey, SpoolError> {
+        let mut survey = Survey::default();
+        self.each_name(State::Ready, &mut |name| {
+            if name.is_due(now, self.horizon) {
+                survey.due += 1;
+                survey.due_since = Some(survey.due_since.map_or(name.due, |since| since.min(name.due)));
+            } else {
+                survey.waiting += 1;
+                survey.next = Some(survey.next.map_or(name.due, |next| next.min(name.due)));
+            }
+            // A keyed id tells no age: it is at least as old as its time.
+            let born = name.id.born().unwrap_or(name.due.min(now));
+            survey.oldest = Some(survey.oldest.map_or(born, |oldest| oldest.min(born)));
+            survey.due < enough
+        })?;
+        Ok(survey)
+    }
+
+    /// Looks what is due at `now`, and stops when `enough` was seen. Folders that are known to be quiet cost next to nothing.
+    pub fn glance(&self, now: Micros, enough: u64) -> Result<Glance, SpoolError> {
+        let mut glance = Glance::default();
+        let mut folder = |path: &str, bucket: Option<u8>| -> io::Result<bool> {
+            let names = match dir::Names::open(&self.dir, path) {
+                Ok(names) => names,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            let mut watch = bucket.and_then(|bucket| Watch::begin(bucket, &names, now));
+            for name in names {
+                let Some(name) = EntryName::parse(&name?) else { continue };
+                if !name.is_due(now, self.horizon) {
+                    watch.iter_mut().for_each(|watch| watch.waits(&name));
+                    glance.waits(Some(name.due));
+                    continue;
+                }
+                watch = None;
+                glance.due += 1;
+                if glance.due >= enough {
+                    return Ok(false);
+                }
+            }
+            watch.into_iter().for_each(|watch| self.quiet.note(watch));
+            Ok(true)
+        };
+        let mut rest = None;
+        let mut walk = || -> io::Result<()> {
+            for bucket in 0..=u8::MAX {
+                if let Some(Rest(next)) = self.quiet.rests(&self.dir, bucket, now) {
+                    rest = rest.into_iter().chain(next).min();
+                } else if !folder(&bucket_path(bucket), Some(bucket))? {
+                    return Ok(());
+                }
+            }
+            self.each_folder_of_jobs(State::Ready, &mut |path| folder(path, None))
+        };
+        walk().map_err(self.failed("list", State::Ready.name()))?;
+        glance.waits(rest);
+        Ok(glance)
+    }
+}

@@ -1,0 +1,43 @@
+//! The journals of entries that are gone. They stay until the unlinks of those are durable: an entry that came back after a
+//! power cut without its journal would be sent again.
+use super::error::SpoolError;
+use super::names::journal_path;
+use super::queue::SpoolQueue;
+use crate::model::EntryId;
+use crate::sys::{dir, fault, lock};
+
+/// So many journals may wait for a sync before a worker makes one.
+const UNTIDY_MAX: usize = 1_000;
+
+impl SpoolQueue {
+    /// Notes that entry `id` is gone, and has a journal.
+    pub(super) fn leave_journal(&self, id: &EntryId) {
+        lock::list(&self.untidy).push(journal_path(id).1);
+    }
+
+    /// Removes what settled entries leave behind, after making their removal durable.
+    pub fn tidy(&self) -> Result<(), SpoolError> {
+        let paths = std::mem::take(&mut *lock::list(&self.untidy));
+        if paths.is_empty() {
+            return Ok(());
+        }
+        // The unlinks must be durable first.
+        fault::instant("tidy.begin");
+        self.sync()?;
+        fault::instant("tidy.synced");
+        for path in paths {
+            // What stays behind is closed, and the sweep takes it.
+            let _ = dir::unlink(&self.dir, &path);
+            fault::instant("tidy.unlinked");
+        }
+        Ok(())
+    }
+
+    /// The same, when many wait for it: memory does not grow with the number of entries.
+    pub(super) fn tidy_if_many(&self) {
+        if lock::list(&self.untidy).len() >= UNTIDY_MAX {
+            // A failed sync leaves the journals for the sweep.
+            let _ = self.tidy();
+        }
+    }
+}
