@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use bulkmailer::intake::sendmail::{Action, addresses, parse};
+use bulkmailer::intake::recipients::addresses;
+use bulkmailer::intake::sendmail::{Action, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{QueueArgs, queues};
+use super::queues::{QueueArgs, queues};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::runner::{self, Beat};
@@ -112,8 +112,7 @@ fn say_busy(queue: &SpoolQueue) {
 
 /// What the run at work has in hand, as its last heartbeat tells.
 fn in_hand(queue: &SpoolQueue) -> Vec<String> {
-    let beat = queue.read_note("run.json").ok().flatten();
-    let beat = beat.and_then(|(text, _)| serde_json::from_str::<Beat>(&text).ok()).filter(|beat| beat.ended.is_none());
+    let beat = Beat::last(queue).ok().flatten().filter(|beat| beat.ended.is_none());
     beat.map_or(Vec::new(), |beat| beat.in_hand.into_iter().map(|hand| hand.id).collect())
 }
 

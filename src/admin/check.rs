@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::dropped::{Meant, files_text, meant};
-use super::queues;
+use super::queues::queues;
 use crate::config::Site;
 use crate::model::Exit;
 use crate::spool::drop::DropView;

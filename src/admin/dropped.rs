@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 
 use serde::Serialize;
 
-use super::select::Filter;
+use super::filter::Filter;
 use crate::config::{self, Config, Site};
 use crate::intake::{Refused, adopt};
 use crate::model::{Exit, Micros};

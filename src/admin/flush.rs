@@ -4,8 +4,10 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::select::{Filter, Place, Selection};
-use super::{dropped as in_drop, queues};
+use super::dropped as in_drop;
+use super::filter::Filter;
+use super::queues::queues;
+use super::select::{Place, Selection};
 use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};

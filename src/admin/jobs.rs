@@ -3,13 +3,11 @@
 //! `pause`, `resume` and `cancel` are one rename each. A worker that has an entry of the job in hand finishes the group that
 //! it hands over, journals it, and lets the entry go.
 
-use std::io::IsTerminal;
-
 use serde::Serialize;
 
-use super::act::confirmed;
-use super::status::{RunStatus, rough};
-use super::{QueueArgs, queues};
+use super::ask;
+use super::at_work::{RunStatus, rough};
+use super::queues::{QueueArgs, queues};
 use crate::config::Site;
 use crate::events;
 use crate::model::{EntryId, Exit, Micros};
@@ -101,12 +99,12 @@ pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
         Command::Resume(jobs) => shift(site, jobs, Verb::Resume, by),
         Command::Cancel { jobs, yes } => {
             if !*yes {
-                if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+                if !ask::is_possible() {
                     warning!("cancel: add --yes, or look first with 'bulkmailer jobs show'");
                     return Ok(Exit::Usage);
                 }
                 let all: Vec<&str> = jobs.jobs.iter().map(EntryId::as_str).collect();
-                if !confirmed(&format!("cancel {}?", all.join(", ")))? {
+                if !ask::confirmed(&format!("cancel {}?", all.join(", ")))? {
                     warning!("nothing was done");
                     return Ok(Exit::Attention);
                 }

@@ -1,17 +1,14 @@
 //! `bulkmailer list`, and `mailq`: what waits, in the order of the spool, and then what waits in `drop/` to be adopted.
 
-use super::row::page;
-use super::select::{Filter, Place, Selection};
-use super::{dropped, queues};
+use super::dropped;
+use super::listing::{Sum, closing, show_all};
+use super::queues::queues;
+use super::select::{Place, Selection};
 use crate::config::Site;
-use crate::model::{Envelope, Exit};
-use crate::policy::units::rough_size;
+use crate::model::Exit;
 use crate::spool::SpoolQueue;
-use crate::spool::corrupt::Corrupt;
 use crate::spool::drop::DropView;
 use crate::spool::job::Standing;
-use crate::spool::names::{Spot, State};
-use crate::spool::row::Row;
 use crate::sys::output::{Page, Paper};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -47,13 +44,6 @@ const ADOPTED_MEANWHILE: usize = 3;
 /// What is said where only names in drop/ are there that are no mail.
 const NONE: &str = "No mail is queued.";
 
-/// What a listing counted.
-#[derive(Default)]
-pub(super) struct Sum {
-    pub entries: u64,
-    pub bytes: u64,
-}
-
 /// `bulkmailer list`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let mut places = args.places();
@@ -78,7 +68,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         if sum.entries > 0 || before == Some(view.stamp()?) {
             break;
         }
-        queues = super::queues(site, asked)?;
+        queues = super::queues::queues(site, asked)?;
     }
     if !args.json {
         let said = if junk > 0 && sum.entries == 0 && !selective { NONE.to_owned() } else { closing(&sum, selective) };
@@ -116,84 +106,3 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 fn count_corrupt(queues: &[SpoolQueue]) -> anyhow::Result<u64> {
     Ok(queues.iter().map(SpoolQueue::count_corrupt).sum::<Result<u64, _>>()?)
 }
-
-/// Prints what matches, in the order of the spool; stops when nobody reads any more.
-pub(super) fn show_all(
-    queues: &[SpoolQueue],
-    filter: &Filter,
-    places: &[Place],
-    json: bool,
-    paper: &mut Paper,
-) -> anyhow::Result<Sum> {
-    let mut sum = Sum::default();
-    let states: Vec<State> = places.iter().filter_map(|place| place.state()).collect();
-    for queue in queues {
-        filter.each_spot(queue, &states, &mut |spot| entry(queue, &spot, filter, json, paper, &mut sum))?;
-        if places.contains(&Place::Corrupt) {
-            filter.each_corrupt(queue, &mut |file| corrupt(queue, &file, json, paper, &mut sum))?;
-        }
-    }
-    Ok(sum)
-}
-
-pub(super) fn closing(sum: &Sum, selective: bool) -> String {
-    match sum.entries {
-        0 if selective => "No such entry is queued.".to_owned(),
-        0 => "The queue is empty.".to_owned(),
-        1 => format!("-- 1 entry, {}", rough_size(sum.bytes)),
-        n => format!("-- {n} entries, {}", rough_size(sum.bytes)),
-    }
-}
-
-/// Prints one entry; `Ok(false)` when nobody reads any more.
-fn entry(
-    queue: &SpoolQueue,
-    spot: &Spot,
-    filter: &Filter,
-    json: bool,
-    paper: &mut Paper,
-    sum: &mut Sum,
-) -> anyhow::Result<bool> {
-    let Some(seen) = filter.look(queue, spot)? else { return Ok(true) };
-    let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut |_| {})?;
-    sum.entries += 1;
-    sum.bytes += seen.extent.len;
-    let row = Row::of(queue.name(), &seen, &history);
-    let page = if json { Page::json(&row)? } else { page(&row, spot.name.due, "") };
-    Ok(paper.write(&page)?)
-}
-
-/// Prints one file of corrupt/; `Ok(false)` when nobody reads any more.
-fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, sum: &mut Sum) -> anyhow::Result<bool> {
-    sum.entries += 1;
-    sum.bytes += file.bytes;
-    let why = file.why.as_deref().unwrap_or(MENDED);
-    let envelope = file.envelope.as_ref().map(|(envelope, _)| envelope);
-    let page = if json {
-        let row = serde_json::json!({
-            "queue": queue.name(),
-            "id": file.label(),
-            "state": "corrupt",
-            "file": file.name,
-            "since": file.since.rfc3339(),
-            "sender": envelope.map(Envelope::sender_text),
-            "recipients": envelope.map(|envelope| &envelope.recipients),
-            "bytes": file.bytes,
-            "reason": why,
-        });
-        Page::json(&row)?
-    } else {
-        let sender = envelope.map_or("", Envelope::sender_text);
-        let head = format!("{:<24} {:<9} {:>8}  {sender}", file.label(), queue.name(), rough_size(file.bytes));
-        let recipients = envelope.map(|envelope| &envelope.recipients[..]).unwrap_or_default();
-        let mut page = Page::of(head.trim_end());
-        recipients.iter().for_each(|recipient| page.line(format!("{:>44} {recipient}", "")));
-        page.line(format!("    corrupt since {}: {why}", file.since.local()));
-        page.line("");
-        page
-    };
-    Ok(paper.write(&page)?)
-}
-
-/// What is said of a file in corrupt/ that was mended by hand.
-pub(super) const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";

@@ -1,61 +1,35 @@
 //! The commands that look after what is there.
 #![forbid(unsafe_code)]
 
-pub mod act;
+mod act;
+mod ask;
+mod at_work;
 pub mod bounces;
 pub mod button;
 pub mod check;
 pub mod config;
+mod decide;
 pub mod demo;
 mod dropped;
+mod filter;
 pub mod flush;
 pub mod generate;
+mod glob;
+pub mod hold;
 pub mod jobs;
 pub mod list;
+mod listing;
 pub mod own;
+mod queues;
+pub mod release;
+pub mod remove;
+pub mod requeue;
 mod row;
 pub mod select;
 pub mod show;
 pub mod status;
 pub mod suppress;
 mod table;
+mod verb;
 
-use crate::config::{ConfigError, Site};
-use crate::policy::retry;
-use crate::spool::{Spool, SpoolError, SpoolQueue};
-
-/// What commands about whole queues take.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct QueueArgs {
-    /// This queue only; else every queue there is
-    #[arg(long, short = 'Q', value_name = "QUEUE")]
-    pub queue: Option<String>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// The queues that `asked` names, or all that exist, open. None where there is no spool yet.
-fn queues(site: &Site, asked: Option<&str>) -> anyhow::Result<Vec<SpoolQueue>> {
-    let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };
-    let names = match asked {
-        None => spool.queues()?,
-        Some(name) if site.config.queues.contains_key(name) || spool.queues()?.iter().any(|q| q == name) => {
-            vec![name.to_owned()]
-        }
-        Some(name) => {
-            let known: Vec<&str> = site.config.queues.keys().map(String::as_str).collect();
-            return Err(ConfigError::unknown_queue(name, &known).into());
-        }
-    };
-    let open = names.iter().map(|name| open(site, &spool, name)).collect::<Result<Vec<_>, SpoolError>>()?;
-    Ok(open.into_iter().flatten().collect())
-}
-
-fn open(site: &Site, spool: &Spool, name: &str) -> Result<Option<SpoolQueue>, SpoolError> {
-    let queue = spool.existing_queue(name)?;
-    Ok(queue.map(|queue| match site.config.queues.get(name) {
-        Some(policy) => queue.with_horizon(retry::horizon(policy.retry.max)),
-        None => queue,
-    }))
-}
+pub use queues::QueueArgs;

@@ -4,16 +4,16 @@
 //! Everything else is refused here, in words that say whose spool it is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::act::{RemoveArgs, confirmed};
-use super::list::{self, Sum, closing};
+use super::listing::{Sum, closing};
 use super::row::page;
 use super::select::{Place, Selection};
+use super::{ask, list, remove};
 use crate::config::{ConfigError, Site};
 use crate::model::{EntryId, Exit, Micros};
 use crate::spool::SpoolError;
@@ -179,9 +179,9 @@ struct Asked<'a> {
 /// `bulkmailer remove` of the running user's own mail in the spool of `owner`: the next run is asked for it.
 ///
 /// Errors: entries that are not named by their ids; the request cannot be written.
-pub fn remove(site: &Site, args: &RemoveArgs, owner: u32) -> anyhow::Result<Exit> {
-    let RemoveArgs { args, places } = args;
-    let selection = &args.selection;
+pub fn remove(site: &Site, args: &remove::Args, owner: u32) -> anyhow::Result<Exit> {
+    let remove::Args { choice, places } = args;
+    let selection = &choice.selection;
     let only = Selection { ids: selection.ids.clone(), queue: selection.queue.clone(), ..Selection::default() };
     if selection.ids.is_empty() || *selection != only || !places.places.is_empty() {
         return Err(NotYours::ByIds { owner: nss::user_name(owner) }.into());
@@ -189,16 +189,16 @@ pub fn remove(site: &Site, args: &RemoveArgs, owner: u32) -> anyhow::Result<Exit
     let ids = selection.filter(&Place::ENTRIES)?.ids;
     let ids: BTreeSet<&EntryId> = ids.iter().collect();
     let queues = queues(site, selection.queue.as_deref())?;
-    if args.dry_run {
-        let list = list::Args { selection: only, json: args.json, ..list::Args::default() };
+    if choice.dry_run {
+        let list = list::Args { selection: only, json: choice.json, ..list::Args::default() };
         return self::list(site, &list, owner);
     }
-    if ids.len() > 1 && !args.yes {
-        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if ids.len() > 1 && !choice.yes {
+        if !ask::is_possible() {
             warning!("remove: this is about more than one entry: add --yes, or look first with --dry-run");
             return Ok(Exit::Usage);
         }
-        if !confirmed(&format!("remove {} entries?", ids.len()))? {
+        if !ask::confirmed(&format!("remove {} entries?", ids.len()))? {
             warning!("nothing was done");
             return Ok(Exit::Attention);
         }
@@ -214,7 +214,7 @@ pub fn remove(site: &Site, args: &RemoveArgs, owner: u32) -> anyhow::Result<Exit
         (_, n) => format!("{n} entries unless they are"),
     };
     let text = format!("asked for: the next run removes {what} in a worker's hand or gone already");
-    print(&if args.json { Page::json(&Asked { action: "remove", asked: ids })? } else { Page::of(text) })?;
+    print(&if choice.json { Page::json(&Asked { action: "remove", asked: ids })? } else { Page::of(text) })?;
     Ok(Exit::Ok)
 }
 

@@ -8,8 +8,8 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::dropped::{self, Row};
-use super::list::MENDED;
-use super::queues;
+use super::listing::MENDED;
+use super::queues::queues;
 use super::select::{Place, Selection};
 use crate::config::Site;
 use crate::model::verdict::Kind;

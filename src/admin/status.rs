@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::at_work::{RunStatus, rough};
 use super::dropped::{self, Survey};
-use super::{QueueArgs, queues};
+use super::queues::{QueueArgs, queues};
 use crate::config::Site;
 use crate::model::{Exit, Micros};
-use crate::policy::units::duration_text;
-use crate::runner::{self, Beat};
 use crate::spool::SpoolQueue;
 use crate::spool::drop::Waiting;
 use crate::spool::job::Standing;
 use crate::spool::names::State;
 use crate::sys::clock;
+use crate::sys::nss;
 use crate::sys::output::{self, Page, print};
-use crate::sys::{nss, process};
 
 /// One queue's state.
 #[derive(Debug, Default, Serialize)]
@@ -69,20 +68,6 @@ struct DropStatus {
     oldest_age: u64,
     /// That is longer than `warn_after`.
     overdue: bool,
-}
-
-/// The run at work.
-#[derive(Debug, Serialize)]
-pub(super) struct RunStatus {
-    #[serde(flatten)]
-    beat: Beat,
-    /// Recipients brought to a verdict, a second, since it began.
-    pub rate: f64,
-    /// Seconds to the end of what is due, at this rate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left: Option<u64>,
-    /// Its heartbeat has stopped.
-    hangs: bool,
 }
 
 /// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped or has no way out, mail is due or in `drop/` for
@@ -183,24 +168,6 @@ impl QueueStatus {
     }
 }
 
-impl RunStatus {
-    /// The run of this queue, and how long it needs for so much, if one is at work.
-    pub(super) fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
-        let Some((text, _)) = queue.read_note("run.json")? else { return Ok(None) };
-        let Ok(beat) = serde_json::from_str::<Beat>(&text) else { return Ok(None) };
-        let alive = beat.host != process::host_name() || process::exists(beat.pid);
-        if beat.ended.is_some() || !alive {
-            return Ok(None);
-        }
-        let done = beat.delivered + beat.deferred + beat.failed + beat.unknown;
-        let seconds = beat.at.since(beat.started).as_secs_f64();
-        let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
-        let left = (rate > 0.0).then(|| (due as f64 / rate).ceil() as u64);
-        let hangs = runner::silence(queue) > runner::STALE;
-        Ok(Some(RunStatus { beat, rate, left, hangs }))
-    }
-}
-
 fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
     if all.is_empty() {
         return Page::of(format!("{}: nothing was queued here yet", site.spool.display()));
@@ -226,7 +193,7 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
         }
         match &status.run {
             None => page.line("           no run at work"),
-            Some(run) => run_lines(run, now, &mut page),
+            Some(run) => run.lines(now, &mut page),
         }
         if status.dropped.files > 0 {
             page.line(format!("           {}", dropped_text(&status.dropped)));
@@ -270,42 +237,4 @@ fn drop_lines(survey: &Survey, now: Micros, page: &mut Page) {
     if survey.junk > 0 {
         page.line(dropped::junk_text(survey.junk));
     }
-}
-
-fn run_lines(run: &RunStatus, now: Micros, page: &mut Page) {
-    let beat = &run.beat;
-    let mut text = format!(
-        "           process {} on {} works since {}: {} delivered, {} deferred, {} failed; {:.0}/s",
-        beat.pid,
-        beat.host,
-        beat.started.local(),
-        beat.delivered,
-        beat.deferred,
-        beat.failed,
-        run.rate
-    );
-    if let Some(left) = run.left {
-        text.push_str(&format!(", {} left", rough(left)));
-    }
-    page.line(text);
-    if run.hangs {
-        let last = beat.at.local();
-        page.line(format!("           it hangs: its last sign of life was {last}; kill it and run again"));
-    }
-    for hand in &beat.in_hand {
-        let paced = if hand.paced { ", waits for its turn (rate or sessions)" } else { "" };
-        let (id, since) = (&hand.id, rough(now.since(hand.since).as_secs()));
-        page.line(format!("           {id} in hand for {since}{paced}"));
-    }
-}
-
-/// Seconds for a person: the two largest units.
-pub(super) fn rough(seconds: u64) -> String {
-    let unit = match seconds {
-        0..=119 => 1,
-        120..=7_199 => 60,
-        7_200..=172_799 => 3_600,
-        _ => 86_400,
-    };
-    duration_text(Duration::from_secs(seconds / unit * unit))
 }

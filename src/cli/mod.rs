@@ -49,13 +49,13 @@ enum Command {
     /// Say who runs, what is done and left, how fast, how old the oldest entry is
     Status(admin::QueueArgs),
     /// Set waiting entries aside, until they are released
-    Hold(admin::act::Args),
+    Hold(admin::hold::Args),
     /// Let held entries go on: they are due now, as if they were new
-    Release(admin::act::ReleaseArgs),
+    Release(admin::release::Args),
     /// Give failed entries another chance: they are due now, as if they were new
-    Requeue(admin::act::RequeueArgs),
+    Requeue(admin::requeue::Args),
     /// Remove entries for good; no notice is sent
-    Remove(admin::act::RemoveArgs),
+    Remove(admin::remove::Args),
     /// List posts and batches: how far they are; pause one, let it go on, cancel it
     Jobs(admin::jobs::Args),
     /// What bounces say: who cannot be reached, and why
@@ -167,10 +167,10 @@ fn list(site: Site, args: &admin::list::Args) -> anyhow::Result<Exit> {
 }
 
 /// Removes entries at once; in a spool that is another's, the next run is asked to.
-fn remove(site: Site, args: &admin::act::RemoveArgs, user: u32) -> anyhow::Result<Exit> {
+fn remove(site: Site, args: &admin::remove::Args, user: u32) -> anyhow::Result<Exit> {
     match admin::own::owner(&site) {
         Some(owner) => admin::own::remove(&site, args, owner),
-        None => admin::act::remove(&as_owner(site)?, args, user),
+        None => admin::remove::run(&as_owner(site)?, args, user),
     }
 }
 
@@ -206,9 +206,9 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::List(args) => list(reminded(look()?), args),
         Command::Show(args) => admin::show::run(&resolve()?, args),
         Command::Status(args) => admin::status::run(&as_owner(reminded(look()?))?, args),
-        Command::Hold(args) => admin::act::hold(&resolve()?, args, user),
-        Command::Release(args) => admin::act::release(&resolve()?, args, user),
-        Command::Requeue(args) => admin::act::requeue(&resolve()?, args, user),
+        Command::Hold(args) => admin::hold::run(&resolve()?, args, user),
+        Command::Release(args) => admin::release::run(&resolve()?, args, user),
+        Command::Requeue(args) => admin::requeue::run(&resolve()?, args, user),
         Command::Remove(args) => remove(look()?, args, user),
         Command::Jobs(args) => admin::jobs::run(&resolve()?, args, user),
         Command::Bounces(args) => admin::bounces::run(&resolve, args),

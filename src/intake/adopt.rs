@@ -9,6 +9,8 @@
 //!
 //! A request (see [`mod@request`]) takes back mail of its owner's, and comes before his other files.
 
+mod bounds;
+mod fate;
 mod lanes;
 mod left;
 mod requests;
@@ -16,13 +18,13 @@ mod requests;
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
-use std::time::Duration;
 
+use self::fate::Fate;
 use self::lanes::Turns;
 use self::left::Left;
-use super::accept::{self, Failure, Request};
-use super::{Refused, sendmail};
-use crate::config::{DropBounds, Limits};
+use super::refused::{Failure, Refused};
+use super::request::Request;
+use super::{accept, dsn};
 use crate::events;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
@@ -31,21 +33,11 @@ use crate::spool::users::Use;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::{fault, process};
 
+pub use bounds::{Bounds, check};
 pub use left::say;
 
 /// The removals of so many files are synced together.
 const FORGOTTEN_MAX: usize = 100;
-
-/// What bounds the mail that is adopted.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds<'a> {
-    pub limits: &'a Limits,
-    pub drop: &'a DropBounds,
-    /// How long a key is kept.
-    pub key_keep: Duration,
-    /// Events go to syslog, too.
-    pub syslog: bool,
-}
 
 /// Adopts what lies in the drop folder for `queue`, until all was looked at or `stop` says so. `TempFail` says that there
 /// is no room, `Attention` that something waits until its user has less in the queue.
@@ -67,14 +59,6 @@ pub fn adopt(
     done.and_then(|exit| forgotten.map(|()| exit))
 }
 
-/// Refuses what the configuration allows no user of `drop/`, as far as it is known before the message is read.
-pub fn check(dropped: &Dropped, limits: &Limits, bounds: &DropBounds) -> Result<(), Refused> {
-    if dropped.len > limits.message {
-        return Err(Refused::MessageTooBig { max: limits.message });
-    }
-    accept::check_time(dropped.at, bounds)
-}
-
 struct Adopter<'a> {
     spool: &'a Spool,
     queue: &'a SpoolQueue,
@@ -85,21 +69,6 @@ struct Adopter<'a> {
     events: events::Log,
     /// The ids of files that were removed, and the removal may not be synced.
     removed: Vec<EntryId>,
-}
-
-/// What became of a file.
-enum Taken {
-    /// It is in the queue, and was before if it met a kill.
-    Adopted,
-    Gone,
-    /// It stays, until somebody has looked.
-    Unfit(Unfit),
-    /// It stays, until its user has less waiting.
-    Over,
-    /// It asks for an entry that a worker has, and stays.
-    InHand,
-    /// It stays, as do all others, until there is room.
-    NoRoom(String),
 }
 
 impl Adopter<'_> {
@@ -115,21 +84,21 @@ impl Adopter<'_> {
                 break;
             }
             let is_request = file.name.to_str().is_some_and(request::is_request);
-            match if is_request { self.request(&file)? } else { self.one(&file)? } {
-                Taken::Adopted | Taken::Gone => {}
-                Taken::Unfit(unfit) => {
+            match if is_request { self.request(&file)? } else { self.mail(&file)? } {
+                Fate::Adopted | Fate::Gone => {}
+                Fate::Unfit(unfit) => {
                     self.left.unfit(&file.name, &unfit);
                     turns.pass(&file);
                 }
-                Taken::Over => {
+                Fate::Over => {
                     self.left.over(file.uid);
                     turns.pass(&file);
                 }
-                Taken::InHand => {
+                Fate::InHand => {
                     waits = true;
                     turns.pass(&file);
                 }
-                Taken::NoRoom(why) => {
+                Fate::NoRoom(why) => {
                     self.left.no_room(why);
                     return Ok(Exit::TempFail);
                 }
@@ -138,11 +107,15 @@ impl Adopter<'_> {
         Ok(if waits || self.left.waits() { Exit::Attention } else { Exit::Ok })
     }
 
-    fn one(&mut self, file: &DropName) -> Result<Taken, QueueError> {
+    fn request(&mut self, file: &DropName) -> Result<Fate, QueueError> {
+        requests::serve(self.queue, self.bounds.limits.recipients, file, &mut self.events, &mut self.removed)
+    }
+
+    fn mail(&mut self, file: &DropName) -> Result<Fate, QueueError> {
         let dropped = match self.queue.open_dropped(&file.name, self.bounds.limits.recipients) {
             Ok(Some(dropped)) => dropped,
-            Ok(None) => return Ok(Taken::Gone),
-            Err(unfit) => return Ok(Taken::Unfit(unfit)),
+            Ok(None) => return Ok(Fate::Gone),
+            Err(unfit) => return Ok(Fate::Unfit(unfit)),
         };
         let (changed, uid, id) = (dropped.changed, dropped.uid, dropped.id.clone());
         match self.queue_it(dropped) {
@@ -154,12 +127,12 @@ impl Adopter<'_> {
                 if self.removed.len() >= FORGOTTEN_MAX {
                     self.queue.forget_dropped(&mut self.removed)?;
                 }
-                Ok(Taken::Adopted)
+                Ok(Fate::Adopted)
             }
-            Ok(false) => Ok(Taken::Over),
-            Err(Failure::Refused(full @ Refused::Full { .. })) => Ok(Taken::NoRoom(full.to_string())),
+            Ok(false) => Ok(Fate::Over),
+            Err(Failure::Refused(full @ Refused::Full { .. })) => Ok(Fate::NoRoom(full.to_string())),
             Err(Failure::Refused(refused)) => {
-                Ok(Taken::Unfit(Unfit { why: refused.to_string(), changed, uid: Some(uid) }))
+                Ok(Fate::Unfit(Unfit { why: refused.to_string(), changed, uid: Some(uid) }))
             }
             Err(Failure::Spool(error)) => Err(error),
         }
@@ -181,10 +154,9 @@ impl Adopter<'_> {
             sender: Some(envelope.sender),
             recipients: envelope.recipients,
             body: envelope.origin.body,
-            // They become arguments of a command.
-            notify: envelope.origin.notify.map(sendmail::notify).transpose()?,
-            ret: envelope.origin.ret.map(sendmail::ret).transpose()?,
-            envid: envelope.origin.envid.map(|envid| sendmail::printable('V', envid)).transpose()?,
+            notify: envelope.origin.notify.map(dsn::notify).transpose()?,
+            ret: envelope.origin.ret.map(dsn::ret).transpose()?,
+            envid: envelope.origin.envid.map(dsn::envid).transpose()?,
             at: dropped.at,
             user: Some(uid),
             ..Request::default()

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::Refused;
+use super::refused::Refused;
 
 /// Why a body did not get through: the input, the limit, or the writer.
 pub enum Fault {

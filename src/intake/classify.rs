@@ -3,8 +3,8 @@
 use std::env;
 use std::io::{BufRead, Read};
 
-use super::Refused;
-use super::accept::Request;
+use super::refused::Refused;
+use super::request::Request;
 use crate::bounce::{Arrival, Kind, READ_MAX, read};
 use crate::model::Address;
 use crate::model::envelope::verp_recipient;

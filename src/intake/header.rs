@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Write};
 
-use super::Refused;
+use super::refused::Refused;
 
 /// A header section.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead};
 
-use super::{Failure, Refused};
+use super::refused::{Failure, Refused};
 use crate::model::Address;
 use crate::spool::sorter::Sorter;
 use crate::sys::output::warning;

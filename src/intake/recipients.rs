@@ -4,7 +4,7 @@
 //! address, all of which sendmail takes (tried with 0.18). It takes what RFC 5322 has, its obsolete forms with routes and
 //! empty members, and groups; display names, encoded or not, are passed over.
 
-use super::Refused;
+use super::refused::Refused;
 use crate::model::Address;
 
 /// The addresses of one field's value, or of one argument. What stands there and is no address is an error.
@@ -133,6 +133,15 @@ fn angle(chars: &mut std::str::Chars<'_>) -> String {
 pub fn distinct(addresses: Vec<Address>) -> Vec<Address> {
     let mut seen = std::collections::HashSet::new();
     addresses.into_iter().filter(|address| seen.insert(address.clone())).collect()
+}
+
+/// The recipients in arguments, each of which may be a list as in a To field.
+pub fn addresses(texts: &[String]) -> Result<Vec<Address>, Refused> {
+    let mut found = Vec::new();
+    for text in texts {
+        found.extend(parse(text)?);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 use std::ffi::OsString;
 use std::io::{self, BufReader};
 
-use super::accept::Request;
+use super::refused::Refused;
+use super::request::Request;
 use super::way::Way;
-use super::{Refused, recipients};
+use super::{dsn, recipients};
 use crate::config::Site;
 use crate::model::{Address, Body, Exit};
 use crate::sys::output::{Page, print, tell, warning};
@@ -99,14 +100,14 @@ pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
                 if value.is_empty() {
                     value = match args.next() {
                         Some(next) => next?,
-                        None => return Err(usage(&format!("option -{letter} needs a value"))),
+                        None => return Err(Refused::option(&format!("option -{letter} needs a value"))),
                     };
                 }
                 set(&mut options, &mut mode, letter, value)?;
             } else if PLAIN.contains(letter) {
                 plain(&mut options, &mut mode, letter);
             } else {
-                return Err(usage(&format!("unknown option -{letter}")));
+                return Err(Refused::option(&format!("unknown option -{letter}")));
             }
         }
     }
@@ -119,7 +120,7 @@ fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
         matches!(mode, Mode::List | Mode::Flush | Mode::Smtp | Mode::Aliases | Mode::Daemon | Mode::Nothing);
     if takes_none && !options.recipients.is_empty() {
         // A message that comes with it would be lost without a word.
-        return Err(usage("with -q and with -b (but -bm and -bv) it takes no recipients and queues nothing"));
+        return Err(Refused::option("with -q and with -b (but -bm and -bv) it takes no recipients and queues nothing"));
     }
     match mode {
         Mode::List => Ok(Action::ListQueue),
@@ -130,7 +131,7 @@ fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
             Some(_) | None => Ok(Action::Flush { id: None, site: None }),
         },
         Mode::Smtp => Ok(Action::Serve),
-        Mode::Verify if options.from_header => Err(usage("-t cannot be used with -bv")),
+        Mode::Verify if options.from_header => Err(Refused::option("-t cannot be used with -bv")),
         Mode::Verify if options.recipients.is_empty() => Err(Refused::NoRecipients),
         Mode::Verify => Ok(Action::Verify { recipients: options.recipients }),
         // The MTA behind us has the aliases; for us there is nothing to do.
@@ -144,12 +145,8 @@ fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
     }
 }
 
-fn usage(what: &str) -> Refused {
-    Refused::Usage(format!("sendmail: {what}; the options are those of sendmail(1), see bulkmailer(1)"))
-}
-
 fn text(arg: &OsString) -> Result<String, Refused> {
-    arg.to_str().map(str::to_owned).ok_or_else(|| usage(&format!("{arg:?} is not UTF-8")))
+    arg.to_str().map(str::to_owned).ok_or_else(|| Refused::option(&format!("{arg:?} is not UTF-8")))
 }
 
 /// An option with a value.
@@ -157,11 +154,11 @@ fn set(options: &mut Options, mode: &mut Mode, letter: char, value: String) -> R
     match letter {
         'f' | 'r' => options.sender = Some(value),
         'F' => options.full_name = Some(value),
-        'N' => options.notify = Some(notify(value)?),
-        'R' => options.ret = Some(ret(value)?),
+        'N' => options.notify = Some(dsn::notify(value)?),
+        'R' => options.ret = Some(dsn::ret(value)?),
         // Postfix reads two characters as delimiters for VERP; such a message is queued like any other.
         'V' if value.len() == 2 => {}
-        'V' => options.envid = Some(printable('V', value)?),
+        'V' => options.envid = Some(dsn::envid(value)?),
         'B' => options.body = body(&value)?,
         'b' => *mode = of_b(&value)?,
         'o' => of_o(options, &value),
@@ -192,7 +189,7 @@ fn of_b(value: &str) -> Result<Mode, Refused> {
         "d" | "l" | "D" => Ok(Mode::Daemon),
         "h" | "H" => Ok(Mode::Nothing),
         "s" => Ok(Mode::Smtp),
-        other => Err(usage(&format!("unknown mode -b{other}"))),
+        other => Err(Refused::option(&format!("unknown mode -b{other}"))),
     }
 }
 
@@ -210,37 +207,15 @@ fn body(value: &str) -> Result<Option<Body>, Refused> {
     match value.to_ascii_uppercase().as_str() {
         "7BIT" => Ok(Some(Body::SevenBit)),
         "8BITMIME" => Ok(Some(Body::EightBitMime)),
-        _ => Err(usage("-B takes 7BIT or 8BITMIME")),
+        _ => Err(Refused::option("-B takes 7BIT or 8BITMIME")),
     }
-}
-
-/// RFC 3461 section 4.1.
-pub(super) fn notify(value: String) -> Result<String, Refused> {
-    let lower = value.to_ascii_lowercase();
-    let fine = lower == "never" || lower.split(',').all(|part| matches!(part, "success" | "failure" | "delay"));
-    if fine { Ok(lower) } else { Err(usage("-N takes never, or a list of success, failure, delay")) }
-}
-
-/// RFC 3461 section 4.3.
-pub(super) fn ret(value: String) -> Result<String, Refused> {
-    match value.to_ascii_lowercase().as_str() {
-        "full" => Ok("full".to_owned()),
-        "hdrs" => Ok("hdrs".to_owned()),
-        _ => Err(usage("-R takes full or hdrs")),
-    }
-}
-
-/// RFC 3461 section 4.4: an envelope id is printable ASCII, at most 100 characters.
-pub(super) fn printable(letter: char, value: String) -> Result<String, Refused> {
-    let fine = !value.is_empty() && value.len() <= 100 && value.bytes().all(|b| (33..=126).contains(&b));
-    if fine { Ok(value) } else { Err(usage(&format!("-{letter} takes up to 100 printable ASCII characters"))) }
 }
 
 /// Queues the message on the standard input.
 pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
     let request = Request {
         sender: options.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
-        recipients: addresses(&options.recipients)?,
+        recipients: recipients::addresses(&options.recipients)?,
         from_header: options.from_header,
         full_name: options.full_name.clone(),
         dot: !options.ignore_dots,
@@ -263,19 +238,10 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
 
 /// Says for each address whether it could be queued. Whether it exists only the MTA knows.
 pub fn verify(texts: &[String]) -> anyhow::Result<Exit> {
-    for address in addresses(texts)? {
+    for address in recipients::addresses(texts)? {
         print(&Page::of(format!("{address}... queued for the MTA, which decides")))?;
     }
     Ok(Exit::Ok)
-}
-
-/// The recipients in arguments, each of which may be a list as in a To field.
-pub fn addresses(texts: &[String]) -> Result<Vec<Address>, Refused> {
-    let mut found = Vec::new();
-    for text in texts {
-        found.extend(recipients::parse(text)?);
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use super::accept::{self, Accepted, Failure, Request};
-use super::{Refused, host};
+use super::accept::{self, Accepted};
+use super::group::Group;
+use super::host;
+use super::refused::{Failure, Refused};
+use super::request::Request;
 use crate::config::Site;
-use crate::model::EntryId;
-use crate::spool::drop::{DropDraft, DropFolder, Handed, access};
-use crate::spool::job::batch;
-use crate::spool::{Batch, Spool, SpoolError, SpoolQueue};
+use crate::spool::drop::{DropFolder, access};
+use crate::spool::{Spool, SpoolError, SpoolQueue};
 use crate::sys::{nss, process};
 
 /// The way into one queue.
@@ -155,85 +156,6 @@ impl<'s> Way<'s> {
         run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).process_group(0);
         run.spawn().ok()
     }
-}
-
-/// The most files for `drop/` open in one group. Two groups are open at once, and the process needs a few files more.
-const DROPPED_MAX: usize = 200;
-const SPARE_FILES: usize = 40;
-
-/// Messages that are synced together: those of a batch are visible together or not at all, those in `drop/` one by one, after
-/// all were written.
-pub enum Group<'w> {
-    Batch(&'w SpoolQueue, Batch<'w>),
-    Drop(&'w DropFolder, &'w str, Vec<DropDraft<'w>>),
-}
-
-impl Group<'_> {
-    pub fn len(&self) -> usize {
-        match self {
-            Group::Batch(_, batch) => batch.len(),
-            Group::Drop(_, _, drafts) => drafts.len(),
-        }
-    }
-
-    pub fn is_full(&self) -> bool {
-        let most = match self {
-            Group::Batch(..) => batch::MAX as usize,
-            Group::Drop(..) => process::files_max().saturating_sub(SPARE_FILES).div_ceil(2).clamp(1, DROPPED_MAX),
-        };
-        self.len() >= most
-    }
-
-    /// Adds one message. It is queued when the group is committed.
-    pub fn add(
-        &mut self,
-        limits: &crate::config::Limits,
-        request: Request,
-        input: &mut impl BufRead,
-    ) -> Result<(), Failure> {
-        match self {
-            Group::Batch(queue, batch) => {
-                accept::to_batch(queue, batch, limits, request, input)?;
-            }
-            Group::Drop(folder, queue, drafts) => {
-                let (draft, _) = accept::to_drop(folder, queue, limits, request, input)?;
-                drafts.push(draft);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes all of it back.
-    pub fn abandon(self) {
-        match self {
-            Group::Batch(_, batch) => drop(batch),
-            Group::Drop(_, _, drafts) => drafts.into_iter().for_each(DropDraft::discard),
-        }
-    }
-
-    /// Makes it visible and safe. The id of a batch is returned.
-    pub fn commit(self) -> Result<Option<EntryId>, SpoolError> {
-        match self {
-            Group::Batch(_, batch) => batch.commit().map(Some),
-            Group::Drop(_, _, drafts) => link_all(drafts).map(|()| None),
-        }
-    }
-}
-
-/// Links all of them, and waits until they are safe. Errors: none of them is, but for files that were adopted already.
-fn link_all(drafts: Vec<DropDraft<'_>>) -> Result<(), SpoolError> {
-    let mut all: Option<Handed<'_>> = None;
-    for draft in drafts {
-        match (draft.link(), &mut all) {
-            (Ok(handed), Some(before)) => before.add(handed),
-            (Ok(handed), None) => all = Some(handed),
-            (Err(error), _) => {
-                all.into_iter().for_each(Handed::take_back);
-                return Err(error);
-            }
-        }
-    }
-    all.map_or(Ok(()), |handed| handed.sync().map(|_| ()))
 }
 
 /// A refusal in words for whoever hands mail in.

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Plan;
+use super::plan::Plan;
 use crate::intake::adopt::{Bounds, adopt};
 use crate::model::Exit;
 use crate::spool::{Spool, SpoolQueue};

@@ -2,19 +2,23 @@
 //! file cannot go stale, but who holds the lock can hang: the next launch notices.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::lock;
 use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
-use crate::spool::SpoolQueue;
-use crate::sys::clock;
+use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
+use crate::sys::{clock, process};
 use crate::worker::board::{Board, Counter};
 
+/// The note's name.
+const NOTE: &str = "run.json";
+/// How often a heartbeat is written.
+const EVERY: Duration = Duration::from_secs(1);
 /// A run whose last sign of life is older than this hangs.
 pub const STALE: Duration = Duration::from_secs(600);
 /// A host that slept wakes up with an old heartbeat; so long a run has for a new one.
@@ -53,6 +57,14 @@ pub struct Hand {
 }
 
 impl Beat {
+    /// The last heartbeat of a run of this queue; `None` if there was none, or it cannot be understood.
+    ///
+    /// Errors: the disk.
+    pub fn last(queue: &SpoolQueue) -> Result<Option<Beat>, SpoolError> {
+        let text = queue.read_note(NOTE)?;
+        Ok(text.and_then(|(text, _)| serde_json::from_str(&text).ok()))
+    }
+
     /// The heartbeat of a run with `workers` workers alive.
     pub fn of(board: &Board, workers: usize, started: Micros, at: Micros, host: &str, ended: bool) -> Beat {
         let in_hand = (0..board.slots()).filter_map(|index| board.slot(index).in_hand());
@@ -73,9 +85,38 @@ impl Beat {
     }
 }
 
+/// The heartbeat of one holding of the lock: begun with the first worker, renewed each second, and ended. A run that finds
+/// nothing to do writes nothing.
+pub(super) struct Pulse {
+    started: Micros,
+    last: Instant,
+    begun: bool,
+}
+
+impl Pulse {
+    pub fn new() -> Pulse {
+        Pulse { started: clock::now(), last: Instant::now(), begun: false }
+    }
+
+    /// Writes a heartbeat if it is time to, or if it is the `last`, of a run that had one.
+    pub fn beat(&mut self, queue: &SpoolQueue, board: &Board, workers: usize, last: bool) {
+        let first = !self.begun && workers > 0;
+        if if last { !self.begun } else { !first && self.last.elapsed() < EVERY } {
+            return;
+        }
+        self.last = Instant::now();
+        self.begun = true;
+        let beat = Beat::of(board, workers, self.started, clock::now(), &process::host_name(), last);
+        if let Ok(text) = serde_json::to_string(&beat) {
+            // Without it only `status` knows less.
+            let _ = queue.write_note(NOTE, &(text + "\n"));
+        }
+    }
+}
+
 /// How long ago whoever holds the queue's lock gave a sign of life: took it, or wrote its heartbeat.
 pub fn silence(queue: &SpoolQueue) -> Duration {
-    let beaten = queue.read_note("run.json").ok().flatten().map(|(_, at)| at);
+    let beaten = queue.read_note(NOTE).ok().flatten().map(|(_, at)| at);
     let beaten = beaten.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or(Duration::MAX);
     let taken = lock::last_holder(queue).map_or(Duration::MAX, |holder| clock::now().since(holder.started));
     // A lock file without a text, on a full disk: nothing is known, so nothing is said.

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Plan;
+use super::plan::Plan;
 use crate::intake::adopt;
 use crate::model::Exit;
 use crate::queue::QueueError;

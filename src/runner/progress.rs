@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Plan;
+use super::plan::Plan;
 use crate::sys::clock;
 use crate::worker::board::{Board, Counter};
 

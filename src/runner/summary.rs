@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Plan, was_busy};
+use super::plan::Plan;
 use crate::model::Exit;
 use crate::worker::board::{Counter, Phase};
 
@@ -61,7 +61,7 @@ impl QueueSummary {
         let board = &plan.board;
         QueueSummary {
             queue: plan.name.clone(),
-            busy: was_busy(board),
+            busy: board.phase() == Phase::Busy,
             stopped: board.phase() == Phase::Stopped,
             offline: board.is_offline(),
             sink_down: board.sink_is_down().then(|| board.sink_why()),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Plan;
+use super::plan::Plan;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;

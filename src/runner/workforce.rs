@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Plan, sink};
+use super::plan::Plan;
+use super::sink;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};

@@ -8,7 +8,7 @@ use nix::sys::statfs::statfs;
 use nix::unistd::{AccessFlags, eaccess};
 use serde_json::json;
 
-use super::{heading, places_json};
+use super::heading::{heading, places_json, stranded};
 use crate::config::error::Problem;
 use crate::config::{Connect, Online, Profile, Secret, Site, Smtp, Transport};
 use crate::spool::drop::DropFolder;
@@ -186,7 +186,7 @@ impl Report {
     }
 
     fn way_out(&mut self, site: &Site) {
-        let found = super::stranded(site).map(|(queue, why)| about(site, &format!("queue.{queue}.transport"), &why));
+        let found = stranded(site).map(|(queue, why)| about(site, &format!("queue.{queue}.transport"), &why));
         self.problems.extend(found);
     }
 

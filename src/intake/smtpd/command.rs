@@ -4,7 +4,7 @@
 //! Kept true: what comes out of here can be stored and given on: addresses are [`Address`]es, and have UTF-8 only where the
 //! client said so; a name of a client has no character that means something in a header field.
 
-use crate::intake::sendmail;
+use crate::intake::dsn;
 use crate::model::{Address, Body};
 
 /// The longest ORCPT and ENVID of RFC 3461 sections 4.2 and 4.4.
@@ -109,7 +109,7 @@ fn mail(text: &str) -> Result<Mail, Fault> {
         ("SIZE", Some(size)) => put(&mut mail.size, digits(size)),
         ("BODY", Some(body)) if body.eq_ignore_ascii_case("7BIT") => put(&mut mail.body, Some(Body::SevenBit)),
         ("BODY", Some(body)) if body.eq_ignore_ascii_case("8BITMIME") => put(&mut mail.body, Some(Body::EightBitMime)),
-        ("RET", Some(ret)) => put(&mut mail.ret, sendmail::ret(ret.to_owned()).ok()),
+        ("RET", Some(ret)) => put(&mut mail.ret, dsn::ret(ret.to_owned()).ok()),
         ("ENVID", Some(envid)) => put(&mut mail.envid, envelope_id(envid)),
         ("SMTPUTF8", None) => {
             mail.utf8 = true;
@@ -182,7 +182,7 @@ fn put<T>(place: &mut Option<T>, value: Option<T>) -> Result<(), &'static str> {
 
 /// NOTIFY, in one of its nine forms: what says the same is the same.
 fn when_of(text: &str) -> Option<String> {
-    let given = sendmail::notify(text.to_owned()).ok()?;
+    let given = dsn::notify(text.to_owned()).ok()?;
     let named = |word: &&str| given.split(',').any(|one| one == *word);
     Some(["never", "success", "failure", "delay"].into_iter().filter(named).collect::<Vec<_>>().join(","))
 }
@@ -195,7 +195,7 @@ fn digits(text: &str) -> Option<u64> {
 
 /// An envelope id, decoded. One with a blank in it, which RFC 3461 section 4.4 would allow, is none of ours.
 fn envelope_id(text: &str) -> Option<String> {
-    sendmail::printable('V', String::from_utf8(xtext(text)?).ok()?).ok()
+    dsn::envid(String::from_utf8(xtext(text)?).ok()?).ok()
 }
 
 /// RFC 3461 section 4: printable ASCII, where "+2B" stands for the byte 2B.

@@ -21,10 +21,11 @@ use std::process::Child;
 use std::time::Duration;
 
 use self::session::{Intake, Letter, Server};
-use super::accept::{Request, Via};
 use super::body::{self, Fault};
+use super::classify;
+use super::refused::{Failure, Refused};
+use super::request::{Request, Via};
 use super::way::Way;
-use super::{Failure, Refused, classify};
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::{EntryId, Exit};
 use crate::sys::output::warning;

@@ -5,20 +5,23 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::accept::{self, Request};
-use super::list::{self, Bad};
-use super::submit::Args;
-use super::way::Way;
-use super::{Failure, Refused};
+use super::args::Args;
 use crate::config::Site;
-use crate::model::Exit;
+use crate::intake::accept;
+use crate::intake::letter;
+use crate::intake::list::{self, Bad};
+use crate::intake::refused::{Failure, Refused};
+use crate::intake::request::Request;
+use crate::intake::way::Way;
 use crate::model::envelope::VERP;
-use crate::spool::Published;
-use crate::spool::job::PostFile;
+use crate::model::{EntryId, Exit};
+use crate::spool::job::{JobFile, PostFile};
+use crate::spool::sorter::Sorted;
+use crate::spool::{Published, SpoolQueue};
 use crate::sys::output::{Page, tell};
 use crate::sys::{named, process};
 
@@ -27,7 +30,6 @@ const BUFFER: usize = 64 << 10;
 
 /// Submits to the recipients that the file `recipients` names.
 pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> anyhow::Result<Exit> {
-    let listed = name_of(recipients);
     if is_stdin(recipients) && args.message.as_deref().is_none_or(is_stdin) {
         let why = "the standard input has the recipients, so name the message's file with --message";
         return Err(Refused::Usage(why.to_owned()).into());
@@ -35,28 +37,13 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
     let policy = site.config.queues.get(&args.queue);
     let mut request = Request { user: Some(process::real_uid()), ..request };
     if request.sender.is_none() && !request.sender_from_header {
-        request.sender = Some(Some(accept::user()?));
+        request.sender = Some(Some(letter::user()?));
     }
-    // All this before root becomes the spool's owner, who may not be able to open them.
-    let mut list = open(recipients)?;
-    let mut message = args.message.as_deref().map_or_else(|| Ok(stdin()), open)?;
-    let unwanted = site.config.suppress.as_deref();
-    let mut suppressed = unwanted.map(open_regular).transpose().map_err(Refused::suppress)?;
+    // Before root becomes the spool's owner, who may not be able to open them.
+    let mut inputs = Inputs::open(site, args, recipients)?;
     let way = Way::into_spool(site, &args.queue)?;
     let queue = way.queue()?;
-    let bad = if args.skip_bad { Bad::Skip } else { Bad::Refuse };
-    let mut wanted = queue.sorter();
-    let count = list::read(&listed, &mut list, bad, &mut wanted)?;
-    if count.found == 0 {
-        return Err(Refused::EmptyList { what: listed }.into());
-    }
-    let mut but = queue.sorter();
-    if let (Some(path), Some(input)) = (unwanted, &mut suppressed) {
-        list::read(&name_of(path), input, Bad::Refuse, &mut but).map_err(|failure| match failure {
-            Failure::Refused(refused) => Refused::suppress(refused).into(),
-            Failure::Spool(error) => Failure::Spool(error),
-        })?;
-    }
+    let (lists, bad) = inputs.sort(queue, if args.skip_bad { Bad::Skip } else { Bad::Refuse })?;
     let verp = args.verp.as_ref().map(|pattern| match (pattern, policy) {
         (Some(pattern), _) => pattern.clone(),
         (None, Some(policy)) => policy.verp.clone(),
@@ -70,12 +57,53 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
         ..PostFile::default()
     };
     let request = Request { verp, ..request };
-    let lists = (wanted.sorted()?, but.sorted()?);
-    let (id, job, published) = accept::post(queue, &site.config.limits, request, &mut message, lists, about)?;
+    let posted = accept::post(queue, &site.config.limits, request, &mut inputs.message, lists, about)?;
     way.kick();
     if !args.quiet {
         way.remind();
     }
+    report(args, posted, bad);
+    Ok(Exit::Ok)
+}
+
+/// What a post is made of, open.
+struct Inputs {
+    listed: String,
+    list: Box<dyn BufRead>,
+    message: Box<dyn BufRead>,
+    /// The configuration's suppression list, with its name.
+    suppressed: Option<(String, BufReader<File>)>,
+}
+
+impl Inputs {
+    fn open(site: &Site, args: &Args, recipients: &Path) -> Result<Inputs, Refused> {
+        let list = open(recipients)?;
+        let message = args.message.as_deref().map_or_else(|| Ok(stdin()), open)?;
+        let unwanted = |path: &PathBuf| Ok((name_of(path), open_regular(path)?));
+        let suppressed = site.config.suppress.as_ref().map(unwanted).transpose().map_err(Refused::suppress)?;
+        Ok(Inputs { listed: name_of(recipients), list, message, suppressed })
+    }
+
+    /// Reads and sorts the lists of those who are wanted and of those who are not, and counts the bad lines.
+    fn sort(&mut self, queue: &SpoolQueue, bad: Bad) -> Result<((Sorted, Sorted), u64), Failure> {
+        let mut wanted = queue.sorter();
+        let count = list::read(&self.listed, &mut self.list, bad, &mut wanted)?;
+        if count.found == 0 {
+            return Err(Refused::EmptyList { what: self.listed.clone() }.into());
+        }
+        let mut but = queue.sorter();
+        if let Some((name, input)) = &mut self.suppressed {
+            list::read(name, input, Bad::Refuse, &mut but).map_err(|failure| match failure {
+                Failure::Refused(refused) => Refused::suppress(refused).into(),
+                Failure::Spool(error) => Failure::Spool(error),
+            })?;
+        }
+        Ok(((wanted.sorted()?, but.sorted()?), count.bad))
+    }
+}
+
+/// Prints what was queued, and that `bad` lines were passed over.
+fn report(args: &Args, (id, job, published): (EntryId, JobFile, Published), bad: u64) {
     let post = job.post.unwrap_or_default();
     if args.json {
         let row = json!({
@@ -85,7 +113,7 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
             "entries": job.entries,
             "duplicates": post.duplicates,
             "suppressed": post.suppressed,
-            "bad": count.bad,
+            "bad": bad,
             "bytes": post.bytes,
             "new": published == Published::New,
         });
@@ -93,7 +121,6 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
     } else if !args.quiet {
         tell(&Page::of(id.as_str()));
     }
-    Ok(Exit::Ok)
 }
 
 fn is_stdin(path: &Path) -> bool {

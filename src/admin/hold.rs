@@ -1,0 +1,43 @@
+//! `bulkmailer hold`: sets waiting entries aside, until they are released.
+
+use super::decide::{self, Choice};
+use super::select::Place;
+use super::verb::{Done, Verb};
+use crate::config::Site;
+use crate::events;
+use crate::model::Exit;
+use crate::spool::corrupt::Corrupt;
+use crate::spool::hand::Hand;
+use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    choice: Choice,
+}
+
+struct Hold;
+
+/// `bulkmailer hold`. `by` is the real user who decides so.
+pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
+    decide::run(site, &Hold, &args.choice, &[], by)
+}
+
+impl Verb for Hold {
+    const NAME: &'static str = "hold";
+    const DONE: &'static str = "held";
+    const MAKES_DUE: bool = false;
+
+    fn places(&self, _ids: bool) -> &'static [Place] {
+        &[Place::Ready]
+    }
+
+    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, _: Hand, _: &mut events::Log) -> Result<(), SpoolError> {
+        claim.hold()
+    }
+
+    /// Nothing there is held.
+    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, SpoolError> {
+        Ok(Done::No)
+    }
+}

@@ -1,0 +1,50 @@
+//! `bulkmailer release`: lets held entries go on, as if they were new.
+
+use super::decide::{self, Again, Choice};
+use super::select::Place;
+use super::verb::{Done, Verb};
+use crate::config::Site;
+use crate::events;
+use crate::model::Exit;
+use crate::queue::Claim;
+use crate::spool::corrupt::Corrupt;
+use crate::spool::hand::Hand;
+use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    again: Again,
+}
+
+struct Release {
+    again: bool,
+}
+
+/// `bulkmailer release`. `by` is the real user who decides so.
+pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
+    decide::run(site, &Release { again: args.again.again }, &args.choice, &[], by)
+}
+
+impl Verb for Release {
+    const NAME: &'static str = "release";
+    const DONE: &'static str = "released";
+    const MAKES_DUE: bool = true;
+
+    fn places(&self, _ids: bool) -> &'static [Place] {
+        &[Place::Hold]
+    }
+
+    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), SpoolError> {
+        // Who failed was told; to release is to go on with the others.
+        let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.unsettled() };
+        claim.reopen(whom, hand)
+    }
+
+    /// Nothing there is released.
+    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, SpoolError> {
+        Ok(Done::No)
+    }
+}

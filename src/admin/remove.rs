@@ -1,0 +1,67 @@
+//! `bulkmailer remove`: removes entries for good; no notice is sent.
+
+use super::decide::{self, Choice, Where};
+use super::select::Place;
+use super::verb::{Done, Verb};
+use crate::config::Site;
+use crate::events;
+use crate::intake::withdraw::{self, Gone};
+use crate::model::Exit;
+use crate::spool::corrupt::Corrupt;
+use crate::spool::hand::Hand;
+use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::sys::clock;
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) choice: Choice,
+    #[command(flatten)]
+    pub(super) places: Where,
+}
+
+struct Remove;
+
+/// `bulkmailer remove`. `by` is the real user who decides so.
+pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
+    decide::run(site, &Remove, &args.choice, &args.places.places, by)
+}
+
+impl Verb for Remove {
+    const NAME: &'static str = "remove";
+    const DONE: &'static str = "removed";
+    const MAKES_DUE: bool = false;
+
+    fn places(&self, ids: bool) -> &'static [Place] {
+        if ids { &[Place::Ready, Place::Hold, Place::Failed, Place::Corrupt] } else { &Place::ENTRIES }
+    }
+
+    fn entry(
+        &self,
+        queue: &SpoolQueue,
+        claim: SpoolClaim<'_>,
+        hand: Hand,
+        events: &mut events::Log,
+    ) -> Result<(), SpoolError> {
+        withdraw::remove(queue, claim, hand, events)
+    }
+
+    fn corrupt(
+        &self,
+        queue: &SpoolQueue,
+        file: &Corrupt,
+        hand: Hand,
+        events: &mut events::Log,
+    ) -> Result<Done, SpoolError> {
+        if !queue.remove_corrupt(&file.name, hand)? {
+            return Ok(Done::No);
+        }
+        events.note(clock::now(), &Gone::of(queue, file.label(), &file.name, hand));
+        Ok(Done::Yes)
+    }
+
+    /// The last entries of a job may have gone.
+    fn finish(&self, queue: &SpoolQueue) {
+        queue.finish_jobs();
+    }
+}

@@ -1,0 +1,59 @@
+//! `bulkmailer requeue`: gives failed entries another chance, as if they were new.
+
+use super::decide::{self, Again, Choice, Where};
+use super::select::Place;
+use super::verb::{Done, Verb};
+use crate::config::Site;
+use crate::events;
+use crate::model::Exit;
+use crate::queue::Claim;
+use crate::spool::corrupt::{Corrupt, Mended};
+use crate::spool::hand::Hand;
+use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::sys::output::warning;
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    places: Where,
+    #[command(flatten)]
+    again: Again,
+}
+
+struct Requeue {
+    again: bool,
+}
+
+/// `bulkmailer requeue`. `by` is the real user who decides so.
+pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
+    decide::run(site, &Requeue { again: args.again.again }, &args.choice, &args.places.places, by)
+}
+
+impl Verb for Requeue {
+    const NAME: &'static str = "requeue";
+    const DONE: &'static str = "requeued";
+    const MAKES_DUE: bool = true;
+
+    fn places(&self, ids: bool) -> &'static [Place] {
+        if ids { &[Place::Ready, Place::Hold, Place::Failed, Place::Corrupt] } else { &[Place::Failed] }
+    }
+
+    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), SpoolError> {
+        let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.undelivered() };
+        claim.reopen(whom, hand)
+    }
+
+    fn corrupt(&self, queue: &SpoolQueue, file: &Corrupt, hand: Hand, _: &mut events::Log) -> Result<Done, SpoolError> {
+        match queue.mend_corrupt(&file.name, hand)? {
+            Mended::Queued(_) => Ok(Done::Yes),
+            Mended::Gone => Ok(Done::No),
+            Mended::No(why) => {
+                let path = queue.path(&format!("corrupt/{}", file.name));
+                warning!("{}: it cannot be queued: {why}", path.display());
+                Ok(Done::Refused)
+            }
+        }
+    }
+}

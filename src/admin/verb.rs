@@ -1,0 +1,50 @@
+//! What one of the commands `hold`, `release`, `requeue` and `remove` does with what was chosen.
+
+use super::select::Place;
+use crate::events;
+use crate::spool::corrupt::Corrupt;
+use crate::spool::hand::Hand;
+use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+
+/// A command's word, and its deed.
+pub(super) trait Verb {
+    /// What the command is called.
+    const NAME: &'static str;
+    /// What is said of an entry that it was done to.
+    const DONE: &'static str;
+    /// Entries that it was done to are due at the instant at which the command began.
+    const MAKES_DUE: bool;
+
+    /// Where it finds what it acts on, if nobody says: by `ids`, wherever it can act.
+    fn places(&self, ids: bool) -> &'static [Place];
+
+    /// Acts on a claimed entry.
+    fn entry(
+        &self,
+        queue: &SpoolQueue,
+        claim: SpoolClaim<'_>,
+        hand: Hand,
+        events: &mut events::Log,
+    ) -> Result<(), SpoolError>;
+
+    /// Acts on a file in corrupt/.
+    fn corrupt(
+        &self,
+        queue: &SpoolQueue,
+        file: &Corrupt,
+        hand: Hand,
+        events: &mut events::Log,
+    ) -> Result<Done, SpoolError>;
+
+    /// What is left to do in a queue after that, when it is on disk.
+    fn finish(&self, _queue: &SpoolQueue) {}
+}
+
+/// What came of acting on a file in corrupt/.
+pub(super) enum Done {
+    Yes,
+    /// It is there no more, or it is not for this command.
+    No,
+    /// It stays; why was said.
+    Refused,
+}
