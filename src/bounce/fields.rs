@@ -10,6 +10,7 @@ use crate::model::Address;
 
 /// The most recipients of one report.
 const RECIPIENTS_MAX: usize = 1_000;
+
 fn first(fields: &[MailHeader<'_>], names: &[&str]) -> Option<String> {
     let value = |name: &&str| fields.get_first_value(name).filter(|value| !value.trim().is_empty());
     names.iter().find_map(value)

@@ -22,6 +22,7 @@ pub const READ_MAX: usize = 1 << 20;
 const WORDS_MAX: usize = 64 << 10;
 
 static SERIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(texts::SERIAL).ok());
+
 /// Reads a message, or as much of it as is there.
 pub fn read(arrival: &Arrival<'_>, message: &[u8]) -> Reading {
     let message = &message[..message.len().min(READ_MAX)];

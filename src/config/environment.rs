@@ -62,22 +62,22 @@ impl Environment {
         }
     }
 
-    pub fn is_root(&self) -> bool {
+    pub(super) fn is_root(&self) -> bool {
         self.uid == 0
     }
 
-    pub fn home(&self) -> Option<PathBuf> {
+    pub(super) fn home(&self) -> Option<PathBuf> {
         self.home.clone().or_else(|| nss::home(self.uid))
     }
 
     /// The plain user's own file, whether it exists or not.
-    pub fn own_file(&self) -> Option<PathBuf> {
+    pub(super) fn own_file(&self) -> Option<PathBuf> {
         let folder = self.xdg_config.clone().or_else(|| Some(self.home()?.join(".config")));
         folder.map(|folder| folder.join("bulkmailer.toml"))
     }
 
     /// Where the plain user's own spool and Maildir lie.
-    pub fn own_state(&self) -> Result<PathBuf, ConfigError> {
+    pub(super) fn own_state(&self) -> Result<PathBuf, ConfigError> {
         let folder = self.xdg_state.clone().or_else(|| Some(self.home()?.join(".local/state")));
         let missing =
             || ConfigError::whole(None, "no home directory is known: set HOME, or name a spool with --spool".into());
@@ -85,7 +85,7 @@ impl Environment {
     }
 
     /// The plain user's own spool, whether it exists or not.
-    pub fn own_spool(&self) -> Option<PathBuf> {
+    pub(super) fn own_spool(&self) -> Option<PathBuf> {
         self.own_state().ok().filter(|_| !self.is_root()).map(|state| state.join("spool"))
     }
 }

@@ -42,6 +42,7 @@ pub use self::notices::Notices;
 pub use self::online::Online;
 pub use self::pace::Pace;
 pub use self::queue::{OnCrash, Queue, RESERVED, Retry, is_queue_name};
+pub use self::reader::Origins;
 pub use self::settings::Config;
 pub use self::site::Site;
 pub use self::transport::{Connect, Login, Mechanism, Profile, Protocol, Secret, Smtp, Tls, Transport, no_way_out};

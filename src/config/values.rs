@@ -1,4 +1,4 @@
-//! What the single values of more than one part may be.
+//! What single values may be: a text, a number, a time, a path, an address.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

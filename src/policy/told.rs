@@ -1,12 +1,14 @@
-//! Whom a sender has to be told of, and was not yet.
+//! Who has to be told of what: whom a notice goes to, and of which recipients its reader was not told yet.
 //!
-//! Kept true: nobody is told twice of the same recipient, unless that was given another chance in between; and of mail that
+//! Kept true: nobody is told twice of the same thing about a recipient, unless that was given another chance in between; and of mail that
 //! a person removes nobody is told.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::notice::About;
 use crate::model::verdict::Kind;
+use crate::model::{Address, Envelope};
 
 /// What is known of an entry's recipients, who go by their positions in the envelope.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,29 @@ pub fn untold(known: &Known<'_>, about: About) -> Vec<usize> {
         !known.removed && concerns(about, last, known.is_post) && !known.noticed.contains(&(about, *i))
     };
     (0..known.recipients).filter(is_untold).collect()
+}
+
+/// Whether some recipient failed, as its sender sees it.
+pub fn has_failed(known: &Known<'_>) -> bool {
+    !known.removed && known.last.iter().any(|last| concerns(About::Failed, *last, known.is_post))
+}
+
+/// Whether an entry that `waited` so long is delayed, where `warning` is how long is no delay; never if that is zero.
+pub fn is_delayed(waited: Duration, warning: Duration) -> bool {
+    !warning.is_zero() && waited >= warning
+}
+
+/// Who is to know of an entry, if anybody: its sender, as NOTIFY says (RFC 3461 section 4.1).
+pub fn addressee<'a>(envelope: &'a Envelope, about: About, postmaster: Option<&'a Address>) -> Option<&'a Address> {
+    match &envelope.sender {
+        Some(sender) => Some(sender).filter(|_| about.is_wanted(envelope.origin.notify.as_deref())),
+        // A notice, most likely: it may go to the postmaster, but for one that was to go to him.
+        None => {
+            let postmaster = postmaster.filter(|_| about == About::Failed)?;
+            let his = |to: &Address| to.as_str().eq_ignore_ascii_case(postmaster.as_str());
+            Some(postmaster).filter(|_| !envelope.recipients.iter().all(his))
+        }
+    }
 }
 
 /// Whether a notice of this kind concerns a recipient, by the last word on him.
@@ -74,6 +99,51 @@ mod tests {
     fn of_whom_a_list_post_left_out_its_sender_is_not_told() {
         let nobody = BTreeSet::new();
         assert_eq!(untold(&Known { is_post: true, ..known(&nobody) }, About::Failed), [2]);
+    }
+
+    #[test]
+    fn what_its_sender_is_told_of_has_failed() {
+        let nobody = BTreeSet::new();
+        let of = |last: &[Option<Kind>], is_post| has_failed(&Known { last, is_post, ..known(&nobody) });
+        assert!(of(&LAST, false) && of(&LAST[..3], true));
+        assert!(!has_failed(&Known { removed: true, ..known(&nobody) }));
+        assert!(of(&LAST[5..], false) && !of(&LAST[5..], true) && !of(&LAST[3..5], false));
+    }
+
+    #[test]
+    fn who_sent_it_is_to_know_and_of_a_notice_the_postmaster() {
+        let address = |text: &str| text.parse::<Address>().expect("an address");
+        let (sender, postmaster) = (address("s@example.org"), address("Postmaster@example.org"));
+        let origin = |notify: Option<&str>| crate::model::envelope::Origin {
+            submitted: crate::model::Micros(1),
+            uid: 0,
+            body: None,
+            notify: notify.map(str::to_owned),
+            ret: None,
+            envid: None,
+            verp: None,
+        };
+        let envelope = |from: Option<&Address>, notify, to: &str| Envelope {
+            id: crate::model::EntryId::new(crate::model::Micros(1)),
+            sender: from.cloned(),
+            recipients: vec![address(to)],
+            origin: origin(notify),
+        };
+        let mail = |notify| envelope(Some(&sender), notify, "r@example.net");
+        assert_eq!(addressee(&mail(None), About::Failed, Some(&postmaster)), Some(&sender));
+        assert_eq!(addressee(&mail(Some("never")), About::Failed, Some(&postmaster)), None);
+        let notice = envelope(None, Some("never"), "r@example.net");
+        assert_eq!(addressee(&notice, About::Failed, Some(&postmaster)), Some(&postmaster));
+        assert_eq!(addressee(&notice, About::Failed, None), None);
+        assert_eq!(addressee(&notice, About::Delayed, Some(&postmaster)), None);
+        let to_him = envelope(None, None, "postmaster@example.org");
+        assert_eq!(addressee(&to_him, About::Failed, Some(&postmaster)), None);
+    }
+
+    #[test]
+    fn a_delay_is_one_from_its_warning_on() {
+        let hour = Duration::from_secs(3_600);
+        assert!(is_delayed(hour, hour) && !is_delayed(hour / 2, hour) && !is_delayed(hour, Duration::ZERO));
     }
 
     #[test]

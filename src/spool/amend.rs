@@ -9,6 +9,8 @@
 //! place anew, and looks afterwards whether its name leads to it; if the folder went to `done/` in between, it is brought
 //! back.
 
+use std::io;
+
 use super::claim::SpoolClaim;
 use super::error::SpoolError;
 use super::hand::Hand;
@@ -17,7 +19,6 @@ use crate::model::EntryId;
 use crate::model::verdict::Kind;
 use crate::queue::Claim;
 use crate::sys::{dir, fault, room};
-use std::io;
 
 /// How often a place in an ending job is made anew: each try fails only if somebody else ended the job in that moment.
 const TRIES: usize = 20;

@@ -1,14 +1,15 @@
 //! The spool's queue as a worker knows it, behind [`Queue`]: each call goes to the file that does it.
 
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
 use super::claim::{SpoolClaim, Taken};
 use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use super::scan::Cursor;
 use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::queue::{Found, Queue, Storm, Which};
-use std::io::{self, Write};
-use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 impl<'q> Queue for &'q SpoolQueue {
     type Claim = SpoolClaim<'q>;

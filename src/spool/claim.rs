@@ -1,6 +1,6 @@
 //! Claiming and settling: who has an entry, and how it leaves.
 //!
-//! A claim is an exclusive flock on the entry's own file, taken as [`lock`](super::lock) says.
+//! A claim is an exclusive flock on the entry's own file, taken as `lock` says.
 //!
 //! Settling happens under the claim:
 //! - delivered: `unlink`, then close, which may come later and with others; a journal closes every recipient before, and
@@ -297,9 +297,11 @@ impl Claim for SpoolClaim<'_> {
             let error = self.queue.failed("settle", &self.spot.path())(error);
             return Err(Stuck { claim: self, error });
         }
-        if end == End::Delivered {
-            speed::close_later(self.queue, self.file, self.extent.len);
-        }
+        // Closed here, at the end, but for what is closed later.
+        let _file = match end {
+            End::Delivered => speed::close_later(self.queue, self.file, self.extent.len),
+            End::Deferred { .. } | End::Failed | End::Held => Some(self.file),
+        };
         self.queue.tidy_if_many();
         Ok(())
     }

@@ -1,6 +1,10 @@
 //! `corrupt/`: files that could not be read as entries. The program never deletes one by itself; a person looks at it,
 //! removes it, or mends it by hand and has it queued again.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+
 use super::entry::{self, Extent};
 use super::error::SpoolError;
 use super::hand::Hand;
@@ -11,9 +15,6 @@ use super::names::{EntryName, Spot, State};
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::sys::{dir, fault};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
 
 /// A file in `corrupt/`.
 #[derive(Debug)]

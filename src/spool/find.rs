@@ -1,5 +1,8 @@
 //! Finding entries: every name of a state, and one entry by its id.
 
+use std::fs::File;
+use std::io;
+
 use super::entry::{self, Extent};
 use super::error::SpoolError;
 use super::history::{AttemptLine, History, read_history};
@@ -7,8 +10,6 @@ use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope};
 use crate::sys::dir;
-use std::fs::File;
-use std::io;
 
 /// An entry as an onlooker sees it; nobody is kept from working on it.
 #[derive(Debug)]

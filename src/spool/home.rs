@@ -3,16 +3,17 @@
 //! Kept true: what a claim's holder does goes through the folder that he opened, so it finds its files wherever the job
 //! was moved to meanwhile. A held folder does not tell that it was moved: [`Home::is_left`] does.
 
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
 use super::error::SpoolError;
 use super::held::HeldJob;
 use super::lock::Locked;
 use super::look::LookedAt;
 use super::queue::{SpoolQueue, make_folder};
 use crate::model::EntryId;
-use crate::sys::lock;
-use std::fs::File;
-use std::io;
-use std::sync::Arc;
+use crate::sys::mutex::locked;
 
 #[derive(Debug)]
 pub(super) struct Home<'q> {
@@ -31,7 +32,7 @@ impl<'q> Home<'q> {
     /// Errors: `NotFound` if its job is not among the jobs at work.
     pub fn of(queue: &'q SpoolQueue, id: &EntryId) -> io::Result<Home<'q>> {
         let Some((job, _)) = id.job() else { return Ok(Home::top(queue)) };
-        let mut last = lock::list(&queue.last_job);
+        let mut last = locked(&queue.last_job);
         let same = |last: &&Arc<HeldJob>| last.path.strip_prefix("jobs/") == Some(job);
         if let Some(last) = last.as_ref().filter(same) {
             return Ok(Home { queue, job: Some(Arc::clone(last)) });
@@ -55,7 +56,7 @@ impl<'q> Home<'q> {
     pub fn is_left(&self) -> bool {
         let Some(job) = &self.job else { return false };
         let woken = self.queue.woken();
-        let mut seen = lock::list(&job.seen);
+        let mut seen = locked(&job.seen);
         if seen.holds(woken) {
             return false;
         }
@@ -63,7 +64,7 @@ impl<'q> Home<'q> {
             *seen = LookedAt::new(woken);
             return false;
         }
-        *lock::list(&self.queue.last_job) = None;
+        *locked(&self.queue.last_job) = None;
         true
     }
 

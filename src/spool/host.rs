@@ -7,13 +7,14 @@
 //!
 //! Kept true: root makes nothing in a folder that another user may write in, and follows no link to what he made.
 
-use super::error::{SpoolError, io_at};
-use super::folders::{DROP, DROP_MODE, NEW_DROP, OPEN_MODE};
-use crate::sys::{dir, fault};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
+
+use super::error::{SpoolError, io_at};
+use super::folders::{DROP, DROP_MODE, NEW_DROP, OPEN_MODE};
+use crate::sys::{dir, fault};
 
 /// Has root make the spool at `root` with its drop folder, for the user and group `owner`. Nothing is done where there is
 /// something.

@@ -17,13 +17,14 @@
 //!
 //! A lock here is held for as long as a publish takes, so it is waited for.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
 use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Micros};
 use crate::sys::{dir, fault, lock};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 /// The mode that says that an id was accepted.
 const MARK: u32 = 0o400;

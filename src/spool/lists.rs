@@ -5,6 +5,13 @@
 //! no list is written. No list that is there is opened, so nothing that its user did to it matters. Memory grows with the
 //! number of users, not with that of entries.
 
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{PermissionsExt, fchown};
+use std::path::Path;
+use std::time::Duration;
+
 use super::drop::{Dropped, Unfit, request};
 use super::error::{SpoolError, io_at};
 use super::names::{EntryName, Spot, State};
@@ -15,12 +22,6 @@ use super::users::Use;
 use crate::model::Micros;
 use crate::sys::output::{self, Page};
 use crate::sys::{acl, clock, dir, process};
-use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{PermissionsExt, fchown};
-use std::path::Path;
-use std::time::Duration;
 
 /// A user gets to his list by its name, and cannot see who else has one.
 const MODE: u32 = 0o711;

@@ -10,10 +10,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
+use nix::errno::Errno;
+
 use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::sys::{dir, fault, lock};
-use nix::errno::Errno;
 
 /// What came of locking an entry's file.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! Journals whose entry is in no state: it was settled, and its worker killed before it tidied up.
 
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use super::error::SpoolError;
 use super::names::{EntryName, State};
 use super::queue::SpoolQueue;
 use crate::model::EntryId;
 use crate::sys::dir;
-use std::collections::HashSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A journal whose entry is nowhere.
 pub(super) struct Lone {

@@ -78,7 +78,7 @@ pub mod job;
 mod journal;
 pub mod keys;
 pub mod lists;
-pub mod lock;
+mod lock;
 mod lone;
 mod look;
 pub mod names;

@@ -1,15 +1,16 @@
 //! Small files, which are no mail: a queue's lock file, its heartbeat and other notes, and what nobody heard; and the proof
 //! that a queue can be changed.
 
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
 use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use super::root::Spool;
 use crate::model::Micros;
 use crate::policy::reminder;
 use crate::sys::{dir, fault, lock};
-use std::fs::File;
-use std::io;
-use std::time::Duration;
 
 /// More bytes are not kept of what nobody heard.
 const UNHEARD_MAX: u64 = 64 << 10;

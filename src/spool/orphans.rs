@@ -1,11 +1,12 @@
 //! What a killed process left in `tmp/`: a file or folder that can be locked and is old. Whoever writes there holds its
 //! lock. It was never accepted, and is never adopted.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::sys::{dir, lock};
-use std::fs::File;
-use std::time::{Duration, SystemTime};
 
 /// How old something in `tmp/` must be before it counts as left behind.
 pub const ORPHAN_AGE: Duration = Duration::from_secs(3_600);

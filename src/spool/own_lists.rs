@@ -8,11 +8,12 @@ use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{SpoolError, io_at};
 use super::row::Row;
 use crate::model::Micros;
 use crate::sys::dir;
-use serde::{Deserialize, Serialize};
 
 /// The folder's name in the spool.
 pub const LISTS: &str = "users";

@@ -2,18 +2,19 @@
 //!
 //! Kept true: folders are made mode 0700 and on disk before anything in them counts.
 
-use super::error::{SpoolError, io_at};
-use super::held::HeldJob;
-use super::look::LookedAt;
-use super::quiet::Quiet;
-use crate::sys::speed::closer::Closer;
-use crate::sys::{dir, durable};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use super::error::{SpoolError, io_at};
+use super::held::HeldJob;
+use super::look::LookedAt;
+use super::quiet::Quiet;
+use crate::sys::speed::closer::Closer;
+use crate::sys::{dir, durable};
 
 /// One queue of an open spool.
 #[derive(Debug)]

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use super::names::{BUCKETS, EntryName, bucket_path};
 use crate::model::Micros;
+use crate::sys::clock;
 use crate::sys::dir::{self, Stamp};
-use crate::sys::{clock, lock};
+use crate::sys::mutex::locked;
 
 /// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel, or more than the second of a
 /// file system that keeps whole ones.
@@ -69,7 +70,7 @@ pub(super) struct Rest(pub Option<Micros>);
 impl Quiet {
     /// Whether nothing in the folder `ready/<bucket>` of the folder `queue` is due at `now`, as far as is known without a walk.
     pub fn rests(&self, queue: &File, bucket: u8, now: Micros) -> Option<Rest> {
-        let seen = lock::list(&self.0).get(usize::from(bucket)).cloned().flatten()?;
+        let seen = locked(&self.0).get(usize::from(bucket)).cloned().flatten()?;
         if now < seen.at || seen.next.is_some_and(|next| next <= now) {
             return None;
         }
@@ -79,7 +80,7 @@ impl Quiet {
 
     /// The end of a walk that met nothing due.
     pub fn note(&self, watch: Watch) {
-        if let Some(place) = lock::list(&self.0).get_mut(usize::from(watch.bucket)) {
+        if let Some(place) = locked(&self.0).get_mut(usize::from(watch.bucket)) {
             *place = Some(watch.seen);
         }
     }

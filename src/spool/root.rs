@@ -3,15 +3,16 @@
 //! Kept true: `version` is a spool's last file and `wake` a queue's, each made when all before it is on disk; without it,
 //! what is there is still being made.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
 use super::error::{SpoolError, io_at};
 use super::folders::{NEW_DROP, RESERVED};
 use super::queue::SpoolQueue;
 use crate::sys::speed::apart::keep_apart;
 use crate::sys::{dir, durable, fault, nss};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 
 /// The layout that this program writes. A spool with a newer one is refused.
 pub const FORMAT: u32 = 1;

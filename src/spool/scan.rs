@@ -13,6 +13,10 @@
 //!
 //! Memory: at most `CHUNK` names of a folder are held at once, and the names of the jobs.
 
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
 use super::error::SpoolError;
 use super::names::{BUCKETS, EntryName, Spot, State, bucket_path};
 use super::queue::SpoolQueue;
@@ -22,9 +26,6 @@ use super::speed::ReadAhead;
 use crate::model::Micros;
 use crate::queue::Which;
 use crate::sys::dir;
-use std::collections::{HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, Instant};
 
 const CHUNK: usize = 1_024;
 

@@ -7,16 +7,17 @@
 //! A record is the reversed domain, the local part in lower case, and the address, with a NUL between them, which no address
 //! has; a newline ends it.
 
-use super::error::SpoolError;
-use super::queue::SpoolQueue;
-use crate::model::{Address, EntryId};
-use crate::sys::durable::Unnamed;
-use crate::sys::{clock, fault};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::PathBuf;
+
+use super::error::SpoolError;
+use super::queue::SpoolQueue;
+use crate::model::{Address, EntryId};
+use crate::sys::durable::Unnamed;
+use crate::sys::{clock, fault};
 
 /// Bytes of the records in memory.
 const RUN: usize = 8 << 20;

@@ -1,5 +1,6 @@
 //! What the spool does for speed alone, each with one line where it helps. Nothing here matters for safety: each may be
-//! deleted, with that line. See also [`crate::sys::speed`].
+//! deleted, with that line. See also `quiet` and `look`, which spare
+//! looks at what has not changed, and [`crate::sys::speed`].
 
 use std::fs::File;
 use std::sync::Arc;
@@ -49,9 +50,11 @@ impl ReadAhead {
     }
 }
 
-/// Closes an entry of `len` bytes that is delivered and unlinked: a large one at once, others beside the work.
-pub(super) fn close_later(queue: &SpoolQueue, file: Arc<File>, len: u64) {
-    if len <= CLOSED_LATER_MAX {
-        queue.closer.close(file);
+/// Has an entry of `len` bytes closed beside the work, which is delivered and unlinked. Gives a large one back.
+pub(super) fn close_later(queue: &SpoolQueue, file: Arc<File>, len: u64) -> Option<Arc<File>> {
+    if len > CLOSED_LATER_MAX {
+        return Some(file);
     }
+    queue.closer.close(file);
+    None
 }

@@ -5,12 +5,14 @@
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::SpoolError;
 use super::look::LookedAt;
 use super::queue::SpoolQueue;
 use crate::model::Micros;
-use crate::sys::{dir, durable, lock};
-use serde::{Deserialize, Serialize};
+use crate::sys::mutex::locked;
+use crate::sys::{dir, durable};
 
 /// Who stopped a queue, and when. That the file is there is what counts; on a full disk it has no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +70,7 @@ impl SpoolQueue {
     /// Whether the queue is stopped: looked at again when [`SpoolQueue::wake`] was called since.
     pub(super) fn is_stopped_by_now(&self) -> bool {
         let woken = self.woken();
-        let mut seen = lock::list(&self.seen_stopped);
+        let mut seen = locked(&self.seen_stopped);
         match *seen {
             Some((look, stopped)) if look.holds(woken) => stopped,
             Some(_) | None => seen.insert((LookedAt::new(woken), self.may_be_stopped())).1,

@@ -12,12 +12,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::model::{Address, EntryId, Micros};
 use crate::queue::Storm;
 use crate::sys::{dir, fault};
-use serde::{Deserialize, Serialize};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -1,14 +1,15 @@
 //! What is due in a queue, and when the next will be, told by the names alone: a glance at those that may be, and a survey
 //! of all.
 
+use std::io;
+use std::time::Duration;
+
 use super::error::SpoolError;
 use super::names::{EntryName, State, bucket_path};
 use super::queue::SpoolQueue;
 use super::quiet::{Rest, Watch};
 use crate::model::Micros;
 use crate::sys::dir;
-use std::io;
-use std::time::Duration;
 
 /// What a glance at all names told, as far as it went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

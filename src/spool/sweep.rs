@@ -8,6 +8,9 @@
 //!
 //! Nothing here ever adopts a half-written file, and nothing here touches mail that somebody still waits for.
 
+use std::io;
+use std::time::Duration;
+
 use super::error::SpoolError;
 use super::lock::Locked;
 use super::lone::Lone;
@@ -16,8 +19,6 @@ use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Micros};
 use crate::sys::{clock, dir, fault};
-use std::io;
-use std::time::Duration;
 
 impl SpoolQueue {
     /// Whether the last sweep is longer ago than `every`; if so, notes that one begins now.

@@ -1,10 +1,12 @@
 //! The journals of entries that are gone. They stay until the unlinks of those are durable: an entry that came back after a
 //! power cut without its journal would be sent again.
+
 use super::error::SpoolError;
 use super::names::journal_path;
 use super::queue::SpoolQueue;
 use crate::model::EntryId;
-use crate::sys::{dir, fault, lock};
+use crate::sys::mutex::locked;
+use crate::sys::{dir, fault};
 
 /// So many journals may wait for a sync before a worker makes one.
 const UNTIDY_MAX: usize = 1_000;
@@ -12,12 +14,12 @@ const UNTIDY_MAX: usize = 1_000;
 impl SpoolQueue {
     /// Notes that entry `id` is gone, and has a journal.
     pub(super) fn leave_journal(&self, id: &EntryId) {
-        lock::list(&self.untidy).push(journal_path(id).1);
+        locked(&self.untidy).push(journal_path(id).1);
     }
 
     /// Removes what settled entries leave behind, after making their removal durable.
     pub fn tidy(&self) -> Result<(), SpoolError> {
-        let paths = std::mem::take(&mut *lock::list(&self.untidy));
+        let paths = std::mem::take(&mut *locked(&self.untidy));
         if paths.is_empty() {
             return Ok(());
         }
@@ -35,7 +37,7 @@ impl SpoolQueue {
 
     /// The same, when many wait for it: memory does not grow with the number of entries.
     pub(super) fn tidy_if_many(&self) {
-        if lock::list(&self.untidy).len() >= UNTIDY_MAX {
+        if locked(&self.untidy).len() >= UNTIDY_MAX {
             // A failed sync leaves the journals for the sweep.
             let _ = self.tidy();
         }

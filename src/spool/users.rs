@@ -5,16 +5,17 @@
 //! noted before an entry is adopted, and goes down only by that count ([`SpoolQueue::recount`]). A kill leaves it too high, until the next count; a power cut may take back
 //! what was noted in the last seconds. Workers know nothing of it: to settle mail costs nothing.
 
-use super::error::SpoolError;
-use super::folders::DROP;
-use super::queue::SpoolQueue;
-use crate::model::Micros;
-use crate::sys::{clock, dir, lock};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
+
+use super::error::SpoolError;
+use super::folders::DROP;
+use super::queue::SpoolQueue;
+use crate::model::Micros;
+use crate::sys::{clock, dir, lock};
 
 /// The folder's name in a queue.
 const USERS: &str = "users";

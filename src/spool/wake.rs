@@ -1,4 +1,5 @@
 //! `wake`: its time is set when workers should look again, and they compare it with what it was.
+
 use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::sys::dir::{self, Stamp};

@@ -1,12 +1,9 @@
 //! File locks: flock(2), held by the open file and let go when it is closed.
 //!
 //! Never unlock explicitly: a descriptor inherited over fork shares the lock, so an unlock would take it from everybody.
-//!
-//! And the lock of what the threads of a process share ([`list`]).
 
 use std::fs::File;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Waits for the exclusive lock, whatever signals come meanwhile. Only for locks that are held for an instant.
 pub fn exclusive(file: &File) -> io::Result<()> {
@@ -43,9 +40,4 @@ fn taken(result: io::Result<()>) -> io::Result<bool> {
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Locks a list that no panic leaves half changed.
-pub fn list<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
 }

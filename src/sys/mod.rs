@@ -11,6 +11,7 @@ pub mod dir;
 pub mod durable;
 pub mod fault;
 pub mod lock;
+pub mod mutex;
 pub mod named;
 pub mod nss;
 pub mod output;

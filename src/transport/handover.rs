@@ -1,8 +1,4 @@
 //! A hand-over: what a transport is given, what it may look at ahead, and what it promises.
-//!
-//! Kept true by every transport: nothing is called delivered that the sink has not taken; an answer that never came is
-//! [`Verdict::Unknown`]; a fault of the sink itself is [`Attempt::SinkDown`] and blames no entry, and what may be the
-//! sink's fault, the entry's or this host's is [`Attempt::Doubtful`].
 
 use std::time::Duration;
 
@@ -49,6 +45,10 @@ pub enum Look {
 }
 
 /// An open way into a sink.
+///
+/// Kept true by each: nothing is called delivered that the sink has not taken; an answer that never came is
+/// [`Verdict::Unknown`]; a fault of the sink itself is [`Attempt::SinkDown`] and blames no entry, and what may be the sink's
+/// fault, the entry's or this host's is [`Attempt::Doubtful`].
 pub trait Transport {
     /// Looks whether the sink can be reached at all, without handing anything over. The error says what is wrong.
     fn probe(&self) -> Result<(), String>;

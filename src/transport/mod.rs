@@ -1,7 +1,7 @@
 //! How an entry leaves: a transport takes a group of recipients and a message, and says what came of it.
 //!
-//! Transports know nothing of the spool. `handover` says what each of them keeps true; [`open`] makes the one that is
-//! configured.
+//! Transports know nothing of the spool. [`Transport`] says what each of them keeps true; [`open`](fn@open) makes the one
+//! that is configured.
 #![forbid(unsafe_code)]
 
 mod closed;

@@ -1,65 +1,41 @@
-//! What comes next is claimed while something else is in flight, and shown to the transport, which may prepare it.
+//! What comes next is claimed while something else is in flight, and shown to the transport, which may prepare it. So it
+//! may be prepared in the middle of another's hand-over; but nothing is handed over before its turn.
 
 use std::time::Duration;
 
 use super::context::{Context, SEARCH};
 use super::hand::Hand;
-use super::next::next;
-use super::prepare::prepare;
-use super::suppress::Gate;
+use super::source::Source;
 use crate::queue::{Claim, Queue, Which};
 use crate::transport::{Letter, Look};
 
-/// The way through the entries of a pass, and the next one on it.
-pub(super) struct Ahead<'a, Q: Queue> {
-    cursor: Option<Q::Cursor>,
-    /// Where recipients may be suppressed.
-    gate: Option<Gate<'a>>,
-    /// What is handed over next: claimed while something else was in flight, or half done.
-    hand: Option<Hand<Q::Claim>>,
+/// What is handed over next, as far as it is known before its turn.
+pub(super) struct Ahead<C> {
+    /// Claimed while something else was in flight, or half done.
+    hand: Option<Hand<C>>,
     /// The transport was shown what comes next, and may have begun it.
     shown: bool,
 }
 
-impl<'a, Q: Queue> Ahead<'a, Q> {
-    pub fn new(gate: Option<Gate<'a>>) -> Ahead<'a, Q> {
-        Ahead { cursor: None, gate, hand: None, shown: false }
-    }
-
-    /// Begins a pass.
-    pub fn begin(&mut self, queue: &Q) {
-        self.cursor = Some(queue.cursor());
+impl<C: Claim> Ahead<C> {
+    pub fn new() -> Ahead<C> {
+        Ahead { hand: None, shown: false }
     }
 
     /// What is to be handed over next, if that is known. In doubt it is chosen with care, and this is let go, but for one
     /// whose envelope is under way.
-    pub fn take(&mut self, in_doubt: bool) -> Option<Hand<Q::Claim>> {
+    pub fn take(&mut self, in_doubt: bool) -> Option<Hand<C>> {
         self.hand.take().filter(|_| !in_doubt || self.shown)
     }
 
     /// What is half done comes next.
-    pub fn put(&mut self, hand: Hand<Q::Claim>) {
+    pub fn put(&mut self, hand: Hand<C>) {
         self.hand = Some(hand);
     }
 
     /// Lets it go.
     pub fn forget(&mut self) {
         self.hand = None;
-    }
-
-    /// Claims the next entry of the pass; see [`next`].
-    pub fn next(&mut self, context: &Context<'_, Q>, which: Which) -> Option<Q::Claim> {
-        next(context, self.cursor.as_mut()?, which)
-    }
-
-    /// Takes a claim in hand; see [`prepare`].
-    pub fn prepare(
-        &mut self,
-        context: &Context<'_, Q>,
-        claim: Q::Claim,
-        shares_verdicts: bool,
-    ) -> Option<Hand<Q::Claim>> {
-        prepare(context, self.gate.as_mut(), claim, shares_verdicts)
     }
 
     /// Another group is in flight: what was shown before is under way, or forgotten.
@@ -69,11 +45,12 @@ impl<'a, Q: Queue> Ahead<'a, Q> {
 
     /// Shows the transport what comes after the group of `current` that is in flight: its rest, or an entry that is
     /// claimed for that. `current` has `limit` for it.
-    pub fn look(
+    pub fn look<Q: Queue<Claim = C>>(
         &mut self,
         context: &Context<'_, Q>,
+        source: &mut Source<'_, Q>,
         look: Look,
-        current: &Hand<Q::Claim>,
+        current: &Hand<C>,
         (limit, verp): (Duration, bool),
         visit: &mut dyn FnMut(Letter<'_>),
     ) {
@@ -83,8 +60,8 @@ impl<'a, Q: Queue> Ahead<'a, Q> {
         if self.hand.is_none() {
             let which = if look == Look::AtHand { Which::AtHand } else { Which::Any };
             self.hand = match current.rest.is_empty() {
-                true => self.next(context, which).and_then(|claim| self.prepare(context, claim, false)),
-                false => self.single_between(context, current, false),
+                true => source.next(context, which).and_then(|claim| source.prepare(context, claim, false)),
+                false => self.single_between(context, source, current, false),
             };
             context.slot.begin(current.claim.id(), limit);
         }
@@ -97,12 +74,13 @@ impl<'a, Q: Queue> Ahead<'a, Q> {
     }
 
     /// A single mail that has its turn before the rest of `current`, an entry of a job.
-    pub fn single_between(
+    pub fn single_between<Q: Queue<Claim = C>>(
         &mut self,
         context: &Context<'_, Q>,
-        current: &Hand<Q::Claim>,
+        source: &mut Source<'_, Q>,
+        current: &Hand<C>,
         shares_verdicts: bool,
-    ) -> Option<Hand<Q::Claim>> {
+    ) -> Option<Hand<C>> {
         if self.shown || self.hand.is_some() {
             return self.hand.take_if(|hand| hand.goes_between(&current.claim));
         }
@@ -111,8 +89,8 @@ impl<'a, Q: Queue> Ahead<'a, Q> {
         if none || context.board.doubts().since().is_some() {
             return None;
         }
-        let single = self.next(context, Which::Single);
-        let single = single.and_then(|claim| self.prepare(context, claim, shares_verdicts));
+        let single = source.next(context, Which::Single);
+        let single = single.and_then(|claim| source.prepare(context, claim, shares_verdicts));
         if single.is_none() {
             context.slot.begin(current.claim.id(), SEARCH);
         }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::context::{Context, MARGIN};
 use super::hand::Hand;
-use super::record::{Told, record};
+use super::record::{Judged, record};
 use super::settle::settle;
 use crate::bounce::ledger::{Item, Ledger, LedgerError, Outcome};
 use crate::bounce::{Action, Arrival, Class, Kind, READ_MAX, Reading, Report, read};
@@ -33,7 +33,7 @@ const HOOK_LONGEST: Duration = Duration::from_secs(60);
 const LEDGER: &str = "ledger";
 
 /// What a worker of a queue has that reads its mail as bounces.
-pub struct Desk<'a, C> {
+pub(super) struct Desk<'a, C> {
     spool: &'a Path,
     config: &'a config::Bounces,
     /// The patterns of senders that VERP makes here.
@@ -202,7 +202,7 @@ impl<'a, C: Claim> Desk<'a, C> {
         let Recorded { mut hand, reading, outcomes } = bounce;
         let reports = u32::try_from(reading.reports.len()).unwrap_or(u32::MAX);
         context.slot.begin(hand.claim.id(), HOOK_LONGEST.saturating_mul(reports).saturating_add(MARGIN));
-        let told = self.tell_hook(context, &hand.claim, &reading, &outcomes);
+        let heard = self.tell_hook(context, &hand.claim, &reading, &outcomes);
         let now = clock::now();
         for (report, _) in reading.reports.iter().zip(&outcomes).filter(|(_, outcome)| outcome.newly) {
             let id = hand.claim.id();
@@ -210,16 +210,16 @@ impl<'a, C: Claim> Desk<'a, C> {
             let line = Suppressed { at: now.rfc3339(), queue, id, suppressed, reason };
             context.events.borrow_mut().note(now, &line);
         }
-        if told.is_ok() && self.config.pass_on == PassOn::All {
+        if heard.is_ok() && self.config.pass_on == PassOn::All {
             return Some(hand);
         }
         hand.attempt.through = Some(LEDGER);
-        let verdict = told.map_or_else(|why| Verdict::Deferred(Reason::new(&why)), |()| Verdict::Delivered);
+        let verdict = heard.map_or_else(|why| Verdict::Deferred(Reason::new(&why)), |()| Verdict::Delivered);
         let verdict = hand.attempt.judge(verdict, context.policy.on_crash);
         let answered = verdict == Verdict::Delivered;
         let group = std::mem::take(&mut hand.rest);
-        let told = Told { verdicts: vec![verdict; group.len()], group, answered, took: started.elapsed() };
-        match record(context, &mut hand, &told) {
+        let judged = Judged { verdicts: vec![verdict; group.len()], group, answered, took: started.elapsed() };
+        match record(context, &mut hand, &judged) {
             Ok(()) => settle(context, hand, success),
             Err(error) => context.stick(hand.claim.id(), &error),
         }

@@ -19,7 +19,7 @@ use super::board::judge::Judgement;
 use super::board::refusal::{Mark, Refusal, When};
 use super::context::Context;
 use super::hand::Hand;
-use super::record::{Told, record};
+use super::record::{Judged, record};
 use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Reason, Verdict};
 use crate::policy::blame;
@@ -30,7 +30,7 @@ use crate::sys::clock;
 pub(super) struct Kept<C> {
     pub hand: Hand<C>,
     /// What it is for each of the group, if it is.
-    pub told: Told,
+    pub judged: Judged,
     pub doubt: Doubt,
 }
 
@@ -137,14 +137,14 @@ pub(super) fn release<Q: Queue>(
     if is_doubted_again(context, &mut kept) {
         return Released::Kept(kept);
     }
-    let Kept { mut hand, mut told, .. } = kept;
-    if is_refused_together(&told.verdicts, shares_verdicts) {
-        hand.one_by_one(told.group);
+    let Kept { mut hand, mut judged, .. } = kept;
+    if is_refused_together(&judged.verdicts, shares_verdicts) {
+        hand.one_by_one(judged.group);
         return Released::Hand(hand);
     }
     let on_crash = context.policy.on_crash;
-    told.verdicts = told.verdicts.into_iter().map(|verdict| hand.attempt.judge(verdict, on_crash)).collect();
-    match record(context, &mut hand, &told) {
+    judged.verdicts = judged.verdicts.into_iter().map(|verdict| hand.attempt.judge(verdict, on_crash)).collect();
+    match record(context, &mut hand, &judged) {
         Ok(()) => Released::Hand(hand),
         Err(error) => {
             context.stick(hand.claim.id(), &error);
@@ -161,7 +161,7 @@ fn is_doubted_again<Q: Queue>(context: &Context<'_, Q>, kept: &mut Kept<Q::Claim
         return false;
     }
     let when = When { began: at, answered: at, noted: false };
-    match doubts.refused(when, &refusal, kept.hand.claim.id(), why(&kept.told.verdicts)) {
+    match doubts.refused(when, &refusal, kept.hand.claim.id(), why(&kept.judged.verdicts)) {
         Some(since) if is_still_in_doubt(context, since) => {
             kept.doubt.since = since;
             true

@@ -25,7 +25,7 @@ pub(super) struct Try {
     /// Whoever is still open after this attempt has waited too long.
     pub expired: bool,
     /// When it is tried again; set by the first deferral.
-    pub next: Option<Micros>,
+    pub again_at: Option<Micros>,
     /// Who is open.
     pub open: Vec<usize>,
     /// What took it instead of the queue's transport.
@@ -42,7 +42,7 @@ impl<C: Claim> Hand<C> {
             number: claim.attempts().saturating_add(1),
             waited,
             expired: waited >= policy.retry.expire,
-            next: None,
+            again_at: None,
             open: claim.open(),
             through: None,
             alone: 0,

@@ -6,7 +6,8 @@ use super::ahead::Ahead;
 use super::context::{Context, MARGIN};
 use super::doubt::{self, Doubt, Refused, is_refused_together};
 use super::hand::Hand;
-use super::record::Told;
+use super::record::Judged;
+use super::source::Source;
 use super::turn::Way;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::queue::{Begun, Claim, Message, Queue, QueueError};
@@ -16,9 +17,9 @@ use crate::transport::{Handover, Letter, Transport};
 /// How a hand-over ended.
 pub(super) enum Handed {
     /// What came of each; and what kept the answer from being journaled, so that the attempt's own line must tell it.
-    Told(Told, Option<QueueError>),
+    Judged(Judged, Option<QueueError>),
     /// Refused, and who is to blame is in doubt: what it is for each, if it is.
-    InDoubt(Told, Doubt),
+    InDoubt(Judged, Doubt),
     /// All of them were refused by one status, which tells nothing of each.
     Refused(Vec<usize>),
     /// Nothing was handed over, and nobody is to blame.
@@ -37,12 +38,12 @@ struct Flight {
     began: u64,
 }
 
-/// Hands `group` over. While it is in flight, `ahead` shows the transport what comes next.
+/// Hands `group` over. While it is in flight, `ahead` shows the transport what comes next from `source`.
 pub(super) fn hand_over<Q: Queue>(
     context: &Context<'_, Q>,
     hand: &mut Hand<Q::Claim>,
     group: Vec<usize>,
-    ahead: &mut Ahead<'_, Q>,
+    (ahead, source): (&mut Ahead<Q::Claim>, &mut Source<'_, Q>),
     way: &mut Way,
     transport: &mut dyn Transport,
 ) -> Handed {
@@ -54,8 +55,8 @@ pub(super) fn hand_over<Q: Queue>(
         Ok(made) => made,
         Err(why) => {
             let why = Reason::new(&format!("no VERP sender can be made for this recipient: {why}"));
-            let told = Told { group, verdicts: vec![Verdict::Failed(why)], answered: false, took: Duration::ZERO };
-            return Handed::Told(told, None);
+            let judged = Judged { group, verdicts: vec![Verdict::Failed(why)], answered: false, took: Duration::ZERO };
+            return Handed::Judged(judged, None);
         }
     };
     let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
@@ -70,7 +71,7 @@ pub(super) fn hand_over<Q: Queue>(
     // One that is about to be let in counts, or the others would call the sink down.
     context.slot.keeps_open(transport.has_sessions());
     let facts = (limit, transport.verp());
-    let mut next = |look, visit: &mut dyn FnMut(Letter<'_>)| ahead.look(context, look, hand, facts, visit);
+    let mut next = |look, visit: &mut dyn FnMut(Letter<'_>)| ahead.look(context, source, look, hand, facts, visit);
     let answer = transport.send(handover, &mut next, context.signals);
     fault::instant("worker.handed");
     context.slot.keeps_open(transport.is_open());
@@ -108,8 +109,8 @@ fn land<Q: Queue>(
             let doubt = doubt::refused(context, claim, &refused, &doubtful);
             let verdicts = doubtful.verdicts;
             if let Some(doubt) = doubt {
-                let told = |took| Told { group, verdicts, answered: true, took };
-                return take_back(claim, flight.begun, || Handed::InDoubt(told(flight.started.elapsed()), doubt));
+                let judged = |took| Judged { group, verdicts, answered: true, took };
+                return take_back(claim, flight.begun, || Handed::InDoubt(judged(flight.started.elapsed()), doubt));
             }
             verdicts
         }
@@ -125,8 +126,8 @@ fn land<Q: Queue>(
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(judge).collect();
     let answered = claim.answer(flight.begun, Some(&verdicts));
     fault::instant("worker.answered");
-    let told = Told { group, verdicts, answered: answered.is_ok(), took: flight.started.elapsed() };
-    Handed::Told(told, answered.err())
+    let judged = Judged { group, verdicts, answered: answered.is_ok(), took: flight.started.elapsed() };
+    Handed::Judged(judged, answered.err())
 }
 
 /// Takes the announcement of a hand-over back.

@@ -2,8 +2,8 @@
 //!
 //! One message's way, a file and a function a step: `next` claims it → `prepare` takes it in hand → `hand_over` gives a group
 //! of its recipients to the transport, once its `turn` has come → `record` journals what came of them → and after the last
-//! group `settle` tells its sender of failures ([`notices`]) and lets it go. Only the loop here decides what comes next;
-//! everything else returns to it.
+//! group `settle` tells its sender of failures ([`notices`]) and lets it go. Only the loop here decides what is handed over
+//! next; everything else returns to it. What comes next may be claimed and prepared while a group is in flight (`ahead`).
 //!
 //! The order of steps for one group: *begun* is journaled (several recipients, or "hold") → the transport has it → its
 //! verdict is journaled → the event line. What cannot be journaled beforehand is not handed over; what cannot be settled
@@ -31,6 +31,7 @@ mod prepare;
 mod probe;
 mod record;
 mod settle;
+mod source;
 mod suppress;
 mod turn;
 
@@ -45,6 +46,7 @@ use self::hand::Hand;
 use self::handover::{Handed, hand_over};
 use self::record::record;
 use self::settle::settle;
+use self::source::Source;
 use self::suppress::Gate;
 use self::turn::{Turn, Way};
 use crate::model::Exit;
@@ -78,7 +80,8 @@ pub fn work<Q: Queue>(context: &Context<'_, Q>, transport: &mut dyn Transport) -
 /// What is a worker's own.
 struct Worker<'w, 'a, Q: Queue> {
     context: &'w Context<'a, Q>,
-    ahead: Ahead<'a, Q>,
+    source: Source<'a, Q>,
+    ahead: Ahead<Q::Claim>,
     way: Way,
     /// Claims that were refused while nobody knows who is to blame.
     kept: Vec<Kept<Q::Claim>>,
@@ -89,7 +92,7 @@ struct Worker<'w, 'a, Q: Queue> {
 }
 
 /// What a worker turns to.
-enum Next<C> {
+enum Work<C> {
     /// What was claimed or begun before.
     Hand(Hand<C>),
     Claim(C),
@@ -102,9 +105,9 @@ enum Next<C> {
 impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
     fn new(context: &'w Context<'a, Q>) -> Worker<'w, 'a, Q> {
         let Context { spool, bounces, verp, policy, .. } = *context;
-        let ahead = Ahead::new(policy.suppress.then(|| Gate::new(spool)));
+        let source = Source::new(policy.suppress.then(|| Gate::new(spool)));
         let desk = policy.read_bounces.then(|| Desk::new(spool, bounces, verp));
-        Worker { context, ahead, way: Way::default(), kept: Vec::new(), desk, stopped: false }
+        Worker { context, source, ahead: Ahead::new(), way: Way::default(), kept: Vec::new(), desk, stopped: false }
     }
 
     /// Whether nothing more is claimed. The red button is looked at before each hand-over, in [`Way::admit`], and in waits.
@@ -120,15 +123,15 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
 
     /// One way through everything that is due; `false` if it claimed nothing.
     fn pass(&mut self, transport: &mut dyn Transport) -> bool {
-        self.ahead.begin(&self.context.queue);
+        self.source.begin(&self.context.queue);
         let mut claimed = false;
         while !self.must_stop() {
             self.settle_released(transport);
             let hand = match self.next() {
-                Next::Hand(hand) => Some(hand),
-                Next::Claim(claim) => self.ahead.prepare(self.context, claim, transport.shares_verdicts()),
-                Next::Later => continue,
-                Next::End => break,
+                Work::Hand(hand) => Some(hand),
+                Work::Claim(claim) => self.source.prepare(self.context, claim, transport.shares_verdicts()),
+                Work::Later => continue,
+                Work::End => break,
             };
             claimed = true;
             if let Some(hand) = hand.and_then(|hand| self.unless_bounce(hand)) {
@@ -141,37 +144,41 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         }
         self.end_bounces(transport);
         if !claimed && !self.kept.is_empty() {
-            self.stopped |= probe::wait_for_evidence(self.context, &self.kept);
+            self.stopped = self.stopped || probe::wait_for_evidence(self.context, &self.kept);
             claimed = true;
         }
         self.context.slot.idle();
         claimed
     }
 
-    fn next(&mut self) -> Next<Q::Claim> {
+    fn next(&mut self) -> Work<Q::Claim> {
         let doubt = self.context.board.doubts().since().is_some();
         if let Some(hand) = self.ahead.take(doubt) {
-            return Next::Hand(hand);
+            return Work::Hand(hand);
         }
         let found = match doubt {
             _ if self.stopped => None,
-            false => self.ahead.next(self.context, Which::Any),
-            true if probe::is_our_turn(self.context) => probe::candidate(self.context, &mut self.ahead),
+            false => self.source.next(self.context, Which::Any),
+            true if probe::is_our_turn(self.context) => probe::candidate(self.context, &mut self.source),
             true => {
                 self.stopped |= probe::rest(self.context);
-                return Next::Later;
+                return Work::Later;
             }
         };
-        found.map_or(Next::End, Next::Claim)
+        found.map_or(Work::End, Work::Claim)
     }
 
-    /// Hands over who is left, group by group, and settles the entry.
+    /// Hands over who is left, group by group, and settles the entry; or a single mail that came in between, and what is
+    /// left of the entry comes next.
     fn carry(&mut self, mut hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
         let context = self.context;
         while !hand.rest.is_empty() {
+            // Who was not reached is still due; the name says so.
+            if self.stopped {
+                return context.slot.idle();
+            }
             match self.way.admit(context, &hand.claim, transport) {
                 Ok(Turn::Ours) => {}
-                // Who was not reached is still due; the name says so.
                 Ok(Turn::Left) => return context.slot.idle(),
                 Ok(Turn::Stopped) => {
                     self.stopped = true;
@@ -180,23 +187,24 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
                 Err(error) => return context.stick(hand.claim.id(), &error),
             }
             let group = hand.next_group(context.policy.max_recipients, transport);
-            let handed = hand_over(context, &mut hand, group, &mut self.ahead, &mut self.way, transport);
+            let handed =
+                hand_over(context, &mut hand, group, (&mut self.ahead, &mut self.source), &mut self.way, transport);
             let recorded = match &handed {
-                Handed::Told(told, _) => record(context, &mut hand, told),
+                Handed::Judged(judged, _) => record(context, &mut hand, judged),
                 Handed::InDoubt(..) | Handed::Refused(_) | Handed::Left | Handed::Fault(_) => Ok(()),
             };
             self.way.end_session(context, transport);
             match (handed, recorded) {
-                (Handed::Told(..), Err(error)) if !hand.everybody_has_it() => {
+                (Handed::Judged(..), Err(error)) if !hand.everybody_has_it() => {
                     return context.stick(hand.claim.id(), &error);
                 }
-                (Handed::Told(_, unanswered), recorded) => {
+                (Handed::Judged(_, unanswered), recorded) => {
                     // What the journal lacks, the attempt's own line tells, or the entry's removal.
                     recorded.err().or(unanswered).iter().for_each(|error| context.fault(error));
                     self.let_single_between(&mut hand, transport.shares_verdicts());
                 }
                 (Handed::Refused(group), _) => hand.one_by_one(group),
-                (Handed::InDoubt(told, doubt), _) => return self.keep(Kept { hand, told, doubt }),
+                (Handed::InDoubt(judged, doubt), _) => return self.keep(Kept { hand, judged, doubt }),
                 (Handed::Left, _) => return context.slot.idle(),
                 (Handed::Fault(error), _) => return context.stick(hand.claim.id(), &error),
             }
@@ -208,7 +216,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
     /// nothing is left is settled first: put back, it would be forgotten in a doubt or at the end.
     fn let_single_between(&mut self, hand: &mut Hand<Q::Claim>, shares_verdicts: bool) {
         if !hand.rest.is_empty()
-            && let Some(single) = self.ahead.single_between(self.context, hand, shares_verdicts)
+            && let Some(single) = self.ahead.single_between(self.context, &mut self.source, hand, shares_verdicts)
         {
             self.ahead.put(std::mem::replace(hand, single));
         }

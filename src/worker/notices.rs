@@ -15,7 +15,7 @@ use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Micros};
 use crate::policy::notice::{About, Notice, Outcome, Returned, Summary, summary_line};
-use crate::policy::told::untold;
+use crate::policy::told::{addressee, is_delayed, untold};
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
 
@@ -66,8 +66,8 @@ impl<Q: Queue> Notices<'_, Q> {
             return Ok(());
         }
         if !attempt.open.is_empty() {
-            let due = !rules.delay_warning.is_zero() && attempt.waited >= rules.delay_warning;
-            let delayed = if due { untold(&claim.known(), About::Delayed) } else { Vec::new() };
+            let is_due = is_delayed(attempt.waited, rules.delay_warning);
+            let delayed = if is_due { untold(&claim.known(), About::Delayed) } else { Vec::new() };
             let left = rules.retry.expire.saturating_sub(attempt.waited);
             return self.tell(claim, About::Delayed, &delayed, Some(clock::now().plus(left)));
         }
@@ -90,7 +90,8 @@ impl<Q: Queue> Notices<'_, Q> {
         if recipients.is_empty() {
             return Ok(());
         }
-        let Some(to) = self.addressee(claim.envelope(), about) else { return Ok(()) };
+        let postmaster = self.policy.postmaster.as_ref();
+        let Some(to) = addressee(claim.envelope(), about, postmaster).cloned() else { return Ok(()) };
         let outcomes = claim.outcomes(recipients)?;
         let id = self.notice_id(claim.id(), about, recipients, &outcomes);
         let (outlet, now) = (&self.outlet, clock::now());
@@ -117,19 +118,6 @@ impl<Q: Queue> Notices<'_, Q> {
         }
         fault::instant("notice.recorded");
         Ok(())
-    }
-
-    /// Who is to know, if anybody.
-    fn addressee(&self, envelope: &Envelope, about: About) -> Option<Address> {
-        match &envelope.sender {
-            Some(sender) => about.is_wanted(envelope.origin.notify.as_deref()).then(|| sender.clone()),
-            // A notice, most likely: it may go to the postmaster, but for one that was to go to him.
-            None => {
-                let postmaster = self.policy.postmaster.as_ref().filter(|_| about == About::Failed)?;
-                let his = |to: &Address| to.as_str().eq_ignore_ascii_case(postmaster.as_str());
-                (!envelope.recipients.iter().all(his)).then(|| postmaster.clone())
-            }
-        }
     }
 
     /// The same whenever the journal tells the same.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::board::List;
 use super::context::Context;
 use super::hand::Hand;
-use super::record::{Told, record};
+use super::record::{Judged, record};
 use super::settle::hold;
 use super::suppress::{Gate, turn_away};
 use crate::config::OnCrash;
@@ -16,7 +16,7 @@ use crate::queue::{Claim, Queue, QueueError};
 pub(super) fn prepare<Q: Queue>(
     context: &Context<'_, Q>,
     gate: Option<&mut Gate<'_>>,
-    claim: Q::Claim,
+    mut claim: Q::Claim,
     shares_verdicts: bool,
 ) -> Option<Hand<Q::Claim>> {
     if context.board.is_listed(List::Poisoned, claim.id()) {
@@ -24,10 +24,13 @@ pub(super) fn prepare<Q: Queue>(
         hold(context, claim, Verdict::Unknown(why));
         return None;
     }
+    // What a killed worker had not come to.
+    if let Err(error) = context.notices.tell_of_failures(&mut claim) {
+        context.stick(claim.id(), &error);
+        return None;
+    }
     let mut hand = Hand::of(claim, context.policy, shares_verdicts);
     let ready = (|| {
-        // What a killed worker had not come to.
-        context.notices.tell_of_failures(&mut hand.claim)?;
         hold_in_flight(context, &mut hand)?;
         hand.rest = by_domain(&hand.claim, hand.attempt.open.clone());
         gate.map_or(Ok(true), |gate| turn_away(context, gate, &mut hand))
@@ -49,7 +52,7 @@ fn hold_in_flight<Q: Queue>(context: &Context<'_, Q>, hand: &mut Hand<Q::Claim>)
     }
     let reason = Reason::new("the run was killed or the host went down while this was handed over");
     let verdicts = vec![Verdict::Held(reason); group.len()];
-    record(context, hand, &Told { group, verdicts, answered: true, took: Duration::ZERO })
+    record(context, hand, &Judged { group, verdicts, answered: true, took: Duration::ZERO })
 }
 
 /// The recipients so ordered that those of one domain stay together.

@@ -4,12 +4,12 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::ahead::Ahead;
 use super::board::evidence::Since;
 use super::board::refusal::Mark;
 use super::context::Context;
 use super::doubt::Kept;
 use super::settle::hold;
+use super::source::Source;
 use super::turn::PAUSE;
 use crate::model::{Address, EntryId, Reason, Verdict};
 use crate::queue::{Claim, Queue, Which};
@@ -48,13 +48,13 @@ pub(super) fn wait_for_evidence<Q: Queue>(context: &Context<'_, Q>, kept: &[Kept
 /// The next entry to probe with: of those that are looked at, the one that has least in common with what was refused, and
 /// of several any. The more was refused the more are looked at, from where the last look ended, so that any number of bad
 /// ones in a row hides no good one for long.
-pub(super) fn candidate<Q: Queue>(context: &Context<'_, Q>, ahead: &mut Ahead<'_, Q>) -> Option<Q::Claim> {
+pub(super) fn candidate<Q: Queue>(context: &Context<'_, Q>, source: &mut Source<'_, Q>) -> Option<Q::Claim> {
     let doubts = context.board.doubts();
     let marks = doubts.since().map(|since| doubts.marks(since)).unwrap_or_default();
     let window = LOOKED_AT.min(LOOKED_AT_FIRST << marks.len().min(7));
     let mut best: Option<((u8, u64), Q::Claim)> = None;
     for _ in 0..window {
-        let Some(claim) = ahead.next(context, Which::Any) else { break };
+        let Some(claim) = source.next(context, Which::Any) else { break };
         let news = match context.noted.get(claim.id().as_str()) {
             Some(true) => {
                 let why = "it was refused, and nothing else was taken, for longer than retry.expire";

@@ -13,7 +13,7 @@ use crate::queue::{AttemptNote, Claim, Queue, QueueError};
 use crate::sys::{clock, fault};
 
 /// What came of a group.
-pub(super) struct Told {
+pub(super) struct Judged {
     /// Positions in the envelope.
     pub group: Vec<usize>,
     /// One for each of them.
@@ -30,22 +30,22 @@ pub(super) struct Told {
 pub(super) fn record<Q: Queue>(
     context: &Context<'_, Q>,
     hand: &mut Hand<Q::Claim>,
-    told: &Told,
+    judged: &Judged,
 ) -> Result<(), QueueError> {
     let now = clock::now();
     let mut noted = Ok(());
     let (claim, attempt) = (&mut hand.claim, &mut hand.attempt);
-    let results = alike(told);
+    let results = alike(judged);
     if !results.is_empty() {
         let (number, waited) = (attempt.number, attempt.waited);
         if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
-            attempt.next.get_or_insert_with(|| now.plus(delay(&context.policy.retry, number)));
+            attempt.again_at.get_or_insert_with(|| now.plus(delay(&context.policy.retry, number)));
         }
-        noted = claim.note(&AttemptNote { number, at: now, waited, next: attempt.next, results });
+        noted = claim.note(&AttemptNote { number, at: now, waited, next: attempt.again_at, results });
     }
-    write_events(context, hand, told, now);
+    write_events(context, hand, judged, now);
     fault::instant("worker.recorded");
-    for (recipient, verdict) in told.group.iter().zip(&told.verdicts) {
+    for (recipient, verdict) in judged.group.iter().zip(&judged.verdicts) {
         context.board.add(Counter::of(verdict.kind()), 1);
         // A failure that is in no journal is none yet.
         let done = match verdict {
@@ -61,8 +61,8 @@ pub(super) fn record<Q: Queue>(
 }
 
 /// Writes a line a recipient.
-fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, told: &Told, now: Micros) {
-    let ms = u64::try_from(told.took.as_millis()).unwrap_or(u64::MAX);
+fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judged: &Judged, now: Micros) {
+    let ms = u64::try_from(judged.took.as_millis()).unwrap_or(u64::MAX);
     let envelope = hand.claim.envelope();
     let event = |(&recipient, verdict)| {
         let base = Event {
@@ -80,7 +80,7 @@ fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, told:
         };
         events::of(verdict, base)
     };
-    let lines: Vec<Event<'_>> = told.group.iter().zip(&told.verdicts).map(event).collect();
+    let lines: Vec<Event<'_>> = judged.group.iter().zip(&judged.verdicts).map(event).collect();
     context.events.borrow_mut().write(now, &lines);
 }
 
@@ -90,10 +90,10 @@ fn delay(policy: &config::Retry, attempt: u32) -> Duration {
 }
 
 /// The same verdicts together; without the deliveries if those were answered.
-fn alike(told: &Told) -> Vec<(Vec<usize>, Verdict)> {
+fn alike(judged: &Judged) -> Vec<(Vec<usize>, Verdict)> {
     let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
-    for (&recipient, verdict) in told.group.iter().zip(&told.verdicts) {
-        if told.answered && *verdict == Verdict::Delivered {
+    for (&recipient, verdict) in judged.group.iter().zip(&judged.verdicts) {
+        if judged.answered && *verdict == Verdict::Delivered {
             continue;
         }
         match results.iter_mut().find(|(_, seen)| seen == verdict) {

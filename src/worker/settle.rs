@@ -6,6 +6,7 @@ use super::hand::Hand;
 use crate::model::Verdict;
 use crate::model::verdict::Kind;
 use crate::policy::notice::About;
+use crate::policy::told::has_failed;
 use crate::queue::{AttemptNote, Claim, End, Queue, Stuck};
 use crate::sys::clock;
 
@@ -23,15 +24,14 @@ pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, s
     if let Err(error) = context.notices.tell_of_progress(&mut claim, &attempt, success) {
         context.say(&format!("{}: its sender could not be told how it goes: {error}", claim.id()));
     }
-    // Who wrote to one who gets no mail may want to write again; to a list's subscribers he need not.
-    let suppressed = claim.any(Kind::Suppressed) && !claim.is_post();
-    let end = match attempt.next {
+    let end = match attempt.again_at {
         Some(due) if !attempt.open.is_empty() => End::Deferred { due },
         Some(_) | None if claim.any(Kind::Held) => {
             context.say(&format!("{0}: {IN_DOUBT}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
             End::Held
         }
-        Some(_) | None if claim.any(Kind::Failed) || suppressed => End::Failed,
+        // Who wrote to one who gets no mail may want to write again; to a list's subscribers he need not.
+        Some(_) | None if has_failed(&claim.known()) => End::Failed,
         Some(_) | None => End::Delivered,
     };
     let_go(context, claim, end);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::hand::Hand;
-use super::record::{Told, record};
+use super::record::{Judged, record};
 use crate::bounce::ledger::{Ledger, LedgerError, Suppression};
 use crate::model::{Address, Reason, Verdict};
 use crate::queue::{Claim, Queue, QueueError};
@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a worker knows of the suppression list.
 #[derive(Debug)]
-pub struct Gate<'a> {
+pub(super) struct Gate<'a> {
     spool: &'a Path,
     ledger: Option<Ledger>,
     looked: Option<Instant>,
@@ -72,7 +72,7 @@ pub(super) fn turn_away<Q: Queue>(
         refused.into_iter().map(|(place, reason)| (place, Verdict::Suppressed(reason))).unzip();
     if !group.is_empty() {
         hand.rest.retain(|recipient| !group.contains(recipient));
-        record(context, hand, &Told { group, verdicts, answered: false, took: Duration::ZERO })?;
+        record(context, hand, &Judged { group, verdicts, answered: false, took: Duration::ZERO })?;
     }
     Ok(true)
 }

@@ -26,7 +26,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(10);
 /// Before a longer wait the way into the sink is closed.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How long a worker gives way to others the first time; each time in a row twice as long, up to half a minute.
+/// How long a worker gives way to others the first time; each time in a row twice as long, up to 16 seconds.
 const CROWDED: Duration = Duration::from_millis(500);
 
 /// A worker's way into the sink.

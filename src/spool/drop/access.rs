@@ -1,14 +1,15 @@
 //! Whether other users can hand mail in through `drop/`, and what keeps them from it, each with the command that mends it:
 //! one list for the user whose mail is refused, for `check`, `config check` and a run.
 
-use crate::spool::error::{SpoolError, io_at};
-use crate::spool::folders::{DROP, DROP_MODE, OPEN_MODE};
-use crate::sys::{dir, nss, process};
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::spool::error::{SpoolError, io_at};
+use crate::spool::folders::{DROP, DROP_MODE, OPEN_MODE};
+use crate::sys::{dir, nss, process};
 
 /// What makes the host's folders, for messages.
 const MAKE: &str = "type 'bulkmailer check --repair' as root";

@@ -12,7 +12,7 @@ use std::thread;
 
 use nix::sys::signal::SigSet;
 
-use crate::sys::lock;
+use crate::sys::mutex::locked;
 
 /// So many are closed together.
 const TOGETHER: usize = 64;
@@ -32,7 +32,7 @@ pub struct Closer {
 impl Closer {
     /// Closes it some time from now; at the latest when this process ends.
     pub fn close(&self, file: Arc<File>) {
-        let mut lot = lock::list(&self.lot);
+        let mut lot = locked(&self.lot);
         lot.push(file);
         if lot.len() >= TOGETHER {
             let full = std::mem::take(&mut *lot);

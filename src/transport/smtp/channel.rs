@@ -21,7 +21,7 @@ use nix::sys::socket::{MsgFlags, send};
 use rustls::ClientConnection;
 
 use super::reply::Reply;
-use super::times::Patience;
+use super::times::Times;
 use crate::sys::signals::Signals;
 
 /// How many bytes may wait to be written.
@@ -135,14 +135,14 @@ impl Channel {
     /// From now on everything is encrypted; the handshake ends before this returns.
     ///
     /// What the server sent in the clear behind its consent is nobody's word, and ends the connection.
-    pub fn start_tls(&mut self, tls: ClientConnection, patience: Patience, signals: &Signals) -> Result<(), Lost> {
+    pub fn start_tls(&mut self, tls: ClientConnection, times: Times, signals: &Signals) -> Result<(), Lost> {
         if self.read < self.input.len() {
             return Err(Lost("it sent more in the clear before TLS began".to_owned()));
         }
         self.tls = Some(Box::new(tls));
         let mut moved = Instant::now();
         while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
-            self.step(true, &mut moved, patience, signals)?;
+            self.step(true, &mut moved, times, signals)?;
         }
         Ok(())
     }
@@ -158,19 +158,19 @@ impl Channel {
     }
 
     /// Writes as much of it as leaves room for a next piece.
-    pub fn make_room(&mut self, patience: Patience, signals: &Signals) -> Result<(), Lost> {
-        self.write_down_to(OUT_MAX, patience, signals)
+    pub fn make_room(&mut self, times: Times, signals: &Signals) -> Result<(), Lost> {
+        self.write_down_to(OUT_MAX, times, signals)
     }
 
     /// Writes all of it.
-    pub fn flush(&mut self, patience: Patience, signals: &Signals) -> Result<(), Lost> {
-        self.write_down_to(0, patience, signals)
+    pub fn flush(&mut self, times: Times, signals: &Signals) -> Result<(), Lost> {
+        self.write_down_to(0, times, signals)
     }
 
-    fn write_down_to(&mut self, most: usize, patience: Patience, signals: &Signals) -> Result<(), Lost> {
+    fn write_down_to(&mut self, most: usize, times: Times, signals: &Signals) -> Result<(), Lost> {
         let mut moved = Instant::now();
         while self.waiting() > most {
-            self.step(false, &mut moved, patience, signals)?;
+            self.step(false, &mut moved, times, signals)?;
         }
         Ok(())
     }
@@ -186,13 +186,13 @@ impl Channel {
     }
 
     /// The next reply; what waits to be written leaves first.
-    pub fn reply(&mut self, patience: Patience, signals: &Signals) -> Result<Reply, Lost> {
+    pub fn reply(&mut self, times: Times, signals: &Signals) -> Result<Reply, Lost> {
         let mut moved = Instant::now();
         loop {
             if let Some(reply) = self.reply_at_hand()? {
                 return Ok(reply);
             }
-            if let Err(lost) = self.step(true, &mut moved, patience, signals) {
+            if let Err(lost) = self.step(true, &mut moved, times, signals) {
                 // What it said before it went is an answer all the same.
                 return self.reply_at_hand()?.ok_or(lost);
             }
@@ -200,9 +200,9 @@ impl Channel {
     }
 
     /// What is answered to `command`.
-    pub fn ask(&mut self, command: &str, patience: Patience, signals: &Signals) -> Result<Reply, Lost> {
+    pub fn ask(&mut self, command: &str, times: Times, signals: &Signals) -> Result<Reply, Lost> {
         self.say(format!("{command}\r\n").as_bytes());
-        self.reply(patience, signals)
+        self.reply(times, signals)
     }
 
     /// A reply that came already.
@@ -225,7 +225,7 @@ impl Channel {
 
     /// Moves what can be moved, and waits where nothing can: for room while something waits to be written, for input
     /// besides, and for that alone where `hear` asks for it.
-    fn step(&mut self, hear: bool, moved: &mut Instant, patience: Patience, signals: &Signals) -> Result<(), Lost> {
+    fn step(&mut self, hear: bool, moved: &mut Instant, times: Times, signals: &Signals) -> Result<(), Lost> {
         let sent = match self.send() {
             Ok(sent) => sent,
             Err(error) => {
@@ -245,7 +245,7 @@ impl Channel {
             return Err(Lost("the run was told to stop now".to_owned()));
         }
         let now = Instant::now();
-        if now >= patience.until || now.duration_since(*moved) >= patience.still {
+        if now >= times.until || now.duration_since(*moved) >= times.still {
             return Err(Lost(format!("nothing moved for {} seconds", now.duration_since(*moved).as_secs())));
         }
         // A reply has its time as a whole: one that comes in drops is none.

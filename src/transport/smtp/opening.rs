@@ -32,14 +32,14 @@ impl Opening<'_> {
         if implicit {
             encrypt(&mut channel, self, times, signals)?;
         }
-        let greeting = channel.reply(times.reply(), signals)?;
+        let greeting = channel.reply(times, signals)?;
         expect(&greeting, greeting.code == 220, "it greets with")?;
         let mut offers = hello(&mut channel, self, times, signals)?;
         if self.tls == config::Tls::Starttls {
             if !offers.starttls {
                 return Err(Lost("it offers no STARTTLS".to_owned()));
             }
-            let reply = channel.ask("STARTTLS", times.reply(), signals)?;
+            let reply = channel.ask("STARTTLS", times, signals)?;
             expect(&reply, reply.code == 220, "it says to STARTTLS")?;
             encrypt(&mut channel, self, times, signals)?;
             offers = hello(&mut channel, self, times, signals)?;
@@ -60,13 +60,13 @@ fn hello(channel: &mut Channel, opening: &Opening<'_>, times: Times, signals: &S
         Protocol::Smtp => ("EHLO", opening.hello),
         Protocol::Lmtp => ("LHLO", opening.hello),
     };
-    let reply = channel.ask(&format!("{verb} {hello}"), times.reply(), signals)?;
+    let reply = channel.ask(&format!("{verb} {hello}"), times, signals)?;
     if reply.is_good() {
         return Ok(Offers::read(&reply));
     }
     // A server of RFC 821.
     if reply.is_permanent() && opening.protocol == Protocol::Smtp {
-        let reply = channel.ask(&format!("HELO {hello}"), times.reply(), signals)?;
+        let reply = channel.ask(&format!("HELO {hello}"), times, signals)?;
         expect(&reply, reply.is_good(), "it says to HELO")?;
         return Ok(Offers::default());
     }
@@ -76,19 +76,19 @@ fn hello(channel: &mut Channel, opening: &Opening<'_>, times: Times, signals: &S
 fn encrypt(channel: &mut Channel, opening: &Opening<'_>, times: Times, signals: &Signals) -> Result<(), Lost> {
     let trust = opening.trust.ok_or_else(|| Lost("internal fault: nobody is trusted".to_owned()))?;
     let tls = trust.connection(opening.server_name).map_err(Lost)?;
-    channel.start_tls(tls, times.reply(), signals)
+    channel.start_tls(tls, times, signals)
 }
 
 fn log_in(channel: &mut Channel, login: &Login, offers: &Offers, times: Times, signals: &Signals) -> Result<(), Lost> {
     let mechanism = auth::choose(login, &offers.auth).map_err(Lost)?;
     let secret = auth::secret(login, signals).map_err(|why| Lost(format!("no password: {why}")))?;
     let (first, answers) = auth::script(mechanism, &login.user, &secret);
-    let mut reply = channel.ask(&first, times.reply(), signals)?;
+    let mut reply = channel.ask(&first, times, signals)?;
     for answer in &answers {
         if reply.code != 334 {
             break;
         }
-        reply = channel.ask(answer, times.reply(), signals)?;
+        reply = channel.ask(answer, times, signals)?;
     }
     // Some servers repeat what they do not understand, and what they say is told.
     let initial = first.split(' ').nth(2);

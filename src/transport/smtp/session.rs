@@ -98,10 +98,10 @@ impl Session {
         }
         self.left = self.left.saturating_sub(1);
         if std::mem::replace(&mut self.unfinished, true) {
-            self.channel.ask("RSET", times.reply(), signals)?;
+            self.channel.ask("RSET", times, signals)?;
         }
         let mail = mail(letter, &self.offers);
-        let reply = self.channel.ask(&mail, times.reply(), signals)?;
+        let reply = self.channel.ask(&mail, times, signals)?;
         if !reply.is_good() {
             self.unfinished = false;
             return Ok(Answer::Refused(reply));
@@ -110,12 +110,12 @@ impl Session {
         for &i in letter.group {
             let mut command = String::new();
             rcpt(&letter.envelope.recipients[i], letter.envelope, &self.offers, &mut command);
-            replies.push(self.channel.ask(&command, times.reply(), signals)?);
+            replies.push(self.channel.ask(&command, times, signals)?);
         }
         if self.offers.chunking || !replies.iter().any(Reply::is_good) {
             return Ok(Answer::Recipients(replies));
         }
-        let data = self.channel.ask("DATA", times.reply(), signals)?;
+        let data = self.channel.ask("DATA", times, signals)?;
         Ok(if data.code == 354 { Answer::Recipients(replies) } else { Answer::NoData(replies, data) })
     }
 
@@ -140,7 +140,7 @@ impl Session {
 
     /// Reads what a pipelined envelope for `count` recipients is answered with.
     fn answers(&mut self, count: usize, times: Times, signals: &Signals) -> Result<Answer, Lost> {
-        let mut reply = || self.channel.reply(times.reply(), signals);
+        let mut reply = || self.channel.reply(times, signals);
         if self.unfinished {
             reply()?;
         }
@@ -156,7 +156,7 @@ impl Session {
                 self.left = 0;
             } else {
                 self.channel.say(b".\r\n");
-                self.channel.reply(times.reply(), signals)?;
+                self.channel.reply(times, signals)?;
                 self.unfinished = false;
             }
         }
@@ -248,7 +248,7 @@ impl Session {
                 chunks += 1;
             }
             if left > 0 {
-                self.channel.make_room(times.reply(), signals).map_err(Unsent::Cut)?;
+                self.channel.make_room(times, signals).map_err(Unsent::Cut)?;
             }
         }
         if chunking {
@@ -267,7 +267,7 @@ impl Session {
             self.show(Look::AtHand, next);
         }
         let behind = self.channel.waiting() - said;
-        match self.channel.flush(times.reply(), signals) {
+        match self.channel.flush(times, signals) {
             Err(lost) if self.channel.waiting() > behind => Err(Unsent::Cut(lost)),
             // Whatever stays of the envelope, the reply to the content will tell.
             Ok(()) | Err(_) => Ok(chunks),

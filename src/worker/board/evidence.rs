@@ -81,7 +81,7 @@ impl Doubts<'_> {
     }
 
     /// What was in doubt is dropped; only while no worker lives.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         // What was accepted before an outage tells nothing of the sink that is tried again.
         for word in [DELIVERED, CLEARED, IN_A_ROW, KNOWN_COUNT, OUTAGE, SINCE] {
             self.words[word].store(0, Ordering::Release);
@@ -90,7 +90,7 @@ impl Doubts<'_> {
     }
 
     /// A hand-over that began at `began` was accepted.
-    pub fn accepted(&self, began: u64) {
+    pub(in crate::worker) fn accepted(&self, began: u64) {
         self.words[DELIVERED].fetch_max(began, Ordering::AcqRel);
         if self.words[IN_A_ROW].load(Ordering::Relaxed) != 0 {
             self.words[IN_A_ROW].store(0, Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl Doubts<'_> {
 
     /// Whether a doubt that is over cleared the sink of a refusal that was answered at `at`: what was accepted since began
     /// later than that. For what is not final the end of the doubt is enough.
-    pub fn cleared(&self, at: u64, refusal: &Refusal) -> bool {
+    pub(in crate::worker) fn cleared(&self, at: u64, refusal: &Refusal) -> bool {
         let last = |word: usize| self.words[word].load(Ordering::Acquire);
         !refusal.is_final() || last(DELIVERED).max(last(CLEARED)) >= at
     }
@@ -174,7 +174,7 @@ impl Doubts<'_> {
     /// A hand-over of `id` was refused, which `why` tells. The doubt that it belongs to; `None` if the
     /// refusal is the entry's own: its cause is known; or it is for now, and one that began later was accepted; or an earlier
     /// run noted the entry, and this one has delivered other mail since.
-    pub fn refused(&self, when: When, refusal: &Refusal, id: &EntryId, why: &str) -> Option<Since> {
+    pub(in crate::worker) fn refused(&self, when: When, refusal: &Refusal, id: &EntryId, why: &str) -> Option<Since> {
         let When { began, answered, noted } = when;
         let accepted = self.words[DELIVERED].load(Ordering::Acquire);
         // What began later may have been answered earlier, and a quota be used up in between. For the same reason one that is
@@ -222,7 +222,7 @@ impl Doubts<'_> {
         all.filter_map(read).collect()
     }
 
-    pub fn marks(&self, since: Since) -> Vec<Mark> {
+    pub(in crate::worker) fn marks(&self, since: Since) -> Vec<Mark> {
         self.refusals(since).map(|words| get_refusal(&words[REFUSED_KIND..]).mark).collect()
     }
 
@@ -260,14 +260,14 @@ impl Doubts<'_> {
     }
 
     /// Takes the turn of the next probe, if its time has come; the one after it has its turn `every` later.
-    pub fn take_turn(&self, every: Duration) -> bool {
+    pub(in crate::worker) fn take_turn(&self, every: Duration) -> bool {
         let (now, next) = (clock::steady(), self.words[NEXT].load(Ordering::Acquire));
         let later = now.saturating_add(u64::try_from(every.as_micros()).unwrap_or(u64::MAX));
         now >= next && self.words[NEXT].compare_exchange(next, later, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Nothing was handed over: the turn is anybody's.
-    pub fn return_turn(&self) {
+    pub(in crate::worker) fn return_turn(&self) {
         self.words[NEXT].store(0, Ordering::Release);
     }
 }
