@@ -1,4 +1,4 @@
-//! A person decides about entries: which they are, whether to ask first, and what is done to them.
+//! A person decides about entries: which they are, and whether to ask first.
 //!
 //! What holds: more than one entry is never touched unasked. What was queued after the question was put is none of those
 //! that it was about. When the command returns, what it did is on disk.

@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::ask;
-use super::at_work::{RunStatus, rough};
 use super::queues::{QueueArgs, queues};
+use super::run_status::{RunStatus, rough};
 use crate::config::Site;
 use crate::events;
 use crate::model::{EntryId, Exit, Micros};

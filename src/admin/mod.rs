@@ -3,7 +3,6 @@
 
 mod act;
 mod ask;
-mod at_work;
 pub mod bounces;
 pub mod button;
 pub mod check;
@@ -25,6 +24,7 @@ pub mod release;
 pub mod remove;
 pub mod requeue;
 mod row;
+mod run_status;
 pub mod select;
 pub mod show;
 pub mod status;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::at_work::{RunStatus, rough};
 use super::dropped::{self, Survey};
 use super::queues::{QueueArgs, queues};
+use super::run_status::{RunStatus, rough};
 use crate::config::Site;
 use crate::model::{Exit, Micros};
 use crate::spool::SpoolQueue;

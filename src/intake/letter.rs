@@ -1,7 +1,7 @@
 //! A message on its way in: its header is read, its envelope is made of that and of what was asked for, and the fields
 //! that are missing are added.
 //!
-//! What holds: of the header nothing but Bcc is removed, and a class that the message claims for itself.
+//! What holds: of the header nothing but Bcc and Resent-Bcc is removed, and a class that the message claims for itself.
 
 use std::io::{BufRead, Write};
 

@@ -20,7 +20,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Adoption {
     /// The time of `drop/` at the last look; `None` if something may be there that the look did not see.
-    pub seen: Option<(i64, i64)>,
+    seen: Option<(i64, i64)>,
     /// When another look may find something adopted that waits there, for room or for its user's other mail to leave.
     again_at: Option<Instant>,
     child: Option<i32>,
@@ -29,6 +29,11 @@ pub(super) struct Adoption {
 }
 
 impl Adoption {
+    /// Whether something may be in `drop/` that no look has seen.
+    pub fn has_unseen(&self, queue: &SpoolQueue) -> bool {
+        self.seen != Some(queue.dropped().0)
+    }
+
     /// If `drop/` has changed and holds something for the queue, starts a child that adopts it.
     pub fn look(&mut self, plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue, signals: &Signals) {
         let (changed, settled) = queue.dropped();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::workers::{self, Workers};
+use super::headcount::{self, Workers};
 use crate::policy::units;
 
 /// What `bulkmailer run` is asked for.
@@ -12,7 +12,7 @@ pub struct Args {
     #[arg(long = "queue", short = 'Q', value_name = "QUEUE")]
     pub queues: Vec<String>,
     /// How many infeeds a queue has, instead of what its configuration says (a number or "auto")
-    #[arg(long, short = 'w', value_name = "N", value_parser = workers::parse)]
+    #[arg(long, short = 'w', value_name = "N", value_parser = headcount::parse)]
     pub workers: Option<Workers>,
     /// Finish the messages in hand and end after this time (for example 55m)
     #[arg(long, value_name = "DURATION", value_parser = units::parse_duration)]

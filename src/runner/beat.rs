@@ -66,7 +66,7 @@ impl Beat {
     }
 
     /// The heartbeat of a run with `workers` workers alive.
-    pub fn of(board: &Board, workers: usize, started: Micros, at: Micros, host: &str, ended: bool) -> Beat {
+    fn of(board: &Board, workers: usize, started: Micros, at: Micros, host: &str, ended: bool) -> Beat {
         let in_hand = (0..board.slots()).filter_map(|index| board.slot(index).in_hand());
         Beat {
             pid: std::process::id(),

@@ -15,7 +15,7 @@ use crate::sys::dir::Stamp;
 pub(super) struct Looks<'q> {
     queue: &'q SpoolQueue,
     /// `wake` as it was before the last look.
-    pub noted: Stamp,
+    noted: Stamp,
     last: Option<Look>,
 }
 

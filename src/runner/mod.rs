@@ -1,8 +1,11 @@
 //! One launch by cron: a supervisor for each queue, and main, which draws progress, counts signals and tells the end.
 //!
 //! ```text
-//! cron → run → one supervisor for each free queue: takes the lock, proves the spool and the sink, forks workers
-//!               └ worker: claim → send → settle → (again)
+//! cron → run → drain: forks a supervisor for each queue, and waits for them
+//!              └ supervise: takes the queue's lock
+//!                → shift: proves the spool and the sink, decides how many workers there are
+//!                → staff, workforce: forks them, and ends who hangs
+//!                  └ worker: claim → send → settle → (again)
 //! ```
 //!
 //! What holds: a process never has descriptors of two queues' locks (main opens none; each supervisor opens its own after
@@ -15,6 +18,7 @@ mod beat;
 mod clerk;
 mod doors;
 mod drain;
+mod headcount;
 mod lock;
 mod look;
 mod online;
@@ -30,7 +34,6 @@ mod summary;
 mod supervise;
 mod syncer;
 pub mod way_out;
-mod workers;
 mod workforce;
 
 pub use args::Args;

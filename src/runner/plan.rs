@@ -1,11 +1,12 @@
 //! One queue's part of a run: all that its supervisor is given at the fork, and the board that it shares with main.
 //!
-//! What holds: a plan has no descriptor of its queue; each process opens its own.
+//! What holds: a plan has no descriptor of its queue. Main opens none; each supervisor opens its own after its fork, and its
+//! children inherit that, with the lock.
 
 use std::path::PathBuf;
 
 use super::args::Args;
-use super::workers;
+use super::headcount;
 use crate::config::{self, OnCrash, Site};
 use crate::policy::retry;
 use crate::queue::QueueError;
@@ -52,7 +53,7 @@ impl Plan<'_> {
 /// A plan for each of the queues `names` that the configuration has, with a board of its own.
 pub(super) fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Vec<Plan<'a>>> {
     let mut plans = Vec::new();
-    let counts = workers::counts(&site.config, names, args.workers);
+    let counts = headcount::counts(&site.config, names, args.workers);
     for name in names {
         let Some(policy) = site.config.queues.get(name) else { continue };
         let Some(transport) = site.config.transports.get(&policy.transport) else { continue };

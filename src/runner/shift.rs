@@ -36,8 +36,8 @@ pub(super) struct Shift<'p, 'a> {
     spool: &'p Spool,
     queue: &'p SpoolQueue,
     signals: &'p Signals,
-    pub looks: Looks<'p>,
-    pub staff: Staff<'p, 'a>,
+    looks: Looks<'p>,
+    staff: Staff<'p, 'a>,
     /// The spool and the sink were proved, before anything was handed over.
     proved: bool,
     /// Since when nothing is due and no worker lives.
@@ -67,6 +67,11 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     pub fn told(&self) -> bool {
         self.signals.terms() > 0 || self.signals.quit()
+    }
+
+    /// Somebody woke us since the last look at the names, or put something into `drop/` since the last look there.
+    pub fn has_unseen(&self) -> bool {
+        self.looks.is_woken() || self.staff.adoption.has_unseen(self.queue)
     }
 
     /// We were told to end, the queue is stopped, the sink is down, or the spool refuses: nothing more is begun.
@@ -196,7 +201,7 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// Nobody works, nothing is due, nobody woke us, and we have waited for more as long as was asked.
     fn is_over(&mut self) -> bool {
-        if self.looks.has_more() || self.looks.is_woken() || self.staff.adoption.seen != Some(self.queue.dropped().0) {
+        if self.looks.has_more() || self.has_unseen() {
             self.idle_since = None;
             return false;
         }
@@ -264,8 +269,7 @@ impl<'p, 'a> Shift<'p, 'a> {
 
     /// Somebody has handed mail in, and the lists that are there are new enough for him to come first.
     fn is_wanted(&self) -> bool {
-        let called = self.looks.is_woken() || self.staff.adoption.seen != Some(self.queue.dropped().0);
-        called && !self.must_end() && self.queue.has_fresh_lists()
+        self.has_unseen() && !self.must_end() && self.queue.has_fresh_lists()
     }
 
     /// The last lists of other users' mail, once everything else is done.

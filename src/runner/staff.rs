@@ -1,7 +1,7 @@
 //! The processes of one holding of a queue's lock: the workers, and the children that sync, adopt, write lists and ask for
 //! the net. Each kind knows its own; this starts them together, waits for them and tells them to end.
 //!
-//! What holds: whoever waits for one of them looks after the others meanwhile.
+//! What holds: whoever waits for one of them takes note of each that ends, and of what it died of.
 
 use std::io;
 use std::time::Duration;

@@ -54,9 +54,9 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
         queue.clear_ended();
         let mut shift = Shift::new(plan, &spool, &queue, &signals);
         exit = exit.worst(shift.work()?);
-        let (noted, adopted, told) = (shift.looks.noted, shift.staff.adoption.seen, shift.told());
+        let told = shift.told();
         drop(lock);
-        let unseen = queue.woken() != noted || adopted != Some(queue.dropped().0);
+        let unseen = shift.has_unseen();
         if exit != Exit::Ok || told || (!unseen && !queue.may_be_stopped()) {
             return Ok(exit);
         }

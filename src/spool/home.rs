@@ -8,9 +8,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::error::SpoolError;
-use super::held::HeldJob;
 use super::lock::Locked;
 use super::look::LookedAt;
+use super::open_job::OpenJob;
 use super::queue::{SpoolQueue, make_folder};
 use crate::model::EntryId;
 use crate::sys::mutex::locked;
@@ -18,7 +18,7 @@ use crate::sys::mutex::locked;
 #[derive(Debug)]
 pub(super) struct Home<'q> {
     pub queue: &'q SpoolQueue,
-    job: Option<Arc<HeldJob>>,
+    job: Option<Arc<OpenJob>>,
 }
 
 impl<'q> Home<'q> {
@@ -33,12 +33,12 @@ impl<'q> Home<'q> {
     pub fn of(queue: &'q SpoolQueue, id: &EntryId) -> io::Result<Home<'q>> {
         let Some((job, _)) = id.job() else { return Ok(Home::top(queue)) };
         let mut last = locked(&queue.last_job);
-        let same = |last: &&Arc<HeldJob>| last.path.strip_prefix("jobs/") == Some(job);
+        let same = |last: &&Arc<OpenJob>| last.path.strip_prefix("jobs/") == Some(job);
         if let Some(last) = last.as_ref().filter(same) {
             return Ok(Home { queue, job: Some(Arc::clone(last)) });
         }
         let look = LookedAt::new(queue.woken());
-        let job = Arc::new(HeldJob::open(&queue.dir, format!("jobs/{job}"), look)?);
+        let job = Arc::new(OpenJob::open(&queue.dir, format!("jobs/{job}"), look)?);
         *last = Some(Arc::clone(&job));
         Ok(Home { queue, job: Some(job) })
     }

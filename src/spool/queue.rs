@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::error::{SpoolError, io_at};
-use super::held::HeldJob;
 use super::look::LookedAt;
+use super::open_job::OpenJob;
 use super::quiet::Quiet;
 use crate::sys::speed::closer::Closer;
 use crate::sys::{dir, durable};
@@ -37,7 +37,7 @@ pub struct SpoolQueue {
     /// Closes entries that are delivered and unlinked.
     pub(super) closer: Closer,
     /// The job of the entry that was claimed last.
-    pub(super) last_job: Mutex<Option<Arc<HeldJob>>>,
+    pub(super) last_job: Mutex<Option<Arc<OpenJob>>>,
     pub(super) contended: AtomicU64,
 }
 

@@ -35,12 +35,12 @@ impl Way<'_> {
             Err(why) => return lost(why.to_string()),
         };
         let (replies, no_data) = match answer {
-            Answer::Refused(reply) if reply.code == 421 => return lost(format!("it said to MAIL {reply}")),
+            Answer::Refused(reply) if reply.closes() => return lost(format!("it said to MAIL {reply}")),
             Answer::Refused(reply) => return self.refused(session, &reply, reused),
             Answer::Recipients(replies) => (replies, None),
             Answer::NoData(replies, reply) => (replies, Some(reply)),
         };
-        if let Some(reply) = replies.iter().chain(&no_data).find(|reply| reply.code == 421) {
+        if let Some(reply) = replies.iter().chain(&no_data).find(|reply| reply.closes()) {
             return lost(format!("it said {reply}"));
         }
         let taken = replies.iter().filter(|reply| reply.is_good()).count();
@@ -112,7 +112,7 @@ impl Way<'_> {
         let open = taken_ones(&mut verdicts);
         match came {
             Ok(answers) => {
-                let closed = answers.iter().any(|reply| reply.code == 421);
+                let closed = answers.iter().any(Reply::closes);
                 let each = answers.iter().chain(std::iter::repeat_n(answers.last(), taken).flatten());
                 for (verdict, reply) in open.zip(each) {
                     *verdict = self.server.verdict(reply, "the message");

@@ -53,6 +53,11 @@ impl Reply {
         }
     }
 
+    /// Whether the server closes the session with it (RFC 5321 section 3.8).
+    pub fn closes(&self) -> bool {
+        self.code == 421
+    }
+
     /// What stands behind the code, a line each, at least one; bytes that are no UTF-8 are replaced.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.text.split('\n')

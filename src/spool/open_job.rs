@@ -9,7 +9,7 @@ use super::look::LookedAt;
 use crate::sys::dir;
 
 #[derive(Debug)]
-pub(super) struct HeldJob {
+pub(super) struct OpenJob {
     pub dir: File,
     /// Device and inode.
     identity: (u64, u64),
@@ -19,12 +19,12 @@ pub(super) struct HeldJob {
     pub seen: Mutex<LookedAt>,
 }
 
-impl HeldJob {
+impl OpenJob {
     /// Opens the folder `path` of the folder `queue`, which is looked at now.
-    pub fn open(queue: &File, path: String, look: LookedAt) -> io::Result<HeldJob> {
+    pub fn open(queue: &File, path: String, look: LookedAt) -> io::Result<OpenJob> {
         let dir = dir::open_at(queue, &path)?;
         let about = dir.metadata()?;
-        Ok(HeldJob { dir, identity: (about.dev(), about.ino()), path, seen: Mutex::new(look) })
+        Ok(OpenJob { dir, identity: (about.dev(), about.ino()), path, seen: Mutex::new(look) })
     }
 
     /// `path`, which is relative to the queue's folder, as one that is relative to this; `None` if it lies elsewhere.
