@@ -45,7 +45,7 @@ pub(super) fn record<Q: Queue>(
     }
     write_events(context, hand, judged, now);
     fault::instant("worker.recorded");
-    for (recipient, verdict) in judged.group.iter().zip(&judged.verdicts) {
+    for (&recipient, verdict) in judged.group.iter().zip(&judged.verdicts) {
         context.board.add(Counter::of(verdict.kind()), 1);
         // A failure that is in no journal is none yet.
         let done = match verdict {
@@ -54,7 +54,7 @@ pub(super) fn record<Q: Queue>(
             Verdict::Deferred(_) | Verdict::Unknown(_) => false,
         };
         if done {
-            hand.attempt.open.retain(|open| open != recipient);
+            hand.attempt.open.retain(|&open| open != recipient);
         }
     }
     noted
