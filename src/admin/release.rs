@@ -38,7 +38,7 @@ impl Verb for Release {
     }
 
     fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), SpoolError> {
-        // Who failed was told; to release is to go on with the others.
+        // Their failure was reported; releasing is to go on with the others.
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.unsettled() };
         claim.reopen(whom, hand)
     }

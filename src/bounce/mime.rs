@@ -87,7 +87,7 @@ impl<'m> Part<'m> {
     }
 }
 
-/// Whether the part is the message that is told of, or its header.
+/// Whether the part is the message that is reported, or its header.
 pub(super) fn is_returned(part: &Part<'_>) -> bool {
     let types =
         ["message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers"];

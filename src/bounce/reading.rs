@@ -20,9 +20,9 @@ pub struct Arrival<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reading {
     pub kind: Kind,
-    /// One for each recipient that is told of; none of an ordinary message.
+    /// One for each recipient that is reported; none of an ordinary message.
     pub reports: Vec<Report>,
-    /// The Message-ID of the message that is told of, without its angle brackets.
+    /// The Message-ID of the message that is reported, without its angle brackets.
     pub message_id: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::policy::score::Rules;
 /// The most bytes of an MTA's words.
 const TEXT_MAX: usize = 500;
 
-/// What is told of one recipient.
+/// What a message says about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub recipient: Address,

@@ -31,7 +31,7 @@ pub struct Queue {
     pub retry: Retry,
     /// The most recipients that are handed over together; default 50.
     pub max_recipients: usize,
-    /// So many recipients has an entry of a list post; default 100.
+    /// How many recipients an entry of a list post has; default 100.
     pub job_recipients: usize,
     /// The pattern of the senders that `submit --verp` makes; default [`VERP`].
     pub verp: String,

@@ -12,7 +12,7 @@ use super::names::{EntryName, Spot, State};
 use super::queue::SpoolQueue;
 use crate::sys::speed::read_ahead::read_ahead;
 
-/// So many bytes of the next entry are read ahead, for a while after a claim had to wait for the disk: one that took longer
+/// How many bytes of the next entry are read ahead, for a while after a claim waited for the disk: one that took longer
 /// than `WARM`, and the disk was read. What is in memory needs no such call.
 const READ_AHEAD: i64 = 64 << 10;
 const WARM: Duration = Duration::from_micros(200);

@@ -8,7 +8,7 @@ use crate::model::EntryId;
 use crate::sys::mutex::locked;
 use crate::sys::{dir, fault};
 
-/// So many journals may wait for a sync before a worker makes one.
+/// How many journals may wait for a sync before a worker makes one.
 const UNTIDY_MAX: usize = 1_000;
 
 impl SpoolQueue {

@@ -15,7 +15,7 @@ use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::{config, events};
 
-/// So many entries of a queue that cannot be settled or claimed end its run; the board's lists have room for them.
+/// How many entries that cannot be settled or claimed end a queue's run; the board's lists have room for them.
 pub const FAULTS_MAX: u64 = LISTED_MAX as u64;
 
 /// How long a worker may take for all that comes with a hand-over, before it counts as hung.

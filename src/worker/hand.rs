@@ -22,7 +22,7 @@ pub(super) struct Hand<C> {
 pub(super) struct Try {
     pub number: u32,
     pub waited: Duration,
-    /// Whoever is still open after this attempt has waited too long.
+    /// The entry has waited too long: recipients that are still open after this attempt have failed.
     pub expired: bool,
     /// When it is tried again; set by the first deferral.
     pub again_at: Option<Micros>,
@@ -30,7 +30,7 @@ pub(super) struct Try {
     pub open: Vec<usize>,
     /// What took it instead of the queue's transport.
     pub through: Option<&'static str>,
-    /// So many of those who come next are handed over one by one: they were refused together, and it may be one's fault.
+    /// How many of the next recipients are handed over one by one: they were refused together, perhaps for one of them.
     pub alone: usize,
 }
 

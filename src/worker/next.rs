@@ -12,7 +12,7 @@ use crate::sys::clock;
 pub(super) fn next<Q: Queue>(context: &Context<'_, Q>, cursor: &mut Q::Cursor, which: Which) -> Option<Q::Claim> {
     let (board, slot) = (context.board, context.slot);
     while !context.is_over() {
-        // Whoever dies from here on is known to have died of this entry.
+        // A worker that dies from here on is known to have died of this entry.
         let mut reach = |id: &EntryId| {
             slot.begin(id, SEARCH);
             !board.is_listed(List::Stuck, id)

@@ -1,6 +1,6 @@
 //! Probes: where the sink may be down, who is tried next is chosen with care, and all workers together try one at a time.
 //!
-//! Whoever has least in common with what was refused tells most, so that a few bad messages hide no good one for long.
+//! The entry that has least in common with what was refused tells most, so a few bad ones hide no good one for long.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -67,7 +67,7 @@ impl Way {
                 return Ok(Turn::Left);
             }
             let in_doubt = doubts.are_paced();
-            // Whoever has not waited has had its turn before it claimed.
+            // A worker that has not waited had its turn before it claimed.
             let probe = in_doubt && (!waited || doubts.take_turn(context.policy.probe_every));
             let wait = pace.wait(taken);
             if !probe && !wait.is_zero() {

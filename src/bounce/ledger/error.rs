@@ -1,4 +1,4 @@
-//! What is wrong with the ledger, and what a person can do.
+//! What is wrong with the ledger, and how to mend it.
 
 use std::io;
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use crate::bounce::report::{Action, Report};
 use crate::model::Micros;
 use crate::policy::score::Rules;
 
-/// So many reports that are too old go with each commit, so that none has much to do.
+/// How many reports that are too old each commit removes, so that none has much to do.
 const PRUNED: usize = 500;
 
 /// A message of the bounce queue that was read.

@@ -40,7 +40,7 @@ pub(super) fn several(way: &Way<'_>, limits: &Limits, mut request: Request, args
         (done, (many.queued, many.refused, many.batches))
     });
     let (queued, refused, batches) = many;
-    // Whoever submits all of it again would mail these twice.
+    // Submitting all of it again would mail these twice.
     match queued {
         0 => done?,
         _ => done.with_context(|| format!("only the first {queued} messages that are in order were queued"))?,

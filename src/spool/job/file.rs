@@ -39,7 +39,7 @@ pub struct PostFile {
     /// The real user id of who submitted it.
     pub uid: u32,
     pub recipients: u64,
-    /// So many recipients has each entry but the last, which may have fewer.
+    /// How many recipients each entry has but the last, which may have fewer.
     pub per_entry: u64,
     /// Recipients that were named again.
     pub duplicates: u64,

@@ -13,7 +13,7 @@ use crate::spool::names::{EntryName, State};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::dir;
 
-/// So many entries are looked at for a journal; beyond that they count as wholes.
+/// How many entries are looked at for a journal; beyond that they count as wholes.
 const LOOKED_AT: u64 = 100_000;
 
 /// How far a job is, in recipients; of a batch in entries.
