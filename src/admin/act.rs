@@ -11,11 +11,12 @@ use super::select::Place;
 use super::verb::{Done, Verb};
 use crate::events;
 use crate::model::{EntryId, Exit};
+use crate::queue::QueueError;
+use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::hand::Hand;
 use crate::spool::names::{Spot, State};
-use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::output::{Page, print, warning};
 
 /// So many ids of what was left alone are told.
@@ -99,7 +100,7 @@ impl<V: Verb> Act<'_, V> {
     }
 
     /// Counts what was done; one that failed keeps no other from it.
-    fn note(&mut self, id: &EntryId, acted: Result<(), SpoolError>) {
+    fn note(&mut self, id: &EntryId, acted: Result<(), QueueError>) {
         match acted {
             Ok(()) => self.outcome.done += 1,
             Err(error) => {

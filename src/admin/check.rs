@@ -9,9 +9,10 @@ use super::dropped::{Meant, files_text, meant};
 use super::queues::queues;
 use crate::config::Site;
 use crate::model::Exit;
+use crate::queue::QueueError;
+use crate::spool::Spool;
 use crate::spool::drop::DropView;
 use crate::spool::drop::access::{self, Fault};
-use crate::spool::{Spool, SpoolError};
 use crate::sys::nss;
 use crate::sys::output::{self, Page, print};
 
@@ -97,7 +98,7 @@ fn doors(site: &Site, args: &Args) -> anyhow::Result<Vec<(Fault, Option<&'static
     if site.spool_is_hosts && site.spool.symlink_metadata().is_err() {
         return Ok(vec![(access::no_spool(&site.spool), None)]);
     }
-    let looked = |source| SpoolError::Io { doing: "look at the drop folder of", path: site.spool.clone(), source };
+    let looked = |source| QueueError::Io { doing: "look at the drop folder of", path: site.spool.clone(), source };
     let found = access::faults(&site.spool, site.spool_is_hosts).map_err(looked)?;
     let left = match args.repair {
         true => access::mend(&site.spool, site.spool_is_hosts).map_err(looked)?,
@@ -134,7 +135,7 @@ fn dropped(site: &Site, asked: Option<&str>, strays: &mut Strays) -> anyhow::Res
     let view = match DropView::open(&site.spool) {
         Ok(Some(view)) => view,
         // What is wrong with the folder has a line of its own.
-        Ok(None) | Err(SpoolError::Shut { .. }) => return Ok(()),
+        Ok(None) | Err(QueueError::Shut { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     for file in view.files()? {

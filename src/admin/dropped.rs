@@ -10,7 +10,7 @@ use super::filter::Filter;
 use crate::config::{self, Config, Site};
 use crate::intake::{Refused, adopt};
 use crate::model::{Exit, Micros};
-use crate::spool::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::drop::{DropFile, DropView, Dropped, Unfit, Waiting};
 use crate::spool::folders::UNKNOWN;
 use crate::spool::row;
@@ -31,7 +31,7 @@ pub(super) enum Meant<'f> {
 /// The site's drop folder, if it has one. One that its owner alone may list is said, and keeps no command from its work.
 pub(super) fn view(site: &Site) -> anyhow::Result<Option<DropView>> {
     match DropView::open(&site.spool) {
-        Err(shut @ SpoolError::Shut { .. }) => {
+        Err(shut @ QueueError::Shut { .. }) => {
             warning!("{shut}");
             Ok(None)
         }

@@ -2,11 +2,12 @@
 
 use super::glob::glob;
 use crate::model::{Address, EntryId, Envelope, Micros};
+use crate::queue::QueueError;
+use crate::spool::SpoolQueue;
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::find::Seen;
 use crate::spool::names::{EntryName, Spot, State};
 use crate::spool::row::Row;
-use crate::spool::{SpoolError, SpoolQueue};
 use crate::sys::output::warning;
 
 /// A selection that was understood.
@@ -84,11 +85,11 @@ impl Filter {
     }
 
     /// Looks at an entry; `None` if it does not match, or is not there any more. One that cannot be read is said.
-    pub fn look(&self, queue: &SpoolQueue, spot: &Spot) -> Result<Option<Seen>, SpoolError> {
+    pub fn look(&self, queue: &SpoolQueue, spot: &Spot) -> Result<Option<Seen>, QueueError> {
         let seen = match queue.look(spot) {
             Ok(Some(seen)) => seen,
             Ok(None) => return Ok(None),
-            Err(error @ SpoolError::Corrupt { .. }) => {
+            Err(error @ QueueError::Corrupt { .. }) => {
                 warning!("{error}; see 'bulkmailer check'");
                 return Ok(None);
             }
@@ -154,7 +155,7 @@ impl Filter {
         self.since.is_none_or(|since| queued >= since) && self.until.is_none_or(|until| queued < until)
     }
 
-    fn matches_reason(&self, queue: &SpoolQueue, envelope: &Envelope) -> Result<bool, SpoolError> {
+    fn matches_reason(&self, queue: &SpoolQueue, envelope: &Envelope) -> Result<bool, QueueError> {
         let Some(text) = &self.reason else { return Ok(true) };
         // An attempt has a line for each of its groups.
         let (mut number, mut found) = (0, false);

@@ -6,9 +6,10 @@ use super::verb::{Done, Verb};
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
+use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::hand::Hand;
-use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::spool::{SpoolClaim, SpoolQueue};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -32,12 +33,12 @@ impl Verb for Hold {
         &[Place::Ready]
     }
 
-    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, _: Hand, _: &mut events::Log) -> Result<(), SpoolError> {
+    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, _: Hand, _: &mut events::Log) -> Result<(), QueueError> {
         claim.hold()
     }
 
     /// Nothing there is held.
-    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, SpoolError> {
+    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, QueueError> {
         Ok(Done::No)
     }
 }

@@ -16,7 +16,7 @@ use super::select::{Place, Selection};
 use super::{ask, list, remove};
 use crate::config::{ConfigError, Site};
 use crate::model::{EntryId, Exit, Micros};
-use crate::spool::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::drop::{self, DropFolder, access};
 use crate::spool::own_lists::{Noted, OwnLists};
 use crate::spool::row::{IN_DROP, Row};
@@ -46,7 +46,7 @@ pub fn owner(site: &Site) -> Option<u32> {
 }
 
 /// What keeps this user from handing mail in at all, for a command that would tell him of it.
-fn refuse_closed(site: &Site) -> Result<(), SpoolError> {
+fn refuse_closed(site: &Site) -> Result<(), QueueError> {
     if site.spool_is_hosts && !process::is_root() && site.spool.symlink_metadata().is_err() {
         return Err(access::refused(access::no_spool(&site.spool)));
     }

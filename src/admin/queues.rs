@@ -2,7 +2,8 @@
 
 use crate::config::{ConfigError, Site};
 use crate::policy::retry;
-use crate::spool::{Spool, SpoolError, SpoolQueue};
+use crate::queue::QueueError;
+use crate::spool::{Spool, SpoolQueue};
 
 /// What commands about whole queues take.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -28,11 +29,11 @@ pub(super) fn queues(site: &Site, asked: Option<&str>) -> anyhow::Result<Vec<Spo
             return Err(ConfigError::unknown_queue(name, &known).into());
         }
     };
-    let open = names.iter().map(|name| open(site, &spool, name)).collect::<Result<Vec<_>, SpoolError>>()?;
+    let open = names.iter().map(|name| open(site, &spool, name)).collect::<Result<Vec<_>, QueueError>>()?;
     Ok(open.into_iter().flatten().collect())
 }
 
-fn open(site: &Site, spool: &Spool, name: &str) -> Result<Option<SpoolQueue>, SpoolError> {
+fn open(site: &Site, spool: &Spool, name: &str) -> Result<Option<SpoolQueue>, QueueError> {
     let queue = spool.existing_queue(name)?;
     Ok(queue.map(|queue| match site.config.queues.get(name) {
         Some(policy) => queue.with_horizon(retry::horizon(policy.retry.max)),

@@ -6,10 +6,10 @@ use super::verb::{Done, Verb};
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
-use crate::queue::Claim;
+use crate::queue::{Claim, QueueError};
 use crate::spool::corrupt::Corrupt;
 use crate::spool::hand::Hand;
-use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::spool::{SpoolClaim, SpoolQueue};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -37,14 +37,14 @@ impl Verb for Release {
         &[Place::Hold]
     }
 
-    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), SpoolError> {
+    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), QueueError> {
         // Their failure was reported; releasing is to go on with the others.
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.unsettled() };
         claim.reopen(whom, hand)
     }
 
     /// Nothing there is released.
-    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, SpoolError> {
+    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, QueueError> {
         Ok(Done::No)
     }
 }

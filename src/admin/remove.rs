@@ -7,9 +7,10 @@ use crate::config::Site;
 use crate::events;
 use crate::intake::withdraw::{self, Gone};
 use crate::model::Exit;
+use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::hand::Hand;
-use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::clock;
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -42,7 +43,7 @@ impl Verb for Remove {
         claim: SpoolClaim<'_>,
         hand: Hand,
         events: &mut events::Log,
-    ) -> Result<(), SpoolError> {
+    ) -> Result<(), QueueError> {
         withdraw::remove(queue, claim, hand, events)
     }
 
@@ -52,7 +53,7 @@ impl Verb for Remove {
         file: &Corrupt,
         hand: Hand,
         events: &mut events::Log,
-    ) -> Result<Done, SpoolError> {
+    ) -> Result<Done, QueueError> {
         if !queue.remove_corrupt(&file.name, hand)? {
             return Ok(Done::No);
         }

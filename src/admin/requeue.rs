@@ -6,10 +6,10 @@ use super::verb::{Done, Verb};
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
-use crate::queue::Claim;
+use crate::queue::{Claim, QueueError};
 use crate::spool::corrupt::{Corrupt, Mended};
 use crate::spool::hand::Hand;
-use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::warning;
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -40,12 +40,12 @@ impl Verb for Requeue {
         if ids { &[Place::Ready, Place::Hold, Place::Failed, Place::Corrupt] } else { &[Place::Failed] }
     }
 
-    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), SpoolError> {
+    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), QueueError> {
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.undelivered() };
         claim.reopen(whom, hand)
     }
 
-    fn corrupt(&self, queue: &SpoolQueue, file: &Corrupt, hand: Hand, _: &mut events::Log) -> Result<Done, SpoolError> {
+    fn corrupt(&self, queue: &SpoolQueue, file: &Corrupt, hand: Hand, _: &mut events::Log) -> Result<Done, QueueError> {
         match queue.mend_corrupt(&file.name, hand)? {
             Mended::Queued(_) => Ok(Done::Yes),
             Mended::Gone => Ok(Done::No),

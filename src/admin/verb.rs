@@ -2,9 +2,10 @@
 
 use super::select::Place;
 use crate::events;
+use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::hand::Hand;
-use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::spool::{SpoolClaim, SpoolQueue};
 
 /// A command's word, and its deed.
 pub(super) trait Verb {
@@ -25,7 +26,7 @@ pub(super) trait Verb {
         claim: SpoolClaim<'_>,
         hand: Hand,
         events: &mut events::Log,
-    ) -> Result<(), SpoolError>;
+    ) -> Result<(), QueueError>;
 
     /// Acts on a file in corrupt/.
     fn corrupt(
@@ -34,7 +35,7 @@ pub(super) trait Verb {
         file: &Corrupt,
         hand: Hand,
         events: &mut events::Log,
-    ) -> Result<Done, SpoolError>;
+    ) -> Result<Done, QueueError>;
 
     /// What is left to do in a queue after that, when it is on disk.
     fn finish(&self, _queue: &SpoolQueue) {}

@@ -7,10 +7,11 @@ use super::refused::{Failure, Refused};
 use super::request::Request;
 use crate::config::{DropBounds, Limits};
 use crate::model::{EntryId, Micros};
+use crate::queue::QueueError;
 use crate::spool::drop::{DropDraft, DropFolder};
 use crate::spool::job::{JobFile, PostFile};
 use crate::spool::sorter::Sorted;
-use crate::spool::{Batch, Published, SpoolError, SpoolQueue};
+use crate::spool::{Batch, Published, SpoolQueue};
 use crate::sys::clock;
 
 /// A message that was queued.
@@ -140,6 +141,6 @@ pub fn to_drop<'d>(
     }
 }
 
-fn tmp_of(queue: &SpoolQueue) -> impl Fn(std::io::Error) -> SpoolError {
-    |source| SpoolError::Io { doing: "write a new entry", path: queue.path("tmp"), source }
+fn tmp_of(queue: &SpoolQueue) -> impl Fn(std::io::Error) -> QueueError {
+    |source| QueueError::Io { doing: "write a new entry", path: queue.path("tmp"), source }
 }

@@ -8,9 +8,10 @@ use super::refused::Failure;
 use super::request::Request;
 use crate::config::Limits;
 use crate::model::EntryId;
+use crate::queue::QueueError;
 use crate::spool::drop::{DropDraft, DropFolder, Handed};
 use crate::spool::job::batch;
-use crate::spool::{Batch, SpoolError, SpoolQueue};
+use crate::spool::{Batch, SpoolQueue};
 use crate::sys::process;
 
 /// The most files for `drop/` open in one group. Two groups are open at once, and the process needs a few files more.
@@ -62,7 +63,7 @@ impl Group<'_> {
     }
 
     /// Makes it visible and safe. The id of a batch is returned.
-    pub fn commit(self) -> Result<Option<EntryId>, SpoolError> {
+    pub fn commit(self) -> Result<Option<EntryId>, QueueError> {
         match self {
             Group::Batch(_, batch) => batch.commit().map(Some),
             Group::Drop(_, _, drafts) => link_all(drafts).map(|()| None),
@@ -71,7 +72,7 @@ impl Group<'_> {
 }
 
 /// Links all of them, and waits until they are safe. Errors: none of them is, but for files that were adopted already.
-fn link_all(drafts: Vec<DropDraft<'_>>) -> Result<(), SpoolError> {
+fn link_all(drafts: Vec<DropDraft<'_>>) -> Result<(), QueueError> {
     let mut all: Option<Handed<'_>> = None;
     for draft in drafts {
         match (draft.link(), &mut all) {

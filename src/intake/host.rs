@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::config::Site;
 use crate::model::Micros;
+use crate::queue::QueueError;
 use crate::spool::drop::access;
-use crate::spool::{Spool, SpoolError, SpoolQueue, host};
+use crate::spool::{Spool, SpoolQueue, host};
 use crate::sys::output::warning;
 use crate::sys::{clock, nss, process};
 
@@ -19,7 +20,7 @@ const SERVICE: &str = "bulkmailer";
 /// happens for anybody else and in any other spool.
 ///
 /// Errors: the spool cannot be made. Without a place for its Maildir the sink is down, which is reported.
-pub fn make(site: &Site) -> Result<(), SpoolError> {
+pub fn make(site: &Site) -> Result<(), QueueError> {
     if !site.spool_is_hosts || !process::is_root() {
         return Ok(());
     }
@@ -35,13 +36,13 @@ pub fn make(site: &Site) -> Result<(), SpoolError> {
 }
 
 /// Has the spool's owner make a drop folder that the host's spool lacks. Nothing happens for anybody else.
-pub fn make_drop(site: &Site) -> Result<(), SpoolError> {
+pub fn make_drop(site: &Site) -> Result<(), QueueError> {
     let ours = || site.spool.metadata().is_ok_and(|spool| spool.uid() == process::effective_uid());
     if site.spool_is_hosts && ours() { host::make_drop(&site.spool) } else { Ok(()) }
 }
 
 /// Refuses a user who would do the work of the host's spool: its owner does.
-pub fn refuse_others(site: &Site) -> Result<(), SpoolError> {
+pub fn refuse_others(site: &Site) -> Result<(), QueueError> {
     if !site.spool_is_hosts || process::is_root() {
         return Ok(());
     }
@@ -57,7 +58,7 @@ pub fn refuse_others(site: &Site) -> Result<(), SpoolError> {
         "this host's mail is run by the spool's owner, {owner}: root's crontab launches 'bulkmailer run', \
          or root types it"
     );
-    Err(SpoolError::Shut { path: site.spool.clone(), why })
+    Err(QueueError::Shut { path: site.spool.clone(), why })
 }
 
 /// Says on a terminal that a user's own spool still has mail, where the host's is in use and no run will send it.
@@ -87,7 +88,7 @@ const UNRUN: &str = ".unrun";
 pub fn say_unrun(site: &Site, spool: &Spool, queue: &SpoolQueue) {
     let kicks = site.config.queues.get(queue.name()).is_some_and(|queue| queue.kick);
     let was_run = queue.lock_file().and_then(|file| {
-        file.metadata().map_err(|source| SpoolError::Io { doing: "look at", path: queue.path("lock"), source })
+        file.metadata().map_err(|source| QueueError::Io { doing: "look at", path: queue.path("lock"), source })
     });
     let new = was_run.is_ok_and(|lock| lock.len() == 0);
     if !site.spool_is_own || kicks || !new || !std::io::stderr().is_terminal() {

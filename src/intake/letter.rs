@@ -13,7 +13,7 @@ use super::request::{Request, Via};
 use crate::config::Limits;
 use crate::model::envelope::{Origin, verp};
 use crate::model::{Address, EntryId, Envelope};
-use crate::spool::SpoolError;
+use crate::queue::QueueError;
 use crate::sys::{clock, nss, process};
 
 /// More `Received` fields than this are a loop (RFC 5321 section 6.3 asks for at least 100 to be let through; a message
@@ -126,7 +126,7 @@ impl Letter {
         limits: &Limits,
         input: &mut impl BufRead,
         out: &mut impl Write,
-        failed: impl Fn(std::io::Error) -> SpoolError,
+        failed: impl Fn(std::io::Error) -> QueueError,
     ) -> Result<u64, Failure> {
         let max = limits.message;
         let head = self.header.len() + self.rest.first.len() as u64;

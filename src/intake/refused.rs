@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::model::Exit;
 use crate::model::address::BadAddress;
 use crate::policy::units::{duration_text, size_text};
-use crate::spool::SpoolError;
+use crate::queue::QueueError;
 
 /// Why a message is not taken. Nothing of it was queued.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ pub enum Failure {
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error(transparent)]
-    Spool(#[from] SpoolError),
+    Spool(#[from] QueueError),
 }
 
 impl Failure {

@@ -12,8 +12,9 @@ use super::host;
 use super::refused::{Failure, Refused};
 use super::request::Request;
 use crate::config::Site;
+use crate::queue::QueueError;
 use crate::spool::drop::{DropFolder, access};
-use crate::spool::{Spool, SpoolError, SpoolQueue};
+use crate::spool::{Spool, SpoolQueue};
 use crate::sys::{nss, process};
 
 /// The way into one queue.
@@ -60,7 +61,7 @@ impl<'s> Way<'s> {
             None => {
                 // Without a drop folder root hands in as the spool's owner, who could not read root's files.
                 if let Ok(meta) = site.spool.metadata() {
-                    nss::become_user(meta.uid(), meta.gid()).map_err(|source| SpoolError::Io {
+                    nss::become_user(meta.uid(), meta.gid()).map_err(|source| QueueError::Io {
                         doing: "become the owner of",
                         path: site.spool.clone(),
                         source,
@@ -116,7 +117,7 @@ impl<'s> Way<'s> {
     }
 
     /// A file without a name on the spool's disk, for what is read more than once.
-    pub fn scratch(&self) -> Result<File, SpoolError> {
+    pub fn scratch(&self) -> Result<File, QueueError> {
         match &self.place {
             Place::Queue(_, queue) => queue.scratch(),
             Place::Drop(folder) => folder.scratch(),
@@ -124,8 +125,8 @@ impl<'s> Way<'s> {
     }
 
     /// What a failure to write there is.
-    pub fn failed(&self, source: io::Error) -> SpoolError {
-        SpoolError::Io { doing: "write a new entry", path: self.site.spool.clone(), source }
+    pub fn failed(&self, source: io::Error) -> QueueError {
+        QueueError::Io { doing: "write a new entry", path: self.site.spool.clone(), source }
     }
 
     /// Says on a terminal what keeps the user's mail waiting, where he does not know it: see [`host::say_unrun`] and
@@ -159,16 +160,16 @@ impl<'s> Way<'s> {
 }
 
 /// A refusal in words for whoever hands mail in.
-fn unqueued(error: SpoolError) -> SpoolError {
+fn unqueued(error: QueueError) -> QueueError {
     match error {
-        SpoolError::NotYet { path, why } => SpoolError::NotYet { path, why: format!("{why}; nothing was queued") },
-        SpoolError::Shut { path, why } => SpoolError::Shut { path, why: format!("{why}; nothing was queued") },
+        QueueError::NotYet { path, why } => QueueError::NotYet { path, why: format!("{why}; nothing was queued") },
+        QueueError::Shut { path, why } => QueueError::Shut { path, why: format!("{why}; nothing was queued") },
         other => other,
     }
 }
 
 /// Opens the spool, and makes it where it is missing. The host's is root's to make, with its drop folder.
-fn create(site: &Site) -> Result<Spool, SpoolError> {
+fn create(site: &Site) -> Result<Spool, QueueError> {
     if site.spool_is_hosts && !process::is_root() && site.spool.symlink_metadata().is_err() {
         return Err(unqueued(access::refused(access::no_spool(&site.spool))));
     }

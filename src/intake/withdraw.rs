@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::events::{self, Event};
 use crate::model::{EntryId, Micros};
-use crate::queue::Claim;
+use crate::queue::{Claim, QueueError};
 use crate::spool::claim::Taken;
 use crate::spool::hand::Hand;
-use crate::spool::{SpoolClaim, SpoolError, SpoolQueue};
+use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::{clock, nss};
 
@@ -28,7 +28,7 @@ pub enum Back {
 }
 
 /// Takes back the entry `id`, if it is a mail of the user `hand.by`.
-pub fn take_back(queue: &SpoolQueue, id: &EntryId, hand: Hand, events: &mut events::Log) -> Result<Back, SpoolError> {
+pub fn take_back(queue: &SpoolQueue, id: &EntryId, hand: Hand, events: &mut events::Log) -> Result<Back, QueueError> {
     for _ in 0..TRIES {
         let Some(spot) = queue.locate(id)? else { return Ok(Back::NotThere) };
         match queue.take(&spot)? {
@@ -52,7 +52,7 @@ pub fn remove(
     claim: SpoolClaim<'_>,
     hand: Hand,
     events: &mut events::Log,
-) -> Result<(), SpoolError> {
+) -> Result<(), QueueError> {
     let (envelope, whom, attempt) = (claim.envelope().clone(), claim.undelivered(), claim.attempts());
     claim.discard(hand)?;
     let (at, by) = (hand.at.rfc3339(), by(hand.by));

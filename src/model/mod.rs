@@ -6,6 +6,7 @@
 pub mod address;
 pub mod envelope;
 pub mod exit;
+pub mod format;
 pub mod id;
 pub mod time;
 pub mod verdict;
@@ -13,6 +14,7 @@ pub mod verdict;
 pub use address::Address;
 pub use envelope::{Body, Envelope};
 pub use exit::Exit;
+pub use format::Format;
 pub use id::EntryId;
 pub use time::Micros;
 pub use verdict::{Attempt, Reason, Verdict};

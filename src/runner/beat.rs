@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::lock;
 use crate::model::{Exit, Micros};
 use crate::policy::units::duration_text;
-use crate::spool::{SpoolError, SpoolQueue};
+use crate::queue::QueueError;
+use crate::spool::SpoolQueue;
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, process};
@@ -60,7 +61,7 @@ impl Beat {
     /// The last heartbeat of a run of this queue; `None` if there was none, or it cannot be understood.
     ///
     /// Errors: the disk.
-    pub fn last(queue: &SpoolQueue) -> Result<Option<Beat>, SpoolError> {
+    pub fn last(queue: &SpoolQueue) -> Result<Option<Beat>, QueueError> {
         let text = queue.read_note(NOTE)?;
         Ok(text.and_then(|(text, _)| serde_json::from_str(&text).ok()))
     }

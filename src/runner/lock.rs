@@ -10,7 +10,8 @@ use std::io::{Read, Seek, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Micros;
-use crate::spool::{SpoolError, SpoolQueue};
+use crate::queue::QueueError;
+use crate::spool::SpoolQueue;
 use crate::sys::{clock, fault, lock, process};
 
 /// Who holds a queue, as the lock file says.
@@ -29,9 +30,9 @@ pub struct QueueLock {
 
 impl QueueLock {
     /// Takes the lock; `None` if another run has it.
-    pub fn take(queue: &SpoolQueue) -> Result<Option<QueueLock>, SpoolError> {
+    pub fn take(queue: &SpoolQueue) -> Result<Option<QueueLock>, QueueError> {
         let file = queue.lock_file()?;
-        let failed = |source| SpoolError::Io { doing: "lock", path: queue.path("lock"), source };
+        let failed = |source| QueueError::Io { doing: "lock", path: queue.path("lock"), source };
         if !lock::try_exclusive(&file).map_err(failed)? {
             return Ok(None);
         }

@@ -12,12 +12,11 @@
 use std::io;
 
 use super::claim::SpoolClaim;
-use super::error::SpoolError;
 use super::hand::Hand;
 use super::names::{EntryName, Spot, State, journal_path};
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
-use crate::queue::Claim;
+use crate::queue::{Claim, QueueError};
 use crate::sys::{dir, fault, room};
 
 /// How often a place in an ending job is made anew: each try fails only if somebody else ended the job in that moment.
@@ -43,7 +42,7 @@ impl SpoolClaim<'_> {
     }
 
     /// Sets the entry aside. Its name keeps its time.
-    pub fn hold(self) -> Result<(), SpoolError> {
+    pub fn hold(self) -> Result<(), QueueError> {
         let spot = Spot { state: State::Hold, name: self.spot.name.clone() };
         self.move_to(&spot).map_err(self.queue.failed("hold", &self.spot.path()))
     }
@@ -51,7 +50,7 @@ impl SpoolClaim<'_> {
     /// Makes the entry due at `hand.at`, with no attempt made and no time waited. Recipients in `group` are open again.
     ///
     /// A held one whose time was asked for (`@`) and is still to come keeps it.
-    pub fn reopen(mut self, group: Vec<usize>, hand: Hand) -> Result<(), SpoolError> {
+    pub fn reopen(mut self, group: Vec<usize>, hand: Hand) -> Result<(), QueueError> {
         let id = self.id().clone();
         if self.journal.exists() {
             let noted = self.journal.reopen(&self.home, &id, group, hand.at, hand.by);
@@ -64,7 +63,7 @@ impl SpoolClaim<'_> {
     }
 
     /// Removes the entry. Its journal follows when that is on disk ([`crate::queue::Queue::tidy`]).
-    pub fn discard(mut self, hand: Hand) -> Result<(), SpoolError> {
+    pub fn discard(mut self, hand: Hand) -> Result<(), QueueError> {
         let id = self.id().clone();
         if self.journal.exists() {
             let noted = self.journal.remove(&self.home, &id, hand.at, hand.by);

@@ -5,11 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::claim::{SpoolClaim, Taken};
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use super::scan::Cursor;
 use crate::model::{Address, EntryId, Envelope, Micros};
-use crate::queue::{Found, Queue, Storm, Which};
+use crate::queue::{Found, Queue, QueueError, Storm, Which};
 
 impl<'q> Queue for &'q SpoolQueue {
     type Claim = SpoolClaim<'q>;
@@ -25,7 +24,7 @@ impl<'q> Queue for &'q SpoolQueue {
         which: Which,
         now: Micros,
         reach: &mut dyn FnMut(&EntryId) -> bool,
-    ) -> Result<Found<SpoolClaim<'q>>, SpoolError> {
+    ) -> Result<Found<SpoolClaim<'q>>, QueueError> {
         let queue: &'q SpoolQueue = self;
         while let Some(spot) = cursor.next(queue, which, now)? {
             if !reach(&spot.name.id) {
@@ -50,7 +49,7 @@ impl<'q> Queue for &'q SpoolQueue {
         self.is_stopped_by_now()
     }
 
-    fn tidy(&self) -> Result<(), SpoolError> {
+    fn tidy(&self) -> Result<(), QueueError> {
         SpoolQueue::tidy(self)
     }
 
@@ -63,25 +62,25 @@ impl<'q> Queue for &'q SpoolQueue {
         envelope: &Envelope,
         due: Micros,
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), SpoolError> {
+    ) -> Result<(), QueueError> {
         let mut draft = self.draft(envelope)?;
         write(&mut draft).map_err(self.failed("write a new entry", "tmp"))?;
         draft.publish(due).map(|_| ())
     }
 
-    fn knows(&self, id: &EntryId) -> Result<bool, SpoolError> {
+    fn knows(&self, id: &EntryId) -> Result<bool, QueueError> {
         self.knows_key(id)
     }
 
-    fn admit(&self, sender: &Address, limit: u64, line: &str, now: Micros) -> Result<bool, SpoolError> {
+    fn admit(&self, sender: &Address, limit: u64, line: &str, now: Micros) -> Result<bool, QueueError> {
         self.admit_notice(sender, limit, line, now)
     }
 
     fn ended_storms(
         &self,
         now: Micros,
-        each: &mut dyn FnMut(&Storm) -> Result<(), SpoolError>,
-    ) -> Result<(), SpoolError> {
+        each: &mut dyn FnMut(&Storm) -> Result<(), QueueError>,
+    ) -> Result<(), QueueError> {
         self.end_storms(now, each)
     }
 }

@@ -18,7 +18,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::entry;
-use super::error::{SpoolError, io_at};
+use super::error::io_at;
 use super::folders::DROP;
 use super::job::Standing;
 use super::lock::Locked;
@@ -27,6 +27,7 @@ use super::names::{EntryName, Spot, State};
 use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
 use super::root::Spool;
+use crate::queue::QueueError;
 use crate::sys::dir;
 
 /// Something that is not as it should be.
@@ -50,7 +51,7 @@ pub struct Report {
 impl Spool {
     /// The names that are not UTF-8, below the queue `queue` or in the whole spool but `drop/`, shown to `each`. No
     /// listing has them, and nothing that could be mended lies there.
-    pub fn odd_names(&self, queue: Option<&str>, each: &mut dyn FnMut(PathBuf)) -> Result<(), SpoolError> {
+    pub fn odd_names(&self, queue: Option<&str>, each: &mut dyn FnMut(PathBuf)) -> Result<(), QueueError> {
         let mut folders = vec![PathBuf::from(queue.unwrap_or(""))];
         while let Some(folder) = folders.pop() {
             let failed = |error| io_at("list", self.root().join(&folder))(error);
@@ -80,7 +81,7 @@ const PROBLEMS_MAX: usize = 100_000;
 
 impl SpoolQueue {
     /// Looks at everything in this queue, and mends what can be mended if `repair`.
-    pub fn check(&self, repair: bool) -> Result<Report, SpoolError> {
+    pub fn check(&self, repair: bool) -> Result<Report, QueueError> {
         let mut report = Report::default();
         self.check_tmp(repair, &mut report)?;
         for state in State::ALL {
@@ -108,7 +109,7 @@ impl SpoolQueue {
         Ok(report)
     }
 
-    fn check_tmp(&self, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
+    fn check_tmp(&self, repair: bool, report: &mut Report) -> Result<(), QueueError> {
         for orphan in self.orphans(ORPHAN_AGE)? {
             if repair {
                 self.remove_orphan(&orphan);
@@ -120,7 +121,7 @@ impl SpoolQueue {
     }
 
     /// Whether a post has its whole message. Who is to have it is not lost, so nothing is moved.
-    fn check_message(&self, job: &str, report: &mut Report) -> Result<(), SpoolError> {
+    fn check_message(&self, job: &str, report: &mut Report) -> Result<(), QueueError> {
         let path = format!("jobs/{job}/message");
         let Ok(id) = job.parse() else { return Ok(()) };
         let file = match self.job_file(&id, Standing::AtWork) {
@@ -141,7 +142,7 @@ impl SpoolQueue {
         Ok(())
     }
 
-    fn check_folder(&self, state: State, folder: &str, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
+    fn check_folder(&self, state: State, folder: &str, repair: bool, report: &mut Report) -> Result<(), QueueError> {
         let failed = || self.failed("list", folder);
         for text in self.names(folder).map_err(failed())? {
             let text = text.map_err(failed())?;
@@ -217,7 +218,7 @@ impl SpoolQueue {
         }
     }
 
-    fn check_journals(&self, repair: bool, report: &mut Report) -> Result<(), SpoolError> {
+    fn check_journals(&self, repair: bool, report: &mut Report) -> Result<(), QueueError> {
         let lone = self.lone_journals()?;
         if repair && lone.iter().any(|lone| lone.closed) {
             // An entry that came back after a power cut without its journal would be sent again.

@@ -18,7 +18,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::entry::Extent;
-use super::error::SpoolError;
 use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
@@ -30,7 +29,7 @@ use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, Outcome};
 use crate::policy::told::Known;
-use crate::queue::{AttemptNote, Begun, Claim, End, Message, Stuck};
+use crate::queue::{AttemptNote, Begun, Claim, End, Message, QueueError, Stuck};
 use crate::sys::{dir, fault};
 
 /// An entry of the spool in somebody's hand.
@@ -64,7 +63,7 @@ pub enum Taken<'q> {
 
 impl SpoolQueue {
     /// Claims the entry at `spot`, if it is there and free.
-    pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, SpoolError> {
+    pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
         let path = spot.path();
         let home = match Home::of(self, &spot.name.id) {
             Ok(home) => home,
@@ -108,7 +107,7 @@ impl SpoolClaim<'_> {
     }
 
     /// Moves the entry within its state to another due time.
-    pub fn reschedule(self, due: Micros) -> Result<(), SpoolError> {
+    pub fn reschedule(self, due: Micros) -> Result<(), QueueError> {
         let spot = Spot { state: self.spot.state, name: EntryName::new(due, self.spot.name.id.clone()) };
         self.move_to(&spot).map_err(self.queue.failed("rename", &self.spot.path()))
     }
@@ -155,7 +154,7 @@ impl SpoolClaim<'_> {
     }
 
     /// Names the journal where a step on it failed, and not before.
-    fn journal_failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SpoolError {
+    fn journal_failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError {
         move |error| self.queue.failed(doing, &journal_path(&self.envelope.id).1)(error)
     }
 }
@@ -201,7 +200,7 @@ impl Claim for SpoolClaim<'_> {
         self.extent.apart
     }
 
-    fn message(&self, by_position: bool) -> Result<Message, SpoolError> {
+    fn message(&self, by_position: bool) -> Result<Message, QueueError> {
         let Extent { len, .. } = self.extent;
         let start = if self.extent.apart { 0 } else { self.extent.start };
         let open = if self.extent.apart { self.apart.get() } else { Some(&self.file) };
@@ -225,7 +224,7 @@ impl Claim for SpoolClaim<'_> {
         self.home.is_left()
     }
 
-    fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, SpoolError> {
+    fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, QueueError> {
         // An entry with one recipient has no journal until its first verdict other than delivered: its name is enough.
         if self.envelope.recipients.len() == 1 && !self.queue.announces {
             return Ok(Begun { group, mark: None });
@@ -244,13 +243,13 @@ impl Claim for SpoolClaim<'_> {
         Ok(begun)
     }
 
-    fn answer(&mut self, begun: Begun, verdicts: Option<&[Verdict]>) -> Result<(), SpoolError> {
+    fn answer(&mut self, begun: Begun, verdicts: Option<&[Verdict]>) -> Result<(), QueueError> {
         let Some(mark) = begun.mark else { return Ok(()) };
         let answered = self.journal.answer(mark, &begun.group, verdicts);
         answered.map_err(self.journal_failed("write"))
     }
 
-    fn note(&mut self, attempt: &AttemptNote) -> Result<(), SpoolError> {
+    fn note(&mut self, attempt: &AttemptNote) -> Result<(), QueueError> {
         let noted = self.journal.note(&self.home, &self.envelope.id, attempt);
         noted.map_err(self.journal_failed("write"))
     }
@@ -261,7 +260,7 @@ impl Claim for SpoolClaim<'_> {
         Known { recipients, last, noticed, removed: *removed, is_post: self.is_post() }
     }
 
-    fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, SpoolError> {
+    fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, QueueError> {
         let mut last: HashMap<usize, (Micros, Option<Reason>)> = HashMap::new();
         let mut each = |attempt: &AttemptLine| {
             for result in &attempt.results {
@@ -276,7 +275,7 @@ impl Claim for SpoolClaim<'_> {
         Ok(recipients.iter().filter_map(outcome).collect())
     }
 
-    fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), SpoolError> {
+    fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), QueueError> {
         let noted = self.journal.noticed(&self.home, &self.envelope.id, about, recipients, now);
         noted.map_err(self.journal_failed("write"))
     }

@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 use super::entry::{self, Extent};
-use super::error::SpoolError;
 use super::hand::Hand;
 use super::home::Home;
 use super::journal::Journal;
@@ -14,6 +13,7 @@ use super::lock::Locked;
 use super::names::{EntryName, Spot, State};
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope, Micros};
+use crate::queue::QueueError;
 use crate::sys::{dir, fault};
 
 /// A file in `corrupt/`.
@@ -57,7 +57,7 @@ pub enum Mended {
 
 impl SpoolQueue {
     /// Moves an entry that cannot be read to `corrupt/`. The caller holds its lock.
-    pub(super) fn set_aside(&self, spot: &Spot) -> Result<(), SpoolError> {
+    pub(super) fn set_aside(&self, spot: &Spot) -> Result<(), QueueError> {
         let path = spot.path();
         fault::point("aside.rename").map_err(self.failed("set aside", &path))?;
         self.to_corrupt(&path, &spot.name.to_string()).map_err(self.failed("set aside", &path))?;
@@ -79,12 +79,12 @@ impl SpoolQueue {
     }
 
     /// How many files lie in `corrupt/`.
-    pub fn count_corrupt(&self) -> Result<u64, SpoolError> {
+    pub fn count_corrupt(&self) -> Result<u64, QueueError> {
         Ok(self.names("corrupt").map_err(self.failed("list", "corrupt"))?.count() as u64)
     }
 
     /// Shows `each` the name of every file in `corrupt/`, until it answers `false`.
-    pub fn each_corrupt(&self, each: &mut dyn FnMut(String) -> bool) -> Result<(), SpoolError> {
+    pub fn each_corrupt(&self, each: &mut dyn FnMut(String) -> bool) -> Result<(), QueueError> {
         for name in self.names("corrupt").map_err(self.failed("list", "corrupt"))? {
             if !each(name.map_err(self.failed("list", "corrupt"))?) {
                 break;
@@ -94,7 +94,7 @@ impl SpoolQueue {
     }
 
     /// Looks at a file in `corrupt/`; `None` if it is not there.
-    pub fn look_corrupt(&self, name: &str) -> Result<Option<Corrupt>, SpoolError> {
+    pub fn look_corrupt(&self, name: &str) -> Result<Option<Corrupt>, QueueError> {
         let path = format!("corrupt/{name}");
         let Some(stat) = dir::stat(&self.dir, &path).map_err(self.failed("look at", &path))? else { return Ok(None) };
         let bytes = u64::try_from(stat.st_size).unwrap_or(0);
@@ -116,7 +116,7 @@ impl SpoolQueue {
     }
 
     /// Removes a file in `corrupt/`, with its journal if it was an entry's; `false` if it was gone or somebody is at it.
-    pub fn remove_corrupt(&self, name: &str, hand: Hand) -> Result<bool, SpoolError> {
+    pub fn remove_corrupt(&self, name: &str, hand: Hand) -> Result<bool, QueueError> {
         let path = format!("corrupt/{name}");
         let _held = match self.lock_entry(&path)? {
             None | Some(Locked::Contended) => return Ok(false),
@@ -145,7 +145,7 @@ impl SpoolQueue {
     }
 
     /// Queues a file of `corrupt/` again, due at `hand.at`, if it can be read as an entry now.
-    pub fn mend_corrupt(&self, name: &str, hand: Hand) -> Result<Mended, SpoolError> {
+    pub fn mend_corrupt(&self, name: &str, hand: Hand) -> Result<Mended, QueueError> {
         let path = format!("corrupt/{name}");
         let (file, size) = match self.lock_entry(&path)? {
             None | Some(Locked::Contended) => return Ok(Mended::Gone),

@@ -1,14 +1,11 @@
-//! What the spool could not do, and which file that is about.
+//! Names what the spool was doing, and to which file, when the system refused it.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::queue::QueueError;
 
-/// The spool's errors are those of a queue.
-pub type SpoolError = QueueError;
-
-/// What an `io::Error` was about; turns it into a [`SpoolError`].
-pub(super) fn io_at(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> SpoolError {
-    move |source| SpoolError::Io { doing, path, source }
+/// Adds to an `io::Error` what was being done, and where.
+pub(super) fn io_at(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> QueueError {
+    move |source| QueueError::Io { doing, path, source }
 }

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io;
 
 use super::entry::{self, Extent};
-use super::error::SpoolError;
 use super::history::{AttemptLine, History, read_history};
 use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope};
+use crate::queue::QueueError;
 use crate::sys::dir;
 
 /// An entry as an onlooker sees it; nobody is kept from working on it.
@@ -23,7 +23,7 @@ pub struct Seen {
 impl SpoolQueue {
     /// Shows `each` every name in `state`, of single entries and of jobs, until it answers `false`. Names may vanish or
     /// move meanwhile; memory does not grow with their number.
-    pub fn each_name(&self, state: State, each: &mut dyn FnMut(EntryName) -> bool) -> Result<(), SpoolError> {
+    pub fn each_name(&self, state: State, each: &mut dyn FnMut(EntryName) -> bool) -> Result<(), QueueError> {
         let mut more = true;
         let mut folder = |path: &str| -> io::Result<bool> {
             for name in self.names(path)? {
@@ -69,7 +69,7 @@ impl SpoolQueue {
     }
 
     /// Where entry `id` lies. Every state is looked through twice, for a listing can miss a name that is being renamed.
-    pub fn locate(&self, id: &EntryId) -> Result<Option<Spot>, SpoolError> {
+    pub fn locate(&self, id: &EntryId) -> Result<Option<Spot>, QueueError> {
         for _pass in 0..2 {
             for state in State::ALL {
                 let folder = folder(state, id);
@@ -86,7 +86,7 @@ impl SpoolQueue {
     }
 
     /// Reads the entry at `spot` without claiming it; `None` if it is not there any more.
-    pub fn look(&self, spot: &Spot) -> Result<Option<Seen>, SpoolError> {
+    pub fn look(&self, spot: &Spot) -> Result<Option<Seen>, QueueError> {
         let path = spot.path();
         let file = match dir::open_file(&self.dir, &path, dir::Open::Read) {
             Ok(file) => file,
@@ -94,12 +94,12 @@ impl SpoolQueue {
             Err(error) => return Err(self.failed("open", &path)(error)),
         };
         let (envelope, extent) =
-            entry::read(&file).map_err(|why| SpoolError::Corrupt { path: self.path(&path), why })?;
+            entry::read(&file).map_err(|why| QueueError::Corrupt { path: self.path(&path), why })?;
         Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
     }
 
     /// The message of entry `id`, whose own file and extent these are, positioned at its first byte.
-    pub fn message_of(&self, id: &EntryId, file: File, extent: Extent) -> Result<File, SpoolError> {
+    pub fn message_of(&self, id: &EntryId, file: File, extent: Extent) -> Result<File, QueueError> {
         let path = message_path(id);
         let open = || match extent.apart {
             true => dir::open_file(&self.dir, &path, dir::Open::Read),
@@ -114,7 +114,7 @@ impl SpoolQueue {
         id: &EntryId,
         recipients: usize,
         each: &mut dyn FnMut(&AttemptLine),
-    ) -> Result<History, SpoolError> {
+    ) -> Result<History, QueueError> {
         let (_, path) = journal_path(id);
         match dir::open_file(&self.dir, &path, dir::Open::Read) {
             Ok(file) => {

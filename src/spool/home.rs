@@ -7,12 +7,12 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::error::SpoolError;
 use super::lock::Locked;
 use super::look::LookedAt;
 use super::open_job::OpenJob;
 use super::queue::{SpoolQueue, make_folder};
 use crate::model::EntryId;
+use crate::queue::QueueError;
 use crate::sys::mutex::locked;
 
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl<'q> Home<'q> {
     }
 
     /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.
-    pub fn lock_entry(&self, path: &str) -> Result<Option<Locked>, SpoolError> {
+    pub fn lock_entry(&self, path: &str) -> Result<Option<Locked>, QueueError> {
         self.queue.lock_at(self.dir(), self.inner(path), path)
     }
 }

@@ -12,15 +12,16 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
-use super::error::{SpoolError, io_at};
+use super::error::io_at;
 use super::folders::{DROP, DROP_MODE, NEW_DROP, OPEN_MODE};
+use crate::queue::QueueError;
 use crate::sys::{dir, fault};
 
 /// Has root make the spool at `root` with its drop folder, for the user and group `owner`. Nothing is done where there is
 /// something.
 ///
 /// Errors: its folder is not root's alone, or the disk refuses.
-pub fn make_spool(root: &Path, owner: (u32, u32)) -> Result<(), SpoolError> {
+pub fn make_spool(root: &Path, owner: (u32, u32)) -> Result<(), QueueError> {
     build(root, &|new| {
         dir::make(new, DROP)?;
         hand_over(&dir::open_at(new, DROP)?, owner, DROP_MODE)?;
@@ -32,13 +33,13 @@ pub fn make_spool(root: &Path, owner: (u32, u32)) -> Result<(), SpoolError> {
 /// Has root make the private folder `path` for the user and group `owner`. Nothing is done where there is something.
 ///
 /// Errors: as of [`make_spool`].
-pub fn make_private(path: &Path, owner: (u32, u32)) -> Result<(), SpoolError> {
+pub fn make_private(path: &Path, owner: (u32, u32)) -> Result<(), QueueError> {
     build(path, &|new| hand_over(new, owner, 0o700))
 }
 
 /// Makes the drop folder of the spool at `root`, which is the running user's, and lets others through to it. Nothing is
 /// done where there is something, or no spool.
-pub fn make_drop(root: &Path) -> Result<(), SpoolError> {
+pub fn make_drop(root: &Path) -> Result<(), QueueError> {
     let steps = || -> io::Result<()> {
         let spool = match dir::open(root) {
             Ok(spool) => spool,
@@ -66,7 +67,7 @@ pub fn make_drop(root: &Path) -> Result<(), SpoolError> {
 }
 
 /// Builds the folder `path` beside its place with `fill`, which may be called again on what a killed maker left.
-fn build(path: &Path, fill: &dyn Fn(&File) -> io::Result<()>) -> Result<(), SpoolError> {
+fn build(path: &Path, fill: &dyn Fn(&File) -> io::Result<()>) -> Result<(), QueueError> {
     let is_there = || path.symlink_metadata().is_ok();
     if is_there() {
         return Ok(());

@@ -21,9 +21,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Micros};
+use crate::queue::QueueError;
 use crate::sys::{dir, fault, lock};
 
 /// The mode that says that an id was accepted.
@@ -55,14 +55,14 @@ fn key_path(id: &EntryId) -> String {
 
 impl SpoolQueue {
     /// Whether an entry of this id was published, whatever became of it. Who is about to publish it is not waited for.
-    pub fn knows_key(&self, id: &EntryId) -> Result<bool, SpoolError> {
+    pub fn knows_key(&self, id: &EntryId) -> Result<bool, QueueError> {
         let path = key_path(id);
         let stat = dir::stat(&self.dir, &path).map_err(self.failed("look at", &path))?;
         Ok(stat.is_some_and(|stat| stat.st_mode & 0o7777 == MARK) || self.locate(id)?.is_some())
     }
 
     /// Locks the key of `id`, and finds out whether it was accepted.
-    pub(super) fn key(&self, id: &EntryId) -> Result<Key, SpoolError> {
+    pub(super) fn key(&self, id: &EntryId) -> Result<Key, QueueError> {
         let path = key_path(id);
         let file = self.lock_named(&path, dir::Open::ReadOrCreate).map_err(self.failed("lock", &path))?;
         if is_marked(&file).map_err(self.failed("look at", &path))? {

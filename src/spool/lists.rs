@@ -13,13 +13,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::drop::{Dropped, Unfit, request};
-use super::error::{SpoolError, io_at};
+use super::error::io_at;
 use super::names::{EntryName, Spot, State};
 use super::own_lists::{LISTS, Line, Noted};
 use super::queue::SpoolQueue;
 use super::row::Row;
 use super::users::Use;
 use crate::model::Micros;
+use crate::queue::QueueError;
 use crate::sys::output::{self, Page};
 use crate::sys::{acl, clock, dir, process};
 
@@ -83,7 +84,7 @@ impl SpoolQueue {
         recipients: usize,
         fits: &dyn Fn(&Dropped) -> Result<(), String>,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Option<HashMap<u32, Use>>, SpoolError> {
+    ) -> Result<Option<HashMap<u32, Use>>, QueueError> {
         let mut counted: HashMap<u32, Use> = HashMap::new();
         let mut lists = Lists::begin(self);
         for state in State::ALL {

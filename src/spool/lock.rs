@@ -12,8 +12,8 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
+use crate::queue::QueueError;
 use crate::sys::{dir, fault, lock};
 
 /// What came of locking an entry's file.
@@ -28,12 +28,12 @@ pub(super) enum Locked {
 
 impl SpoolQueue {
     /// Opens and locks the file at `path`; `None` if it is not there or its name left it while we locked.
-    pub(super) fn lock_entry(&self, path: &str) -> Result<Option<Locked>, SpoolError> {
+    pub(super) fn lock_entry(&self, path: &str) -> Result<Option<Locked>, QueueError> {
         self.lock_at(&self.dir, path, path)
     }
 
     /// The same for the file `inner` in `dir_fd`, which lies at `path`.
-    pub(super) fn lock_at(&self, dir_fd: &File, inner: &str, path: &str) -> Result<Option<Locked>, SpoolError> {
+    pub(super) fn lock_at(&self, dir_fd: &File, inner: &str, path: &str) -> Result<Option<Locked>, QueueError> {
         let file = match dir::open_file(dir_fd, inner, dir::Open::ReadWrite) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

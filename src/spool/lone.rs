@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::error::SpoolError;
 use super::names::{EntryName, State};
 use super::queue::SpoolQueue;
 use crate::model::EntryId;
+use crate::queue::QueueError;
 use crate::sys::dir;
 
 /// A journal whose entry is nowhere.
@@ -26,7 +26,7 @@ impl Lone {
 
 impl SpoolQueue {
     /// Journals whose entry is in no state.
-    pub(super) fn lone_journals(&self) -> Result<Vec<Lone>, SpoolError> {
+    pub(super) fn lone_journals(&self) -> Result<Vec<Lone>, QueueError> {
         let mut lone = Vec::new();
         for bucket in 0..=u8::MAX {
             let states = State::ALL.map(|state| format!("{}/{bucket:02x}", state.name()));
@@ -45,7 +45,7 @@ impl SpoolQueue {
     /// The lone ones among the journals of one folder, whose entries would lie in `states`. One folder's ids are in
     /// memory at a time. A journal is looked for before its entry, and what seems alone is looked up once more: a
     /// listing can miss a name that is being renamed.
-    fn lone_in(&self, journals: &str, states: &[String], lone: &mut Vec<Lone>) -> Result<(), SpoolError> {
+    fn lone_in(&self, journals: &str, states: &[String], lone: &mut Vec<Lone>) -> Result<(), QueueError> {
         let failed = || self.failed("list", journals);
         let id_of = |name: &str| name.strip_suffix(".log").and_then(|id| id.parse::<EntryId>().ok());
         let mut ids: HashSet<EntryId> =

@@ -103,7 +103,6 @@ pub mod users;
 mod wake;
 
 pub use claim::SpoolClaim;
-pub use error::SpoolError;
 pub use job::batch::{Batch, BatchDraft};
 pub use publish::{Draft, Published};
 pub use queue::SpoolQueue;

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use super::root::Spool;
 use crate::model::Micros;
 use crate::policy::reminder;
+use crate::queue::QueueError;
 use crate::sys::{dir, fault, lock};
 
 /// More bytes are not kept of what nobody heard.
@@ -17,13 +17,13 @@ const UNHEARD_MAX: u64 = 64 << 10;
 
 impl SpoolQueue {
     /// The queue's lock file, open and not locked.
-    pub fn lock_file(&self) -> Result<File, SpoolError> {
+    pub fn lock_file(&self) -> Result<File, QueueError> {
         dir::open_file(&self.dir, "lock", dir::Open::Create).map_err(self.failed("open", "lock"))
     }
 
     /// Replaces the small file `name` (the heartbeat `run.json`, `sink`) in one step. It is not synced: it tells of what
     /// goes on, and no mail depends on it.
-    pub fn write_note(&self, name: &str, text: &str) -> Result<(), SpoolError> {
+    pub fn write_note(&self, name: &str, text: &str) -> Result<(), QueueError> {
         let spare = format!("tmp/{name}-{}", std::process::id());
         let steps = || -> io::Result<()> {
             let file = dir::open_file(&self.dir, &spare, dir::Open::Create)?;
@@ -41,7 +41,7 @@ impl SpoolQueue {
     }
 
     /// The text of a small file and when it was written; `None` if it is not there.
-    pub fn read_note(&self, name: &str) -> Result<Option<(String, std::time::SystemTime)>, SpoolError> {
+    pub fn read_note(&self, name: &str) -> Result<Option<(String, std::time::SystemTime)>, QueueError> {
         let file = match dir::open_file(&self.dir, name, dir::Open::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -54,13 +54,13 @@ impl SpoolQueue {
     }
 
     /// Removes a small file.
-    pub fn remove_note(&self, name: &str) -> Result<(), SpoolError> {
+    pub fn remove_note(&self, name: &str) -> Result<(), QueueError> {
         dir::unlink(&self.dir, name).map_err(self.failed("remove", name))
     }
 
     /// Where a run that nobody reads says what it has to say. The file's lock is shared by those who write there, as long as
     /// they live.
-    pub fn unheard(&self) -> Result<File, SpoolError> {
+    pub fn unheard(&self) -> Result<File, QueueError> {
         let steps = || -> io::Result<File> {
             let file = dir::open_file(&self.dir, "unheard", dir::Open::Append)?;
             if file.metadata()?.len() > UNHEARD_MAX || !lock::try_shared(&file)? {
@@ -85,7 +85,7 @@ impl SpoolQueue {
 
     /// Shows that this queue can be changed: makes, renames and removes a file. A spool that refuses this would let a
     /// run hand mail over that it cannot settle, minute after minute.
-    pub fn prove(&self) -> Result<(), SpoolError> {
+    pub fn prove(&self) -> Result<(), QueueError> {
         let name = format!("tmp/prove-{}", std::process::id());
         let steps = || -> io::Result<()> {
             fault::point("prove")?;

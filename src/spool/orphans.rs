@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
+use crate::queue::QueueError;
 use crate::sys::{dir, lock};
 
 /// How old something in `tmp/` must be before it counts as left behind.
@@ -21,7 +21,7 @@ pub(super) struct Orphan {
 
 impl SpoolQueue {
     /// What lies in `tmp/` and belongs to nobody.
-    pub(super) fn orphans(&self, older_than: Duration) -> Result<Vec<Orphan>, SpoolError> {
+    pub(super) fn orphans(&self, older_than: Duration) -> Result<Vec<Orphan>, QueueError> {
         let failed = || self.failed("list", "tmp");
         let mut found = Vec::new();
         for name in self.names("tmp").map_err(failed())?.take(10_000) {

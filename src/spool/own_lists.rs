@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{SpoolError, io_at};
+use super::error::io_at;
 use super::row::Row;
 use crate::model::Micros;
+use crate::queue::QueueError;
 use crate::sys::dir;
 
 /// The folder's name in the spool.
@@ -46,22 +47,22 @@ pub struct OwnLists {
 
 impl OwnLists {
     /// Those of the user `uid` in the spool at `root`.
-    pub fn open(root: &Path, uid: u32) -> Result<OwnLists, SpoolError> {
+    pub fn open(root: &Path, uid: u32) -> Result<OwnLists, QueueError> {
         let dir = dir::open_path(root).map_err(io_at("open the spool", root.to_owned()))?;
         Ok(OwnLists { root: root.to_owned(), dir, uid })
     }
 
     /// When a run wrote the lists of `queue` last; `None` if none did so far.
-    pub fn noted(&self, queue: &str) -> Result<Option<Noted>, SpoolError> {
+    pub fn noted(&self, queue: &str) -> Result<Option<Noted>, QueueError> {
         let Some((file, path)) = self.file(&format!("{queue}.seen"))? else { return Ok(None) };
         let mut text = String::new();
         file.take(64 << 10).read_to_string(&mut text).map_err(io_at("read", path.clone()))?;
-        let why = |error: serde_json::Error| SpoolError::Corrupt { path, why: error.to_string() };
+        let why = |error: serde_json::Error| QueueError::Corrupt { path, why: error.to_string() };
         serde_json::from_str(&text).map(Some).map_err(why)
     }
 
     /// Shows `each` what waits in `queue`, until it answers `false`. How many entries more there are is returned.
-    pub fn rows(&self, queue: &str, each: &mut dyn FnMut(Row<'static>) -> io::Result<bool>) -> Result<u64, SpoolError> {
+    pub fn rows(&self, queue: &str, each: &mut dyn FnMut(Row<'static>) -> io::Result<bool>) -> Result<u64, QueueError> {
         let Some((file, path)) = self.file(&format!("{queue}.{}", self.uid))? else { return Ok(0) };
         let failed = || io_at("read", path.clone());
         let mut lines = io::BufReader::new(file);
@@ -71,7 +72,7 @@ impl OwnLists {
             if (&mut lines).take(LINE_MAX).read_until(b'\n', &mut line).map_err(failed())? == 0 {
                 return Ok(0);
             }
-            let why = |error: serde_json::Error| SpoolError::Corrupt { path: path.clone(), why: error.to_string() };
+            let why = |error: serde_json::Error| QueueError::Corrupt { path: path.clone(), why: error.to_string() };
             match serde_json::from_slice(&line).map_err(why)? {
                 Line::Row(row) => {
                     if !each(row).map_err(failed())? {
@@ -84,7 +85,7 @@ impl OwnLists {
     }
 
     /// A file in the folder; `None` where it is not there.
-    fn file(&self, name: &str) -> Result<Option<(File, PathBuf)>, SpoolError> {
+    fn file(&self, name: &str) -> Result<Option<(File, PathBuf)>, QueueError> {
         let path = self.root.join(LISTS).join(name);
         let file = match dir::open_file(&self.dir, &format!("{LISTS}/{name}"), dir::Open::Read) {
             Ok(file) => file,
@@ -92,7 +93,7 @@ impl OwnLists {
             Err(error) => return Err(io_at("open", path)(error)),
         };
         if !file.metadata().map_err(io_at("look at", path.clone()))?.is_file() {
-            return Err(SpoolError::Corrupt { path, why: "it is no regular file".to_owned() });
+            return Err(QueueError::Corrupt { path, why: "it is no regular file".to_owned() });
         }
         Ok(Some((file, path)))
     }

@@ -19,11 +19,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use super::entry;
-use super::error::SpoolError;
 use super::keys::Key;
 use super::names::{EntryName, Spot, State};
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope, Micros};
+use crate::queue::QueueError;
 use crate::sys::durable::Unnamed;
 use crate::sys::{clock, dir, durable, fault, lock};
 
@@ -97,7 +97,7 @@ pub enum Published {
 
 impl SpoolQueue {
     /// Starts an entry with this envelope. Nothing is visible until [`Draft::publish`].
-    pub fn draft(&self, envelope: &Envelope) -> Result<Draft<'_>, SpoolError> {
+    pub fn draft(&self, envelope: &Envelope) -> Result<Draft<'_>, QueueError> {
         let start = || -> io::Result<Content<Unnamed>> {
             fault::point("publish.create")?;
             let file = Unnamed::create(&self.dir, "tmp", envelope.id.as_str())?;
@@ -113,7 +113,7 @@ impl SpoolQueue {
 
 impl SpoolQueue {
     /// A file without a name, for what does not become an entry as it is.
-    pub fn scratch(&self) -> Result<File, SpoolError> {
+    pub fn scratch(&self) -> Result<File, QueueError> {
         let name = EntryId::new(clock::now());
         let make = || Unnamed::create(&self.dir, "tmp", name.as_str())?.nameless(&self.dir);
         make().map_err(self.failed("write a new entry", "tmp"))
@@ -136,18 +136,18 @@ impl Draft<'_> {
     /// it was published before.
     ///
     /// Errors: a write or sync that failed. Then the entry is not in the queue.
-    pub fn publish(self, due: Micros) -> Result<Published, SpoolError> {
+    pub fn publish(self, due: Micros) -> Result<Published, QueueError> {
         let name = EntryName::new(due, self.id.clone());
         self.put(name)
     }
 
     /// The same where a person asked for the time, so that it stands however far off.
-    pub fn publish_at(self, due: Micros) -> Result<Published, SpoolError> {
+    pub fn publish_at(self, due: Micros) -> Result<Published, QueueError> {
         let name = EntryName { due, at: true, id: self.id.clone() };
         self.put(name)
     }
 
-    fn put(self, name: EntryName) -> Result<Published, SpoolError> {
+    fn put(self, name: EntryName) -> Result<Published, QueueError> {
         let (queue, id) = (self.queue, self.id.clone());
         if !id.counts_once() {
             return self.commit(name).map(|()| Published::New);
@@ -168,7 +168,7 @@ impl Draft<'_> {
         }
     }
 
-    fn commit(mut self, name: EntryName) -> Result<(), SpoolError> {
+    fn commit(mut self, name: EntryName) -> Result<(), QueueError> {
         let queue = self.queue;
         let write = |content: &mut Content<Unnamed>| -> io::Result<()> {
             content.complete()?;
@@ -202,7 +202,7 @@ impl Draft<'_> {
 }
 
 impl SpoolQueue {
-    fn link_new(&self, file: Unnamed, spot: &Spot) -> Result<File, SpoolError> {
+    fn link_new(&self, file: Unnamed, spot: &Spot) -> Result<File, QueueError> {
         // Somebody may have removed an empty bucket by hand.
         self.ensure_folder(&spot.folder()).map_err(self.failed("make", &spot.folder()))?;
         file.link(&self.dir, &spot.path()).map_err(self.failed("link a new entry", &spot.path()))

@@ -9,10 +9,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::error::{SpoolError, io_at};
+use super::error::io_at;
 use super::look::LookedAt;
 use super::open_job::OpenJob;
 use super::quiet::Quiet;
+use crate::queue::QueueError;
 use crate::sys::speed::closer::Closer;
 use crate::sys::{dir, durable};
 
@@ -82,7 +83,7 @@ impl SpoolQueue {
     }
 
     /// An `io::Error` as one about `inside`.
-    pub(super) fn failed(&self, doing: &'static str, inside: &str) -> impl FnOnce(io::Error) -> SpoolError + use<> {
+    pub(super) fn failed(&self, doing: &'static str, inside: &str) -> impl FnOnce(io::Error) -> QueueError + use<> {
         io_at(doing, self.path(inside))
     }
 
@@ -113,7 +114,7 @@ impl SpoolQueue {
     }
 
     /// Waits until everything that was settled is on disk.
-    pub fn sync(&self) -> Result<(), SpoolError> {
+    pub fn sync(&self) -> Result<(), QueueError> {
         durable::sync_file_system(&self.dir).map_err(self.failed("sync", ""))
     }
 }

@@ -8,9 +8,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{SpoolError, io_at};
+use super::error::io_at;
 use super::folders::{NEW_DROP, RESERVED};
 use super::queue::SpoolQueue;
+use crate::queue::QueueError;
 use crate::sys::speed::apart::keep_apart;
 use crate::sys::{dir, durable, fault, nss};
 
@@ -28,7 +29,7 @@ impl Spool {
     /// Opens the spool at `root`, and makes it if there is nothing or an empty folder.
     ///
     /// Errors: it cannot be made or opened, it holds something else, or its format is newer.
-    pub fn create(root: &Path) -> Result<Spool, SpoolError> {
+    pub fn create(root: &Path) -> Result<Spool, QueueError> {
         if let Err(error) = std::fs::DirBuilder::new().recursive(true).create(root) {
             return Err(io_at("make the spool", root.to_owned())(error));
         }
@@ -42,7 +43,7 @@ impl Spool {
     }
 
     /// Opens the spool at `root`; `None` if there is none yet.
-    pub fn open(root: &Path) -> Result<Option<Spool>, SpoolError> {
+    pub fn open(root: &Path) -> Result<Option<Spool>, QueueError> {
         let dir = match dir::open(root) {
             Ok(dir) => dir,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -55,7 +56,7 @@ impl Spool {
         }
     }
 
-    fn format(&self) -> Result<Option<u32>, SpoolError> {
+    fn format(&self) -> Result<Option<u32>, QueueError> {
         let path = self.root.join("version");
         let mut text = String::new();
         match dir::open_file(&self.dir, "version", dir::Open::Read) {
@@ -68,18 +69,18 @@ impl Spool {
             }
         };
         let why = "its version file holds no number";
-        text.trim().parse().map(Some).map_err(|_| SpoolError::NotASpool { path, why })
+        text.trim().parse().map(Some).map_err(|_| QueueError::NotASpool { path, why })
     }
 
-    fn refuse_newer(&self, found: u32) -> Result<(), SpoolError> {
+    fn refuse_newer(&self, found: u32) -> Result<(), QueueError> {
         if found > FORMAT {
-            return Err(SpoolError::Newer { path: self.root.clone(), found, known: FORMAT });
+            return Err(QueueError::Newer { path: self.root.clone(), found, known: FORMAT });
         }
         Ok(())
     }
 
     /// Makes an empty folder a spool. Two who do so at once make the same one; `version` comes last.
-    fn make(&self) -> Result<(), SpoolError> {
+    fn make(&self) -> Result<(), QueueError> {
         let failed = |error| io_at("make the spool", self.root.clone())(error);
         for name in dir::Names::open(&self.dir, ".").map_err(failed)?.raw() {
             let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
@@ -92,7 +93,7 @@ impl Spool {
                     Some(found) => self.refuse_newer(found),
                     None => {
                         let why = "it is not empty and has no version file";
-                        Err(SpoolError::NotASpool { path: self.root.clone(), why })
+                        Err(QueueError::NotASpool { path: self.root.clone(), why })
                     }
                 };
             }
@@ -120,21 +121,21 @@ impl Spool {
     }
 
     /// The folder of the event files.
-    pub fn events(&self) -> Result<File, SpoolError> {
+    pub fn events(&self) -> Result<File, QueueError> {
         let path = self.root.join("events");
         dir::make(&self.dir, "events").map_err(io_at("make", path.clone()))?;
         dir::open_at(&self.dir, "events").map_err(io_at("open", path))
     }
 
     /// The folder of what rates and sessions have left, for all queues.
-    pub fn pace(&self) -> Result<File, SpoolError> {
+    pub fn pace(&self) -> Result<File, QueueError> {
         let path = self.root.join("pace");
         dir::make(&self.dir, "pace").map_err(io_at("make", path.clone()))?;
         dir::open_at(&self.dir, "pace").map_err(io_at("open", path))
     }
 
     /// The names of the queues that exist here.
-    pub fn queues(&self) -> Result<Vec<String>, SpoolError> {
+    pub fn queues(&self) -> Result<Vec<String>, QueueError> {
         let failed = |error| io_at("list the spool", self.root.clone())(error);
         let mut found = Vec::new();
         for name in dir::Names::open(&self.dir, ".").map_err(failed)? {
@@ -149,7 +150,7 @@ impl Spool {
     }
 
     /// Opens the queue `name`, and makes it if it is missing. `name` is a valid queue name (`config` sees to it).
-    pub fn queue(&self, name: &str) -> Result<SpoolQueue, SpoolError> {
+    pub fn queue(&self, name: &str) -> Result<SpoolQueue, QueueError> {
         match self.existing_queue(name)? {
             Some(queue) => Ok(queue),
             None => {
@@ -161,7 +162,7 @@ impl Spool {
     }
 
     /// Opens the queue `name` if it exists.
-    pub fn existing_queue(&self, name: &str) -> Result<Option<SpoolQueue>, SpoolError> {
+    pub fn existing_queue(&self, name: &str) -> Result<Option<SpoolQueue>, QueueError> {
         let path = self.root.join(name);
         // `wake` is made last: a queue without it is still being made.
         let wake = match dir::open_file(&self.dir, &format!("{name}/wake"), dir::Open::Read) {
@@ -194,13 +195,13 @@ impl Spool {
     }
 
     /// Bytes that an unprivileged user may still write on the spool's file system.
-    pub fn free_space(&self) -> Result<u64, SpoolError> {
+    pub fn free_space(&self) -> Result<u64, QueueError> {
         fs2::available_space(&self.root).map_err(io_at("ask for the free space", self.root.clone()))
     }
 }
 
 /// Says what to type where the spool's folder was given to the running user, and what lies in it was not.
-fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), SpoolError> {
+fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), QueueError> {
     let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, "version")) else { return Ok(()) };
     if error.kind() != io::ErrorKind::PermissionDenied || spool.uid() == inside.st_uid {
         return Ok(());
@@ -210,7 +211,7 @@ fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), Spoo
     let why = format!(
         "the folder was given to {new}, and what lies in it belongs to {old}: type 'chown {old}:{group} {at}' as root, to give it back"
     );
-    Err(SpoolError::Shut { path: root.to_owned(), why })
+    Err(QueueError::Shut { path: root.to_owned(), why })
 }
 
 #[cfg(test)]
@@ -222,9 +223,9 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary folder");
         Spool::create(temp.path()).expect("an empty folder becomes a spool");
         std::fs::write(temp.path().join("version"), "2\n").expect("written");
-        assert!(matches!(Spool::create(temp.path()), Err(SpoolError::Newer { found: 2, .. })));
+        assert!(matches!(Spool::create(temp.path()), Err(QueueError::Newer { found: 2, .. })));
         let other = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(other.path().join("thesis.tex"), "x").expect("written");
-        assert!(matches!(Spool::create(other.path()), Err(SpoolError::NotASpool { .. })));
+        assert!(matches!(Spool::create(other.path()), Err(QueueError::NotASpool { .. })));
     }
 }

@@ -17,14 +17,13 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use super::error::SpoolError;
 use super::names::{BUCKETS, EntryName, Spot, State, bucket_path};
 use super::queue::SpoolQueue;
 use super::quiet::Watch;
 use super::random::Random;
 use super::speed::ReadAhead;
 use crate::model::Micros;
-use crate::queue::Which;
+use crate::queue::{QueueError, Which};
 use crate::sys::dir;
 
 const CHUNK: usize = 1_024;
@@ -116,7 +115,7 @@ impl Cursor {
     }
 
     /// The next entry that is due, by its name. It may be gone, or in other hands.
-    pub fn next(&mut self, queue: &SpoolQueue, which: Which, now: Micros) -> Result<Option<Spot>, SpoolError> {
+    pub fn next(&mut self, queue: &SpoolQueue, which: Which, now: Micros) -> Result<Option<Spot>, QueueError> {
         self.look_at_wake(queue, which);
         let turns = match which {
             Which::Any => self.lanes.len(),
@@ -209,7 +208,7 @@ impl Lane {
         self.walk.is_none() && self.todo.is_empty() && self.again.is_empty()
     }
 
-    fn next(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<Step, SpoolError> {
+    fn next(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<Step, QueueError> {
         loop {
             let Some(walk) = &mut self.walk else {
                 match self.todo.pop() {
@@ -258,7 +257,7 @@ impl Lane {
 
 impl Walk {
     /// `None` if it is not there, or known to be quiet.
-    fn open(queue: &SpoolQueue, folder: String, now: Micros) -> Result<Option<Walk>, SpoolError> {
+    fn open(queue: &SpoolQueue, folder: String, now: Micros) -> Result<Option<Walk>, QueueError> {
         let bucket = bucket_of(&folder);
         if bucket.is_some_and(|bucket| queue.quiet.rests(&queue.dir, bucket, now).is_some()) {
             return Ok(None);
@@ -274,7 +273,7 @@ impl Walk {
     }
 
     /// Reads the next due names, and starts among them at random; `false` at the folder's end.
-    fn fill(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<bool, SpoolError> {
+    fn fill(&mut self, queue: &SpoolQueue, now: Micros, random: &mut Random) -> Result<bool, QueueError> {
         let mut due = Vec::new();
         while let (true, Some(name)) = (due.len() < CHUNK, self.names.next_numbered()) {
             let (inode, name) = name.map_err(queue.failed("list", &self.folder))?;

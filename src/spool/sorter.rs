@@ -13,9 +13,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::PathBuf;
 
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::model::{Address, EntryId};
+use crate::queue::QueueError;
 use crate::sys::durable::Unnamed;
 use crate::sys::{clock, fault};
 
@@ -92,7 +92,7 @@ impl SpoolQueue {
 }
 
 impl Sorter<'_> {
-    pub fn add(&mut self, address: &Address) -> Result<(), SpoolError> {
+    pub fn add(&mut self, address: &Address) -> Result<(), QueueError> {
         let start = self.records.len();
         let (domain, local) = (reversed(address.domain()), address.local().to_lowercase());
         for part in [domain.as_str(), "\0", &local, "\0", address.as_str(), "\n"] {
@@ -107,7 +107,7 @@ impl Sorter<'_> {
     }
 
     /// Those that were added, in order.
-    pub fn sorted(mut self) -> Result<Sorted, SpoolError> {
+    pub fn sorted(mut self) -> Result<Sorted, QueueError> {
         let queue = self.queue;
         let merge = || -> io::Result<Sorted> {
             self.spill()?;
@@ -196,10 +196,10 @@ impl Sorted {
     pub fn each_but(
         &mut self,
         but: &mut Sorted,
-        each: &mut dyn FnMut(Address) -> Result<(), SpoolError>,
-    ) -> Result<u64, SpoolError> {
+        each: &mut dyn FnMut(Address) -> Result<(), QueueError>,
+    ) -> Result<u64, QueueError> {
         let path = self.path.clone();
-        let failed = |source| SpoolError::Io { doing: "sort recipients", path: path.clone(), source };
+        let failed = |source| QueueError::Io { doing: "sort recipients", path: path.clone(), source };
         let (mut left_out, mut other) = (0, but.next_record().map_err(failed)?);
         while let Some(record) = self.next_distinct().map_err(failed)? {
             while other.as_ref().is_some_and(|other| other.key() < record.key()) {

@@ -7,10 +7,10 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::SpoolError;
 use super::look::LookedAt;
 use super::queue::SpoolQueue;
 use crate::model::Micros;
+use crate::queue::QueueError;
 use crate::sys::mutex::locked;
 use crate::sys::{dir, durable};
 
@@ -24,7 +24,7 @@ pub struct Stopped {
 
 impl SpoolQueue {
     /// Stops the queue: from now on no worker hands anything over, also after a power cut. `false` if it was stopped already.
-    pub fn stop(&self, who: Stopped) -> Result<bool, SpoolError> {
+    pub fn stop(&self, who: Stopped) -> Result<bool, QueueError> {
         let steps = || -> io::Result<bool> {
             let file = match dir::open_file(&self.dir, "stopped", dir::Open::CreateNew) {
                 Ok(file) => file,
@@ -42,7 +42,7 @@ impl SpoolQueue {
     }
 
     /// Lets a stopped queue go on. `false` if it was not stopped.
-    pub fn start(&self) -> Result<bool, SpoolError> {
+    pub fn start(&self) -> Result<bool, QueueError> {
         let steps = || -> io::Result<bool> {
             match dir::unlink(&self.dir, "stopped") {
                 Ok(()) => durable::sync_dir(&self.dir, ".").map(|()| true),
@@ -56,7 +56,7 @@ impl SpoolQueue {
     }
 
     /// When the queue was stopped, if it is. One call of the system.
-    pub fn stopped(&self) -> Result<Option<Micros>, SpoolError> {
+    pub fn stopped(&self) -> Result<Option<Micros>, QueueError> {
         let stat = dir::stat(&self.dir, "stopped").map_err(self.failed("look for", "stopped"))?;
         let since = |seconds: i64| Micros(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000));
         Ok(stat.map(|stat| since(stat.st_mtime)))

@@ -14,10 +14,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
 use crate::model::{Address, EntryId, Micros};
-use crate::queue::Storm;
+use crate::queue::{QueueError, Storm};
 use crate::sys::{dir, fault};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -92,7 +91,7 @@ impl SpoolQueue {
         limit: u64,
         line: &str,
         now: Micros,
-    ) -> Result<bool, SpoolError> {
+    ) -> Result<bool, QueueError> {
         let id = EntryId::of_key(&["storm", &sender.as_str().to_ascii_lowercase()]);
         let path = format!("storm/{id}");
         let counted = self.lock_named(&path, dir::Open::Create).and_then(|file| count(&file, sender, limit, line, now));
@@ -102,8 +101,8 @@ impl SpoolQueue {
     pub(super) fn end_storms(
         &self,
         now: Micros,
-        each: &mut dyn FnMut(&Storm) -> Result<(), SpoolError>,
-    ) -> Result<(), SpoolError> {
+        each: &mut dyn FnMut(&Storm) -> Result<(), QueueError>,
+    ) -> Result<(), QueueError> {
         for name in self.names("storm").map_err(self.failed("list", "storm"))? {
             let path = format!("storm/{}", name.map_err(self.failed("list", "storm"))?);
             let locked = self.lock_named(&path, dir::Open::Create);

@@ -4,11 +4,11 @@
 use std::io;
 use std::time::Duration;
 
-use super::error::SpoolError;
 use super::names::{EntryName, State, bucket_path};
 use super::queue::SpoolQueue;
 use super::quiet::{Rest, Watch};
 use crate::model::Micros;
+use crate::queue::QueueError;
 use crate::sys::dir;
 
 /// What a glance at all names told, as far as it went.
@@ -50,7 +50,7 @@ impl Survey {
 
 impl SpoolQueue {
     /// Looks at the names in `ready/`, and stops when `enough` due ones were seen.
-    pub fn survey(&self, now: Micros, enough: u64) -> Result<Survey, SpoolError> {
+    pub fn survey(&self, now: Micros, enough: u64) -> Result<Survey, QueueError> {
         let mut survey = Survey::default();
         self.each_name(State::Ready, &mut |name| {
             if name.is_due(now, self.horizon) {
@@ -69,7 +69,7 @@ impl SpoolQueue {
     }
 
     /// Looks what is due at `now`, and stops when `enough` was seen. Folders that are known to be quiet cost next to nothing.
-    pub fn glance(&self, now: Micros, enough: u64) -> Result<Glance, SpoolError> {
+    pub fn glance(&self, now: Micros, enough: u64) -> Result<Glance, QueueError> {
         let mut glance = Glance::default();
         let mut folder = |path: &str, bucket: Option<u8>| -> io::Result<bool> {
             let names = match dir::Names::open(&self.dir, path) {

@@ -11,13 +11,13 @@
 use std::io;
 use std::time::Duration;
 
-use super::error::SpoolError;
 use super::lock::Locked;
 use super::lone::Lone;
 use super::names::{EntryName, Spot, State, journal_path};
 use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Micros};
+use crate::queue::QueueError;
 use crate::sys::{clock, dir, fault};
 
 impl SpoolQueue {
@@ -35,7 +35,7 @@ impl SpoolQueue {
     }
 
     /// One sweep; returns how many things were removed.
-    pub fn sweep(&self, failed_keep: Duration, key_keep: Duration) -> Result<u64, SpoolError> {
+    pub fn sweep(&self, failed_keep: Duration, key_keep: Duration) -> Result<u64, QueueError> {
         fault::instant("sweep.begin");
         let mut removed = 0;
         for orphan in self.orphans(ORPHAN_AGE)? {
@@ -59,7 +59,7 @@ impl SpoolQueue {
     }
 
     /// Removes entries in `failed/` that were given up longer than `keep` ago (the file's change time tells: the rename).
-    fn drop_old_failures(&self, keep: Duration) -> Result<u64, SpoolError> {
+    fn drop_old_failures(&self, keep: Duration) -> Result<u64, QueueError> {
         let mut old: Vec<EntryName> = Vec::new();
         let limit = Micros(clock::now().0.saturating_sub(u64::try_from(keep.as_micros()).unwrap_or(u64::MAX)));
         self.each_name(State::Failed, &mut |name| {
@@ -87,7 +87,7 @@ impl SpoolQueue {
 
     /// Removes keys that have not changed for `keep`: from then on the same key is a new one. Those of adopted entries that
     /// a killed adopter left go as soon as nothing lies in `drop/` for this queue, after an hour.
-    pub(super) fn drop_old_keys(&self, keep: Duration) -> Result<u64, SpoolError> {
+    pub(super) fn drop_old_keys(&self, keep: Duration) -> Result<u64, QueueError> {
         let before =
             |keep: Duration| Micros(clock::now().0.saturating_sub(u64::try_from(keep.as_micros()).unwrap_or(u64::MAX)));
         let limit = before(keep);

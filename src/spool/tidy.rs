@@ -1,10 +1,10 @@
 //! The journals of entries that are gone. They stay until the unlinks of those are durable: an entry that came back after a
 //! power cut without its journal would be sent again.
 
-use super::error::SpoolError;
 use super::names::journal_path;
 use super::queue::SpoolQueue;
 use crate::model::EntryId;
+use crate::queue::QueueError;
 use crate::sys::mutex::locked;
 use crate::sys::{dir, fault};
 
@@ -18,7 +18,7 @@ impl SpoolQueue {
     }
 
     /// Removes what settled entries leave behind, after making their removal durable.
-    pub fn tidy(&self) -> Result<(), SpoolError> {
+    pub fn tidy(&self) -> Result<(), QueueError> {
         let paths = std::mem::take(&mut *locked(&self.untidy));
         if paths.is_empty() {
             return Ok(());

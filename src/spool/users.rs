@@ -11,10 +11,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use super::error::SpoolError;
 use super::folders::DROP;
 use super::queue::SpoolQueue;
 use crate::model::Micros;
+use crate::queue::QueueError;
 use crate::sys::{clock, dir, lock};
 
 /// The folder's name in a queue.
@@ -68,7 +68,7 @@ impl std::iter::Sum for Use {
 
 impl SpoolQueue {
     /// What is noted of each user who has anything.
-    pub fn uses(&self) -> Result<HashMap<u32, Use>, SpoolError> {
+    pub fn uses(&self) -> Result<HashMap<u32, Use>, QueueError> {
         let mut uses = HashMap::new();
         for name in self.names(USERS).map_err(self.failed("list", USERS))? {
             let name = name.map_err(self.failed("list", USERS))?;
@@ -81,16 +81,16 @@ impl SpoolQueue {
     }
 
     /// What is noted of the user `uid` in this queue.
-    pub fn use_of(&self, uid: u32) -> Result<Use, SpoolError> {
+    pub fn use_of(&self, uid: u32) -> Result<Use, QueueError> {
         self.use_at(&format!("{USERS}/{uid}"))
     }
 
     /// What is noted of him in the queue `other` of the same spool.
-    fn use_elsewhere(&self, other: &str, uid: u32) -> Result<Use, SpoolError> {
+    fn use_elsewhere(&self, other: &str, uid: u32) -> Result<Use, QueueError> {
         self.use_at(&format!("../{other}/{USERS}/{uid}"))
     }
 
-    fn use_at(&self, path: &str) -> Result<Use, SpoolError> {
+    fn use_at(&self, path: &str) -> Result<Use, QueueError> {
         let read = || match dir::open_file(&self.dir, path, dir::Open::Read) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Use::default()),
             Err(error) => Err(error),
@@ -101,7 +101,7 @@ impl SpoolQueue {
 
     /// Notes that an entry of this size is about to be adopted for the user `uid`, if he has no more than `most` then in this
     /// queue and in `others` of the same spool together; `false` if he would have.
-    pub fn take_share(&self, others: &[String], uid: u32, more: Use, most: Use) -> Result<bool, SpoolError> {
+    pub fn take_share(&self, others: &[String], uid: u32, more: Use, most: Use) -> Result<bool, QueueError> {
         // All queues' adopters take turns here, for as long as a few small reads and one write take.
         let turn =
             dir::open_at(&self.dir, &format!("../{DROP}")).and_then(|drop| lock::exclusive(&drop).map(|()| drop));
@@ -114,13 +114,13 @@ impl SpoolQueue {
         self.note_use(uid, more).map(|()| true)
     }
 
-    fn note_use(&self, uid: u32, more: Use) -> Result<(), SpoolError> {
+    fn note_use(&self, uid: u32, more: Use) -> Result<(), QueueError> {
         self.change_use(uid, &|noted| noted.and(more))
     }
 
     /// Corrects what is noted, after everything was counted: `began` is what [`SpoolQueue::uses`] said before the count
     /// began. What was noted since then is added, for it may not have been counted.
-    pub fn recount(&self, began: &HashMap<u32, Use>, counted: &HashMap<u32, Use>) -> Result<(), SpoolError> {
+    pub fn recount(&self, began: &HashMap<u32, Use>, counted: &HashMap<u32, Use>) -> Result<(), QueueError> {
         for (&uid, &before) in began {
             let counted = counted.get(&uid).copied().unwrap_or_default();
             self.change_use(uid, &|noted| counted.and(noted.but(before)))?;
@@ -129,7 +129,7 @@ impl SpoolQueue {
     }
 
     /// Notes that the user `uid` uses a key, which is kept for `keep`; `false` if he has used `most` within that time.
-    pub fn note_key(&self, uid: u32, most: u64, keep: Duration) -> Result<bool, SpoolError> {
+    pub fn note_key(&self, uid: u32, most: u64, keep: Duration) -> Result<bool, QueueError> {
         let (now, mut may) = (clock::now(), false);
         self.change(&format!("{USERS}/{uid}.keys"), &mut |(since, used)| {
             let fresh = since <= now.0 && now.since(Micros(since)) < keep;
@@ -140,7 +140,7 @@ impl SpoolQueue {
         Ok(may)
     }
 
-    fn change_use(&self, uid: u32, change: &dyn Fn(Use) -> Use) -> Result<(), SpoolError> {
+    fn change_use(&self, uid: u32, change: &dyn Fn(Use) -> Use) -> Result<(), QueueError> {
         self.change(&format!("{USERS}/{uid}"), &mut |noted| {
             let Use { entries, bytes } = change(Use::from(noted));
             (entries, bytes)
@@ -148,7 +148,7 @@ impl SpoolQueue {
     }
 
     /// Changes the two numbers of a file, which is locked for as long as a read and a write take.
-    fn change(&self, path: &str, change: &mut dyn FnMut((u64, u64)) -> (u64, u64)) -> Result<(), SpoolError> {
+    fn change(&self, path: &str, change: &mut dyn FnMut((u64, u64)) -> (u64, u64)) -> Result<(), QueueError> {
         let mut steps = || -> io::Result<()> {
             self.ensure_folder(USERS)?;
             let file = dir::open_file(&self.dir, path, dir::Open::Create)?;

@@ -1,14 +1,14 @@
 //! `wake`: its time is set when workers should look again, and they compare it with what it was.
 
-use super::error::SpoolError;
 use super::queue::SpoolQueue;
+use crate::queue::QueueError;
 use crate::sys::dir::{self, Stamp};
 use crate::sys::durable;
 
 impl SpoolQueue {
     /// Says "look again" to whoever works on this queue. Whatever concerns workers ends with it: publishing, flushing,
     /// stopping and starting, moving a job. So one look, which is cheap, tells a worker that nothing of that has happened.
-    pub fn wake(&self) -> Result<(), SpoolError> {
+    pub fn wake(&self) -> Result<(), QueueError> {
         durable::touch_at(&self.dir, "wake").map_err(self.failed("touch", "wake"))
     }
 

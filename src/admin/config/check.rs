@@ -11,9 +11,10 @@ use serde_json::json;
 use super::heading::{heading, places_json, stranded};
 use crate::config::error::Problem;
 use crate::config::{Connect, Online, Profile, Secret, Site, Smtp, Transport};
+use crate::queue::QueueError;
+use crate::spool::Spool;
 use crate::spool::drop::DropFolder;
 use crate::spool::drop::access::{self, Fault};
-use crate::spool::{Spool, SpoolError};
 use crate::sys::named;
 use crate::sys::output::Page;
 use crate::sys::process::{self, host_name};
@@ -238,7 +239,7 @@ impl Report {
             Err(_)
                 if matches!(
                     DropFolder::open(&site.spool, site.spool_is_hosts),
-                    Ok(Some(_)) | Err(SpoolError::NotYet { .. } | SpoolError::Shut { .. })
+                    Ok(Some(_)) | Err(QueueError::NotYet { .. } | QueueError::Shut { .. })
                 ) => {}
             Ok(None) if site.spool_is_hosts && !site.spool.exists() => self.no_spool(site),
             Ok(None) if there.is_dir() => {

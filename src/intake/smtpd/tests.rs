@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::session::{self, Intake, Letter, Server};
 use crate::config::Limits;
 use crate::intake::{Failure, Refused};
-use crate::spool::SpoolError;
+use crate::queue::QueueError;
 
 /// Takes everything, but what it is told not to.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Intake for Fake {
     fn take(&mut self, letter: Letter, content: &mut dyn BufRead) -> Result<String, Failure> {
         if self.broken {
             let source = io::Error::from_raw_os_error(5);
-            return Err(SpoolError::Io { doing: "write", path: "/spool".into(), source }.into());
+            return Err(QueueError::Io { doing: "write", path: "/spool".into(), source }.into());
         }
         let mut text = String::new();
         let unreadable = |source| Refused::Unreadable { what: "the message".to_owned(), source };

@@ -20,7 +20,7 @@ use crate::intake::refused::{Failure, Refused};
 use crate::intake::request::Request;
 use crate::intake::way::Way;
 use crate::model::{EntryId, Exit};
-use crate::spool::SpoolError;
+use crate::queue::QueueError;
 use crate::sys::output::{Page, tell, warning};
 
 /// How much of an input is read at once.
@@ -69,7 +69,7 @@ struct Many<'s, 'q> {
 }
 
 /// A group that is being committed: how many messages it has, and what comes of it.
-type Committing<'s> = (u64, ScopedJoinHandle<'s, Result<Option<EntryId>, SpoolError>>);
+type Committing<'s> = (u64, ScopedJoinHandle<'s, Result<Option<EntryId>, QueueError>>);
 
 impl<'q> Many<'_, 'q> {
     fn all(&mut self, args: &Args) -> anyhow::Result<()> {
@@ -151,7 +151,7 @@ impl<'q> Many<'_, 'q> {
     }
 
     /// Waits for the group that is being committed.
-    fn committed(&mut self) -> Result<(), SpoolError> {
+    fn committed(&mut self) -> Result<(), QueueError> {
         if let Some((count, commit)) = self.committing.take() {
             let id = commit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             self.queued += count;

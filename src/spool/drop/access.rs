@@ -7,7 +7,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::spool::error::{SpoolError, io_at};
+use crate::queue::QueueError;
+use crate::spool::error::io_at;
 use crate::spool::folders::{DROP, DROP_MODE, OPEN_MODE};
 use crate::sys::{dir, nss, process};
 
@@ -97,7 +98,7 @@ fn look(dir: &File, root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
 }
 
 /// Refuses a user's mail where something keeps him from handing it in.
-pub(super) fn refuse(dir: &File, root: &Path, is_hosts: bool) -> Result<(), SpoolError> {
+pub(super) fn refuse(dir: &File, root: &Path, is_hosts: bool) -> Result<(), QueueError> {
     let found = look(dir, root, is_hosts).map_err(io_at("look at the drop folder of", root.to_owned()))?;
     match found.split_first() {
         None => Ok(()),
@@ -110,18 +111,18 @@ pub(super) fn refuse(dir: &File, root: &Path, is_hosts: bool) -> Result<(), Spoo
 }
 
 /// What a user is told whose mail cannot be taken: to try again (75) where the folder will be made.
-pub fn refused(fault: Fault) -> SpoolError {
+pub fn refused(fault: Fault) -> QueueError {
     let Fault { path, what: why, missing } = fault;
     match missing {
-        true => SpoolError::NotYet { path, why },
-        false => SpoolError::Shut { path, why },
+        true => QueueError::NotYet { path, why },
+        false => QueueError::Shut { path, why },
     }
 }
 
 /// Why the drop folder cannot be listed: what is wrong with it, if that is known.
-pub(super) fn unlisted(dir: &File, root: &Path, error: io::Error) -> SpoolError {
+pub(super) fn unlisted(dir: &File, root: &Path, error: io::Error) -> QueueError {
     match look(dir, root, true).map(|found| found.into_iter().next()) {
-        Ok(Some(Fault { path, what, .. })) => SpoolError::Shut { path, why: what },
+        Ok(Some(Fault { path, what, .. })) => QueueError::Shut { path, why: what },
         Ok(None) | Err(_) => io_at("list", root.join(DROP))(error),
     }
 }

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use super::names::{adopted_id, file_id, names, queue_of};
 use super::request;
 use crate::model::{EntryId, Envelope, Micros};
+use crate::queue::QueueError;
 use crate::spool::entry;
-use crate::spool::error::{SpoolError, io_at};
+use crate::spool::error::io_at;
 use crate::spool::folders::{DROP, UNKNOWN};
 use crate::spool::names::EntryName;
 use crate::spool::queue::SpoolQueue;
@@ -102,7 +103,7 @@ impl SpoolQueue {
     }
 
     /// The names in the drop folder that are meant for this queue, read a buffer at a time.
-    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, SpoolError> {
+    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, QueueError> {
         let own = self.name().to_owned();
         let names = names(&self.dir, "../drop").map_err(io_at("list", self.drop_path("")))?;
         Ok(names.filter(move |name| name.as_ref().is_ok_and(|name| queue_of(name) == Some(&own)) || name.is_err()))
@@ -171,7 +172,7 @@ impl SpoolQueue {
     }
 
     /// Shows `each` what the drop folder holds for this queue. A name that vanishes meanwhile is passed over.
-    pub fn each_dropped(&self, each: &mut dyn FnMut(DropName)) -> Result<(), SpoolError> {
+    pub fn each_dropped(&self, each: &mut dyn FnMut(DropName)) -> Result<(), QueueError> {
         for name in self.drop_names()? {
             let name = name.map_err(io_at("list", self.drop_path("")))?;
             let path = Path::new("..").join(DROP).join(&name);
@@ -189,7 +190,7 @@ impl SpoolQueue {
     }
 
     /// Whether what was adopted can be removed from the drop folder by this process: else it would be adopted for ever.
-    pub fn may_undrop(&self) -> Result<(), SpoolError> {
+    pub fn may_undrop(&self) -> Result<(), QueueError> {
         let failed = |error| io_at("remove what was adopted from", self.drop_path(""))(error);
         let owner = dir::stat(&self.dir, "../drop").map_err(failed)?.map(|stat| stat.st_uid);
         let may = process::is_root() || owner.is_none_or(|owner| owner == process::effective_uid());
@@ -203,7 +204,7 @@ impl SpoolQueue {
         uid: u32,
         ids: &HashSet<EntryId>,
         recipients: usize,
-    ) -> Result<Vec<(DropName, EntryId)>, SpoolError> {
+    ) -> Result<Vec<(DropName, EntryId)>, QueueError> {
         let keyed = ids.iter().any(|id| id.counts_once() && !id.is_adopted());
         let mut found = Vec::new();
         self.each_dropped(&mut |file| {
@@ -219,7 +220,7 @@ impl SpoolQueue {
 
     /// Waits until the files that were removed from the drop folder would stay away after a power cut; then the keys of
     /// `adopted`, which were among them, are of no more use and are removed.
-    pub fn forget_dropped(&self, adopted: &mut Vec<EntryId>) -> Result<(), SpoolError> {
+    pub fn forget_dropped(&self, adopted: &mut Vec<EntryId>) -> Result<(), QueueError> {
         if !adopted.is_empty() {
             durable::sync_dir(&self.dir, "../drop").map_err(io_at("sync", self.drop_path("")))?;
             fault::instant("adopt.synced");
@@ -229,7 +230,7 @@ impl SpoolQueue {
     }
 
     /// Removes a drop file that was adopted; `false` if its owner has put something else in its place, which stays.
-    pub fn undrop(&self, name: &OsStr) -> Result<bool, SpoolError> {
+    pub fn undrop(&self, name: &OsStr) -> Result<bool, QueueError> {
         match dir::unlink_raw(&self.dir, &Path::new("..").join(DROP).join(name)) {
             Ok(()) => Ok(true),
             Err(error) => match error.kind() {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::access;
 use super::names::adopted_id;
 use crate::model::{EntryId, Envelope, Micros};
-use crate::spool::error::{SpoolError, io_at};
+use crate::queue::QueueError;
+use crate::spool::error::io_at;
 use crate::spool::folders::DROP;
 use crate::spool::names::EntryName;
 use crate::spool::publish::Content;
@@ -27,7 +28,7 @@ impl DropFolder {
     /// where there is no such folder, and where there is no spool. `is_hosts` says whose command makes a folder.
     ///
     /// Errors: others cannot hand mail in there yet, or its modes and owners keep them from it.
-    pub fn open(root: &Path, is_hosts: bool) -> Result<Option<DropFolder>, SpoolError> {
+    pub fn open(root: &Path, is_hosts: bool) -> Result<Option<DropFolder>, QueueError> {
         let failed = |error| io_at("open the spool", root.to_owned())(error);
         let dir = match dir::open_path(root) {
             Ok(dir) => dir,
@@ -45,13 +46,13 @@ impl DropFolder {
     }
 
     /// Bytes that an unprivileged user may still write there.
-    pub fn free_space(&self) -> Result<u64, SpoolError> {
+    pub fn free_space(&self) -> Result<u64, QueueError> {
         let path = self.root.join(DROP);
         fs2::available_space(&path).map_err(io_at("ask for the free space", path))
     }
 
     /// Starts a drop file for the queue `queue`, due at once or `at` a time. Nothing is visible until [`DropDraft::link`].
-    pub fn draft(&self, queue: &str, at: Option<Micros>, envelope: &Envelope) -> Result<DropDraft<'_>, SpoolError> {
+    pub fn draft(&self, queue: &str, at: Option<Micros>, envelope: &Envelope) -> Result<DropDraft<'_>, QueueError> {
         let start = || -> io::Result<Content<Unnamed>> {
             fault::point("drop.create")?;
             let file = Unnamed::create(&self.dir, DROP, &format!(".{}", envelope.id))?;
@@ -68,13 +69,13 @@ impl DropFolder {
     }
 
     /// A file without a name, for what does not become a drop file as it is.
-    pub fn scratch(&self) -> Result<File, SpoolError> {
+    pub fn scratch(&self) -> Result<File, QueueError> {
         let name = format!(".{}", EntryId::new(clock::now()));
         let make = || Unnamed::create(&self.dir, DROP, &name)?.nameless(&self.dir);
         make().map_err(self.failed("write a new entry"))
     }
 
-    pub fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SpoolError + use<> {
+    pub fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError + use<> {
         io_at(doing, self.root.join(DROP))
     }
 
@@ -105,7 +106,7 @@ impl Write for DropDraft<'_> {
 
 impl<'d> DropDraft<'d> {
     /// Writes what is pending. Nobody sees the file before [`DropDraft::link`].
-    pub fn finish(&mut self) -> Result<(), SpoolError> {
+    pub fn finish(&mut self) -> Result<(), QueueError> {
         let readable = |content: &mut Content<Unnamed>| -> io::Result<()> {
             content.complete()?;
             fault::point("drop.written")?;
@@ -115,7 +116,7 @@ impl<'d> DropDraft<'d> {
     }
 
     /// Gives the finished file its name: from here on it may be adopted, and is accepted once [`Handed::sync`] has returned.
-    pub fn link(self) -> Result<Handed<'d>, SpoolError> {
+    pub fn link(self) -> Result<Handed<'d>, QueueError> {
         let folder = self.folder;
         let file = self.content.file.link(&folder.dir, &self.name).map_err(folder.failed("link a new entry"))?;
         fault::instant("drop.linked");
@@ -150,7 +151,7 @@ impl Handed<'_> {
     /// Waits until all of them would survive a power cut.
     ///
     /// Errors: they may not, and the names were taken back, but for files that were adopted already.
-    pub fn sync(self) -> Result<EntryId, SpoolError> {
+    pub fn sync(self) -> Result<EntryId, QueueError> {
         let synced = fault::point("drop.sync").and_then(|()| durable::sync_file_system(&self.file));
         if let Err(error) = synced {
             let failed = self.folder.failed("sync")(error);

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::access;
 use crate::model::EntryId;
-use crate::spool::error::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::folders::DROP;
 use crate::spool::root::Spool;
 use crate::sys::dir;
@@ -18,7 +18,7 @@ const REPORTER: &str = "outbound";
 
 impl Spool {
     /// The names in the drop folder, read a buffer at a time; none where there is no such folder.
-    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, SpoolError> {
+    pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, QueueError> {
         names(&self.dir, DROP).map_err(|error| access::unlisted(&self.dir, self.root(), error))
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::DropFolder;
 use crate::model::{EntryId, id};
-use crate::spool::error::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::folders::DROP;
 use crate::sys::durable::{self, Unnamed};
 use crate::sys::{clock, fault};
@@ -73,7 +73,7 @@ impl DropFolder {
     /// survive a power cut.
     ///
     /// Errors: they may not, and were taken back, but for those that a run has read already.
-    pub fn ask_to_remove(&self, queue: &str, ids: &[EntryId]) -> Result<(), SpoolError> {
+    pub fn ask_to_remove(&self, queue: &str, ids: &[EntryId]) -> Result<(), QueueError> {
         let (mut names, mut last) = (Vec::new(), None);
         let steps = || -> io::Result<()> {
             for ids in ids.chunks(IDS_MAX) {

@@ -13,7 +13,8 @@ use super::adopter::{Dropped, Unfit};
 use super::names::queue_of;
 use super::{access, request};
 use crate::model::{EntryId, Micros};
-use crate::spool::error::{SpoolError, io_at};
+use crate::queue::QueueError;
+use crate::spool::error::io_at;
 use crate::spool::folders::{DROP, UNKNOWN};
 use crate::spool::names::EntryName;
 use crate::spool::orphans::ORPHAN_AGE;
@@ -76,7 +77,7 @@ impl DropView {
     /// Opens the drop folder of the spool at `root`; `None` where there is none.
     ///
     /// Errors: somebody else's, which he alone may list.
-    pub fn open(root: &Path) -> Result<Option<DropView>, SpoolError> {
+    pub fn open(root: &Path) -> Result<Option<DropView>, QueueError> {
         let path = root.join(DROP);
         let failed = |error| io_at("open", path.clone())(error);
         let spool = match dir::open_path(root) {
@@ -99,16 +100,16 @@ impl DropView {
     }
 
     /// When a name came or went last.
-    pub fn stamp(&self) -> Result<dir::Stamp, SpoolError> {
+    pub fn stamp(&self) -> Result<dir::Stamp, QueueError> {
         Ok(self.names()?.stamp())
     }
 
-    fn names(&self) -> Result<dir::Names, SpoolError> {
+    fn names(&self) -> Result<dir::Names, QueueError> {
         dir::Names::open(&self.eye.dir, ".").map_err(io_at("list", self.path("")))
     }
 
     /// What lies there, a buffer of names at a time.
-    pub fn files(&self) -> Result<impl Iterator<Item = Result<DropFile, SpoolError>>, SpoolError> {
+    pub fn files(&self) -> Result<impl Iterator<Item = Result<DropFile, QueueError>>, QueueError> {
         let now = clock::now();
         Ok(self.names()?.raw().filter_map(move |name| match name {
             Ok(name) => self.look(name.name, now).transpose(),
@@ -117,7 +118,7 @@ impl DropView {
     }
 
     /// Looks at a name; `None` if it is gone, or being written.
-    fn look(&self, name: OsString, now: Micros) -> Result<Option<DropFile>, SpoolError> {
+    fn look(&self, name: OsString, now: Micros) -> Result<Option<DropFile>, QueueError> {
         let stat = match dir::stat_raw(&self.eye.dir, Path::new(&name)) {
             Ok(Some(stat)) => stat,
             Ok(None) => return Ok(None),

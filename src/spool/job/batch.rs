@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::draft::JobDraft;
 use super::file::{FOLDER_MAX, JobFile, Kind};
 use crate::model::{EntryId, Envelope, Micros};
-use crate::spool::error::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::names::EntryName;
 use crate::spool::publish::Content;
 use crate::spool::queue::SpoolQueue;
@@ -38,7 +38,7 @@ pub struct BatchDraft<'b> {
 struct Failed<'q>(&'q SpoolQueue, String);
 
 impl Failed<'_> {
-    fn at(&self, error: io::Error) -> SpoolError {
+    fn at(&self, error: io::Error) -> QueueError {
         self.0.failed("write a batch", &self.1)(error)
     }
 }
@@ -54,7 +54,7 @@ impl AsRef<File> for OwnedFile {
 
 impl SpoolQueue {
     /// Starts a batch of at most [`MAX`] entries.
-    pub fn batch(&self) -> Result<Batch<'_>, SpoolError> {
+    pub fn batch(&self) -> Result<Batch<'_>, QueueError> {
         let draft = JobDraft::new(self, EntryId::new(clock::now()))?;
         let ready = draft.folder(0)?;
         Ok(Batch { draft, ready, count: 0 })
@@ -85,9 +85,9 @@ impl Batch<'_> {
     }
 
     /// Starts its next entry. The envelope's id must be [`Batch::next_id`].
-    pub fn draft(&mut self, envelope: &Envelope, due: Micros) -> Result<BatchDraft<'_>, SpoolError> {
+    pub fn draft(&mut self, envelope: &Envelope, due: Micros) -> Result<BatchDraft<'_>, QueueError> {
         if self.is_full() {
-            return Err(SpoolError::BatchFull(MAX as usize));
+            return Err(QueueError::BatchFull(MAX as usize));
         }
         let name = EntryName::new(due, envelope.id.clone()).to_string();
         let failed = Failed(self.draft.queue, self.draft.tmp.clone());
@@ -101,7 +101,7 @@ impl Batch<'_> {
     }
 
     /// Publishes the batch. An empty one vanishes.
-    pub fn commit(self) -> Result<EntryId, SpoolError> {
+    pub fn commit(self) -> Result<EntryId, QueueError> {
         let entries = u64::from(self.count);
         self.draft.commit(&JobFile { v: 1, kind: Kind::Batch, entries, at: clock::now(), post: None })
     }
@@ -122,7 +122,7 @@ impl Write for BatchDraft<'_> {
 
 impl BatchDraft<'_> {
     /// Makes the entry part of the batch.
-    pub fn finish(mut self) -> Result<(), SpoolError> {
+    pub fn finish(mut self) -> Result<(), QueueError> {
         if let Some(mut content) = self.content.take() {
             if let Err(error) = content.complete() {
                 let _ = dir::unlink(self.ready, &self.name);

@@ -19,7 +19,7 @@ use std::io::{self, Write};
 
 use super::file::JobFile;
 use crate::model::EntryId;
-use crate::spool::error::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, lock};
 
@@ -35,7 +35,7 @@ pub(super) struct JobDraft<'q> {
 }
 
 impl<'q> JobDraft<'q> {
-    pub fn new(queue: &'q SpoolQueue, id: EntryId) -> Result<JobDraft<'q>, SpoolError> {
+    pub fn new(queue: &'q SpoolQueue, id: EntryId) -> Result<JobDraft<'q>, QueueError> {
         let tmp = format!("tmp/{}", EntryId::new(clock::now()));
         let start = || -> io::Result<File> {
             fault::point("batch.create")?;
@@ -54,20 +54,20 @@ impl<'q> JobDraft<'q> {
     }
 
     /// Makes the `n`-th folder of its entries.
-    pub fn folder(&self, n: u32) -> Result<File, SpoolError> {
+    pub fn folder(&self, n: u32) -> Result<File, QueueError> {
         let path = format!("{}/ready/{n}", self.tmp);
         let made = dir::make(&self.queue.dir, &path).and_then(|_| dir::open_at(&self.queue.dir, &path));
         made.map_err(self.queue.failed("make", &path))
     }
 
     /// Makes a file in its top folder.
-    pub fn file(&self, name: &str) -> Result<File, SpoolError> {
+    pub fn file(&self, name: &str) -> Result<File, QueueError> {
         let path = format!("{}/{name}", self.tmp);
         dir::open_file(&self.queue.dir, &path, dir::Open::CreateNew).map_err(self.queue.failed("make", &path))
     }
 
     /// Publishes the job; see the module's head for the steps. One without entries vanishes.
-    pub fn commit(mut self, about: &JobFile) -> Result<EntryId, SpoolError> {
+    pub fn commit(mut self, about: &JobFile) -> Result<EntryId, QueueError> {
         let (queue, id) = (self.queue, self.id.clone());
         let (tmp, job) = (self.tmp.clone(), format!("jobs/{id}"));
         // With `top` gone the drop below does nothing: from here each path cleans up by itself.

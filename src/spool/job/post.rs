@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use super::draft::JobDraft;
 use super::file::{FOLDER_MAX, JobFile, Kind, PostFile};
 use crate::model::{Address, EntryId, Envelope, Micros};
+use crate::queue::QueueError;
 use crate::spool::entry;
-use crate::spool::error::SpoolError;
 use crate::spool::keys::Key;
 use crate::spool::names::EntryName;
 use crate::spool::publish::Published;
@@ -38,7 +38,7 @@ pub struct Entries<'q> {
 
 impl SpoolQueue {
     /// Starts a post, as job `id`.
-    pub fn post(&self, id: EntryId) -> Result<Post<'_>, SpoolError> {
+    pub fn post(&self, id: EntryId) -> Result<Post<'_>, QueueError> {
         let draft = JobDraft::new(self, id)?;
         let message = draft.file("message")?;
         Ok(Post { draft, message, bytes: 0 })
@@ -75,13 +75,13 @@ impl<'q> Post<'q> {
 
 impl Entries<'_> {
     /// Adds one recipient.
-    pub fn add(&mut self, recipient: Address) -> Result<(), SpoolError> {
+    pub fn add(&mut self, recipient: Address) -> Result<(), QueueError> {
         self.next.recipients.push(recipient);
         if self.next.recipients.len() as u64 >= self.about.per_entry { self.close() } else { Ok(()) }
     }
 
     /// Writes the entry that was gathered.
-    fn close(&mut self) -> Result<(), SpoolError> {
+    fn close(&mut self) -> Result<(), QueueError> {
         let (n, k) = (self.entries / FOLDER_MAX, self.entries % FOLDER_MAX);
         let folder = match &self.folder {
             Some(folder) if k > 0 => folder,
@@ -105,7 +105,7 @@ impl Entries<'_> {
 
     /// Publishes the post; one without recipients vanishes, and so does one whose id counts once and was accepted before.
     /// `counts` are the duplicates, and whom the suppression list has.
-    pub fn commit(mut self, counts: (u64, u64)) -> Result<(JobFile, Published), SpoolError> {
+    pub fn commit(mut self, counts: (u64, u64)) -> Result<(JobFile, Published), QueueError> {
         if !self.next.recipients.is_empty() {
             self.close()?;
         }

@@ -7,7 +7,7 @@ use super::file::JobFile;
 use super::standing::Standing;
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
-use crate::spool::error::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::history::read_history;
 use crate::spool::names::{EntryName, State};
 use crate::spool::queue::SpoolQueue;
@@ -46,7 +46,7 @@ impl Progress {
 
 impl SpoolQueue {
     /// How far a job is.
-    pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<Progress, SpoolError> {
+    pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<Progress, QueueError> {
         let top = format!("{}/{id}", standing.folder());
         let mut folders = vec![(State::Hold, format!("{top}/hold")), (State::Failed, format!("{top}/failed"))];
         let ready = format!("{top}/ready");

@@ -5,7 +5,7 @@ use std::io;
 
 use super::file::JobFile;
 use crate::model::EntryId;
-use crate::spool::error::SpoolError;
+use crate::queue::QueueError;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{dir, durable, fault, lock};
 
@@ -44,7 +44,7 @@ impl Standing {
 
 impl SpoolQueue {
     /// The ids of the jobs that lie there. One that is still being published is none yet.
-    pub fn jobs(&self, standing: Standing) -> Result<Vec<EntryId>, SpoolError> {
+    pub fn jobs(&self, standing: Standing) -> Result<Vec<EntryId>, QueueError> {
         let folder = standing.folder();
         let mut jobs = Vec::new();
         for name in self.names(folder).map_err(self.failed("list", folder))? {
@@ -62,7 +62,7 @@ impl SpoolQueue {
     }
 
     /// Where the job `id` lies. Looked for twice, as it may be moved meanwhile.
-    pub fn standing(&self, id: &EntryId) -> Result<Option<Standing>, SpoolError> {
+    pub fn standing(&self, id: &EntryId) -> Result<Option<Standing>, QueueError> {
         for standing in Standing::ALL.into_iter().chain(Standing::ALL) {
             let path = format!("{}/{id}", standing.folder());
             if dir::stat(&self.dir, &path).map_err(self.failed("look at", &path))?.is_some()
@@ -75,15 +75,15 @@ impl SpoolQueue {
     }
 
     /// What was noted of a job at its submission; `None` if it is not there.
-    pub fn job_file(&self, id: &EntryId, standing: Standing) -> Result<Option<JobFile>, SpoolError> {
+    pub fn job_file(&self, id: &EntryId, standing: Standing) -> Result<Option<JobFile>, QueueError> {
         let path = format!("{}/{id}/job.json", standing.folder());
         let Some((text, _)) = self.read_note(&path)? else { return Ok(None) };
-        let corrupt = |error: serde_json::Error| SpoolError::Corrupt { path: self.path(&path), why: error.to_string() };
+        let corrupt = |error: serde_json::Error| QueueError::Corrupt { path: self.path(&path), why: error.to_string() };
         serde_json::from_str(&text).map(Some).map_err(corrupt)
     }
 
     /// Moves a job; `false` if it does not lie there. On disk when this returns.
-    pub fn move_job(&self, id: &EntryId, from: Standing, to: Standing) -> Result<bool, SpoolError> {
+    pub fn move_job(&self, id: &EntryId, from: Standing, to: Standing) -> Result<bool, QueueError> {
         let (old, new) = (format!("{}/{id}", from.folder()), format!("{}/{id}", to.folder()));
         let steps = || -> io::Result<bool> {
             self.ensure_folder(to.folder())?;
@@ -105,7 +105,7 @@ impl SpoolQueue {
 
     /// Syncs a move that an earlier command made, and wakes the workers: that command may have been killed, or have failed,
     /// before it did so.
-    pub fn confirm_move(&self, from: &[Standing], to: Standing) -> Result<(), SpoolError> {
+    pub fn confirm_move(&self, from: &[Standing], to: Standing) -> Result<(), QueueError> {
         self.wake()?;
         for standing in [to].iter().chain(from) {
             match durable::sync_dir(&self.dir, standing.folder()) {
