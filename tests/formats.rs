@@ -7,7 +7,7 @@ use bulkmailer::intake::recipients;
 use bulkmailer::model::envelope::{Origin, VERP};
 use bulkmailer::model::{Address, Body, EntryId, Envelope, Micros};
 use bulkmailer::queue::{Claim, Found, Queue, Which};
-use bulkmailer::spool::job::{JobFile, Kind};
+use bulkmailer::spool::job::{JobFile, JobKind};
 use bulkmailer::spool::{Spool, entry};
 use proptest::prelude::*;
 
@@ -124,12 +124,15 @@ fn the_files_of_a_post_are_as_they_were() {
     assert_eq!(entry::head_apart(&envelope, 247).expect("JSON"), head.as_bytes());
     let sender = envelope.sender_for(1).expect("an address").map(String::from);
     assert_eq!(sender.as_deref(), Some("list+u=y.org@example.org"));
-    for text in [
-        r#"{"v":1,"kind":"batch","entries":3,"at":5}"#,
-        r#"{"v":1,"kind":"post","entries":2,"at":5,"name":"news","sender":"l@x.org","uid":0,"recipients":5,"per_entry":3,"duplicates":1,"suppressed":0,"bytes":247,"not_before":9}"#,
+    for (is_post, text) in [
+        (false, r#"{"v":1,"kind":"batch","entries":3,"at":5}"#),
+        (
+            true,
+            r#"{"v":1,"kind":"post","entries":2,"at":5,"name":"news","sender":"l@x.org","uid":0,"recipients":5,"per_entry":3,"duplicates":1,"suppressed":0,"bytes":247,"not_before":9}"#,
+        ),
     ] {
-        let file: JobFile = serde_json::from_str(text).expect("a job");
-        assert_eq!(file.post.is_some(), file.kind == Kind::Post);
+        let file = JobFile::parse(text).expect("a job");
+        assert_eq!(is_post, matches!(file.kind, JobKind::Post(_)));
         assert_eq!(serde_json::to_string(&file).expect("JSON"), text);
     }
 }

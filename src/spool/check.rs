@@ -97,6 +97,10 @@ impl SpoolQueue {
             }
         }
         for job in self.names("jobs").map_err(self.failed("list", "jobs"))?.flatten() {
+            if let Some(newer) = self.newer_job(&format!("jobs/{job}")) {
+                report.add(format!("jobs/{job}/job.json"), newer.to_string(), None);
+                continue;
+            }
             let ready = format!("jobs/{job}/ready");
             for n in self.names(&ready).map_err(self.failed("list", &ready))?.flatten() {
                 self.check_folder(State::Ready, &format!("{ready}/{n}"), repair, &mut report)?;
@@ -132,12 +136,12 @@ impl SpoolQueue {
                 return Ok(());
             }
         };
-        let Some(post) = file.post else { return Ok(()) };
+        let Some(written) = file.kind.shared_message() else { return Ok(()) };
         let stat = dir::stat(&self.dir, &path).map_err(self.failed("check", &path))?;
         let bytes = stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
         // It may have ended meanwhile.
-        if bytes != post.bytes && self.standing(&id)? == Some(Standing::AtWork) {
-            report.add(path, format!("it has {bytes} bytes, and {} were written", post.bytes), None);
+        if bytes != written && self.standing(&id)? == Some(Standing::AtWork) {
+            report.add(path, format!("it has {bytes} bytes, and {written} were written"), None);
         }
         Ok(())
     }

@@ -63,7 +63,17 @@ pub enum Taken<'q> {
 
 impl SpoolQueue {
     /// Claims the entry at `spot`, if it is there and free.
+    ///
+    /// Errors: a newer program made it, or its job.
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
+        match self.newer_job_of(&spot.name.id) {
+            Some(newer) => Err(newer),
+            None => self.take_due(spot),
+        }
+    }
+
+    /// The same for an entry whose job was looked at before: see [`Cursor`](super::scan::Cursor).
+    pub(super) fn take_due(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
         let path = spot.path();
         let home = match Home::of(self, &spot.name.id) {
             Ok(home) => home,

@@ -11,12 +11,10 @@ use std::path::{Path, PathBuf};
 use super::error::io_at;
 use super::folders::{NEW_DROP, RESERVED};
 use super::queue::SpoolQueue;
+use crate::model::format::{Age, Format};
 use crate::queue::QueueError;
 use crate::sys::speed::apart::keep_apart;
 use crate::sys::{dir, durable, fault, nss};
-
-/// The layout that this program writes. A spool with a newer one is refused.
-pub const FORMAT: u32 = 1;
 
 /// An open spool.
 #[derive(Debug)]
@@ -56,7 +54,7 @@ impl Spool {
         }
     }
 
-    fn format(&self) -> Result<Option<u32>, QueueError> {
+    fn format(&self) -> Result<Option<u64>, QueueError> {
         let path = self.root.join("version");
         let mut text = String::new();
         match dir::open_file(&self.dir, "version", dir::Open::Read) {
@@ -72,11 +70,11 @@ impl Spool {
         text.trim().parse().map(Some).map_err(|_| QueueError::NotASpool { path, why })
     }
 
-    fn refuse_newer(&self, found: u32) -> Result<(), QueueError> {
-        if found > FORMAT {
-            return Err(QueueError::Newer { path: self.root.clone(), found, known: FORMAT });
+    fn refuse_newer(&self, found: u64) -> Result<(), QueueError> {
+        match Format::Spool.age(found) {
+            Ok(Age::Current | Age::Older) => Ok(()),
+            Err(newer) => Err(QueueError::Newer { path: self.root.clone(), newer }),
         }
-        Ok(())
     }
 
     /// Makes an empty folder a spool. Two who do so at once make the same one; `version` comes last.
@@ -104,7 +102,7 @@ impl Spool {
             }
             dir::make(&self.dir, "events")?;
             let new = durable::Unnamed::create(&self.dir, ".", &format!(".version-{}", std::process::id()))?;
-            io::Write::write_all(&mut new.file(), format!("{FORMAT}\n").as_bytes())?;
+            io::Write::write_all(&mut new.file(), format!("{}\n", Format::Spool.number()).as_bytes())?;
             new.file().sync_all()?;
             fault::point("spool.version")?;
             match new.link(&self.dir, "version") {
@@ -217,13 +215,17 @@ fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), Queu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::format::Newer;
 
     #[test]
     fn a_newer_spool_and_a_strange_folder_are_refused() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         Spool::create(temp.path()).expect("an empty folder becomes a spool");
-        std::fs::write(temp.path().join("version"), "2\n").expect("written");
-        assert!(matches!(Spool::create(temp.path()), Err(QueueError::Newer { found: 2, .. })));
+        std::fs::write(temp.path().join("version"), "3\n").expect("written");
+        assert!(matches!(
+            Spool::create(temp.path()),
+            Err(QueueError::Newer { newer: Newer::Number { found: 3, .. }, .. })
+        ));
         let other = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(other.path().join("thesis.tex"), "x").expect("written");
         assert!(matches!(Spool::create(other.path()), Err(QueueError::NotASpool { .. })));

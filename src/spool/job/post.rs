@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::draft::JobDraft;
-use super::file::{FOLDER_MAX, JobFile, Kind, PostFile};
+use super::file::{FOLDER_MAX, JobFile, JobKind, PostFile};
 use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::queue::QueueError;
 use crate::spool::entry;
@@ -34,6 +34,14 @@ pub struct Entries<'q> {
     about: PostFile,
     entries: u32,
     folder: Option<File>,
+}
+
+/// A post that was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    pub about: PostFile,
+    pub entries: u64,
+    pub published: Published,
 }
 
 impl SpoolQueue {
@@ -105,28 +113,29 @@ impl Entries<'_> {
 
     /// Publishes the post; one without recipients vanishes, and so does one whose id counts once and was accepted before.
     /// `counts` are the duplicates, and whom the suppression list has.
-    pub fn commit(mut self, counts: (u64, u64)) -> Result<(JobFile, Published), QueueError> {
+    pub fn commit(mut self, counts: (u64, u64)) -> Result<Posted, QueueError> {
         if !self.next.recipients.is_empty() {
             self.close()?;
         }
         (self.about.duplicates, self.about.suppressed) = counts;
         let (entries, at) = (u64::from(self.entries), self.next.origin.submitted);
-        let about = JobFile { v: 1, kind: Kind::Post, entries, at, post: Some(self.about) };
+        let job = JobFile::new(JobKind::Post(self.about.clone()), entries, at);
+        let posted = |published| Posted { about: self.about, entries, published };
         let id = self.draft.id.clone();
         if entries == 0 || !id.counts_once() {
-            self.draft.commit(&about)?;
-            return Ok((about, Published::New));
+            self.draft.commit(&job)?;
+            return Ok(posted(Published::New));
         }
         let queue = self.draft.queue;
         match queue.key(&id)? {
-            Key::Marked => Ok((about, Published::Before)),
+            Key::Marked => Ok(posted(Published::Before)),
             Key::Open(key) => {
                 fault::point("key.locked").map_err(queue.failed("write a post", &self.draft.tmp))?;
-                self.draft.commit(&about)?;
+                self.draft.commit(&job)?;
                 fault::instant("key.published");
                 // The job is there, and tells as much; whoever removes it sets the mark first.
                 let _ = key.mark();
-                Ok((about, Published::New))
+                Ok(posted(Published::New))
             }
         }
     }
