@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 
 use super::refused::Refused;
 use super::request::Request;
-use crate::bounce::{Arrival, Kind, READ_MAX, read};
+use crate::bounce::{Arrival, MessageKind, READ_MAX, read};
 use crate::model::Address;
 use crate::model::envelope::verp_recipient;
 
@@ -48,9 +48,9 @@ pub fn queue(request: &Request, verp: &[String], beginning: &[u8]) -> (&'static 
     let recipient = request.recipients.first();
     let null_sender = request.sender.as_ref().map(Option::is_none);
     match read(&Arrival { null_sender, recipient, verp }, beginning).kind {
-        Kind::Bounce | Kind::Complaint => ("bounce", None),
-        Kind::AutoReply => (INBOUND, Some("auto-reply")),
-        Kind::Ordinary => {
+        MessageKind::Bounce | MessageKind::Complaint => ("bounce", None),
+        MessageKind::AutoReply => (INBOUND, Some("auto-reply")),
+        MessageKind::Ordinary => {
             let came_back =
                 recipient.is_some_and(|to| verp.iter().any(|pattern| verp_recipient(pattern, to).is_some()));
             (if came_back || null_sender == Some(true) { "bounce" } else { INBOUND }, None)

@@ -37,7 +37,7 @@ pub mod way_out;
 mod workforce;
 
 pub use args::Args;
-pub use beat::{Beat, Hand, STALE, silence};
+pub use beat::{Beat, EntryInHand, STALE, silence};
 pub use drain::drain;
 pub use lock::is_free;
 pub use summary::{QueueSummary, Summary};

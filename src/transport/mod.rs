@@ -12,5 +12,5 @@ mod pipe;
 pub mod profiles;
 pub mod smtp;
 
-pub use self::handover::{Handover, Letter, Look, Next, Transport};
+pub use self::handover::{DeliveryRequest, Handover, Next, Reach, Transport};
 pub use self::open::open;

@@ -12,7 +12,7 @@ use super::turn::Way;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::queue::{Begun, Claim, Message, Queue, QueueError};
 use crate::sys::{clock, fault};
-use crate::transport::{Handover, Letter, Transport};
+use crate::transport::{DeliveryRequest, Handover, Transport};
 
 /// How a hand-over ended.
 pub(super) enum Handed {
@@ -71,7 +71,8 @@ pub(super) fn hand_over<Q: Queue>(
     // One that is about to be let in counts, or the others would call the sink down.
     context.slot.keeps_open(transport.has_sessions());
     let facts = (limit, transport.verp());
-    let mut next = |look, visit: &mut dyn FnMut(Letter<'_>)| ahead.look(context, source, look, hand, facts, visit);
+    let mut next =
+        |look, visit: &mut dyn FnMut(DeliveryRequest<'_>)| ahead.look(context, source, look, hand, facts, visit);
     let answer = transport.send(handover, &mut next, context.signals);
     fault::instant("worker.handed");
     context.slot.keeps_open(transport.is_open());

@@ -14,7 +14,7 @@ use crate::config;
 use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Micros};
-use crate::policy::notice::{About, Notice, Outcome, Returned, Summary, summary_line};
+use crate::policy::notice::{About, Notice, RecipientStatus, Returned, Summary, summary_line};
 use crate::policy::told::{addressee, is_delayed, untold};
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
@@ -92,17 +92,17 @@ impl<Q: Queue> Notices<'_, Q> {
         }
         let postmaster = self.policy.postmaster.as_ref();
         let Some(to) = addressee(claim.envelope(), about, postmaster).cloned() else { return Ok(()) };
-        let outcomes = claim.outcomes(recipients)?;
-        let id = self.notice_id(claim.id(), about, recipients, &outcomes);
+        let statuses = claim.statuses(recipients)?;
+        let id = self.notice_id(claim.id(), about, recipients, &statuses);
         let (outlet, now) = (&self.outlet, clock::now());
         if !outlet.knows(&id)? {
-            let line = summary_line(about, claim.envelope(), &outcomes);
+            let line = summary_line(about, claim.envelope(), &statuses);
             if outlet.admit(&to, self.policy.per_hour as u64, &line, now)? {
                 let host = &self.host;
                 let returned = self.returned(claim, about)?;
                 let envelope = claim.envelope();
-                let outcomes = &outcomes;
-                let notice = Notice { about, id: &id, now, host, to: &to, envelope, outcomes, until, returned };
+                let statuses = &statuses;
+                let notice = Notice { about, id: &id, now, host, to: &to, envelope, statuses, until, returned };
                 self.publish(claim, &notice)?;
             }
         }
@@ -121,12 +121,12 @@ impl<Q: Queue> Notices<'_, Q> {
     }
 
     /// The same whenever the journal tells the same.
-    fn notice_id(&self, entry: &EntryId, about: About, recipients: &[usize], outcomes: &[Outcome]) -> EntryId {
+    fn notice_id(&self, entry: &EntryId, about: About, recipients: &[usize], statuses: &[RecipientStatus]) -> EntryId {
         let mut parts = vec!["notice".to_owned(), self.queue.to_owned(), entry.to_string(), about.name().to_owned()];
         // Of a delay he is told once, whoever is concerned by then.
         if about != About::Delayed {
-            for (recipient, outcome) in recipients.iter().zip(outcomes) {
-                parts.push(format!("{recipient} {}", outcome.at.unwrap_or_default()));
+            for (recipient, status) in recipients.iter().zip(statuses) {
+                parts.push(format!("{recipient} {}", status.at.unwrap_or_default()));
             }
         }
         EntryId::of_key(&parts.iter().map(String::as_str).collect::<Vec<_>>())

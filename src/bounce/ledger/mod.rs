@@ -21,9 +21,9 @@ mod record;
 mod row;
 mod suppression;
 
-pub use self::ask::{Count, Filter, Recorded, Standing};
+pub use self::ask::{AddressStatus, RecordedReport, ReportCount, ReportFilter};
 pub use self::error::LedgerError;
 pub use self::layout::FILE;
 pub use self::open::Ledger;
-pub use self::record::{Item, Outcome};
+pub use self::record::{Item, ReportOutcome};
 pub use self::suppression::Suppression;

@@ -2,7 +2,7 @@
 //! programs that speak only that.
 //!
 //! [`stream`] has the bytes, [`command`] reads what is asked for, [`data`] the content, [`session`] knows what may follow
-//! what. This module joins them to the ways in: a letter is queued by the same steps as any other, and content is
+//! what. This module joins them to the ways in: a message is queued by the same steps as any other, and content is
 //! streamed into its entry in constant memory.
 //!
 //! Nobody is asked who he is: whoever may connect may hand mail in, as whoever may start the sendmail command.
@@ -20,7 +20,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Child;
 use std::time::Duration;
 
-use self::session::{Intake, Letter, Server};
+use self::session::{Intake, Server, Transaction};
 use super::body::{self, Fault};
 use super::classify;
 use super::refused::{Failure, Refused};
@@ -122,9 +122,9 @@ impl Intake for Door<'_> {
         ready.inspect_err(|failure| self.failed(failure))
     }
 
-    fn take(&mut self, letter: Letter, content: &mut dyn BufRead) -> Result<String, Failure> {
+    fn take(&mut self, transaction: Transaction, content: &mut dyn BufRead) -> Result<String, Failure> {
         let limits = &self.site.config.limits;
-        let mut requests = requests(letter);
+        let mut requests = requests(transaction);
         let mut beginning = Vec::new();
         if let (Some(patterns), Some(first)) = (self.auto, requests.first()) {
             beginning = classify::beginning(content)?;
@@ -144,7 +144,7 @@ impl Intake for Door<'_> {
     }
 }
 
-/// Queues a letter: one entry, or one for each of the wishes that its recipients came with, all of them or none.
+/// Queues a message: one entry, or one for each of the wishes that its recipients came with, all of them or none.
 fn take(
     way: &Way<'_>,
     limits: &Limits,
@@ -183,8 +183,8 @@ fn again(scratch: &mut File) -> Result<BufReader<&mut File>, Refused> {
 }
 
 /// A request for each NOTIFY, in the order in which they came.
-fn requests(letter: Letter) -> Vec<Request> {
-    let Letter { client, mail, recipients, extended, lmtp } = letter;
+fn requests(transaction: Transaction) -> Vec<Request> {
+    let Transaction { client, mail, recipients, extended, lmtp } = transaction;
     let protocol = match (mail.utf8, extended, lmtp) {
         (true, _, true) => "UTF8LMTP",
         (true, _, false) => "UTF8SMTP",

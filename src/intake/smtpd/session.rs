@@ -25,12 +25,12 @@ pub trait Intake {
 
     /// Queues a message, whose lines end with LF; what became of it, in words. When this returns, it would survive a power
     /// cut. An error of `content` is an error of this, and nothing is queued.
-    fn take(&mut self, letter: Letter, content: &mut dyn BufRead) -> Result<String, Failure>;
+    fn take(&mut self, transaction: Transaction, content: &mut dyn BufRead) -> Result<String, Failure>;
 }
 
 /// A message's envelope, and who brought it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Letter {
+pub struct Transaction {
     pub client: String,
     pub mail: Mail,
     /// Each once.
@@ -59,7 +59,7 @@ pub fn serve(input: impl Read, output: impl Write, server: &Server<'_>, intake: 
 
 /// The transaction that MAIL has begun.
 #[derive(Default)]
-struct Transaction {
+struct OpenTransaction {
     mail: Mail,
     recipients: Vec<Rcpt>,
     seen: HashSet<Address>,
@@ -73,7 +73,7 @@ struct Session<'s, R, W, I> {
     client: Option<(String, bool)>,
     /// It said LHLO.
     lmtp: bool,
-    open: Option<Transaction>,
+    open: Option<OpenTransaction>,
     bad: u32,
 }
 
@@ -192,7 +192,7 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         if let Err(failure) = self.intake.ready() {
             return self.refuse(&reply_to(&failure));
         }
-        self.open = Some(Transaction { mail, ..Transaction::default() });
+        self.open = Some(OpenTransaction { mail, ..OpenTransaction::default() });
         self.answer("250 2.1.0 Ok")
     }
 
@@ -229,11 +229,11 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         // Also where the content is there already: of what was queued before, the client shall know.
         self.stream.flush()?;
         let lmtp = self.lmtp;
-        let letter = Letter { client, mail: open.mail, recipients: open.recipients, extended, lmtp };
+        let transaction = Transaction { client, mail: open.mail, recipients: open.recipients, extended, lmtp };
         // All are taken, or none: the same is said to each (RFC 2033 section 4.2).
-        let others = if lmtp { letter.recipients.len().saturating_sub(1) } else { 0 };
+        let others = if lmtp { transaction.recipients.len().saturating_sub(1) } else { 0 };
         let mut content = Data::new(&mut self.stream);
-        let taken = self.intake.take(letter, &mut content);
+        let taken = self.intake.take(transaction, &mut content);
         let fault = match content.drain() {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 self.silent();

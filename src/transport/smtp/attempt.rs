@@ -9,13 +9,13 @@ use crate::model::{Reason, Verdict};
 use crate::policy::blame;
 use crate::queue::Message;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{Letter, Next};
+use crate::transport::handover::{DeliveryRequest, Next};
 
 /// One attempt.
 pub struct Way<'a> {
     pub server: Server<'a>,
     /// Its group are those who are tried.
-    pub letter: Letter<'a>,
+    pub request: DeliveryRequest<'a>,
     pub message: &'a Message,
     pub times: Times,
 }
@@ -30,7 +30,7 @@ impl Way<'_> {
         signals: &Signals,
     ) -> (Gone, Option<Session>) {
         let lost = |why: String| (Gone::Trouble(Trouble::Session(why)), None);
-        let answer = match session.envelope(self.letter, self.times, signals) {
+        let answer = match session.envelope(self.request, self.times, signals) {
             Ok(answer) => answer,
             Err(why) => return lost(why.to_string()),
         };
@@ -73,7 +73,7 @@ impl Way<'_> {
         }
         let waits = !permanent || blame.is_some_and(Blame::is_ours);
         let verdict = if waits { Verdict::Deferred(reason) } else { Verdict::Failed(reason) };
-        let verdicts = vec![verdict; self.letter.group.len()];
+        let verdicts = vec![verdict; self.request.group.len()];
         let gone = match blame {
             Some(blame) if permanent => Gone::InDoubt(verdicts, (blame, blame::cause(reply.code, &bare, blame))),
             Some(blame) => Gone::InDoubt(verdicts, (blame, blame::cause_by_words(&bare))),

@@ -13,7 +13,7 @@ use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{Handover, Letter, Next, Transport, all, not_now};
+use crate::transport::handover::{DeliveryRequest, Handover, Next, Transport, all, not_now};
 
 /// So many hand-overs in a row of which nobody was taken for now, and the next ones wait: something ails the server, and
 /// haste would not help it.
@@ -43,10 +43,10 @@ impl Smtp {
         Times { still: self.servers.config.timeout, until: Instant::now() + self.longest() }
     }
 
-    /// The session that is kept, if it can take this letter next; else it ends.
-    fn kept_for(&mut self, letter: Letter<'_>) -> Option<Session> {
+    /// The session that is kept, if it can take this request next; else it ends.
+    fn kept_for(&mut self, request: DeliveryRequest<'_>) -> Option<Session> {
         let session = self.session.take()?;
-        if session.is_ready_for(letter) {
+        if session.is_ready_for(request) {
             return Some(session);
         }
         session.part();
@@ -128,7 +128,7 @@ impl Transport for Smtp {
         let times = self.times();
         self.servers.reap();
         let Handover { envelope, sender, group, message } = handover;
-        let whole = Letter { envelope, sender, group, size: message.len };
+        let whole = DeliveryRequest { envelope, sender, group, size: message.len };
         let mut kept = self.kept_for(whole);
         loop {
             let reused = kept.is_some();
@@ -152,7 +152,7 @@ impl Transport for Smtp {
                 return all(unnameable(), group.len());
             }
             let server = Server(self.servers.current());
-            let way = Way { server, letter: Letter { group: &tried, ..whole }, message: &message, times };
+            let way = Way { server, request: DeliveryRequest { group: &tried, ..whole }, message: &message, times };
             let (gone, session) = way.through(session, reused, next, signals);
             self.session = session;
             // A verdict for each of the group.
@@ -206,10 +206,10 @@ impl Drop for Smtp {
 }
 
 /// Which of the group cannot be named to the server of this session, and which can; where the sender cannot, nobody can.
-fn by_name(session: &Session, letter: Letter<'_>) -> (Vec<usize>, Vec<usize>) {
+fn by_name(session: &Session, request: DeliveryRequest<'_>) -> (Vec<usize>, Vec<usize>) {
     let unnamed = |address: &Address| !session.can_name(address);
-    let nameless = letter.sender.is_some_and(unnamed);
-    letter.group.iter().partition(|&&i| nameless || unnamed(&letter.envelope.recipients[i]))
+    let nameless = request.sender.is_some_and(unnamed);
+    request.group.iter().partition(|&&i| nameless || unnamed(&request.envelope.recipients[i]))
 }
 
 /// What becomes of those (RFC 6531 section 3.7.4.2).
