@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read};
 
 use bulkmailer::config::Limits;
-use bulkmailer::intake::smtpd::session::{self, Intake, Transaction, Server};
+use bulkmailer::intake::smtpd::session::{self, Intake, Transaction, SessionContext};
 use bulkmailer::intake::{Failure, Refused};
 use libfuzzer_sys::fuzz_target;
 
@@ -38,9 +38,9 @@ impl Read for Slow<'_> {
 
 fn session(input: impl Read) -> (String, Taken) {
     let limits = Limits { message: 2_000, recipients: 4, ..Limits::default() };
-    let server = Server { host: "host", limits: &limits, stop: &|| false };
+    let context = SessionContext { host: "host", limits: &limits, stop: &|| false };
     let (mut out, mut taken) = (Vec::new(), Taken::default());
-    let _ = session::serve(input, &mut out, &server, &mut taken);
+    let _ = session::serve(input, &mut out, &context, &mut taken);
     (String::from_utf8(out).expect("ASCII"), taken)
 }
 

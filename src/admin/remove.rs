@@ -5,7 +5,7 @@ use super::select::Place;
 use super::verb::{Done, Verb};
 use crate::config::Site;
 use crate::events;
-use crate::intake::withdraw::{self, Gone};
+use crate::intake::withdraw::{self, RemovedFile};
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
@@ -57,7 +57,7 @@ impl Verb for Remove {
         if !queue.remove_corrupt(&file.name, decision)? {
             return Ok(Done::No);
         }
-        events.note(clock::now(), &Gone::of(queue, file.label(), &file.name, decision));
+        events.note(clock::now(), &RemovedFile::of(queue, file.label(), &file.name, decision));
         Ok(Done::Yes)
     }
 

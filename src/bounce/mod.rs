@@ -7,15 +7,15 @@
 mod address;
 mod class;
 mod fields;
+mod free_text;
 mod html;
 pub mod ledger;
 mod mime;
+mod patterns;
 mod read;
 mod reading;
 mod report;
 mod signs;
-mod text;
-mod texts;
 
 pub use self::class::Class;
 pub use self::read::{READ_MAX, read};

@@ -11,7 +11,7 @@ use super::mime::{self, Part, headers, is_returned, is_status};
 use super::reading::{Arrival, MessageKind, Reading};
 use super::report::{Action, Report, one_line};
 use super::signs::Signs;
-use super::{fields, text, texts};
+use super::{fields, free_text, patterns};
 use crate::model::Address;
 use crate::model::envelope::verp_recipient;
 
@@ -21,7 +21,7 @@ pub const READ_MAX: usize = 1 << 20;
 /// Bytes that are looked at as words where a message has no parts that could be told apart.
 const WORDS_MAX: usize = 64 << 10;
 
-static SERIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(texts::SERIAL).ok());
+static SERIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(patterns::SERIAL).ok());
 
 /// Reads a message, or as much of it as is there.
 pub fn read(arrival: &Arrival<'_>, message: &[u8]) -> Reading {
@@ -222,7 +222,7 @@ fn complete(reports: &mut [Report], words: &[Report]) {
 
 /// What the words of the first texts tell.
 fn in_words(parts: &[Part<'_>], signs: &Signs) -> Vec<Report> {
-    let writer = text::Writer { own: signs.from.clone(), is_daemon: signs.daemon };
+    let writer = free_text::Writer { own: signs.from.clone(), is_daemon: signs.daemon };
     let texts =
         parts.iter().filter(|part| part.content.mimetype.starts_with("text/") || part.content.mimetype.is_empty());
     let mut texts: Vec<String> = texts.take(3).map(Part::text).collect();
@@ -233,7 +233,7 @@ fn in_words(parts: &[Part<'_>], signs: &Signs) -> Vec<Report> {
     }
     for words in texts {
         let words = if is_html(&words) { plain(&words) } else { words };
-        let mut reports = text::read(&words, &writer);
+        let mut reports = free_text::read(&words, &writer);
         if reports.is_empty() && words.to_ascii_lowercase().contains("final-recipient:") {
             // The fields stand in a text.
             reports = fields::delivery_status(&words);

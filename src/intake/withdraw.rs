@@ -84,7 +84,7 @@ fn by(uid: u32) -> String {
 
 /// The event of a file that was removed, and was no entry.
 #[derive(Serialize)]
-pub struct Gone<'a> {
+pub struct RemovedFile<'a> {
     at: String,
     queue: &'a str,
     id: &'a str,
@@ -93,9 +93,9 @@ pub struct Gone<'a> {
     reason: String,
 }
 
-impl<'a> Gone<'a> {
-    pub fn of(queue: &'a SpoolQueue, id: &'a str, file: &'a str, decision: Decision) -> Gone<'a> {
+impl<'a> RemovedFile<'a> {
+    pub fn of(queue: &'a SpoolQueue, id: &'a str, file: &'a str, decision: Decision) -> RemovedFile<'a> {
         let at = Micros::rfc3339(decision.at);
-        Gone { at, queue: queue.name(), id, file, verdict: "removed", reason: by(decision.by) }
+        RemovedFile { at, queue: queue.name(), id, file, verdict: "removed", reason: by(decision.by) }
     }
 }

@@ -3,8 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row};
 
+use super::database::Ledger;
 use super::error::LedgerError;
-use super::open::Ledger;
 use super::row::{key, micros, score, whole};
 use crate::model::{Address, Micros};
 use crate::policy::score::Rules;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::database::Ledger;
 use super::error::LedgerError;
-use super::open::Ledger;
 use super::row::{key, score, whole};
 use super::suppression::suppress;
 use crate::bounce::reading::Reading;

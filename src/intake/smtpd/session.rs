@@ -41,8 +41,8 @@ pub struct Transaction {
     pub lmtp: bool,
 }
 
-/// What a session is told of its surroundings.
-pub struct Server<'s> {
+/// What a session knows of its server.
+pub struct SessionContext<'s> {
     pub host: &'s str,
     pub limits: &'s Limits,
     /// Whether to end as soon as no transaction is open.
@@ -52,9 +52,14 @@ pub struct Server<'s> {
 /// Speaks with one client to the end.
 ///
 /// Errors: the client is gone, or takes no replies.
-pub fn serve(input: impl Read, output: impl Write, server: &Server<'_>, intake: &mut impl Intake) -> io::Result<()> {
+pub fn serve(
+    input: impl Read,
+    output: impl Write,
+    context: &SessionContext<'_>,
+    intake: &mut impl Intake,
+) -> io::Result<()> {
     let stream = Stream::new(input, output);
-    Session { stream, server, intake, client: None, lmtp: false, open: None, bad: 0 }.run()
+    Session { stream, context, intake, client: None, lmtp: false, open: None, bad: 0 }.run()
 }
 
 /// The transaction that MAIL has begun.
@@ -67,7 +72,7 @@ struct OpenTransaction {
 
 struct Session<'s, R, W, I> {
     stream: Stream<R, W>,
-    server: &'s Server<'s>,
+    context: &'s SessionContext<'s>,
     intake: &'s mut I,
     /// Its name, and whether it said EHLO.
     client: Option<(String, bool)>,
@@ -82,10 +87,10 @@ const OVER: ControlFlow<()> = ControlFlow::Break(());
 
 impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
     fn run(mut self) -> io::Result<()> {
-        let host = self.server.host;
+        let host = self.context.host;
         self.stream.say(&format!("220 {host} ESMTP bulkmailer"));
         loop {
-            if self.open.is_none() && (self.server.stop)() {
+            if self.open.is_none() && (self.context.stop)() {
                 self.stream.say(&format!("421 4.3.2 {host} is told to stop, come again"));
                 break;
             }
@@ -118,7 +123,7 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
     }
 
     fn silent(&mut self) {
-        self.stream.say(&format!("421 4.4.2 {} has waited too long", self.server.host));
+        self.stream.say(&format!("421 4.4.2 {} has waited too long", self.context.host));
     }
 
     fn obey(&mut self, command: Command) -> io::Result<ControlFlow<()>> {
@@ -158,12 +163,12 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         if self.bad < BAD_MAX {
             return ON;
         }
-        self.stream.say(&format!("421 4.7.0 {} has heard too much that is no command", self.server.host));
+        self.stream.say(&format!("421 4.7.0 {} has heard too much that is no command", self.context.host));
         OVER
     }
 
     fn hello(&mut self, name: String, extended: bool) -> ControlFlow<()> {
-        let (host, size) = (self.server.host, self.server.limits.message);
+        let (host, size) = (self.context.host, self.context.limits.message);
         self.open = None;
         self.client = Some((name, extended));
         if !extended {
@@ -179,7 +184,7 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
     }
 
     fn mail(&mut self, mail: Mail) -> ControlFlow<()> {
-        let max = self.server.limits.message;
+        let max = self.context.limits.message;
         if self.client.is_none() {
             return self.refuse("503 5.5.1 Say EHLO first");
         }
@@ -197,7 +202,7 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
     }
 
     fn rcpt(&mut self, rcpt: Rcpt) -> ControlFlow<()> {
-        let max = self.server.limits.recipients;
+        let max = self.context.limits.recipients;
         let Some(open) = &mut self.open else { return self.refuse("503 5.5.1 Say MAIL first") };
         let full = open.recipients.len() >= max;
         if full && !open.seen.contains(&rcpt.recipient) {

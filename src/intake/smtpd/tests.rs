@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::session::{self, Intake, Server, Transaction};
+use super::session::{self, Intake, SessionContext, Transaction};
 use crate::config::Limits;
 use crate::intake::{Failure, Refused};
 use crate::queue::QueueError;
@@ -89,8 +89,8 @@ fn limits() -> Limits {
 /// What was written, one member a write.
 fn session(client: Client, fake: &mut Fake, stop: &dyn Fn() -> bool) -> (Vec<String>, bool) {
     let written = Written::default();
-    let server = Server { host: "mail.example.org", limits: &limits(), stop };
-    let gone = session::serve(client, written.clone(), &server, fake).is_err();
+    let context = SessionContext { host: "mail.example.org", limits: &limits(), stop };
+    let gone = session::serve(client, written.clone(), &context, fake).is_err();
     (written.0.take(), gone)
 }
 

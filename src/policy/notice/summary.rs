@@ -7,7 +7,7 @@ use crate::model::{Address, EntryId, Envelope, Micros};
 
 /// The summary of notices that were held back, because there were too many in an hour.
 #[derive(Clone, Debug)]
-pub struct Summary<'a> {
+pub struct NoticeSummary<'a> {
     /// The summary's own id.
     pub id: &'a EntryId,
     pub now: Micros,
@@ -20,7 +20,7 @@ pub struct Summary<'a> {
     pub lines: &'a [String],
 }
 
-impl Summary<'_> {
+impl NoticeSummary<'_> {
     /// The whole message.
     pub fn message(&self) -> String {
         let mut out = head(self.id, self.now, self.host, self.to, "More of your mail could not be delivered");

@@ -11,7 +11,7 @@ use std::io;
 
 use super::channel::{Channel, Lost};
 use super::commands::{addresses, mail, rcpt};
-use super::content::{Reader, Wire};
+use super::content::{ContentReader, Wire};
 use super::offers::Offers;
 use super::reply::Reply;
 use super::times::Times;
@@ -55,7 +55,7 @@ pub struct Session {
     channel: Channel,
     offers: Offers,
     protocol: Protocol,
-    reader: Reader,
+    reader: ContentReader,
     /// Transactions that may still be begun.
     left: usize,
     /// A transaction was begun and not ended.
@@ -67,7 +67,15 @@ pub struct Session {
 impl Session {
     /// One with the server at the other end of `channel`, which `offers` this, for at most `most` transactions.
     pub fn new(channel: Channel, offers: Offers, protocol: Protocol, most: usize) -> Session {
-        Session { channel, offers, protocol, reader: Reader::default(), left: most, unfinished: false, ahead: None }
+        Session {
+            channel,
+            offers,
+            protocol,
+            reader: ContentReader::default(),
+            left: most,
+            unfinished: false,
+            ahead: None,
+        }
     }
 
     /// Whether this address can be told to this server (RFC 6531).

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::attempt::Way;
+use super::attempt::SmtpAttempt;
 use super::commands::xverp;
 use super::servers::Servers;
 use super::session::Session;
 use super::times::Times;
-use super::verdict::{Gone, Server, Trouble};
+use super::verdict::{ServerName, SessionOutcome, Trouble};
 use crate::config::{self, Connect, Protocol};
 use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
@@ -151,9 +151,10 @@ impl Transport for Smtp {
                 self.session = Some(session);
                 return all(unnameable(), group.len());
             }
-            let server = Server(self.servers.current());
-            let way = Way { server, request: DeliveryRequest { group: &tried, ..whole }, message: &message, times };
-            let (gone, session) = way.through(session, reused, next, signals);
+            let server = ServerName(self.servers.current());
+            let attempt =
+                SmtpAttempt { server, request: DeliveryRequest { group: &tried, ..whole }, message: &message, times };
+            let (gone, session) = attempt.run(session, reused, next, signals);
             self.session = session;
             // A verdict for each of the group.
             let whole = |verdicts: Vec<Verdict>| -> Vec<Verdict> {
@@ -162,22 +163,22 @@ impl Transport for Smtp {
                 group.iter().filter_map(of).collect()
             };
             return match gone {
-                Gone::Verdicts(verdicts) => {
+                SessionOutcome::Verdicts(verdicts) => {
                     let not_now = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Deferred(_)));
                     self.refused = if not_now { self.refused.saturating_add(1) } else { 0 };
                     Attempt::Answered(whole(verdicts))
                 }
-                Gone::InDoubt(_, (blame, _)) if !signals.quit() && self.leave_out(blame) => continue,
-                Gone::InDoubt(verdicts, (blame, cause)) => {
+                SessionOutcome::InDoubt(_, (blame, _)) if !signals.quit() && self.leave_out(blame) => continue,
+                SessionOutcome::InDoubt(verdicts, (blame, cause)) => {
                     Attempt::Doubtful(Doubtful { verdicts: whole(verdicts), blame, cause })
                 }
-                Gone::Trouble(_) if signals.quit() => Attempt::Stopped,
-                Gone::Trouble(_) if reused => continue,
-                Gone::Trouble(Trouble::Session(why)) => {
+                SessionOutcome::Trouble(_) if signals.quit() => Attempt::Stopped,
+                SessionOutcome::Trouble(_) if reused => continue,
+                SessionOutcome::Trouble(Trouble::Session(why)) => {
                     not_now(Reason::new(&format!("{}: {why}", self.servers.current())), group.len())
                 }
-                Gone::Trouble(Trouble::NotNow(reply)) => {
-                    not_now(Server(self.servers.current()).said(&reply, "MAIL"), group.len())
+                SessionOutcome::Trouble(Trouble::NotNow(reply)) => {
+                    not_now(ServerName(self.servers.current()).said(&reply, "MAIL"), group.len())
                 }
             };
         }

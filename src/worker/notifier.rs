@@ -14,7 +14,7 @@ use crate::config;
 use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Micros};
-use crate::policy::notice::{About, Notice, RecipientStatus, Returned, Summary, summary_line};
+use crate::policy::notice::{About, Notice, NoticeSummary, RecipientStatus, Returned, summary_line};
 use crate::policy::told::{addressee, is_delayed, untold};
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
@@ -29,7 +29,7 @@ const HEADER_MAX: u64 = 64 << 10;
 const LINE_MAX: u64 = 64 << 10;
 
 /// Where notices go, and by which rules.
-pub struct Notices<'a, Q: Queue> {
+pub struct Notifier<'a, Q: Queue> {
     /// The queue whose mail they are about.
     pub queue: &'a str,
     pub rules: &'a config::Queue,
@@ -40,7 +40,7 @@ pub struct Notices<'a, Q: Queue> {
     pub host: String,
 }
 
-impl<Q: Queue> Notices<'_, Q> {
+impl<Q: Queue> Notifier<'_, Q> {
     /// Tells the sender of whoever failed for good and of whom he does not know.
     ///
     /// Errors: he could not be told, or that could not be recorded; then the entry may not be settled.
@@ -165,7 +165,8 @@ pub fn sum_up<Q: Queue>(outlet: &Q) -> Result<(), QueueError> {
         let Storm { sender, since, held_back, lines } = storm;
         // With the count: what was held back since a killed run published it needs another.
         let id = EntryId::of_key(&["storm", sender.as_str(), &since.to_string(), &held_back.to_string()]);
-        let summary = Summary { id: &id, now, host: &host, to: sender, since: *since, held_back: *held_back, lines };
+        let summary =
+            NoticeSummary { id: &id, now, host: &host, to: sender, since: *since, held_back: *held_back, lines };
         let mut write = |out: &mut dyn Write| out.write_all(summary.message().as_bytes());
         outlet.publish(&envelope(&id, sender, now), now, &mut write)
     })
