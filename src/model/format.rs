@@ -17,7 +17,7 @@ use std::fmt;
 pub enum Format {
     /// The tree of folders and their names: `SPOOL/version`.
     Spool,
-    /// The head of an entry: `v` of its first line.
+    /// The head of an entry: `v` of its first line. 2 is one whose recipients have fields.
     Entry,
     /// `job.json`: its `v`.
     Job,
@@ -53,8 +53,8 @@ impl Format {
     /// The number that this program writes.
     pub const fn number(self) -> u32 {
         match self {
-            Format::Spool | Format::Entry | Format::Job | Format::Journal | Format::Events => 1,
-            Format::Ledger => 2,
+            Format::Spool | Format::Job | Format::Journal | Format::Events => 1,
+            Format::Entry | Format::Ledger => 2,
         }
     }
 

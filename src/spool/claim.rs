@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::entry::Extent;
+use super::entry::{Extent, Unreadable};
 use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
@@ -92,7 +92,8 @@ impl SpoolQueue {
         };
         let (envelope, extent) = match entry::read_named(&file, size, &spot.name) {
             Ok(pair) => pair,
-            Err(why) => return aside(why),
+            Err(Unreadable::Damaged(why)) => return aside(why),
+            Err(Unreadable::Newer(newer)) => return Err(QueueError::Newer { path: self.path(&path), newer }),
         };
         let journal = Journal::open(&home, &envelope.id, envelope.recipients.len())
             .map_err(self.failed("read", &journal_path(&envelope.id).1))?;

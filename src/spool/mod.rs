@@ -89,6 +89,7 @@ pub mod publish;
 pub mod queue;
 mod quiet;
 mod random;
+mod recipient_line;
 pub mod root;
 pub mod row;
 pub mod scan;

@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::model::envelope::Origin;
-    use crate::model::{EntryId, Envelope, Micros};
+    use crate::model::{EntryId, Envelope, Fields, Micros};
     use crate::spool::Spool;
     use crate::spool::job::{JobKind, PostFile, Standing};
 
@@ -128,7 +128,8 @@ mod tests {
             post.write_all(b"Subject: x\n\n").expect("written");
             let (submitted, verp) = (Micros(1), None);
             let origin = Origin { submitted, uid: 0, body: None, notify: None, ret: None, envid: None, verp };
-            let envelope = Envelope { id: id.clone(), sender: None, recipients: Vec::new(), origin };
+            let envelope =
+                Envelope { id: id.clone(), sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
             let mut entries = post.entries(envelope, PostFile { per_entry: 2, ..PostFile::default() });
             for n in 0..5 {
                 entries.add(format!("r{n}@x.org").parse().expect("an address")).expect("added");

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::draft::JobDraft;
 use super::file::{FOLDER_MAX, JobFile, JobKind, PostFile};
-use crate::model::{Address, EntryId, Envelope, Micros};
+use crate::model::{Address, EntryId, Envelope, Fields, Micros};
 use crate::queue::QueueError;
 use crate::spool::entry;
 use crate::spool::keys::Key;
@@ -75,7 +75,7 @@ impl<'q> Post<'q> {
     /// Goes on to its recipients: entries get the envelope `like`, and what `about` says of them but for
     /// what is counted: recipients, and the message's bytes.
     pub fn entries(self, like: Envelope, about: PostFile) -> Entries<'q> {
-        let next = Envelope { recipients: Vec::new(), ..like };
+        let next = Envelope { recipients: Vec::new(), fields: Fields::default(), ..like };
         let about = PostFile { recipients: 0, bytes: self.bytes, ..about };
         Entries { draft: self.draft, next, about, entries: 0, folder: None }
     }
@@ -108,6 +108,7 @@ impl Entries<'_> {
         self.about.recipients += self.next.recipients.len() as u64;
         self.entries += 1;
         self.next.recipients.clear();
+        self.next.fields.clear();
         Ok(())
     }
 
