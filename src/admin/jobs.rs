@@ -310,7 +310,7 @@ enum Moved {
 
 fn shift(site: &Site, jobs: &Jobs, action: JobAction, by: u32) -> anyhow::Result<Exit> {
     let queues = queues(site, None)?;
-    let Some(spool) = Spool::open(&site.spool)? else {
+    let Some(spool) = Spool::open_to_write(&site.spool)? else {
         warning!("{}: nothing was queued here yet", site.spool.display());
         return Ok(Exit::Attention);
     };

@@ -15,7 +15,7 @@ use std::fmt;
 /// What has a number on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The tree of folders and their names: `SPOOL/version`.
+    /// The spool as a whole: `SPOOL/version`. 2 may have entries of format 2.
     Spool,
     /// The head of an entry: `v` of its first line. 2 is one whose recipients have fields.
     Entry,
@@ -53,8 +53,8 @@ impl Format {
     /// The number that this program writes.
     pub const fn number(self) -> u32 {
         match self {
-            Format::Spool | Format::Job | Format::Journal | Format::Events => 1,
-            Format::Entry | Format::Ledger => 2,
+            Format::Job | Format::Journal | Format::Events => 1,
+            Format::Spool | Format::Entry | Format::Ledger => 2,
         }
     }
 

@@ -89,6 +89,7 @@ impl Batch<'_> {
         if self.is_full() {
             return Err(QueueError::BatchFull(MAX as usize));
         }
+        self.draft.queue.may_have(envelope)?;
         let name = EntryName::new(due, envelope.id.clone()).to_string();
         let failed = Failed(self.draft.queue, self.draft.tmp.clone());
         let start = || -> io::Result<Content<OwnedFile>> {

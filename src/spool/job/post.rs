@@ -90,6 +90,7 @@ impl Entries<'_> {
 
     /// Writes the entry that was gathered.
     fn close(&mut self) -> Result<(), QueueError> {
+        self.draft.queue.may_have(&self.next)?;
         let (n, k) = (self.entries / FOLDER_MAX, self.entries % FOLDER_MAX);
         let folder = match &self.folder {
             Some(folder) if k > 0 => folder,

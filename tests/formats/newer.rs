@@ -1,10 +1,8 @@
 //! What a newer program wrote is left as it is, and said in one line.
 
-mod support;
-
 use std::path::PathBuf;
 
-use support::{Site, message};
+use crate::support::{Site, message};
 
 /// The files in `folder` of the queue, with their sizes.
 fn files(site: &Site, folder: &str) -> Vec<String> {
@@ -80,9 +78,7 @@ fn an_entry_with_a_newer_head_lies_where_it_was() {
     std::fs::write(&path, text.replace(r#""v":1,"#, r#""v":9,"#)).expect("written");
     site.submit(2, &["b@x.org"]);
     let why = "this entry has format 9, and this bulkmailer knows formats up to 2; use the newer one";
-    for (args, others) in
-        [(&["run"][..], 1), (&["check", "--repair"], 0), (&["hold", &id], 0)]
-    {
+    for (args, others) in [(&["run"][..], 1), (&["check", "--repair"], 0), (&["hold", &id], 0)] {
         let output = site.try_run(args);
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);

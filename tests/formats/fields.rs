@@ -1,9 +1,7 @@
 //! Recipients with fields: the entry goes its way like any other, and the fields are shown.
 
-mod support;
-
+use crate::support::Site;
 use serde_json::json;
-use support::Site;
 
 /// Gives the recipient `address` of the entry in `site` these fields, as a program of format 2 writes them.
 fn give(site: &Site, address: &str, fields: &str) {
