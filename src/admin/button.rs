@@ -93,7 +93,7 @@ fn wait(queues: &[SpoolQueue], args: &QueueArgs, signals: &Signals) -> anyhow::R
         if busy.is_empty() {
             return Ok(true);
         }
-        if signals.terms() > 0 || signals.quit() {
+        if signals.stop_requested() {
             return Ok(false);
         }
         if !silent && (began.elapsed() > PATIENCE || std::io::stderr().is_terminal()) {
