@@ -3,7 +3,6 @@
 //! Packagers call it, so it is not in `--help`. bulkmailer(1) is put together here: synopsis, commands and options from
 //! the definitions, the rest from `man/bulkmailer.1.d`. The page is committed, and `tests/docs` holds it to the
 //! definitions.
-#![forbid(unsafe_code)]
 
 use std::io;
 use std::path::{Path, PathBuf};

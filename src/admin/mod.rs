@@ -1,7 +1,6 @@
 //! The commands that look after what is there: a file or a folder for each, by its name. What several of them share lies
 //! in `selecting`, `acting` and `printing`; what they show of mail in `drop/` in `in_drop`; and what a plain user sees in a
 //! spool that is another's in `own_mail`.
-#![forbid(unsafe_code)]
 
 mod acting;
 pub mod bounces;

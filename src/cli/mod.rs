@@ -1,5 +1,4 @@
 //! The command line: arguments → command → exit status, in one place.
-#![forbid(unsafe_code)]
 
 mod exit;
 

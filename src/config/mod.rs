@@ -10,7 +10,6 @@
 //! Each part has a file: what can be set there, what it is where nothing is said, and how its table is read. `reader` and
 //! `values` read the single values for all of them, `settings` is all of them together. [`load`] reads the file, [`site`]
 //! finds it and the spool, [`error`] says what is wrong.
-#![forbid(unsafe_code)]
 
 mod bounces;
 mod drop;

@@ -1,5 +1,4 @@
 //! What the parts of a worker share: what its supervisor gives it, and what is said and counted for all to see.
-#![forbid(unsafe_code)]
 
 use std::cell::RefCell;
 use std::collections::HashMap;
