@@ -9,5 +9,6 @@ mod endless;
 mod inbound;
 mod keys;
 mod sendmail_face;
+mod smtp_clients;
 mod smtp_in;
 mod submit;
