@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod exit;
 pub mod format;
 pub mod id;
+pub mod reserved;
 pub mod time;
 pub mod verdict;
 
