@@ -2,7 +2,7 @@
 //! and the declarations of the keys.
 //!
 //! Packagers call it, so it is not in `--help`. bulkmailer(1) is put together here: synopsis, commands and options from
-//! the definitions, the rest from `man/bulkmailer.1.d`. Pages and sample are committed, and `tests/docs.rs` holds them to
+//! the definitions, the rest from `man/bulkmailer.1.d`. Pages and sample are committed, and `tests/docs` holds them to
 //! what they are made from.
 #![forbid(unsafe_code)]
 

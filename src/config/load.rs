@@ -11,7 +11,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
 use super::online::Ways;
-use super::pace::{self, Pace};
+use super::pace::{self, TransportPace};
 use super::queue::{self, Queue};
 use super::reader::{Origins, Reader, Set, line_at};
 use super::settings::Config;
@@ -118,7 +118,7 @@ fn read_transport(
     let mut draft = Draft::default();
     let set = transport::keys::read(&place, found, &mut draft, reader);
     pace::settle(&place, &set, reader);
-    if draft.pace != Pace::default() {
+    if draft.pace != TransportPace::default() {
         config.paces.insert(word.to_string(), draft.pace.clone());
     }
     if let Some(transport) = draft.transport(&place, at, &set, reader) {

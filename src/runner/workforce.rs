@@ -18,8 +18,8 @@ use crate::sys::{child, clock, fault};
 use crate::transport;
 use crate::worker::board::evidence::Since;
 use crate::worker::board::{Counter, LISTED_MAX, List};
-use crate::worker::context::{Context, Noted};
-use crate::worker::notices::{self, Notices};
+use crate::worker::context::{Context, EarlierRefusals};
+use crate::worker::notifier::{self, Notifier};
 use crate::worker::pace::Pace;
 use crate::worker::work;
 use crate::{config, events};
@@ -40,7 +40,7 @@ pub(super) struct Workforce<'p, 'a> {
     queue: &'p SpoolQueue,
     pids: Vec<Option<i32>>,
     /// What earlier runs were refused.
-    noted: Noted,
+    noted: EarlierRefusals,
     /// How many workers died with an entry in hand.
     deaths: HashMap<String, u32>,
     told: Option<(Send, Instant)>,
@@ -53,7 +53,7 @@ pub(super) struct Workforce<'p, 'a> {
 impl<'p, 'a> Workforce<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
         let pids = vec![None; plan.workers];
-        let (noted, deaths, pace) = (Noted::new(), HashMap::new(), Pace::default());
+        let (noted, deaths, pace) = (EarlierRefusals::new(), HashMap::new(), Pace::default());
         Workforce { plan, spool, queue, pids, noted, deaths, told: None, worst: Exit::Ok, pace }
     }
 
@@ -184,7 +184,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
     }
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());
-    let open = |signals| Ok((signals, spool.events()?, spool.queue(notices::QUEUE)?));
+    let open = |signals| Ok((signals, spool.events()?, spool.queue(notifier::QUEUE)?));
     let tools = tools.and_then(|signals| open(signals).map_err(|error: QueueError| error.to_string()));
     let (signals, events, outlet) = match tools {
         Ok(tools) => tools,
@@ -201,7 +201,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
         bounces: plan.bounces,
         verp: &plan.verp,
         events: RefCell::new(events::Log::new(events, plan.syslog)),
-        notices: Notices {
+        notifier: Notifier {
             queue: &plan.name,
             rules: plan.policy,
             outlet: &outlet,

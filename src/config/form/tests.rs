@@ -7,7 +7,7 @@ use toml::Value;
 use toml::de::DeValue;
 
 use super::{Fault, Form, array};
-use crate::config::transport::{Mechanism, Tls};
+use crate::config::transport::{Mechanism, TlsMode};
 use crate::model::Address;
 use crate::policy::rate::Rate;
 
@@ -25,7 +25,7 @@ struct Part {
     word: Option<String>,
     address: Option<Address>,
     path: Option<PathBuf>,
-    tls: Option<Tls>,
+    tls: Option<TlsMode>,
     auth: Option<Mechanism>,
     args: Option<Vec<String>>,
 }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connect::{Connect, Tls};
+use super::connect::{Connect, TlsMode};
 use super::kind::Transport;
 use super::login::LoginKeys;
 use super::program::Profile;
 use super::smtp::{Protocol, Smtp};
-use crate::config::pace::Pace;
+use crate::config::pace::TransportPace;
 use crate::config::reader::{Reader, Set};
 
 /// How long one hand-over may take where nothing else is said.
@@ -27,7 +27,7 @@ pub(in crate::config) struct Draft {
     /// Its protocol, login and timeout follow from the others.
     pub smtp: Smtp,
     pub login: LoginKeys,
-    pub pace: Pace,
+    pub pace: TransportPace,
 }
 
 impl Default for Draft {
@@ -52,14 +52,14 @@ impl Default for Draft {
             path: None,
             smtp,
             login: LoginKeys::default(),
-            pace: Pace::default(),
+            pace: TransportPace::default(),
         }
     }
 }
 
 impl Draft {
     /// The keys that make `transport`; `None` where no file can say so.
-    pub fn of(transport: &Transport, pace: &Pace) -> Option<Draft> {
+    pub fn of(transport: &Transport, pace: &TransportPace) -> Option<Draft> {
         let draft = Draft { pace: pace.clone(), ..Draft::default() };
         Some(match transport.clone() {
             Transport::Pipe { command, profile, timeout } => {
@@ -131,7 +131,7 @@ impl Draft {
             return None;
         }
         let smtp = Smtp { protocol, login, timeout: self.timeout, ..self.smtp };
-        let open = |connect: &&Connect| !connect.is_local() && smtp.tls_of(connect) == Tls::None;
+        let open = |connect: &&Connect| !connect.is_local() && smtp.tls_of(connect) == TlsMode::None;
         if let Some(open) = smtp.connect.iter().find(open).filter(|_| smtp.login.is_some()) {
             let text = format!("{place}.tls: the password would go to {open} in the clear: set \"starttls\"");
             reader.problem(set.at("tls").or(Some(at)), text);

@@ -8,7 +8,7 @@ mod login;
 mod program;
 mod smtp;
 
-pub use self::connect::{Connect, Tls};
+pub use self::connect::{Connect, TlsMode};
 pub(super) use self::draft::{Draft, TIMEOUT};
 pub use self::kind::{Transport, no_way_out};
 pub use self::login::{Login, Mechanism, Secret};

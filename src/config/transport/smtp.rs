@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connect::{Connect, Tls};
+use super::connect::{Connect, TlsMode};
 use super::login::Login;
 
 /// A server that mail is handed to, or several that take turns.
@@ -13,7 +13,7 @@ pub struct Smtp {
     /// At least one.
     pub connect: Vec<Connect>,
     /// `None` follows from each `connect`, see [`Connect::tls`].
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsMode>,
     /// A PEM file of the certificate authorities to trust instead of this host's.
     pub ca: Option<PathBuf>,
     /// The name that a server's certificate must bear; by default the host in `connect`.
@@ -33,7 +33,7 @@ impl Smtp {
     pub const SESSION_MESSAGES: usize = 1_000;
 
     /// How a session with the server at `connect` is encrypted.
-    pub fn tls_of(&self, connect: &Connect) -> Tls {
+    pub fn tls_of(&self, connect: &Connect) -> TlsMode {
         self.tls.unwrap_or_else(|| connect.tls())
     }
 }

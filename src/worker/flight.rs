@@ -1,0 +1,140 @@
+//! One group of an entry's recipients is handed over: announced in the journal, in the transport's hands, answered.
+
+use std::time::{Duration, Instant};
+
+use super::ahead::Ahead;
+use super::context::{Context, MARGIN};
+use super::doubt::{self, Doubt, RefusedGroup, is_refused_together};
+use super::hand::Hand;
+use super::record::Judged;
+use super::source::Source;
+use super::turn::Infeed;
+use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
+use crate::queue::{Begun, Claim, Message, Queue, QueueError};
+use crate::sys::{clock, fault};
+use crate::transport::{DeliveryRequest, Handover, Transport};
+
+/// How a hand-over ended.
+pub(super) enum Handed {
+    /// What came of each; and what kept the answer from being journaled, so that the attempt's own line must tell it.
+    Judged(Judged, Option<QueueError>),
+    /// Refused, and who is to blame is in doubt: what it is for each, if it is.
+    InDoubt(Judged, Doubt),
+    /// All of them were refused by one status, which tells nothing of each.
+    Refused(Vec<usize>),
+    /// Nothing was handed over, and nobody is to blame.
+    Left,
+    /// The journal cannot be written, or the message not be read.
+    Fault(QueueError),
+}
+
+/// A group that was announced, and must be answered.
+struct Flight {
+    begun: Begun,
+    /// The envelope sender, where VERP makes one.
+    made: Option<Address>,
+    started: Instant,
+    /// The same on the steady clock.
+    began: u64,
+}
+
+/// Hands `group` over. While it is in flight, `ahead` shows the transport what comes next from `source`.
+pub(super) fn hand_over<Q: Queue>(
+    context: &Context<'_, Q>,
+    hand: &mut Hand<Q::Claim>,
+    group: Vec<usize>,
+    (ahead, source): (&mut Ahead<Q::Claim>, &mut Source<'_, Q>),
+    infeed: &mut Infeed,
+    transport: &mut dyn Transport,
+) -> Handed {
+    let (started, began) = (Instant::now(), clock::steady());
+    // The transport ends what hangs; only if that fails, the supervisor ends us.
+    let limit = transport.longest() + MARGIN;
+    context.slot.begin(hand.claim.id(), limit);
+    let made = match hand.made_sender(&group, transport.verp()) {
+        Ok(made) => made,
+        Err(why) => {
+            let why = Reason::new(&format!("no VERP sender can be made for this recipient: {why}"));
+            let judged = Judged { group, verdicts: vec![Verdict::Failed(why)], answered: false, took: Duration::ZERO };
+            return Handed::Judged(judged, None);
+        }
+    };
+    let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
+        Ok(announced) => announced,
+        Err(error) => return Handed::Fault(error),
+    };
+    let flight = Flight { begun, made, started, began };
+    let envelope = hand.claim.envelope();
+    let handover = Handover { envelope, sender: flight.sender(envelope), group: &flight.begun.group, message };
+    fault::instant("worker.handing");
+    ahead.takes_off();
+    // One that is about to be let in counts, or the others would call the sink down.
+    context.slot.keeps_open(transport.has_sessions());
+    let facts = (limit, transport.verp());
+    let mut next =
+        |look, visit: &mut dyn FnMut(DeliveryRequest<'_>)| ahead.look(context, source, look, hand, facts, visit);
+    let answer = transport.send(handover, &mut next, context.signals);
+    fault::instant("worker.handed");
+    context.slot.keeps_open(transport.is_open());
+    infeed.took(context, &answer);
+    land(context, hand, flight, answer, transport.shares_verdicts())
+}
+
+/// Opens the message, and announces that `group` gets it.
+fn announce<C: Claim>(claim: &mut C, group: Vec<usize>, by_position: bool) -> Result<(Message, Begun), QueueError> {
+    let message = claim.message(by_position)?;
+    let begun = claim.begin(group, clock::now())?;
+    Ok((message, begun))
+}
+
+impl Flight {
+    fn sender<'s>(&'s self, envelope: &'s Envelope) -> Option<&'s Address> {
+        self.made.as_ref().or(envelope.sender.as_ref())
+    }
+}
+
+/// Judges what the transport answered, and answers the announcement.
+fn land<Q: Queue>(
+    context: &Context<'_, Q>,
+    hand: &mut Hand<Q::Claim>,
+    flight: Flight,
+    answer: Attempt,
+    shares_verdicts: bool,
+) -> Handed {
+    let claim = &mut hand.claim;
+    let group = flight.begun.group.clone();
+    let verdicts = match answer {
+        Attempt::Answered(verdicts) => verdicts,
+        Attempt::Doubtful(doubtful) => {
+            let refused = RefusedGroup { group: &group, sender: flight.sender(claim.envelope()), began: flight.began };
+            let doubt = doubt::refused(context, claim, &refused, &doubtful);
+            let verdicts = doubtful.verdicts;
+            if let Some(doubt) = doubt {
+                let judged = |took| Judged { group, verdicts, answered: true, took };
+                return take_back(claim, flight.begun, || Handed::InDoubt(judged(flight.started.elapsed()), doubt));
+            }
+            verdicts
+        }
+        Attempt::SinkDown(_) | Attempt::Stopped => return take_back(claim, flight.begun, || Handed::Left),
+    };
+    if verdicts.contains(&Verdict::Delivered) {
+        context.board.doubts().accepted(flight.began);
+    }
+    if is_refused_together(&verdicts, shares_verdicts) {
+        return take_back(claim, flight.begun, || Handed::Refused(group));
+    }
+    let judge = |verdict| hand.attempt.judge(verdict, context.policy.on_crash);
+    let verdicts: Vec<Verdict> = verdicts.into_iter().map(judge).collect();
+    let answered = claim.answer(flight.begun, Some(&verdicts));
+    fault::instant("worker.answered");
+    let judged = Judged { group, verdicts, answered: answered.is_ok(), took: flight.started.elapsed() };
+    Handed::Judged(judged, answered.err())
+}
+
+/// Takes the announcement of a hand-over back.
+fn take_back<C: Claim>(claim: &mut C, begun: Begun, handed: impl FnOnce() -> Handed) -> Handed {
+    match claim.answer(begun, None) {
+        Ok(()) => handed(),
+        Err(error) => Handed::Fault(error),
+    }
+}
