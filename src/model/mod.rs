@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod exit;
 pub mod format;
 pub mod id;
+pub mod reserved;
 pub mod time;
 pub mod verdict;
 
