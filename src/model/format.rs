@@ -61,7 +61,8 @@ impl Format {
     /// What may be done with the number that was found.
     ///
     /// Errors: it is newer than this program.
-    pub fn age(self, found: u64) -> Result<Age, Newer> {
+    pub fn age(self, found: impl Into<u64>) -> Result<Age, Newer> {
+        let found = found.into();
         match found.cmp(&u64::from(self.number())) {
             std::cmp::Ordering::Less => Ok(Age::Older),
             std::cmp::Ordering::Equal => Ok(Age::Current),

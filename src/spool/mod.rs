@@ -60,7 +60,6 @@
 //! - **Formats have numbers** ([`Format`](crate::model::Format)). What a newer program wrote is left as it is. An older spool is
 //!   upgraded as a whole ([`upgrade`]), and what is written until then is of its format.
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
-#![forbid(unsafe_code)]
 
 pub mod amend;
 mod as_queue;

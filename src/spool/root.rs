@@ -8,11 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::io_at;
-use super::folders::{NEW_DROP, RESERVED};
+use super::folders::NEW_DROP;
 use super::queue::SpoolQueue;
 use super::upgrade::{Formatted, upgrade};
 use super::version;
 use crate::model::Format;
+use crate::model::reserved::{DROP, EVENTS, PACE, RESERVED, VERSION};
 use crate::queue::QueueError;
 use crate::sys::speed::apart::keep_apart;
 use crate::sys::{dir, durable, fault};
@@ -71,16 +72,16 @@ impl Spool {
 
     /// The folder of the event files.
     pub fn events(&self) -> Result<File, QueueError> {
-        let path = self.root.join("events");
-        dir::make(&self.dir, "events").map_err(io_at("make", path.clone()))?;
-        dir::open_at(&self.dir, "events").map_err(io_at("open", path))
+        let path = self.root.join(EVENTS);
+        dir::make(&self.dir, EVENTS).map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, EVENTS).map_err(io_at("open", path))
     }
 
     /// The folder of what rates and sessions have left, for all queues.
     pub fn pace(&self) -> Result<File, QueueError> {
-        let path = self.root.join("pace");
-        dir::make(&self.dir, "pace").map_err(io_at("make", path.clone()))?;
-        dir::open_at(&self.dir, "pace").map_err(io_at("open", path))
+        let path = self.root.join(PACE);
+        dir::make(&self.dir, PACE).map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, PACE).map_err(io_at("open", path))
     }
 
     /// The names of the queues that exist here.
@@ -154,7 +155,7 @@ fn make(dir: &File, root: &Path) -> Result<u32, QueueError> {
     let failed = |error| io_at("make the spool", root.to_owned())(error);
     for name in dir::Names::open(dir, ".").map_err(failed)?.raw() {
         let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
-        if !["drop", NEW_DROP, "events", version::NAME, "lost+found"].contains(&name.as_str())
+        if ![DROP, NEW_DROP, EVENTS, VERSION, "lost+found"].contains(&name.as_str())
             && !name.starts_with(version::SPARE)
         {
             // Somebody else may have made the spool since we looked.
@@ -163,10 +164,10 @@ fn make(dir: &File, root: &Path) -> Result<u32, QueueError> {
         }
     }
     let steps = || -> io::Result<()> {
-        if dir::stat(dir, "drop")?.is_none() {
+        if dir::stat(dir, DROP)?.is_none() {
             std::fs::set_permissions(root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         }
-        dir::make(dir, "events")?;
+        dir::make(dir, EVENTS)?;
         version::make(dir)
     };
     steps().map_err(failed)?;

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use super::error::io_at;
 use crate::model::format::Format;
+use crate::model::reserved::VERSION;
 use crate::queue::QueueError;
 use crate::sys::{dir, durable, fault, nss};
 
-pub(super) const NAME: &str = "version";
 /// What a killed maker leaves where files need a name begins with this.
 pub(super) const SPARE: &str = ".version-";
 /// The next number while it is written; one process writes it at a time.
@@ -21,9 +21,9 @@ const NEXT: &str = ".version-next";
 ///
 /// Errors: what is there cannot be read, or it is newer than this program.
 pub(super) fn read(dir: &File, root: &Path) -> Result<Option<u32>, QueueError> {
-    let path = root.join(NAME);
+    let path = root.join(VERSION);
     let mut text = String::new();
-    match dir::open_file(dir, NAME, dir::Open::Read) {
+    match dir::open_file(dir, VERSION, dir::Open::Read) {
         Ok(file) => file.take(64).read_to_string(&mut text).map_err(io_at("read the spool's version", path.clone()))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
@@ -37,7 +37,7 @@ pub(super) fn read(dir: &File, root: &Path) -> Result<Option<u32>, QueueError> {
         (Ok(_), Ok(number)) => Ok(Some(number)),
         (Err(newer), _) => Err(QueueError::Newer { path: root.to_owned(), newer }),
         // No known number is so large.
-        (Ok(_), Err(_)) => Err(QueueError::NotASpool { path: root.join(NAME), why }),
+        (Ok(_), Err(_)) => Err(QueueError::NotASpool { path: root.join(VERSION), why }),
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) fn make(dir: &File) -> io::Result<()> {
     new.file().write_all(text(Format::Spool.number()).as_bytes())?;
     new.file().sync_all()?;
     fault::point("spool.version")?;
-    match new.link(dir, NAME) {
+    match new.link(dir, VERSION) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         Ok(_) | Err(_) => {}
     }
@@ -56,7 +56,7 @@ pub(super) fn make(dir: &File) -> io::Result<()> {
 
 /// Writes the next number beside the file and on disk, for the same owner and with the same mode.
 pub(super) fn prepare(dir: &File, number: u32) -> io::Result<()> {
-    let old = dir::open_file(dir, NAME, dir::Open::Read)?.metadata()?;
+    let old = dir::open_file(dir, VERSION, dir::Open::Read)?.metadata()?;
     let steps = || -> io::Result<()> {
         let next = dir::open_file(dir, NEXT, dir::Open::Create)?;
         next.set_len(0)?;
@@ -75,7 +75,7 @@ pub(super) fn prepare(dir: &File, number: u32) -> io::Result<()> {
 
 /// Puts the number that was prepared in the old one's place, in one step.
 pub(super) fn replace(dir: &File) -> io::Result<()> {
-    dir::rename_over(dir, NEXT, NAME).inspect_err(|_| discard(dir))
+    dir::rename_over(dir, NEXT, VERSION).inspect_err(|_| discard(dir))
 }
 
 fn discard(dir: &File) {
@@ -89,7 +89,7 @@ fn text(number: u32) -> String {
 
 /// Says what to type where the spool's folder was given to the running user, and what lies in it was not.
 fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), QueueError> {
-    let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, NAME)) else { return Ok(()) };
+    let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, VERSION)) else { return Ok(()) };
     if error.kind() != io::ErrorKind::PermissionDenied || spool.uid() == inside.st_uid {
         return Ok(());
     }
