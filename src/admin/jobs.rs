@@ -11,7 +11,7 @@ use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
 use crate::events;
 use crate::model::{EntryId, Exit, Micros};
-use crate::spool::job::{JobFile, JobProgress, Kind, Standing};
+use crate::spool::job::{JobFile, JobKind, JobProgress, PostFile, Standing};
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{clock, nss};
@@ -63,7 +63,12 @@ struct Jobs {
 struct Row<'a> {
     queue: &'a str,
     job: &'a EntryId,
-    kind: Kind,
+    kind: &'static str,
+    #[serde(skip)]
+    counts: &'static str,
+    /// Whether recipients were left out at its submission.
+    #[serde(skip)]
+    leaves_out: bool,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -166,7 +171,10 @@ impl<'a> Row<'a> {
         file: &'a JobFile,
         progress: &JobProgress,
     ) -> anyhow::Result<Row<'a>> {
-        let post = file.post.as_ref();
+        let post: Option<&PostFile> = match &file.kind {
+            JobKind::Batch => None,
+            JobKind::Post(post) => Some(post),
+        };
         let not_before = post.and_then(|post| post.not_before).filter(|&time| time > clock::now());
         let state = match standing {
             Standing::AtWork if progress.left + progress.held == 0 => "ended",
@@ -178,7 +186,9 @@ impl<'a> Row<'a> {
         Ok(Row {
             queue: queue.name(),
             job,
-            kind: file.kind,
+            kind: file.kind.name(),
+            counts: file.kind.counts(),
+            leaves_out: post.is_some(),
             state,
             name: post.and_then(|post| post.name.as_deref()),
             sender: post.map(|post| post.sender.as_str()),
@@ -198,17 +208,10 @@ impl<'a> Row<'a> {
         })
     }
 
-    fn what(&self) -> &'static str {
-        match self.kind {
-            Kind::Post => "recipients",
-            Kind::Batch => "entries",
-        }
-    }
-
     fn progress(&self) -> String {
         let Row { done, recipients, failed, held, left, .. } = self;
         let mut text =
-            format!("{done} of {recipients} {} done, {failed} failed, {held} held, {left} left", self.what());
+            format!("{done} of {recipients} {} done, {failed} failed, {held} held, {left} left", self.counts);
         if let Some(rate) = self.rate {
             text.push_str(&format!("; {rate:.0}/s"));
         }
@@ -241,7 +244,7 @@ impl<'a> Row<'a> {
             field("waits for", time);
         }
         field("entries", &self.entries.to_string());
-        if self.kind == Kind::Post {
+        if self.leaves_out {
             field("left out", &format!("{} duplicates, {} suppressed", self.duplicates, self.suppressed));
         }
         field("progress", &self.progress());
@@ -303,7 +306,7 @@ enum Moved {
 
 fn shift(site: &Site, jobs: &Jobs, action: JobAction, by: u32) -> anyhow::Result<Exit> {
     let queues = open_queues(site, None)?;
-    let Some(spool) = Spool::open(&site.spool)? else {
+    let Some(spool) = Spool::open_to_write(&site.spool)? else {
         warning!("{}: nothing was queued here yet", site.spool.display());
         return Ok(Exit::Attention);
     };

@@ -94,6 +94,8 @@ impl Row {
 
 /// `bulkmailer suppress`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    // A newer spool's ledger is left as it is, too.
+    Spool::open(&site.spool)?;
     match &args.command {
         Command::Add { addresses, reason } => {
             let now = clock::now();
