@@ -1,4 +1,5 @@
 //! A person looks at the queue, and decides.
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 #[path = "../support/mod.rs"]
 mod support;

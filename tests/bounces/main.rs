@@ -1,4 +1,5 @@
 //! Bounces: how they are read and recorded, and what this program tells senders itself.
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 #[path = "../support/mod.rs"]
 mod support;

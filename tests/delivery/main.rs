@@ -1,4 +1,5 @@
 //! The way out: what sinks and servers do, which verdict each recipient gets for it, at which pace, in whose turn.
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -10,6 +10,7 @@
 //! and copies its files to the folder `SOAK_KEEP`, if that is set.
 //! What chance does is repeated by a seed, when it does it is not. New things to do go into [`actions::TRAFFIC`],
 //! [`trouble::TROUBLE`] or [`user_actions::USERS`].
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 mod account;
 mod actions;
