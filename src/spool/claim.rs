@@ -188,7 +188,8 @@ impl Claim for SpoolClaim<'_> {
         self.journal.history.any(kind)
     }
 
-    fn size(&self) -> u64 {
+    // Every recipient of an entry gets the same message.
+    fn size(&self, _group: &[usize]) -> u64 {
         self.extent.len
     }
 
@@ -200,7 +201,7 @@ impl Claim for SpoolClaim<'_> {
         self.extent.apart
     }
 
-    fn message(&self, by_position: bool) -> Result<Message, QueueError> {
+    fn message(&self, _group: &[usize], by_position: bool) -> Result<Message, QueueError> {
         let Extent { len, .. } = self.extent;
         let start = if self.extent.apart { 0 } else { self.extent.start };
         let open = if self.extent.apart { self.apart.get() } else { Some(&self.file) };

@@ -120,7 +120,7 @@ impl<'a, C: Claim> Desk<'a, C> {
 
     /// Reads what may be a bounce, and keeps it until enough are together; gives back what is none.
     pub fn unless_bounce<Q: Queue<Claim = C>>(&mut self, context: &Context<'_, Q>, hand: Hand<C>) -> Option<Hand<C>> {
-        match self.read(&hand.claim) {
+        match self.read(&hand) {
             Ok(reading) if is_report(&reading) => {
                 self.batch.push((hand, reading));
                 None
@@ -171,9 +171,9 @@ impl<'a, C: Claim> Desk<'a, C> {
     }
 
     /// What a message is.
-    fn read(&self, claim: &C) -> Result<Reading, QueueError> {
-        let envelope = claim.envelope();
-        let message = beginning(&claim.message(true)?)?;
+    fn read(&self, hand: &Hand<C>) -> Result<Reading, QueueError> {
+        let envelope = hand.claim.envelope();
+        let message = beginning(&hand.claim.message(&hand.rest, true)?)?;
         let null_sender = Some(envelope.sender.is_none());
         let arrival = Arrival { null_sender, recipient: envelope.recipients.first(), verp: self.verp };
         Ok(read(&arrival, &message))

@@ -81,7 +81,7 @@ pub(super) fn hand_over<Q: Queue>(
 
 /// Opens the message, and announces that `group` gets it.
 fn announce<C: Claim>(claim: &mut C, group: Vec<usize>, by_position: bool) -> Result<(Message, Begun), QueueError> {
-    let message = claim.message(by_position)?;
+    let message = claim.message(&group, by_position)?;
     let begun = claim.begin(group, clock::now())?;
     Ok((message, begun))
 }
