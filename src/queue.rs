@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::model::verdict::Kind;
 use crate::model::{Address, EntryId, Envelope, Exit, Micros, Reason, Verdict};
-use crate::policy::notice::{About, Outcome};
+use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
 use crate::sys::room;
 
@@ -270,7 +270,7 @@ pub trait Claim: Sized {
     fn known(&self) -> Known<'_>;
 
     /// What came of these recipients, by their last attempts.
-    fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, QueueError>;
+    fn statuses(&self, recipients: &[usize]) -> Result<Vec<RecipientStatus>, QueueError>;
 
     /// Records that the sender was told of these recipients.
     fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), QueueError>;

@@ -1,7 +1,7 @@
 //! What a message is, and whom it tells of: samples of our own, ordinary mail, rubbish, and messages that are made to cost
 //! much. The corpora of others are scored by tests/corpora/run.
 
-use bulkmailer::bounce::{Action, Arrival, Class, Kind, READ_MAX, Reading, read};
+use bulkmailer::bounce::{Action, Arrival, Class, MessageKind, READ_MAX, Reading, read};
 use bulkmailer::model::Address;
 use bulkmailer::model::envelope::VERP;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn ordinary_mail_is_never_a_bounce() {
         for null_sender in [None, Some(false), Some(true)] {
             let arrival = Arrival { null_sender, ..Arrival::default() };
             let reading = read(&arrival, message.as_bytes());
-            assert!(matches!(reading.kind, Kind::Ordinary | Kind::AutoReply), "{reading:?}\n{message}");
+            assert!(matches!(reading.kind, MessageKind::Ordinary | MessageKind::AutoReply), "{reading:?}\n{message}");
         }
     }
 }
@@ -57,7 +57,7 @@ fn the_fields_of_a_report_tell_each_recipient() {
                   Final-Recipient: rfc822; dave@example.net\nAction: relayed\nStatus: 2.1.5\n\n\
                   Final-Recipient: rfc822; eve@example.net\nAction: delivered\nStatus: 2.0.0";
     let found = reading(&report("It failed.", fields));
-    assert_eq!(found.kind, Kind::Bounce);
+    assert_eq!(found.kind, MessageKind::Bounce);
     assert_eq!(found.message_id.as_deref(), Some("1@example.org"));
     assert_eq!(
         told(&found),
@@ -159,7 +159,10 @@ fn a_report_in_words_is_read_whoever_wrote_it() {
     for (message, action, class) in samples {
         let found = reading(message);
         let brief: Vec<_> = told(&found).into_iter().map(|(who, action, _, class)| (who, action, class)).collect();
-        assert_eq!((found.kind, brief.as_slice()), (Kind::Bounce, [("bob@example.com", *action, *class)].as_slice()));
+        assert_eq!(
+            (found.kind, brief.as_slice()),
+            (MessageKind::Bounce, [("bob@example.com", *action, *class)].as_slice())
+        );
     }
 }
 
@@ -235,7 +238,7 @@ fn the_sender_that_verp_made_tells_who_bounced() {
     // But not of a person who answers there.
     let arrival = Arrival { null_sender: Some(false), ..arrival };
     let found = read(&arrival, words("Bob <bob@example.com>", "Re: news", "Thank you!").as_bytes());
-    assert_eq!((found.kind, told(&found)), (Kind::Ordinary, vec![]));
+    assert_eq!((found.kind, told(&found)), (MessageKind::Ordinary, vec![]));
 }
 
 /// mlmmj's senders begin with a number, and others with what we have never seen.
@@ -272,11 +275,11 @@ fn a_complaint_names_who_complained_and_no_other_feedback_is_one() {
         )
     };
     let found = reading(&feedback("abuse", "Original-Rcpt-To: <carol@example.com>\n"));
-    assert_eq!((found.kind, found.message_id.as_deref()), (Kind::Complaint, Some("2@example.org")));
+    assert_eq!((found.kind, found.message_id.as_deref()), (MessageKind::Complaint, Some("2@example.org")));
     assert_eq!(told(&found), [("carol@example.com", Action::Complaint, None, Class::Unknown)]);
     let found = reading(&feedback("abuse", ""));
     assert_eq!(told(&found), [("bob@example.com", Action::Complaint, None, Class::Unknown)]);
-    assert_eq!(reading(&feedback("not-spam", "")).kind, Kind::Ordinary);
+    assert_eq!(reading(&feedback("not-spam", "")).kind, MessageKind::Ordinary);
 }
 
 #[test]

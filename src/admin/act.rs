@@ -15,7 +15,7 @@ use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::names::{Spot, State};
 use crate::sys::output::{Page, print, warning};
 
@@ -25,24 +25,24 @@ const TOLD_MAX: usize = 100;
 /// One command at work.
 pub(super) struct Act<'v, V> {
     pub verb: &'v V,
-    pub hand: Hand,
+    pub decision: Decision,
     pub events: events::Log,
-    pub outcome: Outcome,
+    pub counts: ActionCounts,
 }
 
 impl<V: Verb> Act<'_, V> {
     /// Acts on what matches in one queue.
     pub fn queue(&mut self, queue: &SpoolQueue, filter: &Filter, places: &[Place]) -> anyhow::Result<()> {
         let states: Vec<State> = places.iter().filter_map(|place| place.state()).collect();
-        let before = (self.outcome.in_hand, self.outcome.in_hand_ids.len());
+        let before = (self.counts.in_hand, self.counts.in_hand_ids.len());
         // A listing can miss a name that a worker renames meanwhile, and what was in hand may be free by now.
         let passes = if filter.names_some() { 1 } else { 2 };
         for _pass in 0..passes {
-            self.outcome.in_hand = before.0;
-            self.outcome.in_hand_ids.truncate(before.1);
+            self.counts.in_hand = before.0;
+            self.counts.in_hand_ids.truncate(before.1);
             filter.each_spot(queue, &states, &mut |spot| {
                 // What we have made due may be listed once more, even in failed/ again.
-                let ours = spot.name.due == self.hand.at && V::MAKES_DUE;
+                let ours = spot.name.due == self.decision.at && V::MAKES_DUE;
                 if !ours {
                     self.entry(queue, spot, filter, &states)?;
                 }
@@ -73,21 +73,21 @@ impl<V: Verb> Act<'_, V> {
             }
             match queue.take(&here) {
                 Ok(Taken::Claim(claim)) => {
-                    let acted = self.verb.entry(queue, *claim, self.hand, &mut self.events);
+                    let acted = self.verb.entry(queue, *claim, self.decision, &mut self.events);
                     self.note(&here.name.id, acted);
                     return Ok(());
                 }
                 Ok(Taken::Contended) => {
-                    self.outcome.in_hand += 1;
-                    if self.outcome.in_hand_ids.len() < TOLD_MAX {
-                        self.outcome.in_hand_ids.push(here.name.id);
+                    self.counts.in_hand += 1;
+                    if self.counts.in_hand_ids.len() < TOLD_MAX {
+                        self.counts.in_hand_ids.push(here.name.id);
                     }
                     return Ok(());
                 }
                 Ok(Taken::Gone) => spot = queue.locate(&here.name.id)?,
                 Ok(Taken::Corrupt { why }) => {
                     warning!("{}: {}: {why}; moved to corrupt/", queue.name(), here.name);
-                    self.outcome.refused += 1;
+                    self.counts.refused += 1;
                     return Ok(());
                 }
                 Err(error) => {
@@ -102,19 +102,19 @@ impl<V: Verb> Act<'_, V> {
     /// Counts what was done; one that failed keeps no other from it.
     fn note(&mut self, id: &EntryId, acted: Result<(), QueueError>) {
         match acted {
-            Ok(()) => self.outcome.done += 1,
+            Ok(()) => self.counts.done += 1,
             Err(error) => {
                 warning!("{id}: {error}");
-                self.outcome.faults += 1;
+                self.counts.faults += 1;
             }
         }
     }
 
     fn corrupt(&mut self, queue: &SpoolQueue, file: &Corrupt) -> anyhow::Result<()> {
-        match self.verb.corrupt(queue, file, self.hand, &mut self.events)? {
-            Done::Yes => self.outcome.done += 1,
+        match self.verb.corrupt(queue, file, self.decision, &mut self.events)? {
+            Done::Yes => self.counts.done += 1,
             Done::No => {}
-            Done::Refused => self.outcome.refused += 1,
+            Done::Refused => self.counts.refused += 1,
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl<V: Verb> Act<'_, V> {
 
 /// What was done. The fields are those of `--json`.
 #[derive(Debug, Serialize)]
-pub(super) struct Outcome {
+pub(super) struct ActionCounts {
     action: &'static str,
     /// The same, of an entry that it was done to.
     #[serde(skip)]
@@ -139,16 +139,16 @@ pub(super) struct Outcome {
     faults: u64,
 }
 
-impl Outcome {
+impl ActionCounts {
     /// Nothing was done yet.
-    pub fn new<V: Verb>() -> Outcome {
+    pub fn new<V: Verb>() -> ActionCounts {
         let (action, past) = (V::NAME, V::DONE);
-        Outcome { action, past, done: 0, in_hand: 0, in_hand_ids: Vec::new(), refused: 0, faults: 0 }
+        ActionCounts { action, past, done: 0, in_hand: 0, in_hand_ids: Vec::new(), refused: 0, faults: 0 }
     }
 
     /// Prints it, as JSON or for a person; 1 where nothing was done to entries that were `named` by their ids.
     pub fn tell(&self, json: bool, named: bool) -> anyhow::Result<Exit> {
-        let Outcome { done, in_hand, refused, faults, .. } = *self;
+        let ActionCounts { done, in_hand, refused, faults, .. } = *self;
         let missing = done + in_hand + refused + faults == 0;
         if json {
             print(&Page::json(self)?)?;
@@ -162,7 +162,7 @@ impl Outcome {
                 let ids: Vec<&str> = self.in_hand_ids.iter().take(3).map(EntryId::as_str).collect();
                 let more = if in_hand > 3 { ", …" } else { "" };
                 text.push_str(&format!(
-                    "; left alone, for a worker has it in hand: {in_hand} ({}{more})",
+                    "; left alone, for a worker has it in decision: {in_hand} ({}{more})",
                     ids.join(", ")
                 ));
             }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::table::{Form, Table};
-use crate::bounce::ledger::{Count, Filter, Ledger, Recorded};
+use crate::bounce::ledger::{Ledger, RecordedReport, ReportCount, ReportFilter};
 use crate::bounce::{Arrival, READ_MAX, Reading, read};
 use crate::config::Site;
 use crate::model::envelope::{VERP, verp_fault};
@@ -121,9 +121,9 @@ pub fn run(site: &dyn Fn() -> anyhow::Result<Site>, args: &Args) -> anyhow::Resu
 }
 
 impl Choice {
-    fn filter(&self, limit: Option<u64>) -> Filter {
+    fn filter(&self, limit: Option<u64>) -> ReportFilter {
         let Choice { address, class, action, since } = self.clone();
-        Filter { address, class, action, since: since.map(back), limit }
+        ReportFilter { address, class, action, since: since.map(back), limit }
     }
 }
 
@@ -149,7 +149,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(report: &'a Recorded) -> Row<'a> {
+    fn of(report: &'a RecordedReport) -> Row<'a> {
         Row {
             at: report.at.rfc3339(),
             address: &report.address,
@@ -165,8 +165,8 @@ impl<'a> Row<'a> {
     }
 }
 
-fn lines(report: &Recorded) -> Page {
-    let Recorded { address, action, class, text, .. } = report;
+fn lines(report: &RecordedReport) -> Page {
+    let RecordedReport { address, action, class, text, .. } = report;
     let mut page = Page::of(format!("{}  {address}  {action}, {class}", report.at.local()));
     page.line(format!("    {text}"));
     page
@@ -184,27 +184,27 @@ fn tell(site: &Site, choice: &Choice, limit: Option<u64>, form: Form) -> anyhow:
 fn show(site: &Site, address: &Address, json: bool) -> anyhow::Result<Exit> {
     let rules = &site.config.bounces.rules;
     let ledger = Ledger::existing(&site.spool)?;
-    let standing = match &ledger {
-        Some(ledger) => ledger.standing(address, clock::now(), rules)?.map(|standing| (ledger, standing)),
+    let status = match &ledger {
+        Some(ledger) => ledger.status(address, clock::now(), rules)?.map(|status| (ledger, status)),
         None => None,
     };
-    let Some((ledger, standing)) = standing else {
+    let Some((ledger, status)) = status else {
         warning!("{address}: no report of a failure to it was read, and it is not suppressed");
         return Ok(Exit::Attention);
     };
     let mut reports = Vec::new();
-    let filter = Filter { address: Some(standing.address.clone()), limit: Some(1_000), ..Filter::default() };
+    let filter = ReportFilter { address: Some(status.address.clone()), limit: Some(1_000), ..ReportFilter::default() };
     ledger.reports(&filter, &mut |report| {
         reports.push(report);
         Ok(true)
     })?;
-    let suppressed = standing.suppressed.as_ref();
+    let suppressed = status.suppressed.as_ref();
     if json {
         let object = serde_json::json!({
-            "address": standing.address,
-            "score": standing.score,
+            "address": status.address,
+            "score": status.score,
             "threshold": rules.threshold,
-            "bounces": standing.bounces,
+            "bounces": status.bounces,
             "suppressed_since": suppressed.map(|(since, _)| since.rfc3339()),
             "why": suppressed.map(|(_, why)| why),
             "reports": reports.iter().map(Row::of).collect::<Vec<_>>(),
@@ -212,9 +212,9 @@ fn show(site: &Site, address: &Address, json: bool) -> anyhow::Result<Exit> {
         print(&Page::pretty(&object))?;
         return Ok(Exit::Ok);
     }
-    let mut page = Page::of(format!("address    {}", standing.address));
-    page.line(format!("score      {:.2}, suppressed at {}", standing.score, rules.threshold));
-    page.line(format!("bounces    {}", standing.bounces));
+    let mut page = Page::of(format!("address    {}", status.address));
+    page.line(format!("score      {:.2}, suppressed at {}", status.score, rules.threshold));
+    page.line(format!("bounces    {}", status.bounces));
     if let Some((since, why)) = suppressed {
         page.line(format!("suppressed since {}: {why}", since.local()));
     }
@@ -231,7 +231,7 @@ fn stats(site: &Site, since: std::time::Duration, json: bool) -> anyhow::Result<
         size = ledger.size()?;
     }
     let mut page = Page::default();
-    for Count { day, action, class, count } in &counts {
+    for ReportCount { day, action, class, count } in &counts {
         match json {
             true => {
                 let object = serde_json::json!({ "day": day, "action": action, "class": class, "count": count });

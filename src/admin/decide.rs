@@ -3,7 +3,7 @@
 //! What holds: more than one entry is never touched unasked. What was queued after the question was put is none of those
 //! that it was about. When the command returns, what it did is on disk.
 
-use super::act::{Act, Outcome};
+use super::act::{Act, ActionCounts};
 use super::filter::Filter;
 use super::listing::{closing, show_all};
 use super::queues::queues;
@@ -13,7 +13,7 @@ use super::{ask, dropped};
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::names::State;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
@@ -95,17 +95,17 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
             filter.stop_at(asked);
         }
     }
-    let Some(spool) = Spool::open(&site.spool)? else { return Outcome::new::<V>().tell(choice.json, ids) };
+    let Some(spool) = Spool::open(&site.spool)? else { return ActionCounts::new::<V>().tell(choice.json, ids) };
     let mut act = Act {
         verb,
-        hand: Hand { at: clock::now(), by },
+        decision: Decision { at: clock::now(), by },
         events: events::Log::new(spool.events()?, site.config.events.syslog),
-        outcome: Outcome::new::<V>(),
+        counts: ActionCounts::new::<V>(),
     };
     for queue in &queues {
         act.queue(queue, &filter, places)?;
     }
-    act.outcome.tell(choice.json, ids)
+    act.counts.tell(choice.json, ids)
 }
 
 fn dry_run<V: Verb>(choice: &Choice, queues: &[SpoolQueue], filter: &Filter, places: &[Place]) -> anyhow::Result<Exit> {

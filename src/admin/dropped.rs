@@ -50,7 +50,7 @@ pub(super) fn meant<'f>(config: &Config, file: &'f DropFile) -> Meant<'f> {
 
 /// What waits there, counted without opening anything.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct DropCounts {
     /// For each queue of the configuration that something waits for.
     pub queues: BTreeMap<String, Waiting>,
     /// For queues that the configuration does not have, and the first of those.
@@ -77,8 +77,8 @@ fn user(uid: u32) -> String {
 }
 
 /// Counts what waits in `drop/`, for all queues or for the one that was asked for. What waits for too long is opened.
-pub(super) fn survey(site: &Site, asked: Option<&str>) -> anyhow::Result<Survey> {
-    let (mut survey, now) = (Survey::default(), clock::now());
+pub(super) fn survey(site: &Site, asked: Option<&str>) -> anyhow::Result<DropCounts> {
+    let (mut survey, now) = (DropCounts::default(), clock::now());
     let Some(view) = view(site)? else { return Ok(survey) };
     for file in view.files()? {
         let file = file?;
@@ -113,23 +113,23 @@ pub(super) fn open(view: &DropView, name: &OsStr, config: &Config) -> Result<Opt
 }
 
 /// A file of `drop/` as listings have it.
-pub(super) struct Row<'f> {
+pub(super) struct DropRow<'f> {
     pub queue: &'f str,
     pub file: DropFile,
     /// What its entry will be, or why there will be none.
     pub content: Result<Dropped, String>,
 }
 
-impl<'f> Row<'f> {
+impl<'f> DropRow<'f> {
     /// Looks at a file; `None` if it is no mail, or gone.
-    fn of(view: &DropView, config: &Config, file: &'f DropFile) -> Option<Row<'f>> {
+    fn of(view: &DropView, config: &Config, file: &'f DropFile) -> Option<DropRow<'f>> {
         let (queue, content) = match meant(config, file) {
             Meant::Queue(_) if file.is_request() => return None,
             Meant::Queue(queue) => (queue, open(view, &file.name, config).transpose()?.map_err(|unfit| unfit.why)),
             Meant::Unknown(queue) => (queue, Err(format!("the configuration has no queue {queue:?}"))),
             Meant::Nobody => return None,
         };
-        Some(Row { queue, file: file.clone(), content })
+        Some(DropRow { queue, file: file.clone(), content })
     }
 
     /// The id that its entry will have; its name, if there will be none.
@@ -211,7 +211,7 @@ pub(super) fn list(
                 continue;
             }
         }
-        let Some(row) = Row::of(view, &site.config, &file).filter(|row| row.matches(filter)) else { continue };
+        let Some(row) = DropRow::of(view, &site.config, &file).filter(|row| row.matches(filter)) else { continue };
         listed.files += 1;
         listed.bytes = listed.bytes.saturating_add(row.bytes());
         let user: &String = users.entry(row.file.uid).or_insert_with(|| user(row.file.uid));
@@ -229,12 +229,12 @@ pub(super) fn list(
 pub(super) fn named(
     site: &Site,
     ids: &[String],
-    each: &mut dyn FnMut(&DropView, Row<'_>) -> anyhow::Result<bool>,
+    each: &mut dyn FnMut(&DropView, DropRow<'_>) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
     let Some(view) = view(site)? else { return Ok(()) };
     for file in view.files()? {
         let file = file?;
-        let Some(row) = Row::of(&view, &site.config, &file) else { continue };
+        let Some(row) = DropRow::of(&view, &site.config, &file) else { continue };
         let (label, name) = (row.label(), output::name(&file.name));
         if ids.iter().any(|id| *id == label || *id == name) && !each(&view, row)? {
             break;

@@ -47,7 +47,7 @@ struct Flushed {
 
 /// What became of what was flushed.
 #[derive(Debug, Default, serde::Serialize)]
-struct Outcome {
+struct FlushCounts {
     flushed: u64,
     delivered: u64,
     deferred: u64,
@@ -61,7 +61,7 @@ struct Outcome {
 /// `bulkmailer flush`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let filter = args.selection.filter(&[Place::Ready])?;
-    let mut outcome = Outcome::default();
+    let mut counts = FlushCounts::default();
     let mut flushed = Vec::new();
     let mut dropped = false;
     if filter.is_open() {
@@ -69,14 +69,14 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         adopt::prepare(&site.spool, &|queue| site.config.queues.contains_key(queue))?;
     }
     for queue in queues(site, args.selection.queue.as_deref())? {
-        let part = make_due(&queue, &filter, &mut outcome)?;
+        let part = make_due(&queue, &filter, &mut counts)?;
         dropped |= filter.is_open() && queue.drop_names()?.next().is_some();
         flushed.push((queue, part));
     }
-    outcome.flushed = flushed.iter().map(|(_, part)| part.count).sum();
-    if outcome.flushed == 0 && outcome.in_hand == 0 && !dropped {
+    counts.flushed = flushed.iter().map(|(_, part)| part.count).sum();
+    if counts.flushed == 0 && counts.in_hand == 0 && !dropped {
         let missing = filter.names_some();
-        say(args, &outcome, if missing { "no such entry waits" } else { "nothing to flush: no entry waits" })?;
+        say(args, &counts, if missing { "no such entry waits" } else { "nothing to flush: no entry waits" })?;
         in_drop::explain(site, &args.selection.ids)?;
         return Ok(if missing { Exit::Attention } else { Exit::Ok });
     }
@@ -86,23 +86,23 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         exit = exit.worst(Exit::TempFail);
     }
     for (queue, part) in &flushed {
-        part.count_outcome(queue, &mut outcome)?;
+        part.add_to(queue, &mut counts)?;
     }
-    say(args, &outcome, &closing(&outcome, args.no_run))?;
+    say(args, &counts, &closing(&counts, args.no_run))?;
     Ok(exit)
 }
 
-fn say(args: &Args, outcome: &Outcome, text: &str) -> anyhow::Result<()> {
+fn say(args: &Args, counts: &FlushCounts, text: &str) -> anyhow::Result<()> {
     if args.json {
-        print(&Page::json(outcome)?)?;
+        print(&Page::json(counts)?)?;
     } else if !args.quiet {
         print(&Page::of(text))?;
     }
     Ok(())
 }
 
-fn closing(outcome: &Outcome, no_run: bool) -> String {
-    let Outcome { flushed, delivered, deferred, failed, open, in_hand } = outcome;
+fn closing(counts: &FlushCounts, no_run: bool) -> String {
+    let FlushCounts { flushed, delivered, deferred, failed, open, in_hand } = counts;
     if no_run {
         return format!("{flushed} made due; the next run has them");
     }
@@ -117,7 +117,7 @@ fn closing(outcome: &Outcome, no_run: bool) -> String {
 }
 
 /// Makes each matching entry due now. It is claimed for that; one in a worker's hand is left alone.
-fn make_due(queue: &SpoolQueue, filter: &Filter, outcome: &mut Outcome) -> anyhow::Result<Flushed> {
+fn make_due(queue: &SpoolQueue, filter: &Filter, counts: &mut FlushCounts) -> anyhow::Result<Flushed> {
     let now = clock::now();
     let mut flushed = Flushed { count: 0, tracked: Vec::new() };
     filter.each_spot(queue, &[State::Ready], &mut |spot| {
@@ -125,7 +125,7 @@ fn make_due(queue: &SpoolQueue, filter: &Filter, outcome: &mut Outcome) -> anyho
         // chosen: a network that comes up flushes everything.
         let waits = spot.name.at && spot.name.due > now && filter.is_open();
         if spot.name.due != now && !waits {
-            flushed.one(queue, spot, filter, now, outcome)?;
+            flushed.one(queue, spot, filter, now, counts)?;
         }
         Ok(true)
     })?;
@@ -141,7 +141,7 @@ impl Flushed {
         spot: Spot,
         filter: &Filter,
         now: Micros,
-        outcome: &mut Outcome,
+        counts: &mut FlushCounts,
     ) -> anyhow::Result<()> {
         if filter.needs_look() && filter.look(queue, &spot)?.is_none() {
             return Ok(());
@@ -156,7 +156,7 @@ impl Flushed {
                 claim.reschedule(now)?;
                 self.add(id);
             }
-            Ok(Taken::Contended) => outcome.in_hand += 1,
+            Ok(Taken::Contended) => counts.in_hand += 1,
             Ok(Taken::Gone) => {}
             // One that cannot be opened keeps nobody from the others.
             Err(error) => warning!("{error}"),
@@ -187,24 +187,24 @@ impl Flushed {
         Ok(false)
     }
 
-    fn count_outcome(&self, queue: &SpoolQueue, outcome: &mut Outcome) -> anyhow::Result<()> {
+    fn add_to(&self, queue: &SpoolQueue, counts: &mut FlushCounts) -> anyhow::Result<()> {
         let now = clock::now();
         if self.count > self.tracked.len() as u64 {
             // Too many to look each of them up: what is still there is counted, the rest was delivered.
             let survey = queue.survey(now, u64::MAX)?;
             let open = survey.due.min(self.count);
             let deferred = survey.waiting.min(self.count - open);
-            outcome.open += open;
-            outcome.deferred += deferred;
-            outcome.delivered += self.count - open - deferred;
+            counts.open += open;
+            counts.deferred += deferred;
+            counts.delivered += self.count - open - deferred;
             return Ok(());
         }
         for id in &self.tracked {
             match queue.locate(id)? {
-                None => outcome.delivered += 1,
-                Some(Spot { state: State::Failed, .. }) => outcome.failed += 1,
-                Some(Spot { state: State::Ready, name }) if name.due > now => outcome.deferred += 1,
-                Some(_) => outcome.open += 1,
+                None => counts.delivered += 1,
+                Some(Spot { state: State::Failed, .. }) => counts.failed += 1,
+                Some(Spot { state: State::Ready, name }) if name.due > now => counts.deferred += 1,
+                Some(_) => counts.open += 1,
             }
         }
         Ok(())

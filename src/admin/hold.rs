@@ -8,7 +8,7 @@ use crate::events;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -33,12 +33,12 @@ impl Verb for Hold {
         &[Place::Ready]
     }
 
-    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, _: Hand, _: &mut events::Log) -> Result<(), QueueError> {
+    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, _: Decision, _: &mut events::Log) -> Result<(), QueueError> {
         claim.hold()
     }
 
     /// Nothing there is held.
-    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, QueueError> {
+    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Decision, _: &mut events::Log) -> Result<Done, QueueError> {
         Ok(Done::No)
     }
 }

@@ -11,7 +11,7 @@ use super::run_status::{RunStatus, rough};
 use crate::config::Site;
 use crate::events;
 use crate::model::{EntryId, Exit, Micros};
-use crate::spool::job::{JobFile, Kind, Progress, Standing};
+use crate::spool::job::{JobFile, JobProgress, Kind, Standing};
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{clock, nss};
@@ -95,8 +95,8 @@ pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
     match &args.command {
         Command::List(args) => list(site, args),
         Command::Show { job, json } => show(site, job, *json),
-        Command::Pause(jobs) => shift(site, jobs, Verb::Pause, by),
-        Command::Resume(jobs) => shift(site, jobs, Verb::Resume, by),
+        Command::Pause(jobs) => shift(site, jobs, JobAction::Pause, by),
+        Command::Resume(jobs) => shift(site, jobs, JobAction::Resume, by),
         Command::Cancel { jobs, yes } => {
             if !*yes {
                 if !ask::is_possible() {
@@ -109,7 +109,7 @@ pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
                     return Ok(Exit::Attention);
                 }
             }
-            shift(site, jobs, Verb::Cancel, by)
+            shift(site, jobs, JobAction::Cancel, by)
         }
     }
 }
@@ -168,7 +168,7 @@ impl<'a> Row<'a> {
         job: &'a EntryId,
         standing: Standing,
         file: &'a JobFile,
-        progress: &Progress,
+        progress: &JobProgress,
     ) -> anyhow::Result<Row<'a>> {
         let post = file.post.as_ref();
         let not_before = post.and_then(|post| post.not_before).filter(|&time| time > clock::now());
@@ -254,41 +254,41 @@ impl<'a> Row<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+enum JobAction {
     Pause,
     Resume,
     Cancel,
 }
 
-impl Verb {
+impl JobAction {
     fn to(self) -> Standing {
         match self {
-            Verb::Pause => Standing::Paused,
-            Verb::Resume => Standing::AtWork,
-            Verb::Cancel => Standing::Cancelled,
+            JobAction::Pause => Standing::Paused,
+            JobAction::Resume => Standing::AtWork,
+            JobAction::Cancel => Standing::Cancelled,
         }
     }
 
     fn from(self) -> &'static [Standing] {
         match self {
-            Verb::Pause => &[Standing::AtWork],
-            Verb::Resume => &[Standing::Paused],
-            Verb::Cancel => &[Standing::AtWork, Standing::Paused],
+            JobAction::Pause => &[Standing::AtWork],
+            JobAction::Resume => &[Standing::Paused],
+            JobAction::Cancel => &[Standing::AtWork, Standing::Paused],
         }
     }
 
     fn done(self) -> &'static str {
         match self {
-            Verb::Pause => "paused",
-            Verb::Resume => "resumed",
-            Verb::Cancel => "cancelled",
+            JobAction::Pause => "paused",
+            JobAction::Resume => "resumed",
+            JobAction::Cancel => "cancelled",
         }
     }
 }
 
 /// What was done to one job: the line of `--json`, and of the events.
 #[derive(Debug, Serialize)]
-struct Done<'a> {
+struct JobEvent<'a> {
     at: String,
     queue: &'a str,
     job: &'a EntryId,
@@ -305,7 +305,7 @@ enum Moved {
     Before,
 }
 
-fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> {
+fn shift(site: &Site, jobs: &Jobs, action: JobAction, by: u32) -> anyhow::Result<Exit> {
     let queues = queues(site, None)?;
     let Some(spool) = Spool::open(&site.spool)? else {
         warning!("{}: nothing was queued here yet", site.spool.display());
@@ -319,31 +319,32 @@ fn shift(site: &Site, jobs: &Jobs, verb: Verb, by: u32) -> anyhow::Result<Exit> 
             found = found.or(queue.standing(job)?.map(|standing| (queue, standing)));
         }
         let moved = match found {
-            Some((queue, from)) if verb.from().contains(&from) && queue.move_job(job, from, verb.to())? => {
+            Some((queue, from)) if action.from().contains(&from) && queue.move_job(job, from, action.to())? => {
                 Some((queue, Moved::Now))
             }
-            Some((queue, standing)) if standing == verb.to() => {
-                queue.confirm_move(verb.from(), standing)?;
+            Some((queue, standing)) if standing == action.to() => {
+                queue.confirm_move(action.from(), standing)?;
                 Some((queue, Moved::Before))
             }
             _ => None,
         };
         let Some((queue, when)) = moved else {
             let why = found.map_or("no such job is there", |(_, standing)| standing.name());
-            warning!("{job}: it cannot be {}: {why}; see 'bulkmailer jobs list'", verb.done());
+            warning!("{job}: it cannot be {}: {why}; see 'bulkmailer jobs list'", action.done());
             exit = exit.worst(Exit::Attention);
             continue;
         };
-        let file = queue.job_file(job, verb.to()).ok().flatten();
-        let left = file.and_then(|file| queue.progress(job, verb.to(), &file).ok()).map_or(0, |progress| progress.left);
-        let (at, reason) = (clock::now(), format!("{} by {}", verb.done(), nss::user_name(by)));
-        let done = Done { at: at.rfc3339(), queue: queue.name(), job, verdict: verb.done(), left, reason };
+        let file = queue.job_file(job, action.to()).ok().flatten();
+        let left =
+            file.and_then(|file| queue.progress(job, action.to(), &file).ok()).map_or(0, |progress| progress.left);
+        let (at, reason) = (clock::now(), format!("{} by {}", action.done(), nss::user_name(by)));
+        let done = JobEvent { at: at.rfc3339(), queue: queue.name(), job, verdict: action.done(), left, reason };
         let what = match when {
             Moved::Now => {
                 events.note(at, &done);
-                verb.done().to_owned()
+                action.done().to_owned()
             }
-            Moved::Before => format!("is {} already", verb.to().name()),
+            Moved::Before => format!("is {} already", action.to().name()),
         };
         let text = format!("{job} {what}; {left} are left of it");
         print(&if jobs.json { Page::json(&done)? } else { Page::of(text) })?;

@@ -18,7 +18,7 @@ use crate::config::{ConfigError, Site};
 use crate::model::{EntryId, Exit, Micros};
 use crate::queue::QueueError;
 use crate::spool::drop::{self, DropFolder, access};
-use crate::spool::own_lists::{Noted, OwnLists};
+use crate::spool::own_lists::{ListsWritten, OwnLists};
 use crate::spool::row::{IN_DROP, Row};
 use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{dir, nss, process};
@@ -142,11 +142,11 @@ fn tell(
     for queue in queues {
         let noted = match lists.noted(queue)? {
             None => continue,
-            Some(Noted { why: Some(why), .. }) => {
+            Some(ListsWritten { why: Some(why), .. }) => {
                 told.refused.get_or_insert_with(|| ((*queue).to_owned(), why));
                 continue;
             }
-            Some(Noted { at, why: None }) => at,
+            Some(ListsWritten { at, why: None }) => at,
         };
         let mut has_any = false;
         told.more += lists.rows(queue, &mut |row| {

@@ -8,7 +8,7 @@ use crate::events;
 use crate::model::Exit;
 use crate::queue::{Claim, QueueError};
 use crate::spool::corrupt::Corrupt;
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -37,14 +37,20 @@ impl Verb for Release {
         &[Place::Hold]
     }
 
-    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), QueueError> {
+    fn entry(
+        &self,
+        _: &SpoolQueue,
+        claim: SpoolClaim<'_>,
+        decision: Decision,
+        _: &mut events::Log,
+    ) -> Result<(), QueueError> {
         // Their failure was reported; releasing is to go on with the others.
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.unsettled() };
-        claim.reopen(whom, hand)
+        claim.reopen(whom, decision)
     }
 
     /// Nothing there is released.
-    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Hand, _: &mut events::Log) -> Result<Done, QueueError> {
+    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Decision, _: &mut events::Log) -> Result<Done, QueueError> {
         Ok(Done::No)
     }
 }

@@ -5,11 +5,11 @@ use super::select::Place;
 use super::verb::{Done, Verb};
 use crate::config::Site;
 use crate::events;
-use crate::intake::withdraw::{self, Gone};
+use crate::intake::withdraw::{self, RemovedFile};
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::clock;
 
@@ -41,23 +41,23 @@ impl Verb for Remove {
         &self,
         queue: &SpoolQueue,
         claim: SpoolClaim<'_>,
-        hand: Hand,
+        decision: Decision,
         events: &mut events::Log,
     ) -> Result<(), QueueError> {
-        withdraw::remove(queue, claim, hand, events)
+        withdraw::remove(queue, claim, decision, events)
     }
 
     fn corrupt(
         &self,
         queue: &SpoolQueue,
         file: &Corrupt,
-        hand: Hand,
+        decision: Decision,
         events: &mut events::Log,
     ) -> Result<Done, QueueError> {
-        if !queue.remove_corrupt(&file.name, hand)? {
+        if !queue.remove_corrupt(&file.name, decision)? {
             return Ok(Done::No);
         }
-        events.note(clock::now(), &Gone::of(queue, file.label(), &file.name, hand));
+        events.note(clock::now(), &RemovedFile::of(queue, file.label(), &file.name, decision));
         Ok(Done::Yes)
     }
 

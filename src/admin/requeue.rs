@@ -8,7 +8,7 @@ use crate::events;
 use crate::model::Exit;
 use crate::queue::{Claim, QueueError};
 use crate::spool::corrupt::{Corrupt, Mended};
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::warning;
 
@@ -40,13 +40,25 @@ impl Verb for Requeue {
         if ids { &[Place::Ready, Place::Hold, Place::Failed, Place::Corrupt] } else { &[Place::Failed] }
     }
 
-    fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, hand: Hand, _: &mut events::Log) -> Result<(), QueueError> {
+    fn entry(
+        &self,
+        _: &SpoolQueue,
+        claim: SpoolClaim<'_>,
+        decision: Decision,
+        _: &mut events::Log,
+    ) -> Result<(), QueueError> {
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.undelivered() };
-        claim.reopen(whom, hand)
+        claim.reopen(whom, decision)
     }
 
-    fn corrupt(&self, queue: &SpoolQueue, file: &Corrupt, hand: Hand, _: &mut events::Log) -> Result<Done, QueueError> {
-        match queue.mend_corrupt(&file.name, hand)? {
+    fn corrupt(
+        &self,
+        queue: &SpoolQueue,
+        file: &Corrupt,
+        decision: Decision,
+        _: &mut events::Log,
+    ) -> Result<Done, QueueError> {
+        match queue.mend_corrupt(&file.name, decision)? {
             Mended::Queued(_) => Ok(Done::Yes),
             Mended::Gone => Ok(Done::No),
             Mended::No(why) => {

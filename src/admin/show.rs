@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use anyhow::bail;
 use serde_json::json;
 
-use super::dropped::{self, Row};
+use super::dropped::{self, DropRow};
 use super::listing::MENDED;
 use super::queues::queues;
 use super::select::{Place, Selection};
@@ -167,7 +167,7 @@ fn show_corrupt(queue: &SpoolQueue, file: Corrupt, args: &Args) -> anyhow::Resul
 }
 
 /// Shows mail in drop/: what its entry will be, or why there will be none.
-fn show_dropped(view: &DropView, row: Row<'_>, args: &Args) -> anyhow::Result<()> {
+fn show_dropped(view: &DropView, row: DropRow<'_>, args: &Args) -> anyhow::Result<()> {
     let label = row.label();
     let path = output::name(view.path(&row.file.name).as_os_str());
     let (since, user) = (row.file.since, nss::user_name(row.file.uid));

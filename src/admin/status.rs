@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::dropped::{self, Survey};
+use super::dropped::{self, DropCounts};
 use super::queues::{QueueArgs, queues};
 use super::run_status::{RunStatus, rough};
 use crate::config::Site;
@@ -224,7 +224,7 @@ fn dropped_text(waiting: &DropStatus) -> String {
 }
 
 /// What in `drop/` is no queue's.
-fn drop_lines(survey: &Survey, now: Micros, page: &mut Page) {
+fn drop_lines(survey: &DropCounts, now: Micros, page: &mut Page) {
     if let Some(queue) = &survey.unknown_queue {
         let unknown = DropStatus::of(&survey.unknown, Duration::ZERO, now);
         page.line(format!(

@@ -4,7 +4,7 @@ use super::select::Place;
 use crate::events;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
 /// A command's word, and its deed.
@@ -24,7 +24,7 @@ pub(super) trait Verb {
         &self,
         queue: &SpoolQueue,
         claim: SpoolClaim<'_>,
-        hand: Hand,
+        decision: Decision,
         events: &mut events::Log,
     ) -> Result<(), QueueError>;
 
@@ -33,7 +33,7 @@ pub(super) trait Verb {
         &self,
         queue: &SpoolQueue,
         file: &Corrupt,
-        hand: Hand,
+        decision: Decision,
         events: &mut events::Log,
     ) -> Result<Done, QueueError>;
 

@@ -1,23 +1,23 @@
 //! Bounces: what a message says of how others were delivered, and the ledger of it.
 //!
 //! Reading is pure, and never panics whatever the bytes are. A delay is never a failure. What is not surely a report is
-//! [`Kind::Ordinary`], and nobody is blamed for it.
+//! [`MessageKind::Ordinary`], and nobody is blamed for it.
 #![forbid(unsafe_code)]
 
 mod address;
 mod class;
 mod fields;
+mod free_text;
 mod html;
 pub mod ledger;
 mod mime;
+mod patterns;
 mod read;
 mod reading;
 mod report;
 mod signs;
-mod text;
-mod texts;
 
 pub use self::class::Class;
 pub use self::read::{READ_MAX, read};
-pub use self::reading::{Arrival, Kind, Reading};
+pub use self::reading::{Arrival, MessageKind, Reading};
 pub use self::report::{Action, Report};

@@ -8,10 +8,10 @@ use regex::Regex;
 use super::class::Class;
 use super::html::{is_html, plain};
 use super::mime::{self, Part, headers, is_returned, is_status};
-use super::reading::{Arrival, Kind, Reading};
+use super::reading::{Arrival, MessageKind, Reading};
 use super::report::{Action, Report, one_line};
 use super::signs::Signs;
-use super::{fields, text, texts};
+use super::{fields, free_text, patterns};
 use crate::model::Address;
 use crate::model::envelope::verp_recipient;
 
@@ -21,7 +21,7 @@ pub const READ_MAX: usize = 1 << 20;
 /// Bytes that are looked at as words where a message has no parts that could be told apart.
 const WORDS_MAX: usize = 64 << 10;
 
-static SERIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(texts::SERIAL).ok());
+static SERIAL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(patterns::SERIAL).ok());
 
 /// Reads a message, or as much of it as is there.
 pub fn read(arrival: &Arrival<'_>, message: &[u8]) -> Reading {
@@ -41,7 +41,7 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
         return reading;
     }
     if report_type(top) == "disposition-notification" && !is_refusal(parts) {
-        return Reading { kind: Kind::AutoReply, reports: Vec::new(), message_id: original.message_id };
+        return Reading { kind: MessageKind::AutoReply, reports: Vec::new(), message_id: original.message_id };
     }
     let mut reports = delivery_reports(top, parts, &signs);
     if reports.iter().any(|report| report.text.is_empty()) {
@@ -57,7 +57,7 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
             .filter(|_| outer && reports.is_empty() && (signs.writer || signs.called));
         if let Some(inside) = inside {
             let reading = read_parts(&Arrival { null_sender: None, ..*arrival }, &mime::parts(inside.body()), false);
-            if reading.kind == Kind::Bounce {
+            if reading.kind == MessageKind::Bounce {
                 return reading;
             }
         }
@@ -77,7 +77,7 @@ fn read_parts(arrival: &Arrival<'_>, parts: &[Part<'_>], outer: bool) -> Reading
     }
     match reports.is_empty() {
         true => ordinary(),
-        false => Reading { kind: Kind::Bounce, reports, message_id: original.message_id },
+        false => Reading { kind: MessageKind::Bounce, reports, message_id: original.message_id },
     }
 }
 
@@ -94,7 +94,7 @@ fn is_longer(verp: &Address, reported: &Address) -> bool {
 }
 
 fn ordinary() -> Reading {
-    Reading { kind: Kind::Ordinary, reports: Vec::new(), message_id: None }
+    Reading { kind: MessageKind::Ordinary, reports: Vec::new(), message_id: None }
 }
 
 /// A report that says nothing which can be read, about somebody who is known.
@@ -110,7 +110,7 @@ fn auto_reply(signs: Signs, message_id: Option<String>) -> Reading {
         Report { recipient, action, status: None, reply: None, class: Class::Unknown, remote: None, text }
     };
     Reading {
-        kind: Kind::AutoReply,
+        kind: MessageKind::AutoReply,
         reports: signs.from.clone().filter(|from| !from.domain().is_empty()).map(report).into_iter().collect(),
         message_id,
     }
@@ -180,7 +180,7 @@ fn complaint(top: &Part<'_>, parts: &[Part<'_>], original: &Original, verp: Opti
     };
     named.retain(|address| !address.domain().is_empty());
     let reports = named.into_iter().map(report).collect();
-    Some(Reading { kind: Kind::Complaint, reports, message_id: original.message_id.clone() })
+    Some(Reading { kind: MessageKind::Complaint, reports, message_id: original.message_id.clone() })
 }
 
 /// What stands in the fields of a delivery status.
@@ -222,7 +222,7 @@ fn complete(reports: &mut [Report], words: &[Report]) {
 
 /// What the words of the first texts tell.
 fn in_words(parts: &[Part<'_>], signs: &Signs) -> Vec<Report> {
-    let writer = text::Writer { own: signs.from.clone(), is_daemon: signs.daemon };
+    let writer = free_text::Writer { own: signs.from.clone(), is_daemon: signs.daemon };
     let texts =
         parts.iter().filter(|part| part.content.mimetype.starts_with("text/") || part.content.mimetype.is_empty());
     let mut texts: Vec<String> = texts.take(3).map(Part::text).collect();
@@ -233,7 +233,7 @@ fn in_words(parts: &[Part<'_>], signs: &Signs) -> Vec<Report> {
     }
     for words in texts {
         let words = if is_html(&words) { plain(&words) } else { words };
-        let mut reports = text::read(&words, &writer);
+        let mut reports = free_text::read(&words, &writer);
         if reports.is_empty() && words.to_ascii_lowercase().contains("final-recipient:") {
             // The fields stand in a text.
             reports = fields::delivery_status(&words);

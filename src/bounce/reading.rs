@@ -19,7 +19,7 @@ pub struct Arrival<'a> {
 /// What a message turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reading {
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// One for each recipient that is reported; none of an ordinary message.
     pub reports: Vec<Report>,
     /// The Message-ID of the message that is reported, without its angle brackets.
@@ -28,7 +28,7 @@ pub struct Reading {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum MessageKind {
     /// A report on a delivery: of failure, of delay, of success.
     Bounce,
     /// A report that a recipient complained (RFC 5965).

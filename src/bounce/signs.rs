@@ -7,15 +7,16 @@ use regex::Regex;
 
 use super::mime::{Part, is_returned, is_status};
 use super::reading::Arrival;
-use super::{address, text, texts};
+use super::{address, free_text, patterns};
 use crate::model::Address;
 
-static WRITERS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::WRITERS, " ")));
-static SUBJECTS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::SUBJECTS, " +")));
-static DAEMONS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::DAEMONS));
-static MARKED: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::MARKED));
-static ANSWERS: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(texts::ANSWERS));
-static AWAY: LazyLock<Option<Regex>> = LazyLock::new(|| text::build(&text::any(texts::AWAY, " +")));
+static WRITERS: LazyLock<Option<Regex>> = LazyLock::new(|| free_text::build(&free_text::any(patterns::WRITERS, " ")));
+static SUBJECTS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| free_text::build(&free_text::any(patterns::SUBJECTS, " +")));
+static DAEMONS: LazyLock<Option<Regex>> = LazyLock::new(|| free_text::build(patterns::DAEMONS));
+static MARKED: LazyLock<Option<Regex>> = LazyLock::new(|| free_text::build(patterns::MARKED));
+static ANSWERS: LazyLock<Option<Regex>> = LazyLock::new(|| free_text::build(patterns::ANSWERS));
+static AWAY: LazyLock<Option<Regex>> = LazyLock::new(|| free_text::build(&free_text::any(patterns::AWAY, " +")));
 
 fn says(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
     pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))

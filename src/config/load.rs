@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigError, Problem};
-use super::pace::Pace;
+use super::pace::TransportPace;
 use super::queue::{self, Queue};
 use super::reader::{Origins, Reader, line_at};
 use super::settings::Config;
@@ -60,7 +60,7 @@ pub fn parse(
             config.transports.insert(name.get_ref().clone(), transport);
         }
         let pace = section.pace(&mut reader);
-        if pace != Pace::default() {
+        if pace != TransportPace::default() {
             config.paces.insert(name.get_ref().clone(), pace);
         }
     }

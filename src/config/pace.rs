@@ -7,7 +7,7 @@ use crate::policy::rate::{BURST_MAX, Rate};
 
 /// How fast a transport is fed, by all queues, runs and workers together.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pace {
+pub struct TransportPace {
     /// The most hand-overs in a time.
     pub rate: Option<Rate>,
     /// The most of them at once, at least 1.

@@ -9,7 +9,7 @@ use super::events::Events;
 use super::limits::Limits;
 use super::notices::Notices;
 use super::online::Online;
-use super::pace::Pace;
+use super::pace::TransportPace;
 use super::queue::Queue;
 use super::transport::{Profile, TIMEOUT, Transport, no_way_out};
 
@@ -30,7 +30,7 @@ pub struct Config {
     /// By name; the `transport` of every queue is among them.
     pub transports: BTreeMap<String, Transport>,
     /// By the name of a transport; one that is not here has no limits.
-    pub paces: BTreeMap<String, Pace>,
+    pub paces: BTreeMap<String, TransportPace>,
 }
 
 impl Config {

@@ -30,7 +30,7 @@ use super::sendmail::{self, Sendmail};
 use super::settings::Config;
 use super::transport::Transport;
 use crate::sys::named;
-use crate::sys::trusted::{self, Refusal, Untrusted};
+use crate::sys::trusted::{self, OpenError, Untrusted};
 
 /// More than this is no configuration.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -240,11 +240,11 @@ enum Unread {
 }
 
 fn read(path: &Path, env: &Environment) -> Result<String, Unread> {
-    let opened = if env.is_root() { trusted::open(path, env.uid) } else { named::open(path).map_err(Refusal::Io) };
+    let opened = if env.is_root() { trusted::open(path, env.uid) } else { named::open(path).map_err(OpenError::Io) };
     let file = opened.map_err(|refusal| match refusal {
-        Refusal::Io(error) if error.kind() == io::ErrorKind::InvalidInput => Unread::NoFile,
-        Refusal::Io(error) => Unread::Io(error),
-        Refusal::Untrusted(found) => Unread::Untrusted(found),
+        OpenError::Io(error) if error.kind() == io::ErrorKind::InvalidInput => Unread::NoFile,
+        OpenError::Io(error) => Unread::Io(error),
+        OpenError::Untrusted(found) => Unread::Untrusted(found),
     })?;
     read_text(&file)
 }

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use super::letter::Letter;
 use super::refused::{Failure, Refused};
-use super::request::Request;
+use super::submission::Submission;
 use crate::config::{DropBounds, Limits};
 use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
@@ -36,19 +36,19 @@ pub fn check_time(at: Option<Micros>, bounds: &DropBounds) -> Result<(), Refused
 }
 
 /// A new id, or the one of its key.
-fn id_of(request: &Request) -> EntryId {
-    request.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]))
+fn id_of(submission: &Submission) -> EntryId {
+    submission.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]))
 }
 
 /// Queues one message. When this returns, it would survive a power cut.
 pub fn single(
     queue: &SpoolQueue,
     limits: &Limits,
-    request: Request,
+    submission: Submission,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
-    let id = id_of(&request);
-    queue_as(id, queue, limits, request, input)
+    let id = id_of(&submission);
+    queue_as(id, queue, limits, submission, input)
 }
 
 /// Queues one message under an id that is given.
@@ -56,12 +56,12 @@ pub(super) fn queue_as(
     id: EntryId,
     queue: &SpoolQueue,
     limits: &Limits,
-    request: Request,
+    submission: Submission,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
     let now = clock::now();
-    let at = request.at;
-    let mut letter = Letter::read(id, limits, request, input)?;
+    let at = submission.at;
+    let mut letter = Letter::read(id, limits, submission, input)?;
     letter.trace();
     let mut draft = queue.draft(&letter.envelope)?;
     let bytes = letter.write(limits, input, &mut draft, tmp_of(queue))?;
@@ -79,10 +79,10 @@ pub fn to_batch(
     queue: &SpoolQueue,
     batch: &mut Batch<'_>,
     limits: &Limits,
-    request: Request,
+    submission: Submission,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
-    let mut letter = Letter::read(batch.next_id(), limits, request, input)?;
+    let mut letter = Letter::read(batch.next_id(), limits, submission, input)?;
     letter.trace();
     let mut draft = batch.draft(&letter.envelope, letter.envelope.origin.submitted)?;
     let bytes = letter.write(limits, input, &mut draft, tmp_of(queue))?;
@@ -92,16 +92,16 @@ pub fn to_batch(
 
 /// Queues one message to the addresses that the first of `lists` has and the second has not, as a job of its own. When this
 /// returns, it would survive a power cut. `about` is completed.
-pub fn post(
+pub fn list_post(
     queue: &SpoolQueue,
     limits: &Limits,
-    request: Request,
+    submission: Submission,
     input: &mut impl BufRead,
     (mut wanted, mut but): (Sorted, Sorted),
     about: PostFile,
 ) -> Result<(EntryId, JobFile, Published), Failure> {
-    let mut post = queue.post(id_of(&request))?;
-    let mut letter = Letter::of_post(post.id().clone(), limits, request, input)?;
+    let mut post = queue.post(id_of(&submission))?;
+    let mut letter = Letter::of_post(post.id().clone(), limits, submission, input)?;
     letter.trace();
     letter.write(limits, input, &mut post, tmp_of(queue))?;
     let envelope = letter.envelope;
@@ -121,12 +121,12 @@ pub fn to_drop<'d>(
     folder: &'d DropFolder,
     queue: &str,
     limits: &Limits,
-    request: Request,
+    submission: Submission,
     input: &mut impl BufRead,
 ) -> Result<(DropDraft<'d>, Accepted), Failure> {
-    let id = id_of(&request);
-    let at = request.at;
-    let letter = Letter::read(id, limits, request, input)?;
+    let id = id_of(&submission);
+    let at = submission.at;
+    let letter = Letter::read(id, limits, submission, input)?;
     let mut draft = folder.draft(queue, at, &letter.envelope)?;
     let written = letter.write(limits, input, &mut draft, |error| folder.failed("write a new entry")(error));
     match written.and_then(|bytes| draft.finish().map(|()| bytes).map_err(Failure::from)) {

@@ -23,7 +23,7 @@ use self::fate::Fate;
 use self::lanes::Turns;
 use self::left::Left;
 use super::refused::{Failure, Refused};
-use super::request::Request;
+use super::submission::Submission;
 use super::{accept, dsn};
 use crate::events;
 use crate::model::{EntryId, Exit};
@@ -150,7 +150,7 @@ impl Adopter<'_> {
             return Ok(false);
         }
         let envelope = dropped.envelope;
-        let request = Request {
+        let submission = Submission {
             sender: Some(envelope.sender),
             recipients: envelope.recipients,
             body: envelope.origin.body,
@@ -159,10 +159,10 @@ impl Adopter<'_> {
             envid: envelope.origin.envid.map(dsn::envid).transpose()?,
             at: dropped.at,
             user: Some(uid),
-            ..Request::default()
+            ..Submission::default()
         };
         let mut input = BufReader::with_capacity(64 << 10, Whole { file: dropped.file, left: dropped.len });
-        accept::queue_as(dropped.id, self.queue, limits, request, &mut input)?;
+        accept::queue_as(dropped.id, self.queue, limits, submission, &mut input)?;
         Ok(true)
     }
 

@@ -4,8 +4,8 @@ use std::env;
 use std::io::{BufRead, Read};
 
 use super::refused::Refused;
-use super::request::Request;
-use crate::bounce::{Arrival, Kind, READ_MAX, read};
+use super::submission::Submission;
+use crate::bounce::{Arrival, MessageKind, READ_MAX, read};
 use crate::model::Address;
 use crate::model::envelope::verp_recipient;
 
@@ -20,13 +20,13 @@ const DAEMON: &str = "MAILER-DAEMON";
 
 /// Completes an envelope by what an MTA sets in the environment of the commands that it runs: `SENDER` and `RECIPIENT`
 /// (Postfix, local(8); Exim, the pipe transport).
-pub fn envelope(request: &mut Request) -> Result<(), Refused> {
-    if let Some(sender) = env::var("SENDER").ok().filter(|_| request.sender.is_none()) {
+pub fn envelope(submission: &mut Submission) -> Result<(), Refused> {
+    if let Some(sender) = env::var("SENDER").ok().filter(|_| submission.sender.is_none()) {
         let bare = sender.trim_matches(['<', '>']);
-        request.sender = Some(if bare.eq_ignore_ascii_case(DAEMON) { None } else { Address::sender(bare)? });
+        submission.sender = Some(if bare.eq_ignore_ascii_case(DAEMON) { None } else { Address::sender(bare)? });
     }
-    if request.recipients.is_empty() && !request.from_header {
-        request.recipients.extend(env::var("RECIPIENT").ok().map(|to| to.parse()).transpose()?);
+    if submission.recipients.is_empty() && !submission.from_header {
+        submission.recipients.extend(env::var("RECIPIENT").ok().map(|to| to.parse()).transpose()?);
     }
     Ok(())
 }
@@ -44,13 +44,13 @@ pub fn beginning(input: &mut (impl BufRead + ?Sized)) -> Result<Vec<u8>, Refused
 ///
 /// A report goes to `bounce`, and so does whatever has no sender or came back to a sender that VERP made; but an automatic
 /// reply is for the list manager, and says so.
-pub fn queue(request: &Request, verp: &[String], beginning: &[u8]) -> (&'static str, Option<&'static str>) {
-    let recipient = request.recipients.first();
-    let null_sender = request.sender.as_ref().map(Option::is_none);
+pub fn queue(submission: &Submission, verp: &[String], beginning: &[u8]) -> (&'static str, Option<&'static str>) {
+    let recipient = submission.recipients.first();
+    let null_sender = submission.sender.as_ref().map(Option::is_none);
     match read(&Arrival { null_sender, recipient, verp }, beginning).kind {
-        Kind::Bounce | Kind::Complaint => ("bounce", None),
-        Kind::AutoReply => (INBOUND, Some("auto-reply")),
-        Kind::Ordinary => {
+        MessageKind::Bounce | MessageKind::Complaint => ("bounce", None),
+        MessageKind::AutoReply => (INBOUND, Some("auto-reply")),
+        MessageKind::Ordinary => {
             let came_back =
                 recipient.is_some_and(|to| verp.iter().any(|pattern| verp_recipient(pattern, to).is_some()));
             (if came_back || null_sender == Some(true) { "bounce" } else { INBOUND }, None)

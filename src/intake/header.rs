@@ -20,7 +20,7 @@ struct Field {
 
 /// What follows the header.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rest {
+pub struct AfterHeader {
     /// The body's first line, where no empty line parted it from the header.
     pub first: Vec<u8>,
     /// The message is over: end of input, or the lone dot.
@@ -30,7 +30,7 @@ pub struct Rest {
 impl Header {
     /// Reads the header section from `input`, at most `limit` bytes. An mbox's `From ` line before it is dropped. With
     /// `dot`, a lone dot ends the message.
-    pub fn read(input: &mut impl BufRead, limit: u64, dot: bool) -> Result<(Header, Rest), Refused> {
+    pub fn read(input: &mut impl BufRead, limit: u64, dot: bool) -> Result<(Header, AfterHeader), Refused> {
         let mut header = Header::default();
         let mut left = limit;
         let mut line = Vec::new();
@@ -39,7 +39,7 @@ impl Header {
             let read = std::io::Read::take(&mut *input, left.saturating_add(1)).read_until(b'\n', &mut line);
             let read = read.map_err(|source| Refused::Unreadable { what: "the message".to_owned(), source })? as u64;
             if read == 0 {
-                return Ok((header, Rest { first: Vec::new(), ended: true }));
+                return Ok((header, AfterHeader { first: Vec::new(), ended: true }));
             }
             left = left.checked_sub(read).ok_or(Refused::HeaderTooBig { max: limit })?;
             let text = without_end(&line);
@@ -47,10 +47,10 @@ impl Header {
                 header.crlf = line.ends_with(b"\r\n");
             }
             if dot && text == b"." {
-                return Ok((header, Rest { first: Vec::new(), ended: true }));
+                return Ok((header, AfterHeader { first: Vec::new(), ended: true }));
             }
             if text.is_empty() {
-                return Ok((header, Rest { first: Vec::new(), ended: false }));
+                return Ok((header, AfterHeader { first: Vec::new(), ended: false }));
             }
             if header.fields.is_empty() && (text.starts_with(b"From ") || text.starts_with(b">From ")) {
                 continue;
@@ -60,7 +60,7 @@ impl Header {
                 (_, Some(name)) => header.fields.push(Field { raw: line.clone(), name }),
                 (_, None) => {
                     header.refuse_nul()?;
-                    return Ok((header, Rest { first: line, ended: false }));
+                    return Ok((header, AfterHeader { first: line, ended: false }));
                 }
             }
             header.refuse_nul()?;
@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &[u8]) -> (Header, Rest) {
+    fn read(text: &[u8]) -> (Header, AfterHeader) {
         Header::read(&mut &text[..], 1_000, true).expect("a header")
     }
 

@@ -6,10 +6,10 @@
 use std::io::{BufRead, Write};
 
 use super::body::{self, Fault};
-use super::header::{Header, Rest};
+use super::header::{AfterHeader, Header};
 use super::recipients;
 use super::refused::{Failure, Refused};
-use super::request::{Request, Via};
+use super::submission::{Submission, Via};
 use crate::config::Limits;
 use crate::model::envelope::{Origin, verp};
 use crate::model::{Address, EntryId, Envelope};
@@ -27,7 +27,7 @@ const CLASS: &str = "X-Bulkmailer-Class";
 pub(super) struct Letter {
     pub envelope: Envelope,
     header: Header,
-    rest: Rest,
+    rest: AfterHeader,
     dot: bool,
     via: Option<Via>,
 }
@@ -36,35 +36,35 @@ impl Letter {
     pub fn read(
         id: EntryId,
         limits: &Limits,
-        mut request: Request,
+        mut submission: Submission,
         input: &mut impl BufRead,
     ) -> Result<Letter, Refused> {
-        let (header, rest) = head(limits, &request, input)?;
-        let mut recipients = std::mem::take(&mut request.recipients);
-        if request.from_header {
+        let (header, rest) = head(limits, &submission, input)?;
+        let mut recipients = std::mem::take(&mut submission.recipients);
+        if submission.from_header {
             recipients.extend(named_in(&header)?);
         }
         let recipients = recipients::distinct(recipients);
         match recipients.len() {
-            0 if request.from_header => return Err(Refused::NobodyNamed),
+            0 if submission.from_header => return Err(Refused::NobodyNamed),
             0 => return Err(Refused::NoRecipients),
             found if found > limits.recipients => {
                 return Err(Refused::TooManyRecipients { found, max: limits.recipients });
             }
             _ => {}
         }
-        Letter::new(id, request, recipients, header, rest)
+        Letter::new(id, submission, recipients, header, rest)
     }
 
     /// The message of a post, whose recipients are not known yet.
     pub fn of_post(
         id: EntryId,
         limits: &Limits,
-        request: Request,
+        submission: Submission,
         input: &mut impl BufRead,
     ) -> Result<Letter, Refused> {
-        let (header, rest) = head(limits, &request, input)?;
-        let letter = Letter::new(id, request, Vec::new(), header, rest)?;
+        let (header, rest) = head(limits, &submission, input)?;
+        let letter = Letter::new(id, submission, Vec::new(), header, rest)?;
         let Some(pattern) = &letter.envelope.origin.verp else { return Ok(letter) };
         let Some(sender) = &letter.envelope.sender else {
             return Err(Refused::Verp("the sender is the null sender".to_owned()));
@@ -76,36 +76,36 @@ impl Letter {
 
     fn new(
         id: EntryId,
-        request: Request,
+        submission: Submission,
         recipients: Vec<Address>,
         mut header: Header,
-        rest: Rest,
+        rest: AfterHeader,
     ) -> Result<Letter, Refused> {
-        let sender = match request.sender {
+        let sender = match submission.sender {
             Some(sender) => sender,
-            None if request.sender_from_header => own_sender(&header, request.sender_hint)?,
+            None if submission.sender_from_header => own_sender(&header, submission.sender_hint)?,
             None => Some(user()?),
         };
         let origin = Origin {
             submitted: clock::now(),
-            uid: request.user.unwrap_or_else(process::real_uid),
-            body: request.body,
-            notify: request.notify,
-            ret: request.ret,
-            envid: request.envid,
-            verp: request.verp,
+            uid: submission.user.unwrap_or_else(process::real_uid),
+            body: submission.body,
+            notify: submission.notify,
+            ret: submission.ret,
+            envid: submission.envid,
+            verp: submission.verp,
         };
         let envelope = Envelope { id, sender, recipients, origin };
         // The running user did not write what comes over SMTP.
-        let running = || if request.via.is_none() { nss::full_name(envelope.origin.uid) } else { None };
-        let message_id = request.message_id.as_ref().unwrap_or(&envelope.id);
-        if let Some(class) = request.class {
+        let running = || if submission.via.is_none() { nss::full_name(envelope.origin.uid) } else { None };
+        let message_id = submission.message_id.as_ref().unwrap_or(&envelope.id);
+        if let Some(class) = submission.class {
             // Whatever it says of itself.
             header.remove(CLASS);
             class.into_iter().for_each(|class| header.prepend(CLASS, class));
         }
-        complete(&mut header, &envelope, message_id, || request.full_name.or_else(running));
-        Ok(Letter { envelope, header, rest, dot: request.dot, via: request.via })
+        complete(&mut header, &envelope, message_id, || submission.full_name.or_else(running));
+        Ok(Letter { envelope, header, rest, dot: submission.dot, via: submission.via })
     }
 
     /// Adds our Received field.
@@ -144,10 +144,10 @@ impl Letter {
 }
 
 /// Reads a message's header, and refuses what cannot be mail.
-fn head(limits: &Limits, request: &Request, input: &mut impl BufRead) -> Result<(Header, Rest), Refused> {
-    let (header, rest) = Header::read(input, limits.header, request.dot)?;
+fn head(limits: &Limits, submission: &Submission, input: &mut impl BufRead) -> Result<(Header, AfterHeader), Refused> {
+    let (header, rest) = Header::read(input, limits.header, submission.dot)?;
     // Over SMTP an empty message is one.
-    if header.is_empty() && rest.ended && request.via.is_none() {
+    if header.is_empty() && rest.ended && submission.via.is_none() {
         return Err(Refused::Empty);
     }
     let found = header.count("Received");

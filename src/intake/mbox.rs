@@ -34,7 +34,7 @@ enum Began {
 
 /// One message, as a reader that ends with it.
 #[derive(Debug)]
-pub struct Message<'m, R> {
+pub struct MboxMessage<'m, R> {
     mbox: &'m mut Mbox<R>,
     /// The sender that the separating line names.
     pub sender: String,
@@ -51,7 +51,7 @@ impl<R: BufRead> Mbox<R> {
     }
 
     /// The next message; `None` at the end. What was not read of the last one is passed over.
-    pub fn next_message(&mut self) -> io::Result<Option<Message<'_, R>>> {
+    pub fn next_message(&mut self) -> io::Result<Option<MboxMessage<'_, R>>> {
         if self.began == Began::NotYet {
             self.begin()?;
         }
@@ -63,7 +63,7 @@ impl<R: BufRead> Mbox<R> {
         let text = String::from_utf8_lossy(&separator);
         let sender = text.split_whitespace().nth(1).unwrap_or("").to_owned();
         self.held.clear();
-        Ok(Some(Message { mbox: self, sender }))
+        Ok(Some(MboxMessage { mbox: self, sender }))
     }
 
     /// Reads up to the first separating line. Only empty lines may stand before it.
@@ -116,7 +116,7 @@ impl<R: BufRead> Mbox<R> {
     }
 }
 
-impl<R: BufRead> Read for Message<'_, R> {
+impl<R: BufRead> Read for MboxMessage<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;
         let len = available.len().min(out.len());
@@ -126,7 +126,7 @@ impl<R: BufRead> Read for Message<'_, R> {
     }
 }
 
-impl<R: BufRead> BufRead for Message<'_, R> {
+impl<R: BufRead> BufRead for MboxMessage<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.mbox.used >= self.mbox.line.len() {
             if self.mbox.separator.is_some() || !self.mbox.advance(false)? {

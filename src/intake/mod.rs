@@ -10,24 +10,24 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+pub mod address_list;
 pub mod adopt;
 mod body;
 mod classify;
 mod dsn;
-mod group;
 pub mod header;
 pub mod host;
 mod letter;
-pub mod list;
 mod maildir;
 pub mod mbox;
 pub mod recipients;
 mod refused;
-mod request;
 pub mod sendmail;
 pub mod smtpd;
+mod submission;
 pub mod submit;
-mod way;
+mod sync_group;
+mod way_in;
 pub mod withdraw;
 
 pub use refused::{Failure, Refused};

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::io::{self, BufReader};
 
 use super::refused::Refused;
-use super::request::Request;
-use super::way::Way;
+use super::submission::Submission;
+use super::way_in::WayIn;
 use super::{dsn, recipients};
 use crate::config::Site;
 use crate::model::{Address, Body, Exit};
@@ -213,7 +213,7 @@ fn body(value: &str) -> Result<Option<Body>, Refused> {
 
 /// Queues the message on the standard input.
 pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
-    let request = Request {
+    let submission = Submission {
         sender: options.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
         recipients: recipients::addresses(&options.recipients)?,
         from_header: options.from_header,
@@ -223,11 +223,11 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
         notify: options.notify.clone(),
         ret: options.ret.clone(),
         envid: options.envid.clone(),
-        ..Request::default()
+        ..Submission::default()
     };
-    let way = Way::open(site, "outbound")?;
+    let way = WayIn::open(site, "outbound")?;
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
-    let accepted = way.single(request, &mut input)?;
+    let accepted = way.single(submission, &mut input)?;
     way.kick();
     way.remind();
     if options.verbose {

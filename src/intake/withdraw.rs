@@ -9,7 +9,7 @@ use crate::events::{self, Event};
 use crate::model::{EntryId, Micros};
 use crate::queue::{Claim, QueueError};
 use crate::spool::claim::Taken;
-use crate::spool::hand::Hand;
+use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::{clock, nss};
@@ -27,13 +27,18 @@ pub enum Back {
     InHand,
 }
 
-/// Takes back the entry `id`, if it is a mail of the user `hand.by`.
-pub fn take_back(queue: &SpoolQueue, id: &EntryId, hand: Hand, events: &mut events::Log) -> Result<Back, QueueError> {
+/// Takes back the entry `id`, if it is a mail of the user `decision.by`.
+pub fn take_back(
+    queue: &SpoolQueue,
+    id: &EntryId,
+    decision: Decision,
+    events: &mut events::Log,
+) -> Result<Back, QueueError> {
     for _ in 0..TRIES {
         let Some(spot) = queue.locate(id)? else { return Ok(Back::NotThere) };
         match queue.take(&spot)? {
-            Taken::Claim(claim) if claim.envelope().origin.uid != hand.by => return Ok(Back::NotThere),
-            Taken::Claim(claim) => return remove(queue, *claim, hand, events).map(|()| Back::Removed),
+            Taken::Claim(claim) if claim.envelope().origin.uid != decision.by => return Ok(Back::NotThere),
+            Taken::Claim(claim) => return remove(queue, *claim, decision, events).map(|()| Back::Removed),
             Taken::Contended => return Ok(Back::InHand),
             Taken::Corrupt { why } => {
                 warning!("{}: {}: {why}; moved to corrupt/", queue.name(), spot.name);
@@ -50,12 +55,12 @@ pub fn take_back(queue: &SpoolQueue, id: &EntryId, hand: Hand, events: &mut even
 pub fn remove(
     queue: &SpoolQueue,
     claim: SpoolClaim<'_>,
-    hand: Hand,
+    decision: Decision,
     events: &mut events::Log,
 ) -> Result<(), QueueError> {
     let (envelope, whom, attempt) = (claim.envelope().clone(), claim.undelivered(), claim.attempts());
-    claim.discard(hand)?;
-    let (at, by) = (hand.at.rfc3339(), by(hand.by));
+    claim.discard(decision)?;
+    let (at, by) = (decision.at.rfc3339(), by(decision.by));
     let event = |i: &usize| Event {
         at: at.clone(),
         queue: queue.name(),
@@ -79,7 +84,7 @@ fn by(uid: u32) -> String {
 
 /// The event of a file that was removed, and was no entry.
 #[derive(Serialize)]
-pub struct Gone<'a> {
+pub struct RemovedFile<'a> {
     at: String,
     queue: &'a str,
     id: &'a str,
@@ -88,9 +93,9 @@ pub struct Gone<'a> {
     reason: String,
 }
 
-impl<'a> Gone<'a> {
-    pub fn of(queue: &'a SpoolQueue, id: &'a str, file: &'a str, hand: Hand) -> Gone<'a> {
-        let at = Micros::rfc3339(hand.at);
-        Gone { at, queue: queue.name(), id, file, verdict: "removed", reason: by(hand.by) }
+impl<'a> RemovedFile<'a> {
+    pub fn of(queue: &'a SpoolQueue, id: &'a str, file: &'a str, decision: Decision) -> RemovedFile<'a> {
+        let at = Micros::rfc3339(decision.at);
+        RemovedFile { at, queue: queue.name(), id, file, verdict: "removed", reason: by(decision.by) }
     }
 }

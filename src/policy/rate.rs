@@ -27,7 +27,7 @@ pub struct Rate {
 
 /// What came of asking for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct Allowance {
     /// What the state becomes.
     pub state: u64,
     /// Zero: there is a token, and `state` has it taken. Otherwise, how long until there is one.
@@ -58,16 +58,16 @@ impl Rate {
     }
 
     /// Asks for a token at `now`, which must have been read after `state`.
-    pub fn ask(&self, state: u64, now: Micros) -> Turn {
+    pub fn ask(&self, state: u64, now: Micros) -> Allowance {
         let now = now.0.saturating_mul(1_000);
         let interval = self.interval();
         let empty = now.saturating_add(interval.saturating_mul(self.burst));
         let next = state.max(now).saturating_add(interval);
         if next <= empty {
-            return Turn { state: next, wait: Duration::ZERO };
+            return Allowance { state: next, wait: Duration::ZERO };
         }
         let state = state.min(empty);
-        Turn { state, wait: Duration::from_nanos(state.saturating_add(interval).saturating_sub(empty)) }
+        Allowance { state, wait: Duration::from_nanos(state.saturating_add(interval).saturating_sub(empty)) }
     }
 }
 
@@ -89,9 +89,9 @@ mod tests {
     /// How many tokens there are at once; the state after them.
     fn drain(rate: Rate, mut state: u64, now: Micros) -> (u64, u64) {
         for taken in 0.. {
-            let turn = rate.ask(state, now);
-            state = turn.state;
-            if !turn.wait.is_zero() {
+            let allowance = rate.ask(state, now);
+            state = allowance.state;
+            if !allowance.wait.is_zero() {
                 return (taken, state);
             }
         }
@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(back.wait, Duration::from_millis(100));
         assert_eq!(drain(rate, back.state, later(back.wait)).0, 1);
         for strange in [u64::MAX, u64::MAX - 1, NOW * 2_000] {
-            let turn = rate.ask(strange, Micros(NOW));
-            assert_eq!(drain(rate, turn.state, later(turn.wait)).0, 1, "{strange}");
+            let allowance = rate.ask(strange, Micros(NOW));
+            assert_eq!(drain(rate, allowance.state, later(allowance.wait)).0, 1, "{strange}");
         }
     }
 
@@ -150,15 +150,15 @@ mod tests {
                 if kind > 0 {
                     now = now.plus(Duration::from_nanos(rate.interval()).mul_f64(intervals));
                 }
-                let turn = rate.ask(state, now);
-                prop_assert!(turn.wait.as_nanos() <= u128::from(rate.interval()));
-                if turn.wait.is_zero() {
+                let allowance = rate.ask(state, now);
+                prop_assert!(allowance.wait.as_nanos() <= u128::from(rate.interval()));
+                if allowance.wait.is_zero() {
                     taken.push(now.0 * 1_000);
                 } else {
-                    let then = now.plus(turn.wait + Duration::from_micros(1));
-                    prop_assert!(rate.ask(turn.state, then).wait.is_zero());
+                    let then = now.plus(allowance.wait + Duration::from_micros(1));
+                    prop_assert!(rate.ask(allowance.state, then).wait.is_zero());
                 }
-                state = turn.state;
+                state = allowance.state;
             }
             for (i, from) in taken.iter().enumerate() {
                 for (more, to) in taken[i..].iter().enumerate() {
@@ -175,9 +175,9 @@ mod tests {
             for _ in 0..50 {
                 let wait = rate.ask(state, now);
                 now = now.plus(wait.wait + Duration::from_nanos(999));
-                let turn = rate.ask(wait.state, now);
-                prop_assert!(turn.wait.is_zero());
-                state = turn.state;
+                let allowance = rate.ask(wait.state, now);
+                prop_assert!(allowance.wait.is_zero());
+                state = allowance.state;
             }
             let took = u64::try_from(now.since(begun).as_nanos()).expect("a time");
             prop_assert!(took <= 50 * rate.interval() + 50 * 1_000, "{took}");
@@ -187,10 +187,10 @@ mod tests {
         fn no_clock_and_no_state_keeps_anybody_longer_than_an_interval(
             rate in any_rate(), state in any::<u64>(), now in 0..=Micros::MAX.0,
         ) {
-            let turn = rate.ask(state, Micros(now));
-            prop_assert!(turn.wait.as_nanos() <= u128::from(rate.interval()));
-            let then = Micros(now).plus(turn.wait + Duration::from_micros(1));
-            prop_assert!(turn.wait.is_zero() || then == Micros::MAX || rate.ask(turn.state, then).wait.is_zero());
+            let allowance = rate.ask(state, Micros(now));
+            prop_assert!(allowance.wait.as_nanos() <= u128::from(rate.interval()));
+            let then = Micros(now).plus(allowance.wait + Duration::from_micros(1));
+            prop_assert!(allowance.wait.is_zero() || then == Micros::MAX || rate.ask(allowance.state, then).wait.is_zero());
         }
     }
 }

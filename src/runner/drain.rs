@@ -30,14 +30,14 @@ pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summa
     }
     let show = !args.quiet && !args.json && progress::is_terminal();
     let mut bar = show.then(|| Progress::new(&plans));
-    let mut watch = Watch { signals: &signals, told: 0, until: args.max_runtime.map(|limit| started + limit) };
+    let mut relay = StopRelay { signals: &signals, told: 0, until: args.max_runtime.map(|limit| started + limit) };
     while running.iter().any(|queue| queue.ended.is_none()) {
         let slice = if bar.is_some() { Duration::from_millis(100) } else { Duration::from_secs(3_600) };
-        signals.wait(None, watch.slice(slice))?;
+        signals.wait(None, relay.slice(slice))?;
         while let Some((pid, ended)) = process::reap()? {
             note_end(&mut running, pid, ended);
         }
-        watch.pass_on(&running);
+        relay.pass_on(&running);
         if let Some(bar) = &mut bar {
             bar.draw();
         }
@@ -68,14 +68,14 @@ fn note_end(running: &mut [Running<'_, '_>], pid: i32, ended: Ended) {
 }
 
 /// Main's signals: the first TERM or INT, or the end of the time, means finish what is in hand; the second, stop now.
-struct Watch<'s> {
+struct StopRelay<'s> {
     signals: &'s Signals,
     /// How many steps the supervisors were told.
     told: u32,
     until: Option<Instant>,
 }
 
-impl Watch<'_> {
+impl StopRelay<'_> {
     /// How long to wait for the next event.
     fn slice(&self, at_most: Duration) -> Duration {
         match self.until {

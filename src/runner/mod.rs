@@ -26,7 +26,7 @@ mod outage;
 mod overdue;
 mod plan;
 mod progress;
-mod queues;
+mod queue_names;
 mod shift;
 mod sink;
 mod staff;
@@ -37,7 +37,7 @@ pub mod way_out;
 mod workforce;
 
 pub use args::Args;
-pub use beat::{Beat, Hand, STALE, silence};
+pub use beat::{Beat, EntryInHand, STALE, silence};
 pub use drain::drain;
 pub use lock::is_free;
 pub use summary::{QueueSummary, Summary};
@@ -58,8 +58,8 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     };
     doors::say(&spool, site.spool_is_hosts);
-    let names = queues::names(&spool, &site.config, &args.queues)?;
-    hear(&spool, &names)?;
+    let names = queue_names::names(&spool, &site.config, &args.queues)?;
+    print_unreported(&spool, &names)?;
     way_out::say(&spool, &site.config, &names, false)?;
     let summary = drain(site, &names, args)?;
     say_left(site, &summary)?;
@@ -69,10 +69,10 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     Ok(summary.exit())
 }
 
-/// Says what runs had to say that submit started.
-fn hear(spool: &Spool, names: &[String]) -> anyhow::Result<()> {
+/// Prints the messages of runs that `submit` started and nobody saw.
+fn print_unreported(spool: &Spool, names: &[String]) -> anyhow::Result<()> {
     for name in names {
-        if let Some(words) = spool.existing_queue(name)?.and_then(|queue| queue.hear()) {
+        if let Some(words) = spool.existing_queue(name)?.and_then(|queue| queue.take_unreported()) {
             output::repeat(&words);
         }
     }

@@ -20,7 +20,7 @@ pub(super) struct Plan<'a> {
     pub transport: &'a config::Transport,
     /// Why nothing is handed over.
     pub no_way_out: Option<String>,
-    pub pace: Option<&'a config::Pace>,
+    pub pace: Option<&'a config::TransportPace>,
     pub notices: &'a config::Notices,
     pub bounces: &'a config::Bounces,
     /// The patterns of senders that VERP makes here, each once.

@@ -22,7 +22,7 @@ use crate::worker::board::evidence::Since;
 use crate::worker::board::judge::Judgement;
 use crate::worker::board::{Counter, List};
 use crate::worker::context::FAULTS_MAX;
-use crate::worker::notices;
+use crate::worker::notifier;
 use crate::worker::pace::Pace;
 
 /// How often what was left behind is swept up.
@@ -252,8 +252,8 @@ impl<'p, 'a> Shift<'p, 'a> {
         if board.count(Counter::Faults) > 0 {
             exit = exit.worst(Exit::IoErr);
         }
-        if self.queue.name() == notices::QUEUE && !self.signals.quit() {
-            notices::sum_up(&self.queue)?;
+        if self.queue.name() == notifier::QUEUE && !self.signals.quit() {
+            notifier::sum_up(&self.queue)?;
         }
         self.say_overdue()?;
         let every = if self.told() { SWEEP_AT_LEAST_EVERY } else { SWEEP_EVERY };

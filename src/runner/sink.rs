@@ -11,7 +11,7 @@ use crate::policy::reminder::{self, DAILY};
 use crate::spool::SpoolQueue;
 use crate::spool::names::State;
 use crate::sys::output::warning;
-use crate::worker::context::Noted;
+use crate::worker::context::EarlierRefusals;
 
 /// More refused entries are not remembered; the oldest make room.
 const REFUSED_MAX: usize = 1_000;
@@ -28,24 +28,24 @@ struct Outage {
     #[serde(default)]
     at: Option<Micros>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    refused: Vec<Refused>,
+    refused: Vec<RefusedEntry>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Refused {
+struct RefusedEntry {
     id: String,
     /// For how long, in microseconds.
     time: u64,
 }
 
-impl Refused {
+impl RefusedEntry {
     fn is_overdue(&self, expire: Duration) -> bool {
         Duration::from_micros(self.time) > expire
     }
 }
 
 /// What earlier runs noted; `None` if the sink was not down.
-pub fn noted(queue: &SpoolQueue, expire: Duration) -> Option<Noted> {
+pub fn noted(queue: &SpoolQueue, expire: Duration) -> Option<EarlierRefusals> {
     let outage = read(queue)?;
     let noted = outage.refused.into_iter().map(|entry| (entry.is_overdue(expire), entry.id));
     Some(noted.map(|(overdue, id)| (id, overdue)).collect())
@@ -81,7 +81,7 @@ pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration
     outage.refused.retain(|entry| !entry.is_overdue(expire) || is_ready(queue, &entry.id));
     for id in ids {
         if outage.refused.iter().all(|entry| entry.id != id) {
-            outage.refused.push(Refused { id, time: 0 });
+            outage.refused.push(RefusedEntry { id, time: 0 });
         }
     }
     let surplus = outage.refused.len().saturating_sub(REFUSED_MAX);

@@ -22,8 +22,8 @@ use crate::sys::{child, clock, fault};
 use crate::transport;
 use crate::worker::board::evidence::Since;
 use crate::worker::board::{Counter, LISTED_MAX, List};
-use crate::worker::context::{Context, Noted};
-use crate::worker::notices::{self, Notices};
+use crate::worker::context::{Context, EarlierRefusals};
+use crate::worker::notifier::{self, Notifier};
 use crate::worker::pace::Pace;
 use crate::worker::work;
 use crate::{config, events};
@@ -43,7 +43,7 @@ pub(super) struct Workforce<'p, 'a> {
     queue: &'p SpoolQueue,
     pids: Vec<Option<i32>>,
     /// What earlier runs were refused.
-    noted: Noted,
+    noted: EarlierRefusals,
     /// How many workers died with an entry in hand.
     deaths: HashMap<String, u32>,
     told: Option<(Send, Instant)>,
@@ -56,7 +56,7 @@ pub(super) struct Workforce<'p, 'a> {
 impl<'p, 'a> Workforce<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
         let pids = vec![None; plan.workers];
-        let (noted, deaths, pace) = (Noted::new(), HashMap::new(), Pace::default());
+        let (noted, deaths, pace) = (EarlierRefusals::new(), HashMap::new(), Pace::default());
         Workforce { plan, queue, pids, noted, deaths, told: None, worst: Exit::Ok, pace }
     }
 
@@ -191,7 +191,7 @@ fn open(workforce: &Workforce<'_, '_>) -> Result<Opened, QueueError> {
     let gone =
         || QueueError::Io { doing: "open the queue", path: known.path(""), source: io::ErrorKind::NotFound.into() };
     let (spool, queue) = plan.open()?.ok_or_else(gone)?;
-    Ok(Opened { queue: queue.knowing(known), events: spool.events()?, outlet: spool.queue(notices::QUEUE)? })
+    Ok(Opened { queue: queue.knowing(known), events: spool.events()?, outlet: spool.queue(notifier::QUEUE)? })
 }
 
 /// A worker's whole life, in its own process.
@@ -220,7 +220,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
         bounces: plan.bounces,
         verp: &plan.verp,
         events: RefCell::new(events::Log::new(events, plan.syslog)),
-        notices: Notices {
+        notifier: Notifier {
             queue: &plan.name,
             rules: plan.policy,
             outlet: &outlet,

@@ -12,7 +12,7 @@
 use std::io;
 
 use super::claim::SpoolClaim;
-use super::hand::Hand;
+use super::decision::Decision;
 use super::names::{EntryName, Spot, State, journal_path};
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
@@ -47,26 +47,26 @@ impl SpoolClaim<'_> {
         self.move_to(&spot).map_err(self.queue.failed("hold", &self.spot.path()))
     }
 
-    /// Makes the entry due at `hand.at`, with no attempt made and no time waited. Recipients in `group` are open again.
+    /// Makes the entry due at `decision.at`, with no attempt made and no time waited. Recipients in `group` are open again.
     ///
     /// A held one whose time was asked for (`@`) and is still to come keeps it.
-    pub fn reopen(mut self, group: Vec<usize>, hand: Hand) -> Result<(), QueueError> {
+    pub fn reopen(mut self, group: Vec<usize>, decision: Decision) -> Result<(), QueueError> {
         let id = self.id().clone();
         if self.journal.exists() {
-            let noted = self.journal.reopen(&self.home, &id, group, hand.at, hand.by);
+            let noted = self.journal.reopen(&self.home, &id, group, decision.at, decision.by);
             noted.map_err(self.queue.failed("write", &journal_path(&id).1))?;
         }
         fault::instant("amend.noted");
-        let asked = self.spot.state == State::Hold && self.spot.name.at && self.spot.name.due > hand.at;
-        let name = if asked { self.spot.name.clone() } else { EntryName::new(hand.at, id) };
+        let asked = self.spot.state == State::Hold && self.spot.name.at && self.spot.name.due > decision.at;
+        let name = if asked { self.spot.name.clone() } else { EntryName::new(decision.at, id) };
         self.bring_back(&Spot { state: State::Ready, name }).map_err(self.queue.failed("requeue", &self.spot.path()))
     }
 
     /// Removes the entry. Its journal follows when that is on disk ([`crate::queue::Queue::tidy`]).
-    pub fn discard(mut self, hand: Hand) -> Result<(), QueueError> {
+    pub fn discard(mut self, decision: Decision) -> Result<(), QueueError> {
         let id = self.id().clone();
         if self.journal.exists() {
-            let noted = self.journal.remove(&self.home, &id, hand.at, hand.by);
+            let noted = self.journal.remove(&self.home, &id, decision.at, decision.by);
             // A full disk may refuse the line, and no unlink.
             match noted {
                 Err(error) if !room::is_lacking(&error) => {

@@ -32,7 +32,7 @@ use crate::sys::dir;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Finding {
     /// Relative to the queue's folder.
     pub path: String,
     pub what: String,
@@ -42,10 +42,10 @@ pub struct Problem {
 
 /// What a check saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct CheckReport {
     /// Entries looked at.
     pub entries: u64,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Finding>,
 }
 
 impl Spool {
@@ -81,8 +81,8 @@ const PROBLEMS_MAX: usize = 100_000;
 
 impl SpoolQueue {
     /// Looks at everything in this queue, and mends what can be mended if `repair`.
-    pub fn check(&self, repair: bool) -> Result<Report, QueueError> {
-        let mut report = Report::default();
+    pub fn check(&self, repair: bool) -> Result<CheckReport, QueueError> {
+        let mut report = CheckReport::default();
         self.check_tmp(repair, &mut report)?;
         for state in State::ALL {
             for bucket in self.names(state.name()).map_err(self.failed("list", state.name()))? {
@@ -109,7 +109,7 @@ impl SpoolQueue {
         Ok(report)
     }
 
-    fn check_tmp(&self, repair: bool, report: &mut Report) -> Result<(), QueueError> {
+    fn check_tmp(&self, repair: bool, report: &mut CheckReport) -> Result<(), QueueError> {
         for orphan in self.orphans(ORPHAN_AGE)? {
             if repair {
                 self.remove_orphan(&orphan);
@@ -121,7 +121,7 @@ impl SpoolQueue {
     }
 
     /// Whether a post has its whole message. Who is to have it is not lost, so nothing is moved.
-    fn check_message(&self, job: &str, report: &mut Report) -> Result<(), QueueError> {
+    fn check_message(&self, job: &str, report: &mut CheckReport) -> Result<(), QueueError> {
         let path = format!("jobs/{job}/message");
         let Ok(id) = job.parse() else { return Ok(()) };
         let file = match self.job_file(&id, Standing::AtWork) {
@@ -142,7 +142,13 @@ impl SpoolQueue {
         Ok(())
     }
 
-    fn check_folder(&self, state: State, folder: &str, repair: bool, report: &mut Report) -> Result<(), QueueError> {
+    fn check_folder(
+        &self,
+        state: State,
+        folder: &str,
+        repair: bool,
+        report: &mut CheckReport,
+    ) -> Result<(), QueueError> {
         let failed = || self.failed("list", folder);
         for text in self.names(folder).map_err(failed())? {
             let text = text.map_err(failed())?;
@@ -156,7 +162,7 @@ impl SpoolQueue {
     }
 
     /// Notes a fault, and mends it if `repair`. One that cannot be mended does not keep the others from it.
-    fn found(&self, state: State, path: String, text: &str, fault: &Fault, repair: bool, report: &mut Report) {
+    fn found(&self, state: State, path: String, text: &str, fault: &Fault, repair: bool, report: &mut CheckReport) {
         let mended = if repair { self.mend(state, &path, text, fault) } else { Ok(None) };
         match mended {
             Ok(mended) => report.add(path, fault.said(), mended),
@@ -218,7 +224,7 @@ impl SpoolQueue {
         }
     }
 
-    fn check_journals(&self, repair: bool, report: &mut Report) -> Result<(), QueueError> {
+    fn check_journals(&self, repair: bool, report: &mut CheckReport) -> Result<(), QueueError> {
         let lone = self.lone_journals()?;
         if repair && lone.iter().any(|lone| lone.closed) {
             // An entry that came back after a power cut without its journal would be sent again.
@@ -240,10 +246,10 @@ impl SpoolQueue {
     }
 }
 
-impl Report {
+impl CheckReport {
     fn add(&mut self, path: String, what: String, mended: Option<&'static str>) {
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(Problem { path, what, mended });
+            self.problems.push(Finding { path, what, mended });
         }
     }
 }

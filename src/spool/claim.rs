@@ -27,7 +27,7 @@ use super::queue::SpoolQueue;
 use super::{entry, speed};
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
-use crate::policy::notice::{About, Outcome};
+use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
 use crate::queue::{AttemptNote, Begun, Claim, End, Message, QueueError, Stuck};
 use crate::sys::{dir, fault};
@@ -261,7 +261,7 @@ impl Claim for SpoolClaim<'_> {
         Known { recipients, last, noticed, removed: *removed, is_post: self.is_post() }
     }
 
-    fn outcomes(&self, recipients: &[usize]) -> Result<Vec<Outcome>, QueueError> {
+    fn statuses(&self, recipients: &[usize]) -> Result<Vec<RecipientStatus>, QueueError> {
         let mut last: HashMap<usize, (Micros, Option<Reason>)> = HashMap::new();
         let mut each = |attempt: &AttemptLine| {
             for result in &attempt.results {
@@ -269,11 +269,11 @@ impl Claim for SpoolClaim<'_> {
             }
         };
         self.queue.history(&self.envelope.id, self.envelope.recipients.len(), &mut each)?;
-        let outcome = |&i: &usize| {
+        let status = |&i: &usize| {
             let (at, reason) = last.remove(&i).map_or((None, None), |(at, reason)| (Some(at), reason));
-            Some(Outcome { recipient: self.envelope.recipients.get(i)?.clone(), at, reason })
+            Some(RecipientStatus { recipient: self.envelope.recipients.get(i)?.clone(), at, reason })
         };
-        Ok(recipients.iter().filter_map(outcome).collect())
+        Ok(recipients.iter().filter_map(status).collect())
     }
 
     fn noticed(&mut self, about: About, recipients: &[usize], now: Micros) -> Result<(), QueueError> {

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 
+use super::decision::Decision;
 use super::entry::{self, Extent};
-use super::hand::Hand;
 use super::home::Home;
 use super::journal::Journal;
 use super::lock::Locked;
@@ -116,7 +116,7 @@ impl SpoolQueue {
     }
 
     /// Removes a file in `corrupt/`, with its journal if it was an entry's; `false` if it was gone or somebody is at it.
-    pub fn remove_corrupt(&self, name: &str, hand: Hand) -> Result<bool, QueueError> {
+    pub fn remove_corrupt(&self, name: &str, decision: Decision) -> Result<bool, QueueError> {
         let path = format!("corrupt/{name}");
         let _held = match self.lock_entry(&path)? {
             None | Some(Locked::Contended) => return Ok(false),
@@ -135,7 +135,7 @@ impl SpoolQueue {
                 };
                 let mut journal = Journal::open(&home, id, 0)?;
                 if journal.exists() {
-                    journal.remove(&home, id, hand.at, hand.by)?;
+                    journal.remove(&home, id, decision.at, decision.by)?;
                     self.leave_journal(id);
                 }
             }
@@ -144,8 +144,8 @@ impl SpoolQueue {
         steps().map(|()| true).map_err(self.failed("remove", &path))
     }
 
-    /// Queues a file of `corrupt/` again, due at `hand.at`, if it can be read as an entry now.
-    pub fn mend_corrupt(&self, name: &str, hand: Hand) -> Result<Mended, QueueError> {
+    /// Queues a file of `corrupt/` again, due at `decision.at`, if it can be read as an entry now.
+    pub fn mend_corrupt(&self, name: &str, decision: Decision) -> Result<Mended, QueueError> {
         let path = format!("corrupt/{name}");
         let (file, size) = match self.lock_entry(&path)? {
             None | Some(Locked::Contended) => return Ok(Mended::Gone),
@@ -177,9 +177,9 @@ impl SpoolQueue {
                 let history = &journal.history;
                 let open = |i: &usize| !history.is_closed(*i) && !history.in_flight.contains(i);
                 let open = (0..envelope.recipients.len()).filter(open).collect();
-                journal.reopen(&home, &id, open, hand.at, hand.by)?;
+                journal.reopen(&home, &id, open, decision.at, decision.by)?;
             }
-            let to = Spot { state: State::Ready, name: EntryName::new(hand.at, id.clone()) };
+            let to = Spot { state: State::Ready, name: EntryName::new(decision.at, id.clone()) };
             // By the job's name, as it comes from elsewhere: see `amend`.
             self.ensure_folder(&to.folder())?;
             dir::rename_new(&self.dir, &path, &to.path())?;

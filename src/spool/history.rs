@@ -33,7 +33,7 @@ const LINE_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Line {
+pub(super) enum JournalLine {
     Begun { begun: Micros, group: Vec<usize>, status: String },
     Attempt(AttemptLine),
     Noticed { noticed: Micros, about: About, group: Vec<usize> },
@@ -129,15 +129,15 @@ impl History {
         self.in_flight.remove(&recipient);
     }
 
-    pub(super) fn take(&mut self, line: Line) {
+    pub(super) fn take(&mut self, line: JournalLine) {
         match line {
-            Line::First { recipients, .. } => {
+            JournalLine::First { recipients, .. } => {
                 self.headed = true;
                 if self.last.is_empty() {
                     self.last = vec![None; recipients.min(1 << 20)];
                 }
             }
-            Line::Begun { group, status, .. } => {
+            JournalLine::Begun { group, status, .. } => {
                 for (recipient, letter) in group.into_iter().zip(status.chars()) {
                     match (kind_of(letter), letter) {
                         (Some(kind), _) => self.set(recipient, kind),
@@ -150,7 +150,7 @@ impl History {
                     }
                 }
             }
-            Line::Attempt(attempt) => {
+            JournalLine::Attempt(attempt) => {
                 for result in &attempt.results {
                     for &recipient in &result.group {
                         if let Some(kind) = kind_named(&result.verdict) {
@@ -163,8 +163,8 @@ impl History {
                 }
                 self.attempt = Some(attempt);
             }
-            Line::Noticed { about, group, .. } => self.noticed.extend(group.into_iter().map(|i| (about, i))),
-            Line::Reopened { group, .. } => {
+            JournalLine::Noticed { about, group, .. } => self.noticed.extend(group.into_iter().map(|i| (about, i))),
+            JournalLine::Reopened { group, .. } => {
                 for &recipient in &group {
                     if let Some(last) = self.last.get_mut(recipient) {
                         *last = None;
@@ -175,7 +175,7 @@ impl History {
                 self.noticed.retain(|(_, recipient)| !again.contains(recipient));
                 (self.attempt, self.held, self.removed) = (None, None, false);
             }
-            Line::Removed { .. } => {
+            JournalLine::Removed { .. } => {
                 self.removed = true;
                 self.in_flight.clear();
             }
@@ -222,8 +222,8 @@ pub fn read_history(
         }
         torn = text.last() != Some(&b'\n');
         // A torn line, or one of a later version, tells nothing.
-        if let Ok(line) = serde_json::from_slice::<Line>(&text) {
-            if let Line::Attempt(attempt) = &line {
+        if let Ok(line) = serde_json::from_slice::<JournalLine>(&text) {
+            if let JournalLine::Attempt(attempt) = &line {
                 each(attempt);
             }
             history.take(line);

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use super::freshness::Freshness;
 use super::lock::Locked;
-use super::look::LookedAt;
 use super::open_job::OpenJob;
 use super::queue::{SpoolQueue, make_folder};
 use crate::model::EntryId;
@@ -37,8 +37,8 @@ impl<'q> Home<'q> {
         if let Some(last) = last.as_ref().filter(same) {
             return Ok(Home { queue, job: Some(Arc::clone(last)) });
         }
-        let look = LookedAt::new(queue.woken());
-        let job = Arc::new(OpenJob::open(&queue.dir, format!("jobs/{job}"), look)?);
+        let freshness = Freshness::new(queue.woken());
+        let job = Arc::new(OpenJob::open(&queue.dir, format!("jobs/{job}"), freshness)?);
         *last = Some(Arc::clone(&job));
         Ok(Home { queue, job: Some(job) })
     }
@@ -61,7 +61,7 @@ impl<'q> Home<'q> {
             return false;
         }
         if self.is_in_place() {
-            *seen = LookedAt::new(woken);
+            *seen = Freshness::new(woken);
             return false;
         }
         *locked(&self.queue.last_job) = None;

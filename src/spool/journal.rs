@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::history::{AttemptLine, History, Line, ResultLine, letter_of, read_history};
+use super::history::{AttemptLine, History, JournalLine, ResultLine, letter_of, read_history};
 use super::home::Home;
 use super::names::journal_path;
 use crate::model::{EntryId, Micros, Verdict};
@@ -56,7 +56,7 @@ impl Journal {
     /// Announces a group. Returns where its status stands.
     pub fn begin(&mut self, home: &Home<'_>, id: &EntryId, group: &[usize], now: Micros) -> io::Result<u64> {
         fault::point("journal.begin")?;
-        let line = Line::Begun { begun: now, group: group.to_vec(), status: "?".repeat(group.len()) };
+        let line = JournalLine::Begun { begun: now, group: group.to_vec(), status: "?".repeat(group.len()) };
         let end = self.append(home, id, &line)?;
         fault::instant("journal.begun");
         // The line ends in `status"}` and a newline, so the status ends three bytes before the end.
@@ -108,8 +108,8 @@ impl Journal {
             next: note.next,
             results: note.results.iter().map(result).collect(),
         };
-        self.append(home, id, &Line::Attempt(line.clone()))?;
-        self.history.take(Line::Attempt(line));
+        self.append(home, id, &JournalLine::Attempt(line.clone()))?;
+        self.history.take(JournalLine::Attempt(line));
         fault::instant("journal.noted");
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Journal {
         now: Micros,
     ) -> io::Result<()> {
         fault::point("notice.record")?;
-        let line = Line::Noticed { noticed: now, about, group: recipients.to_vec() };
+        let line = JournalLine::Noticed { noticed: now, about, group: recipients.to_vec() };
         self.append(home, id, &line)?;
         self.history.take(line);
         Ok(())
@@ -132,7 +132,7 @@ impl Journal {
 
     /// Opens `group` again, with no attempt made and no time waited.
     pub fn reopen(&mut self, home: &Home<'_>, id: &EntryId, group: Vec<usize>, at: Micros, by: u32) -> io::Result<()> {
-        let line = Line::Reopened { reopened: at, by, group };
+        let line = JournalLine::Reopened { reopened: at, by, group };
         self.append(home, id, &line)?;
         self.history.take(line);
         Ok(())
@@ -140,14 +140,14 @@ impl Journal {
 
     /// Closes every recipient of an entry that a person removes.
     pub fn remove(&mut self, home: &Home<'_>, id: &EntryId, at: Micros, by: u32) -> io::Result<()> {
-        let line = Line::Removed { removed: at, by };
+        let line = JournalLine::Removed { removed: at, by };
         self.append(home, id, &line)?;
         self.history.take(line);
         Ok(())
     }
 
     /// Adds a line, and makes the journal first if it is missing. Returns where the file ends then.
-    fn append(&mut self, home: &Home<'_>, id: &EntryId, line: &Line) -> io::Result<u64> {
+    fn append(&mut self, home: &Home<'_>, id: &EntryId, line: &JournalLine) -> io::Result<u64> {
         let file = match &mut self.file {
             Some(file) => file,
             empty => {
@@ -165,7 +165,7 @@ impl Journal {
         }
         // Also where a killed worker made the file and no more.
         if !self.history.headed {
-            let first = Line::First { journal: 1, recipients: self.history.last.len() };
+            let first = JournalLine::First { journal: 1, recipients: self.history.last.len() };
             serde_json::to_writer(&mut text, &first)?;
             text.push(b'\n');
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::drop::{Dropped, Unfit, request};
 use super::error::io_at;
 use super::names::{EntryName, Spot, State};
-use super::own_lists::{LISTS, Line, Noted};
+use super::own_lists::{LISTS, ListLine, ListsWritten};
 use super::queue::SpoolQueue;
 use super::row::Row;
 use super::users::Use;
@@ -53,7 +53,7 @@ impl SpoolQueue {
         let path = format!("../{LISTS}/{}.seen", self.name());
         let noted = || {
             let file = dir::open_file(&self.dir, &path, dir::Open::Read).ok()?;
-            serde_json::from_reader::<_, Noted>(Read::take(file, 64 << 10)).ok()
+            serde_json::from_reader::<_, ListsWritten>(Read::take(file, 64 << 10)).ok()
         };
         noted().is_some_and(|noted| noted.why.is_none())
     }
@@ -264,7 +264,7 @@ impl<'q> Lists<'q> {
         for uid in old.into_iter().filter(|uid| !current.contains(uid)) {
             let _ = dir::unlink(&self.queue.dir, &self.named(uid.to_string()));
         }
-        let noted = Noted { at: self.begun, why: self.why.take() };
+        let noted = ListsWritten { at: self.begun, why: self.why.take() };
         // If even that cannot be written, the old one stands, and so does its time.
         let _ = self.write_noted(&noted);
     }
@@ -275,7 +275,7 @@ impl<'q> Lists<'q> {
         for (&uid, &rows) in &self.rows {
             let mut file = dir::open_file(dir, &self.spare(uid), dir::Open::Append)?;
             if let Some(more) = rows.checked_sub(ROWS_MAX).filter(|&more| more > 0) {
-                file.write_all(Page::json(&Line::More { more })?.as_str().as_bytes())?;
+                file.write_all(Page::json(&ListLine::More { more })?.as_str().as_bytes())?;
             }
             self.hand_over(&file, uid)?;
             dir::rename_over(dir, &self.spare(uid), &self.named(uid.to_string()))?;
@@ -291,7 +291,7 @@ impl<'q> Lists<'q> {
         format!("../{LISTS}/{}.{}", self.queue.name(), what.as_ref())
     }
 
-    fn write_noted(&self, noted: &Noted) -> io::Result<()> {
+    fn write_noted(&self, noted: &ListsWritten) -> io::Result<()> {
         let spare = self.spare(self.owner);
         let file = dir::open_file(&self.queue.dir, &spare, dir::Open::Create)?;
         let steps = || -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! Small files, which are no mail: a queue's lock file, its heartbeat and other notes, and what nobody heard; and the proof
-//! that a queue can be changed.
+//! Small files, which are no mail: a queue's lock file, its heartbeat and other notes, and messages that nobody saw; and
+//! the proof that a queue can be changed.
 
 use std::fs::File;
 use std::io;
@@ -12,8 +12,8 @@ use crate::policy::reminder;
 use crate::queue::QueueError;
 use crate::sys::{dir, fault, lock};
 
-/// More bytes are not kept of what nobody heard.
-const UNHEARD_MAX: u64 = 64 << 10;
+/// The most bytes of such messages that are kept.
+const UNREPORTED_MAX: u64 = 64 << 10;
 
 impl SpoolQueue {
     /// The queue's lock file, open and not locked.
@@ -58,12 +58,12 @@ impl SpoolQueue {
         dir::unlink(&self.dir, name).map_err(self.failed("remove", name))
     }
 
-    /// Where a run that nobody reads says what it has to say. The file's lock is shared by those who write there, as long as
-    /// they live.
-    pub fn unheard(&self) -> Result<File, QueueError> {
+    /// The file for the messages of a run whose output nobody sees, open. Its lock is shared by those who write there, as
+    /// long as they live.
+    pub fn open_unreported(&self) -> Result<File, QueueError> {
         let steps = || -> io::Result<File> {
             let file = dir::open_file(&self.dir, "unheard", dir::Open::Append)?;
-            if file.metadata()?.len() > UNHEARD_MAX || !lock::try_shared(&file)? {
+            if file.metadata()?.len() > UNREPORTED_MAX || !lock::try_shared(&file)? {
                 return Err(io::ErrorKind::ResourceBusy.into());
             }
             Ok(file)
@@ -71,14 +71,14 @@ impl SpoolQueue {
         steps().map_err(self.failed("open", "unheard"))
     }
 
-    /// What was said by runs that nobody read, and have ended; it is forgotten then.
-    pub fn hear(&self) -> Option<String> {
+    /// The messages of runs that have ended and whose output nobody saw; they are removed here.
+    pub fn take_unreported(&self) -> Option<String> {
         let mut file = dir::open_file(&self.dir, "unheard", dir::Open::ReadWrite).ok()?;
         if file.metadata().ok()?.len() == 0 || !lock::try_exclusive(&file).ok()? {
             return None;
         }
         let mut text = Vec::new();
-        io::Read::read_to_end(&mut io::Read::take(&mut file, 2 * UNHEARD_MAX), &mut text).ok()?;
+        io::Read::read_to_end(&mut io::Read::take(&mut file, 2 * UNREPORTED_MAX), &mut text).ok()?;
         file.set_len(0).ok()?;
         Some(String::from_utf8_lossy(&text).into_owned())
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 
-use super::look::LookedAt;
+use super::freshness::Freshness;
 use crate::sys::dir;
 
 #[derive(Debug)]
@@ -16,15 +16,15 @@ pub(super) struct OpenJob {
     /// Where it was opened, relative to the queue's folder.
     pub path: String,
     /// The last look whether it lies there.
-    pub seen: Mutex<LookedAt>,
+    pub seen: Mutex<Freshness>,
 }
 
 impl OpenJob {
     /// Opens the folder `path` of the folder `queue`, which is looked at now.
-    pub fn open(queue: &File, path: String, look: LookedAt) -> io::Result<OpenJob> {
+    pub fn open(queue: &File, path: String, freshness: Freshness) -> io::Result<OpenJob> {
         let dir = dir::open_at(queue, &path)?;
         let about = dir.metadata()?;
-        Ok(OpenJob { dir, identity: (about.dev(), about.ino()), path, seen: Mutex::new(look) })
+        Ok(OpenJob { dir, identity: (about.dev(), about.ino()), path, seen: Mutex::new(freshness) })
     }
 
     /// `path`, which is relative to the queue's folder, as one that is relative to this; `None` if it lies elsewhere.

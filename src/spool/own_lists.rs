@@ -2,7 +2,7 @@
 //!
 //! A list is `<queue>.<uid>`: lines of [`Row`], and `{"more":N}` as the last where there are more than
 //! [`ROWS_MAX`](super::lists::ROWS_MAX). `<queue>.seen` says when the lists of a queue were written last, or why they could
-//! not be ([`Noted`]).
+//! not be ([`ListsWritten`]).
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
@@ -23,7 +23,7 @@ const LINE_MAX: u64 = 64 << 20;
 
 /// When the lists of a queue were written last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Noted {
+pub struct ListsWritten {
     pub at: Micros,
     /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -32,7 +32,7 @@ pub struct Noted {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Line<'a> {
+pub(super) enum ListLine<'a> {
     Row(Row<'a>),
     More { more: u64 },
 }
@@ -53,7 +53,7 @@ impl OwnLists {
     }
 
     /// When a run wrote the lists of `queue` last; `None` if none did so far.
-    pub fn noted(&self, queue: &str) -> Result<Option<Noted>, QueueError> {
+    pub fn noted(&self, queue: &str) -> Result<Option<ListsWritten>, QueueError> {
         let Some((file, path)) = self.file(&format!("{queue}.seen"))? else { return Ok(None) };
         let mut text = String::new();
         file.take(64 << 10).read_to_string(&mut text).map_err(io_at("read", path.clone()))?;
@@ -74,12 +74,12 @@ impl OwnLists {
             }
             let why = |error: serde_json::Error| QueueError::Corrupt { path: path.clone(), why: error.to_string() };
             match serde_json::from_slice(&line).map_err(why)? {
-                Line::Row(row) => {
+                ListLine::Row(row) => {
                     if !each(row).map_err(failed())? {
                         return Ok(0);
                     }
                 }
-                Line::More { more } => return Ok(more),
+                ListLine::More { more } => return Ok(more),
             }
         }
     }

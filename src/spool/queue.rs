@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::error::io_at;
-use super::look::LookedAt;
+use super::freshness::Freshness;
 use super::open_job::OpenJob;
 use super::quiet::Quiet;
 use crate::queue::QueueError;
@@ -32,7 +32,7 @@ pub struct SpoolQueue {
     /// The file whose time says when to look again (see [`SpoolQueue::wake`]), held open: a look at it finds no path.
     pub(super) wake: File,
     /// The last look whether the queue is stopped.
-    pub(super) seen_stopped: Mutex<Option<(LookedAt, bool)>>,
+    pub(super) seen_stopped: Mutex<Option<(Freshness, bool)>>,
     /// Which folders of single entries hold nothing that is due.
     pub(super) quiet: Quiet,
     /// Closes entries that are delivered and unlinked.

@@ -25,10 +25,10 @@ const SETTLED_COARSE: Duration = Duration::from_secs(3);
 
 /// What was seen of each folder, if nothing in it was due.
 #[derive(Debug)]
-pub(super) struct Quiet(Mutex<Vec<Option<Seen>>>);
+pub(super) struct Quiet(Mutex<Vec<Option<QuietFolder>>>);
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct QuietFolder {
     stamp: Stamp,
     /// When. A clock that was set back since says nothing.
     at: Micros,
@@ -44,18 +44,18 @@ impl Default for Quiet {
 
 /// A walk through one of the folders that may end in its being quiet.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct QuietWalk {
     bucket: u8,
-    seen: Seen,
+    seen: QuietFolder,
 }
 
-impl Watch {
+impl QuietWalk {
     /// Begins one, at `now`, in the folder `bucket` whose `names` are about to be read.
-    pub fn begin(bucket: u8, names: &dir::Names, now: Micros) -> Option<Watch> {
+    pub fn begin(bucket: u8, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
         let stamp = names.stamp();
         let age = clock::now().since(Micros(stamp.micros()));
         let settled = if stamp.is_fine() { SETTLED } else { SETTLED_COARSE };
-        (age > settled).then_some(Watch { bucket, seen: Seen { stamp, at: now, next: None } })
+        (age > settled).then_some(QuietWalk { bucket, seen: QuietFolder { stamp, at: now, next: None } })
     }
 
     /// Takes note of one that waits.
@@ -85,7 +85,7 @@ impl Quiet {
     }
 
     /// The end of a walk that met nothing due.
-    pub fn note(&self, watch: Watch) {
+    pub fn note(&self, watch: QuietWalk) {
         if let Some(place) = locked(&self.0).get_mut(usize::from(watch.bucket)) {
             *place = Some(watch.seen);
         }
@@ -152,7 +152,7 @@ mod tests {
         put(&queue, Micros(1));
         let begin = || {
             let names = dir::Names::open(&queue.dir, "ready/00").expect("names");
-            Watch::begin(0, &names, clock::now())
+            QuietWalk::begin(0, &names, clock::now())
         };
         set_times(&queue, LONG_AGO);
         assert!(begin().is_some());

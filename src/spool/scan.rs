@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::names::{BUCKETS, EntryName, Spot, State, bucket_path};
 use super::queue::SpoolQueue;
-use super::quiet::Watch;
+use super::quiet::QuietWalk;
 use super::random::Random;
 use super::speed::ReadAhead;
 use crate::model::Micros;
@@ -86,7 +86,7 @@ struct Walk {
     chunk: VecDeque<EntryName>,
     empty: bool,
     /// Whether the folder turns out to be quiet; not of jobs.
-    watch: Option<Watch>,
+    watch: Option<QuietWalk>,
 }
 
 impl std::fmt::Debug for Walk {
@@ -264,7 +264,7 @@ impl Walk {
         }
         match dir::Names::open(&queue.dir, &folder) {
             Ok(names) => {
-                let watch = bucket.and_then(|bucket| Watch::begin(bucket, &names, now));
+                let watch = bucket.and_then(|bucket| QuietWalk::begin(bucket, &names, now));
                 Ok(Some(Walk { folder, names, chunk: VecDeque::new(), empty: true, watch }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -1,5 +1,5 @@
 //! What the spool does for speed alone, each with one line where it helps. Nothing here matters for safety: each may be
-//! deleted, with that line. See also `quiet` and `look`, which spare
+//! deleted, with that line. See also `quiet` and `freshness`, which spare
 //! looks at what has not changed, and [`crate::sys::speed`].
 
 use std::fs::File;

@@ -7,7 +7,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::look::LookedAt;
+use super::freshness::Freshness;
 use super::queue::SpoolQueue;
 use crate::model::Micros;
 use crate::queue::QueueError;
@@ -73,7 +73,7 @@ impl SpoolQueue {
         let mut seen = locked(&self.seen_stopped);
         match *seen {
             Some((look, stopped)) if look.holds(woken) => stopped,
-            Some(_) | None => seen.insert((LookedAt::new(woken), self.may_be_stopped())).1,
+            Some(_) | None => seen.insert((Freshness::new(woken), self.may_be_stopped())).1,
         }
     }
 

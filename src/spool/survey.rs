@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::names::{EntryName, State, bucket_path};
 use super::queue::SpoolQueue;
-use super::quiet::{Rest, Watch};
+use super::quiet::{QuietWalk, Rest};
 use crate::model::Micros;
 use crate::queue::QueueError;
 use crate::sys::dir;
@@ -77,7 +77,7 @@ impl SpoolQueue {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
                 Err(error) => return Err(error),
             };
-            let mut watch = bucket.and_then(|bucket| Watch::begin(bucket, &names, now));
+            let mut watch = bucket.and_then(|bucket| QuietWalk::begin(bucket, &names, now));
             for name in names {
                 let Some(name) = EntryName::parse(&name?) else { continue };
                 if !name.is_due(now, self.horizon) {

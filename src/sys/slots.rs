@@ -25,7 +25,7 @@ pub struct Slots {
 /// A slot that is taken, until this is dropped.
 #[must_use = "a slot is free again as soon as this is dropped"]
 #[derive(Debug)]
-pub struct Slot {
+pub struct HeldSlot {
     _lock: File,
 }
 
@@ -46,7 +46,7 @@ impl Slots {
 
     /// Takes a slot, and waits while there is none as long as `go_on` says so, which is asked after each signal; `None` if
     /// it does not. The caller has [`Signals::tick`].
-    pub fn take(&self, signals: &Signals, go_on: &dyn Fn() -> bool) -> io::Result<Option<Slot>> {
+    pub fn take(&self, signals: &Signals, go_on: &dyn Fn() -> bool) -> io::Result<Option<HeldSlot>> {
         let turn = self.file("turn")?;
         while !lock::await_exclusive(&turn)? {
             if !go_on() {
@@ -70,11 +70,11 @@ impl Slots {
     }
 
     /// A slot that nobody holds.
-    fn free(&self) -> io::Result<Option<Slot>> {
+    fn free(&self) -> io::Result<Option<HeldSlot>> {
         for number in 1..=self.count {
             let file = self.file(&number.to_string())?;
             if lock::try_exclusive(&file)? {
-                return Ok(Some(Slot { _lock: file }));
+                return Ok(Some(HeldSlot { _lock: file }));
             }
         }
         Ok(None)

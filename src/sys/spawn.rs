@@ -53,7 +53,7 @@ impl Default for Spawner {
 }
 
 /// What the child needs; it lies in the parent's memory, which stands still meanwhile.
-struct Order {
+struct ChildArgs {
     argv: *const *const c_char,
     environ: *const *const c_char,
     input: c_int,
@@ -91,7 +91,7 @@ impl Spawner {
         let envp = environment.map(|all| all.iter().map(|one| one.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>());
         let mut before = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))?;
-        let mut order = Order {
+        let mut order = ChildArgs {
             argv: argv.as_ptr(),
             // SAFETY: the process has one thread, so nobody changes the environment meanwhile.
             environ: envp.as_ref().map_or(unsafe { environ }, |envp| envp.as_ptr()),
@@ -128,8 +128,8 @@ impl Spawner {
 
 /// The child, on our memory: nothing here allocates, locks or unwinds.
 extern "C" fn child(order: *mut c_void) -> c_int {
-    let order = order.cast::<Order>();
-    // SAFETY: the pointer is to the parent's Order, which lives until we exec or exit; all calls are async-signal-safe
+    let order = order.cast::<ChildArgs>();
+    // SAFETY: the pointer is to the parent's ChildArgs, which lives until we exec or exit; all calls are async-signal-safe
     // system calls on descriptors and structures that it holds.
     unsafe {
         let mut plain: libc::sigaction = std::mem::zeroed();

@@ -29,7 +29,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// Why a file was not opened.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum OpenError {
     /// As of [`named::open`].
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -95,7 +95,7 @@ impl std::fmt::Display for Untrusted {
 /// root's files, `uid` is 0.
 ///
 /// Errors: those of open(2); it is something else; it, or what leads to it, is in the hands of others.
-pub fn open(path: &Path, uid: u32) -> Result<File, Refusal> {
+pub fn open(path: &Path, uid: u32) -> Result<File, OpenError> {
     // The device is empty in whoever's folder it lies.
     if named::is_null(path)
         && let Ok(file) = named::open(path)
@@ -123,7 +123,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn begin(path: &Path, uid: u32) -> Result<Walk, Refusal> {
+    fn begin(path: &Path, uid: u32) -> Result<Walk, OpenError> {
         let at = PathBuf::from("/");
         let mut walk = Walk { uid, folder: dir::open_path(&at)?, at, left: Vec::new(), links: 0 };
         walk.take_up(&std::path::absolute(path)?)?;
@@ -131,7 +131,7 @@ impl Walk {
     }
 
     /// Takes the next step; the file, if it was the last one.
-    fn step(&mut self) -> Result<Option<File>, Refusal> {
+    fn step(&mut self) -> Result<Option<File>, OpenError> {
         let Some(name) = self.left.pop() else { return Err(no_file().into()) };
         let name = Path::new(&name);
         let at =
@@ -164,7 +164,7 @@ impl Walk {
     }
 
     /// Goes on with `path`, from the folder or from the root.
-    fn take_up(&mut self, path: &Path) -> Result<(), Refusal> {
+    fn take_up(&mut self, path: &Path) -> Result<(), OpenError> {
         if path.is_absolute() {
             let root = PathBuf::from("/");
             self.enter(dir::open_path(&root)?, root)?;
@@ -177,7 +177,7 @@ impl Walk {
         Ok(())
     }
 
-    fn enter(&mut self, folder: File, at: PathBuf) -> Result<(), Refusal> {
+    fn enter(&mut self, folder: File, at: PathBuf) -> Result<(), OpenError> {
         let meta = folder.metadata()?;
         if !self.trusts(&meta) {
             return Err(untrusted(&at, Fault::FolderOf(meta.uid())));
@@ -190,7 +190,7 @@ impl Walk {
         Ok(())
     }
 
-    fn follow(&mut self, link: &File, meta: &Metadata, at: PathBuf) -> Result<(), Refusal> {
+    fn follow(&mut self, link: &File, meta: &Metadata, at: PathBuf) -> Result<(), OpenError> {
         if !self.trusts(meta) {
             return Err(untrusted(&at, Fault::LinkOf(meta.uid())));
         }
@@ -202,7 +202,7 @@ impl Walk {
         self.take_up(Path::new(&target))
     }
 
-    fn check_file(&self, meta: &Metadata, at: &Path) -> Result<(), Refusal> {
+    fn check_file(&self, meta: &Metadata, at: &Path) -> Result<(), OpenError> {
         if !meta.is_file() {
             return Err(no_file().into());
         }
@@ -220,8 +220,8 @@ impl Walk {
     }
 }
 
-fn untrusted(path: &Path, fault: Fault) -> Refusal {
-    Refusal::Untrusted(Untrusted { path: path.to_owned(), fault })
+fn untrusted(path: &Path, fault: Fault) -> OpenError {
+    OpenError::Untrusted(Untrusted { path: path.to_owned(), fault })
 }
 
 fn no_file() -> io::Error {

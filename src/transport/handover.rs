@@ -20,9 +20,9 @@ pub struct Handover<'a> {
     pub message: Message,
 }
 
-/// What a hand-over is before its message is opened.
+/// The envelope of a hand-over whose message is not opened yet: to whom, from whom, how large.
 #[derive(Clone, Copy, Debug)]
-pub struct Letter<'a> {
+pub struct DeliveryRequest<'a> {
     pub envelope: &'a Envelope,
     /// As in [`Handover`].
     pub sender: Option<&'a Address>,
@@ -33,11 +33,11 @@ pub struct Letter<'a> {
 }
 
 /// Shows what will probably be handed over after what is in hand.
-pub type Next<'n> = dyn FnMut(Look, &mut dyn FnMut(Letter<'_>)) + 'n;
+pub type Next<'n> = dyn FnMut(Reach, &mut dyn FnMut(DeliveryRequest<'_>)) + 'n;
 
 /// How far one looks for what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Reach {
     /// What is known already, or found out as soon as a file is opened.
     AtHand,
     /// Whatever there is, however long that takes.

@@ -5,12 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod closed;
+mod from_config;
 mod handover;
 mod maildir;
-mod open;
 mod pipe;
 pub mod profiles;
 pub mod smtp;
 
-pub use self::handover::{Handover, Letter, Look, Next, Transport};
-pub use self::open::open;
+pub use self::from_config::open;
+pub use self::handover::{DeliveryRequest, Handover, Next, Reach, Transport};

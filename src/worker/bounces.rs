@@ -14,8 +14,8 @@ use super::context::{Context, MARGIN};
 use super::hand::Hand;
 use super::record::{Judged, record};
 use super::settle::settle;
-use crate::bounce::ledger::{Item, Ledger, LedgerError, Outcome};
-use crate::bounce::{Action, Arrival, Class, Kind, READ_MAX, Reading, Report, read};
+use crate::bounce::ledger::{Item, Ledger, LedgerError, ReportOutcome};
+use crate::bounce::{Action, Arrival, Class, MessageKind, READ_MAX, Reading, Report, read};
 use crate::config::{self, PassOn};
 use crate::model::{Address, EntryId, Reason, Verdict};
 use crate::policy::notice::About;
@@ -52,7 +52,7 @@ struct ForHook<'a> {
     entry: &'a EntryId,
     /// Whom the bounce came to.
     to: Option<&'a Address>,
-    kind: Kind,
+    kind: MessageKind,
     address: &'a Address,
     action: Action,
     class: Class,
@@ -72,7 +72,7 @@ impl<'a> ForHook<'a> {
         claim: &'a C,
         reading: &'a Reading,
         report: &'a Report,
-        outcome: &Outcome,
+        outcome: &ReportOutcome,
     ) -> ForHook<'a> {
         ForHook {
             at: clock::now().rfc3339(),
@@ -106,11 +106,11 @@ struct Suppressed<'a> {
 }
 
 /// A bounce whose reports are in the ledger.
-pub(super) struct Recorded<C> {
+pub(super) struct RecordedBounce<C> {
     hand: Hand<C>,
     reading: Reading,
     /// What each of its reports came to.
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<ReportOutcome>,
 }
 
 impl<'a, C: Claim> Desk<'a, C> {
@@ -150,7 +150,7 @@ impl<'a, C: Claim> Desk<'a, C> {
     }
 
     /// Records what is together.
-    pub fn record<Q: Queue<Claim = C>>(&mut self, context: &Context<'_, Q>) -> Vec<Recorded<C>> {
+    pub fn record<Q: Queue<Claim = C>>(&mut self, context: &Context<'_, Q>) -> Vec<RecordedBounce<C>> {
         let batch = std::mem::take(&mut self.batch);
         if batch.is_empty() {
             return Vec::new();
@@ -160,7 +160,7 @@ impl<'a, C: Claim> Desk<'a, C> {
             Ok(outcomes) => {
                 fault::instant("bounces.recorded");
                 let recorded = batch.into_iter().zip(outcomes);
-                recorded.map(|((hand, reading), outcomes)| Recorded { hand, reading, outcomes }).collect()
+                recorded.map(|((hand, reading), outcomes)| RecordedBounce { hand, reading, outcomes }).collect()
             }
             // No entry is to blame.
             Err(error) => {
@@ -180,7 +180,7 @@ impl<'a, C: Claim> Desk<'a, C> {
     }
 
     /// Enters all of them into the ledger.
-    fn enter<'b>(&mut self, batch: &'b [(Hand<C>, Reading)]) -> Result<Vec<Vec<Outcome>>, LedgerError> {
+    fn enter<'b>(&mut self, batch: &'b [(Hand<C>, Reading)]) -> Result<Vec<Vec<ReportOutcome>>, LedgerError> {
         let ledger = match &mut self.ledger {
             Some(ledger) => ledger,
             empty => empty.insert(Ledger::open(self.spool)?),
@@ -195,11 +195,11 @@ impl<'a, C: Claim> Desk<'a, C> {
     pub fn end<Q: Queue<Claim = C>>(
         &mut self,
         context: &Context<'_, Q>,
-        bounce: Recorded<C>,
+        bounce: RecordedBounce<C>,
         success: Option<About>,
     ) -> Option<Hand<C>> {
         let started = Instant::now();
-        let Recorded { mut hand, reading, outcomes } = bounce;
+        let RecordedBounce { mut hand, reading, outcomes } = bounce;
         let reports = u32::try_from(reading.reports.len()).unwrap_or(u32::MAX);
         context.slot.begin(hand.claim.id(), HOOK_LONGEST.saturating_mul(reports).saturating_add(MARGIN));
         let heard = self.tell_hook(context, &hand.claim, &reading, &outcomes);
@@ -232,7 +232,7 @@ impl<'a, C: Claim> Desk<'a, C> {
         context: &Context<'_, Q>,
         claim: &C,
         reading: &Reading,
-        outcomes: &[Outcome],
+        outcomes: &[ReportOutcome],
     ) -> Result<(), String> {
         let Some(command) = &self.config.hook else { return Ok(()) };
         let name = command.first().map_or("", String::as_str);
@@ -269,5 +269,5 @@ fn beginning(message: &Message) -> Result<Vec<u8>, QueueError> {
 
 /// Whether it is recorded; what is no report, or none about anybody, is mail like any other.
 fn is_report(reading: &Reading) -> bool {
-    matches!(reading.kind, Kind::Bounce | Kind::Complaint) && !reading.reports.is_empty()
+    matches!(reading.kind, MessageKind::Bounce | MessageKind::Complaint) && !reading.reports.is_empty()
 }

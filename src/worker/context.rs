@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::board::{Board, Counter, LISTED_MAX, List, Slot};
-use super::notices::Notices;
+use super::notifier::Notifier;
 use super::pace::Pace;
 use crate::model::EntryId;
 use crate::queue::{Queue, QueueError};
@@ -25,7 +25,7 @@ pub(super) const MARGIN: Duration = Duration::from_secs(120);
 pub(super) const SEARCH: Duration = Duration::from_secs(3_600);
 
 /// Entries that earlier runs were refused, and whether each was so for longer than `expire`.
-pub type Noted = HashMap<String, bool>;
+pub type EarlierRefusals = HashMap<String, bool>;
 
 /// What a worker works with.
 pub struct Context<'a, Q: Queue> {
@@ -39,13 +39,13 @@ pub struct Context<'a, Q: Queue> {
     pub verp: &'a [String],
     /// Borrowed for the time of one write, which calls nobody.
     pub events: RefCell<events::Log>,
-    pub notices: Notices<'a, Q>,
+    pub notifier: Notifier<'a, Q>,
     pub board: &'a Board,
     pub slot: Slot<'a>,
     pub signals: &'a Signals,
     pub pace: &'a Pace,
     /// What earlier runs were refused.
-    pub noted: &'a Noted,
+    pub noted: &'a EarlierRefusals,
 }
 
 impl<Q: Queue> Context<'_, Q> {

@@ -44,7 +44,7 @@ pub(super) struct Doubt {
 }
 
 /// One group's refusal.
-pub(super) struct Refused<'r> {
+pub(super) struct RefusedGroup<'r> {
     pub group: &'r [usize],
     /// The envelope sender that was handed over.
     pub sender: Option<&'r Address>,
@@ -56,7 +56,7 @@ pub(super) struct Refused<'r> {
 pub(super) fn refused<Q: Queue>(
     context: &Context<'_, Q>,
     claim: &Q::Claim,
-    refused: &Refused<'_>,
+    refused: &RefusedGroup<'_>,
     doubtful: &Doubtful,
 ) -> Option<Doubt> {
     let at = clock::steady();

@@ -2,7 +2,7 @@
 //!
 //! One message's way, a file and a function a step: `next` claims it → `prepare` takes it in hand → `hand_over` gives a group
 //! of its recipients to the transport, once its `turn` has come → `record` journals what came of them → and after the last
-//! group `settle` tells its sender of failures ([`notices`]) and lets it go. Only the loop here decides what is handed over
+//! group `settle` tells its sender of failures ([`notifier`]) and lets it go. Only the loop here decides what is handed over
 //! next; everything else returns to it. What comes next may be claimed and prepared while a group is in flight (`ahead`).
 //!
 //! The order of steps for one group: *begun* is journaled (several recipients, or "hold") → the transport has it → its
@@ -22,10 +22,10 @@ pub mod board;
 mod bounces;
 pub mod context;
 mod doubt;
+mod flight;
 mod hand;
-mod handover;
 mod next;
-pub mod notices;
+pub mod notifier;
 pub mod pace;
 mod prepare;
 mod probe;
@@ -42,13 +42,13 @@ use self::board::Counter;
 use self::bounces::Desk;
 use self::context::Context;
 use self::doubt::{Kept, Released, release, take_released};
+use self::flight::{Handed, hand_over};
 use self::hand::Hand;
-use self::handover::{Handed, hand_over};
 use self::record::record;
 use self::settle::settle;
 use self::source::Source;
 use self::suppress::Gate;
-use self::turn::{Turn, Way};
+use self::turn::{Infeed, Turn};
 use crate::model::Exit;
 use crate::queue::{Claim, Queue, Which};
 use crate::transport::Transport;
@@ -67,7 +67,7 @@ pub fn work<Q: Queue>(context: &Context<'_, Q>, transport: &mut dyn Transport) -
     }
     worker.ahead.forget();
     transport.close();
-    worker.way.leave();
+    worker.infeed.leave();
     // Nobody knows who is to blame: they are let go as if they had not been tried.
     worker.kept.clear();
     context.slot.clear();
@@ -82,7 +82,7 @@ struct Worker<'w, 'a, Q: Queue> {
     context: &'w Context<'a, Q>,
     source: Source<'a, Q>,
     ahead: Ahead<Q::Claim>,
-    way: Way,
+    infeed: Infeed,
     /// Claims that were refused while nobody knows who is to blame.
     kept: Vec<Kept<Q::Claim>>,
     /// Where its mail is read as bounces.
@@ -107,10 +107,18 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         let Context { spool, bounces, verp, policy, .. } = *context;
         let source = Source::new(policy.suppress.then(|| Gate::new(spool)));
         let desk = policy.read_bounces.then(|| Desk::new(spool, bounces, verp));
-        Worker { context, source, ahead: Ahead::new(), way: Way::default(), kept: Vec::new(), desk, stopped: false }
+        Worker {
+            context,
+            source,
+            ahead: Ahead::new(),
+            infeed: Infeed::default(),
+            kept: Vec::new(),
+            desk,
+            stopped: false,
+        }
     }
 
-    /// Whether nothing more is claimed. The red button is looked at before each hand-over, in [`Way::admit`], and in waits.
+    /// Whether nothing more is claimed. The red button is looked at before each hand-over, in [`Infeed::admit`], and in waits.
     fn must_stop(&self) -> bool {
         self.stopped || self.context.is_over()
     }
@@ -177,7 +185,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             if self.stopped {
                 return context.slot.idle();
             }
-            match self.way.admit(context, &hand.claim, transport) {
+            match self.infeed.admit(context, &hand.claim, transport) {
                 Ok(Turn::Ours) => {}
                 Ok(Turn::Left) => return context.slot.idle(),
                 Ok(Turn::Stopped) => {
@@ -188,12 +196,12 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             }
             let group = hand.next_group(context.policy.max_recipients, transport);
             let handed =
-                hand_over(context, &mut hand, group, (&mut self.ahead, &mut self.source), &mut self.way, transport);
+                hand_over(context, &mut hand, group, (&mut self.ahead, &mut self.source), &mut self.infeed, transport);
             let recorded = match &handed {
                 Handed::Judged(judged, _) => record(context, &mut hand, judged),
                 Handed::InDoubt(..) | Handed::Refused(_) | Handed::Left | Handed::Fault(_) => Ok(()),
             };
-            self.way.end_session(context, transport);
+            self.infeed.end_session(context, transport);
             match (handed, recorded) {
                 (Handed::Judged(..), Err(error)) if !hand.everybody_has_it() => {
                     return context.stick(hand.claim.id(), &error);
@@ -224,7 +232,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
 
     fn keep(&mut self, mut kept: Kept<Q::Claim>) {
         // The doubt may last for days, and who failed has nothing to do with it.
-        if let Err(error) = self.context.notices.tell_of_failures(&mut kept.hand.claim) {
+        if let Err(error) = self.context.notifier.tell_of_failures(&mut kept.hand.claim) {
             return self.context.stick(kept.hand.claim.id(), &error);
         }
         self.kept.push(kept);
@@ -277,9 +285,9 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
     /// If the sink had no place for this worker, and one for others, waits: for longer each time, or until there is nobody
     /// else.
     fn give_way(&mut self, transport: &mut dyn Transport) {
-        let Some(until) = self.way.gives_way_until() else { return };
+        let Some(until) = self.infeed.gives_way_until() else { return };
         self.ahead.forget();
-        self.way.leave();
+        self.infeed.leave();
         self.context.slot.idle();
         while Instant::now() < until && !self.must_stop_now() {
             // The sink may take a moment to see that the last one has gone.

@@ -34,11 +34,11 @@ impl Bucket {
         loop {
             let seen = self.state.load(Ordering::Acquire);
             // Read after the state: whoever wrote that had read its clock before.
-            let turn = self.rate.ask(seen, clock());
-            let next = if take || !turn.wait.is_zero() { turn.state } else { seen };
+            let allowance = self.rate.ask(seen, clock());
+            let next = if take || !allowance.wait.is_zero() { allowance.state } else { seen };
             // Without a token only the state of a wrong clock changes.
             if next == seen || self.state.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return turn.wait;
+                return allowance.wait;
             }
         }
     }
@@ -56,11 +56,11 @@ impl Pace {
     pub fn open(
         name: &str,
         queue: &config::Queue,
-        transport: Option<&config::Pace>,
+        transport: Option<&config::TransportPace>,
         folder: impl FnOnce() -> Result<File, QueueError>,
     ) -> Result<Pace, QueueError> {
         let way = transport.cloned().unwrap_or_default();
-        if queue.rate.is_none() && way == config::Pace::default() {
+        if queue.rate.is_none() && way == config::TransportPace::default() {
             return Ok(Pace::default());
         }
         let (folder, through) = (folder()?, format!("transport.{}", queue.transport));

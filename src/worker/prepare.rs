@@ -25,7 +25,7 @@ pub(super) fn prepare<Q: Queue>(
         return None;
     }
     // What a killed worker had not come to.
-    if let Err(error) = context.notices.tell_of_failures(&mut claim) {
+    if let Err(error) = context.notifier.tell_of_failures(&mut claim) {
         context.stick(claim.id(), &error);
         return None;
     }

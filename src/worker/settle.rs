@@ -17,11 +17,11 @@ const IN_DOUBT: &str = "whether a hand-over succeeded is not known, and on_crash
 /// sender who asked to be told of it.
 pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, success: Option<About>) {
     let Hand { mut claim, attempt, .. } = hand;
-    if let Err(error) = context.notices.tell_of_failures(&mut claim) {
+    if let Err(error) = context.notifier.tell_of_failures(&mut claim) {
         return context.stick(claim.id(), &error);
     }
     // Where this fails the mail goes on without it.
-    if let Err(error) = context.notices.tell_of_progress(&mut claim, &attempt, success) {
+    if let Err(error) = context.notifier.tell_of_progress(&mut claim, &attempt, success) {
         context.say(&format!("{}: its sender could not be told how it goes: {error}", claim.id()));
     }
     let end = match attempt.again_at {

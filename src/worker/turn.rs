@@ -14,7 +14,7 @@ use super::context::{Context, MARGIN};
 use super::pace::failed;
 use crate::model::Attempt;
 use crate::queue::{Claim, Queue, QueueError};
-use crate::sys::slots::Slot as Session;
+use crate::sys::slots::HeldSlot;
 use crate::transport::Transport;
 
 /// How late a waiting worker may notice that its queue was stopped, or that the clock was set.
@@ -29,11 +29,11 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How long a worker gives way to others the first time; each time in a row twice as long, up to 16 seconds.
 const CROWDED: Duration = Duration::from_millis(500);
 
-/// A worker's way into the sink.
+/// A worker's infeed: its way into the sink.
 #[derive(Default)]
-pub(super) struct Way {
+pub(super) struct Infeed {
     /// The transport's session that this worker holds, where their number is limited.
-    session: Option<Session>,
+    session: Option<HeldSlot>,
     /// How often in a row the sink had no place for this worker.
     crowded: u32,
 }
@@ -49,7 +49,7 @@ pub(super) enum Turn {
     Stopped,
 }
 
-impl Way {
+impl Infeed {
     /// Waits for the turn of `claim`, and for a session, which is held from then on.
     pub fn admit<Q: Queue>(
         &mut self,

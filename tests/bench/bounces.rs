@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bulkmailer::bounce::ledger::{Item, Ledger};
-use bulkmailer::bounce::{Action, Class, Kind, Reading, Report};
+use bulkmailer::bounce::{Action, Class, MessageKind, Reading, Report};
 use bulkmailer::model::{Address, Micros};
 use bulkmailer::policy::score::Rules;
 use bulkmailer::spool::Spool;
@@ -41,7 +41,7 @@ fn bounce(n: u32) -> String {
 /// Gives `count` addresses an account.
 fn fill(ledger: &mut Ledger, count: u32) {
     let reading = |n: u32| Reading {
-        kind: Kind::Bounce,
+        kind: MessageKind::Bounce,
         reports: vec![Report {
             recipient: address(n),
             action: Action::Failed,

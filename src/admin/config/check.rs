@@ -37,7 +37,7 @@ const NETWORK: [(u64, &str); 11] = [
 
 /// What was found. Warnings do not keep mail from flowing; problems do.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct ConfigReport {
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
     /// By transport: the profile in force, and why.
@@ -45,8 +45,8 @@ pub(super) struct Report {
 }
 
 /// Looks at everything that the configuration names.
-pub(super) fn check(site: &Site, allow_network: bool) -> Report {
-    let mut report = Report::default();
+pub(super) fn check(site: &Site, allow_network: bool) -> ConfigReport {
+    let mut report = ConfigReport::default();
     for (name, transport) in &site.config.transports {
         match transport {
             Transport::Pipe { command, profile, .. } => report.pipe(site, name, command, *profile),
@@ -80,7 +80,7 @@ fn about(site: &Site, key: &str, text: &str) -> Problem {
     Problem { file: site.file.clone().filter(|_| line.is_some()), line, text: format!("{key}: {text}") }
 }
 
-impl Report {
+impl ConfigReport {
     /// Whether the program can be run.
     fn program(&mut self, site: &Site, name: &str, command: &[String]) -> bool {
         let key = format!("transport.{name}.command");

@@ -3,15 +3,15 @@
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row};
 
+use super::database::Ledger;
 use super::error::LedgerError;
-use super::open::Ledger;
 use super::row::{key, micros, score, whole};
 use crate::model::{Address, Micros};
 use crate::policy::score::Rules;
 
 /// What the ledger knows of an address.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct AddressStatus {
     pub address: String,
     /// At the time that was asked for.
     pub score: f64,
@@ -23,7 +23,7 @@ pub struct Standing {
 
 /// One report as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedReport {
     pub entry: String,
     pub at: Micros,
     pub address: String,
@@ -38,7 +38,7 @@ pub struct Recorded {
 
 /// Reports of one action and class on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Count {
+pub struct ReportCount {
     pub day: String,
     pub action: String,
     pub class: String,
@@ -47,7 +47,7 @@ pub struct Count {
 
 /// Which reports are asked for; `None` is any.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct ReportFilter {
     /// A pattern of addresses, `*` for any number of characters.
     pub address: Option<String>,
     pub class: Option<String>,
@@ -59,13 +59,13 @@ pub struct Filter {
 
 impl Ledger {
     /// What is known of `address`.
-    pub fn standing(&self, address: &Address, now: Micros, rules: &Rules) -> Result<Option<Standing>, LedgerError> {
+    pub fn status(&self, address: &Address, now: Micros, rules: &Rules) -> Result<Option<AddressStatus>, LedgerError> {
         let ask = || {
             let mut ask = self.db.prepare_cached(
                 "SELECT score, at, day, of_day, bounces, suppressed, why FROM address WHERE address = ?1",
             )?;
             ask.query_row([key(address)], |row| {
-                Ok(Standing {
+                Ok(AddressStatus {
                     address: key(address),
                     score: score(row)?.faded(now, rules),
                     bounces: natural(row, 4)?,
@@ -88,8 +88,8 @@ impl Ledger {
     /// Shows the reports that `filter` asks for, the newest first, until `each` says that it is enough.
     pub fn reports(
         &self,
-        filter: &Filter,
-        each: &mut dyn FnMut(Recorded) -> anyhow::Result<bool>,
+        filter: &ReportFilter,
+        each: &mut dyn FnMut(RecordedReport) -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         let (clause, mut values) = filter.clause();
         values.push(Value::Integer(filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1))));
@@ -108,16 +108,16 @@ impl Ledger {
     }
 
     /// How many reports there are by day, action and class, since `since`.
-    pub fn counts(&self, since: Micros) -> Result<Vec<Count>, LedgerError> {
+    pub fn counts(&self, since: Micros) -> Result<Vec<ReportCount>, LedgerError> {
         let ask = || {
             let mut ask = self.db.prepare(
                 "SELECT date(at / 1000000, 'unixepoch'), action, class, count(*) FROM bounce WHERE at >= ?1 \
                  GROUP BY 1, 2, 3 ORDER BY 1 DESC, 4 DESC",
             )?;
             let rows = ask.query_map([whole(since)], |row| {
-                Ok(Count { day: row.get(0)?, action: row.get(1)?, class: row.get(2)?, count: natural(row, 3)? })
+                Ok(ReportCount { day: row.get(0)?, action: row.get(1)?, class: row.get(2)?, count: natural(row, 3)? })
             })?;
-            rows.collect::<rusqlite::Result<Vec<Count>>>()
+            rows.collect::<rusqlite::Result<Vec<ReportCount>>>()
         };
         ask().map_err(self.failed())
     }
@@ -135,7 +135,7 @@ impl Ledger {
     }
 }
 
-impl Filter {
+impl ReportFilter {
     fn clause(&self) -> (String, Vec<Value>) {
         let mut terms: Vec<&str> = Vec::new();
         let mut values = Vec::new();
@@ -172,8 +172,8 @@ fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
 
-fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
-    Ok(Recorded {
+fn recorded(row: &Row<'_>) -> rusqlite::Result<RecordedReport> {
+    Ok(RecordedReport {
         entry: row.get(0)?,
         at: micros(row.get(1)?),
         address: row.get(2)?,

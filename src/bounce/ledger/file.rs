@@ -108,7 +108,7 @@ fn clear_one(folder: &File, name: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::open::Ledger;
+    use super::super::database::Ledger;
     use super::*;
 
     #[test]

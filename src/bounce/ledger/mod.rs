@@ -13,17 +13,17 @@
 //! SQLite's locks belong to a process: nobody opens it before he forks.
 
 mod ask;
+mod database;
 mod error;
 mod file;
 mod layout;
-mod open;
 mod record;
 mod row;
 mod suppression;
 
-pub use self::ask::{Count, Filter, Recorded, Standing};
+pub use self::ask::{AddressStatus, RecordedReport, ReportCount, ReportFilter};
+pub use self::database::Ledger;
 pub use self::error::LedgerError;
 pub use self::layout::FILE;
-pub use self::open::Ledger;
-pub use self::record::{Item, Outcome};
+pub use self::record::{Item, ReportOutcome};
 pub use self::suppression::Suppression;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::database::Ledger;
 use super::error::LedgerError;
-use super::open::Ledger;
 use super::row::{key, score, whole};
 use super::suppression::suppress;
 use crate::bounce::reading::Reading;
@@ -26,7 +26,7 @@ pub struct Item<'a> {
 
 /// What became of one report.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct ReportOutcome {
     pub score: f64,
     pub suppressed: bool,
     /// By this report, also if it is recorded again: whoever was to be told may not have been.
@@ -41,7 +41,7 @@ impl Ledger {
         items: &[Item<'_>],
         rules: &Rules,
         keep: Duration,
-    ) -> Result<Vec<Vec<Outcome>>, LedgerError> {
+    ) -> Result<Vec<Vec<ReportOutcome>>, LedgerError> {
         self.change(|db| {
             let mut outcomes = Vec::with_capacity(items.len());
             for item in items {
@@ -68,7 +68,7 @@ fn record_one(
     place: usize,
     report: &Report,
     rules: &Rules,
-) -> rusqlite::Result<Outcome> {
+) -> rusqlite::Result<ReportOutcome> {
     let (address, at) = (key(&report.recipient), item.at);
     let new = db
         .prepare_cached(
@@ -101,7 +101,7 @@ fn record_one(
         let mut ask = db.prepare_cached("SELECT at FROM bounce WHERE entry = ?1 AND place = ?2")?;
         let first: Option<i64> = ask.query_row(params![item.entry, place as i64], |row| row.get(0)).optional()?;
         let newly = !new && suppressed && weight.is_some() && first == since;
-        return Ok(Outcome { score: before.faded(at, rules), suppressed, newly });
+        return Ok(ReportOutcome { score: before.faded(at, rules), suppressed, newly });
     }
     let after = before.with(weight.unwrap_or(0.0), at, rules);
     db.prepare_cached(
@@ -118,5 +118,5 @@ fn record_one(
     ])?;
     let enough = report.action == Action::Complaint || after.value >= rules.threshold;
     let newly = enough && !suppressed && suppress(db, &address, at, &report.why())? == 1;
-    Ok(Outcome { score: after.value, suppressed: suppressed || newly, newly })
+    Ok(ReportOutcome { score: after.value, suppressed: suppressed || newly, newly })
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::database::Ledger;
 use super::error::LedgerError;
-use super::open::Ledger;
 use super::row::{key, micros, whole};
 use crate::model::{Address, Micros};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Origins, parse as read};
-use crate::config::{Config, ConfigError, OnCrash, Online, Pace, Profile, Transport, values};
+use crate::config::{Config, ConfigError, OnCrash, Online, Profile, Transport, TransportPace, values};
 use crate::policy::notice::Returned;
 use crate::policy::rate::Rate;
 
@@ -96,7 +96,7 @@ path = "~/Mail/in"
     assert_eq!(outbound.warn_after, Duration::from_secs(2 * 86_400));
     let minute = Duration::from_secs(60);
     assert_eq!((outbound.rate, config.queues["news"].rate), (Some(Rate::new(2_000, minute, Some(33))), None));
-    let pace = Pace { rate: Some(Rate::new(20, Duration::from_secs(1), Some(5))), sessions: Some(3) };
+    let pace = TransportPace { rate: Some(Rate::new(20, Duration::from_secs(1), Some(5))), sessions: Some(3) };
     assert_eq!(config.paces, [("relay".to_owned(), pace)].into());
     assert_eq!(config.online, Some(Online::Check(vec!["nm-online".to_owned(), "-q".to_owned()])));
     assert_eq!(config.queues["news"].transport, "relay", "a queue goes where outbound goes unless it says otherwise");

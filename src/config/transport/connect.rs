@@ -56,11 +56,11 @@ impl Connect {
 
     /// What is done about TLS where nothing is said: nothing within this host; port 465 begins with it (RFC 8314); and
     /// every other server must offer STARTTLS.
-    pub fn tls(&self) -> Tls {
+    pub fn tls(&self) -> TlsMode {
         match self {
-            Connect::Tcp(to) if to.ends_with(":465") => Tls::Implicit,
-            connect if connect.is_local() => Tls::None,
-            Connect::Tcp(_) | Connect::Unix(_) | Connect::Exec(_) => Tls::Starttls,
+            Connect::Tcp(to) if to.ends_with(":465") => TlsMode::Implicit,
+            connect if connect.is_local() => TlsMode::None,
+            Connect::Tcp(_) | Connect::Unix(_) | Connect::Exec(_) => TlsMode::Starttls,
         }
     }
 }
@@ -77,7 +77,7 @@ impl std::fmt::Display for Connect {
 
 /// How a session is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tls {
+pub enum TlsMode {
     None,
     /// By STARTTLS (RFC 3207), without which nothing is handed over.
     Starttls,
@@ -85,15 +85,15 @@ pub enum Tls {
     Implicit,
 }
 
-impl Tls {
-    pub const ALL: [Tls; 3] = [Tls::None, Tls::Starttls, Tls::Implicit];
+impl TlsMode {
+    pub const ALL: [TlsMode; 3] = [TlsMode::None, TlsMode::Starttls, TlsMode::Implicit];
 
     /// As the file spells it.
     pub fn name(self) -> &'static str {
         match self {
-            Tls::None => "none",
-            Tls::Starttls => "starttls",
-            Tls::Implicit => "implicit",
+            TlsMode::None => "none",
+            TlsMode::Starttls => "starttls",
+            TlsMode::Implicit => "implicit",
         }
     }
 }
@@ -111,9 +111,9 @@ pub fn connects(value: &OneOrMany) -> Result<Vec<Connect>, String> {
     }
 }
 
-pub fn tls(value: &Scalar) -> Result<Option<Tls>, String> {
+pub fn tls(value: &Scalar) -> Result<Option<TlsMode>, String> {
     let name = values::text(value)?;
-    let found = Tls::ALL.into_iter().find(|tls| tls.name() == name);
+    let found = TlsMode::ALL.into_iter().find(|tls| tls.name() == name);
     found.map(Some).ok_or_else(|| format!("{value} is not possible: \"none\", \"starttls\" or \"implicit\""))
 }
 
@@ -125,14 +125,14 @@ mod tests {
     fn what_a_server_is_and_whether_it_is_here() {
         let parse = |text: &str| Connect::parse(text).expect(text);
         for (text, local, tls) in [
-            ("tcp:localhost:25", true, Tls::None),
-            ("tcp:127.0.0.2:25", true, Tls::None),
-            ("tcp:[::1]:587", true, Tls::None),
-            ("tcp:127.0.0.1:465", true, Tls::Implicit),
-            ("tcp:mail.example.org:587", false, Tls::Starttls),
-            ("tcp:mail.example.org:465", false, Tls::Implicit),
-            ("unix:/run/lmtp", true, Tls::None),
-            ("exec:/usr/sbin/sendmail -bs", true, Tls::None),
+            ("tcp:localhost:25", true, TlsMode::None),
+            ("tcp:127.0.0.2:25", true, TlsMode::None),
+            ("tcp:[::1]:587", true, TlsMode::None),
+            ("tcp:127.0.0.1:465", true, TlsMode::Implicit),
+            ("tcp:mail.example.org:587", false, TlsMode::Starttls),
+            ("tcp:mail.example.org:465", false, TlsMode::Implicit),
+            ("unix:/run/lmtp", true, TlsMode::None),
+            ("exec:/usr/sbin/sendmail -bs", true, TlsMode::None),
         ] {
             let connect = parse(text);
             assert_eq!((connect.is_local(), connect.tls(), connect.to_string().as_str()), (local, tls, text));

@@ -7,7 +7,7 @@ mod program;
 mod smtp;
 mod table;
 
-pub use self::connect::{Connect, Tls};
+pub use self::connect::{Connect, TlsMode};
 pub use self::kind::{Transport, no_way_out};
 pub use self::login::{Login, Mechanism, Secret};
 pub use self::program::Profile;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connect::{Connect, Tls, connects, tls};
+use super::connect::{Connect, TlsMode, connects, tls};
 use super::login::{self, Login};
 use super::table::Section;
 use crate::config::reader::{Reader, first_of};
@@ -17,7 +17,7 @@ pub struct Smtp {
     /// At least one.
     pub connect: Vec<Connect>,
     /// `None` follows from each `connect`, see [`Connect::tls`].
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsMode>,
     /// A PEM file of the certificate authorities to trust instead of this host's.
     pub ca: Option<PathBuf>,
     /// The name that a server's certificate must bear; by default the host in `connect`.
@@ -37,7 +37,7 @@ impl Smtp {
     pub const SESSION_MESSAGES: usize = 1_000;
 
     /// How a session with the server at `connect` is encrypted.
-    pub fn tls_of(&self, connect: &Connect) -> Tls {
+    pub fn tls_of(&self, connect: &Connect) -> TlsMode {
         self.tls.unwrap_or_else(|| connect.tls())
     }
 }
@@ -82,7 +82,7 @@ pub fn read(section: Section<'_>, protocol: Protocol, reader: &mut Reader<'_>) -
         return None;
     };
     let connect = reader.given(&key("connect"), connect, connects)?;
-    let open = |connect: &&Connect| !connect.is_local() && tls.unwrap_or(connect.tls()) == Tls::None;
+    let open = |connect: &&Connect| !connect.is_local() && tls.unwrap_or(connect.tls()) == TlsMode::None;
     if let Some(open) = connect.iter().find(open).filter(|_| login.is_some()) {
         let text = format!("{}: the password would go to {open} in the clear: set \"starttls\"", key("tls"));
         reader.problem(first_of(&[&section.table.tls]).or(Some(section.at())), text);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::pace::{self, Pace};
+use crate::config::pace::{self, TransportPace};
 use crate::config::reader::Reader;
 use crate::config::scalar::{Command, OneOrMany, Scalar, Value};
 use crate::config::values;
@@ -102,9 +102,12 @@ impl Section<'_> {
     }
 
     /// How fast it is fed, whatever its kind.
-    pub fn pace(&self, reader: &mut Reader<'_>) -> Pace {
+    pub fn pace(&self, reader: &mut Reader<'_>) -> TransportPace {
         let count = |value: &Scalar| values::count(1..=256)(value).map(Some);
         let sessions = reader.value(&self.key("sessions"), &self.table.sessions, None, count);
-        Pace { rate: pace::rate(&|inside| self.key(inside), &self.table.rate, &self.table.burst, reader), sessions }
+        TransportPace {
+            rate: pace::rate(&|inside| self.key(inside), &self.table.rate, &self.table.burst, reader),
+            sessions,
+        }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use super::fate::Fate;
 use crate::events;
-use crate::intake::withdraw::{self, Back, Gone};
+use crate::intake::withdraw::{self, Back, RemovedFile};
 use crate::model::EntryId;
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
+use crate::spool::decision::Decision;
 use crate::spool::drop::DropName;
-use crate::spool::hand::Hand;
 use crate::sys::{clock, fault, output};
 
 /// Does what a request says. It goes when that is done; killed before, the next adopter does it again. One look at
@@ -28,17 +28,17 @@ pub(super) fn serve(
         Err(unfit) => return Ok(Fate::Unfit(unfit)),
     };
     let ids: HashSet<_> = ids.into_iter().collect();
-    let hand = Hand { at: clock::now(), by: uid };
+    let decision = Decision { at: clock::now(), by: uid };
     for (dropped, id) in queue.dropped_as(uid, &ids, recipients)? {
         let gone = queue.undrop(&dropped.name)?;
         let name = output::name(&dropped.name);
-        events.note(clock::now(), &Gone::of(queue, id.as_str(), &name, hand));
+        events.note(clock::now(), &RemovedFile::of(queue, id.as_str(), &name, decision));
         // It may have been adopted before a kill.
         removed.extend(gone.then_some(id));
     }
     let mut in_hand = false;
     for id in &ids {
-        in_hand |= withdraw::take_back(queue, id, hand, events)? == Back::InHand;
+        in_hand |= withdraw::take_back(queue, id, decision, events)? == Back::InHand;
     }
     // What was removed is gone for good before the request is.
     queue.sync()?;

@@ -2,7 +2,7 @@
 //! programs that speak only that.
 //!
 //! [`stream`] has the bytes, [`command`] reads what is asked for, [`data`] the content, [`session`] knows what may follow
-//! what. This module joins them to the ways in: a letter is queued by the same steps as any other, and content is
+//! what. This module joins them to the ways in: a message is queued by the same steps as any other, and content is
 //! streamed into its entry in constant memory.
 //!
 //! Nobody is asked who he is: whoever may connect may hand mail in, as whoever may start the sendmail command.
@@ -20,12 +20,12 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Child;
 use std::time::Duration;
 
-use self::session::{Intake, Letter, Server};
+use self::session::{Intake, SessionContext, Transaction};
 use super::body::{self, Fault};
 use super::classify;
 use super::refused::{Failure, Refused};
-use super::request::{Request, Via};
-use super::way::Way;
+use super::submission::{Submission, Via};
+use super::way_in::WayIn;
 use crate::config::{ConfigError, Limits, Site};
 use crate::model::{EntryId, Exit};
 use crate::sys::output::warning;
@@ -45,12 +45,12 @@ pub fn run(site: &Site, queue: &str) -> anyhow::Result<Exit> {
     let input = Input { file: io::stdin(), signals: &signals, patience: PATIENCE };
     let output = Output { file: io::stdout(), patience: PATIENCE };
     let (host, stop) = (process::host_name(), || signals.terms() > 0);
-    let server = Server { host: &host, limits: &site.config.limits, stop: &stop };
+    let context = SessionContext { host: &host, limits: &site.config.limits, stop: &stop };
     let patterns = site.config.verp_patterns();
     let auto = (queue == classify::AUTO).then_some(patterns.as_slice());
     let queue = if auto.is_some() { classify::INBOUND } else { queue };
     let mut door = Door { site, queue, auto, way: None, run: None, owed: false, alone: client_has_stderr() };
-    let _ = session::serve(input, output, &server, &mut door);
+    let _ = session::serve(input, output, &context, &mut door);
     if let Some(way) = door.way.filter(|_| door.owed) {
         way.kick();
     }
@@ -78,7 +78,7 @@ struct Door<'s> {
     queue: &'s str,
     /// Each message is sorted, and these are the patterns of VERP.
     auto: Option<&'s [String]>,
-    way: Option<Way<'s>>,
+    way: Option<WayIn<'s>>,
     /// A run that was started for mail of this session.
     run: Option<Child>,
     /// Mail came while that run was at work, which may have been at its end.
@@ -88,13 +88,13 @@ struct Door<'s> {
 }
 
 impl<'s> Door<'s> {
-    fn open(&mut self) -> Result<&Way<'s>, Failure> {
+    fn open(&mut self) -> Result<&WayIn<'s>, Failure> {
         match &mut self.way {
             Some(way) => {
                 way.check_room()?;
                 Ok(way)
             }
-            place @ None => Ok(place.insert(Way::open(self.site, self.queue)?)),
+            place @ None => Ok(place.insert(WayIn::open(self.site, self.queue)?)),
         }
     }
 
@@ -122,20 +122,20 @@ impl Intake for Door<'_> {
         ready.inspect_err(|failure| self.failed(failure))
     }
 
-    fn take(&mut self, letter: Letter, content: &mut dyn BufRead) -> Result<String, Failure> {
+    fn take(&mut self, transaction: Transaction, content: &mut dyn BufRead) -> Result<String, Failure> {
         let limits = &self.site.config.limits;
-        let mut requests = requests(letter);
+        let mut submissions = submissions(transaction);
         let mut beginning = Vec::new();
-        if let (Some(patterns), Some(first)) = (self.auto, requests.first()) {
+        if let (Some(patterns), Some(first)) = (self.auto, submissions.first()) {
             beginning = classify::beginning(content)?;
             let (queue, class) = classify::queue(first, patterns, &beginning);
             if queue != self.queue {
                 (self.queue, self.way) = (queue, None);
             }
-            requests.iter_mut().for_each(|request| request.class = Some(class));
+            submissions.iter_mut().for_each(|submission| submission.class = Some(class));
         }
         let mut content = io::Read::chain(beginning.as_slice(), content);
-        let taken = self.open().and_then(|way| take(way, limits, requests, &mut content));
+        let taken = self.open().and_then(|way| take(way, limits, submissions, &mut content));
         match &taken {
             Ok(_) => self.kick(),
             Err(failure) => self.failed(failure),
@@ -144,15 +144,15 @@ impl Intake for Door<'_> {
     }
 }
 
-/// Queues a letter: one entry, or one for each of the wishes that its recipients came with, all of them or none.
+/// Queues a message: one entry, or one for each of the wishes that its recipients came with, all of them or none.
 fn take(
-    way: &Way<'_>,
+    way: &WayIn<'_>,
     limits: &Limits,
-    mut requests: Vec<Request>,
+    mut submissions: Vec<Submission>,
     mut content: &mut dyn BufRead,
 ) -> Result<String, Failure> {
-    if requests.len() <= 1 {
-        let accepted = way.single(requests.pop().unwrap_or_default(), &mut content)?;
+    if submissions.len() <= 1 {
+        let accepted = way.single(submissions.pop().unwrap_or_default(), &mut content)?;
         return Ok(format!("queued as {}", accepted.id));
     }
     let mut scratch = way.scratch()?;
@@ -162,12 +162,12 @@ fn take(
         Err(Fault::Write(error)) => return Err(way.failed(error).into()),
     }
     let mut group = way.group()?;
-    let count = requests.len();
+    let count = submissions.len();
     // It is one message all the same.
     let message_id = Some(EntryId::new(clock::now()));
-    let added = requests.into_iter().try_for_each(|request| {
-        let request = Request { message_id: message_id.clone(), ..request };
-        group.add(limits, request, &mut again(&mut scratch)?)
+    let added = submissions.into_iter().try_for_each(|submission| {
+        let submission = Submission { message_id: message_id.clone(), ..submission };
+        group.add(limits, submission, &mut again(&mut scratch)?)
     });
     if let Err(failure) = added {
         group.abandon();
@@ -182,9 +182,9 @@ fn again(scratch: &mut File) -> Result<BufReader<&mut File>, Refused> {
     Ok(BufReader::with_capacity(64 << 10, scratch))
 }
 
-/// A request for each NOTIFY, in the order in which they came.
-fn requests(letter: Letter) -> Vec<Request> {
-    let Letter { client, mail, recipients, extended, lmtp } = letter;
+/// A submission for each NOTIFY, in the order in which they came.
+fn submissions(transaction: Transaction) -> Vec<Submission> {
+    let Transaction { client, mail, recipients, extended, lmtp } = transaction;
     let protocol = match (mail.utf8, extended, lmtp) {
         (true, _, true) => "UTF8LMTP",
         (true, _, false) => "UTF8SMTP",
@@ -192,11 +192,11 @@ fn requests(letter: Letter) -> Vec<Request> {
         (false, true, false) => "ESMTP",
         (false, false, false) => "SMTP",
     };
-    let mut found: Vec<Request> = Vec::new();
+    let mut found: Vec<Submission> = Vec::new();
     for rcpt in recipients {
-        match found.iter_mut().find(|request| request.notify == rcpt.notify) {
-            Some(request) => request.recipients.push(rcpt.recipient),
-            None => found.push(Request {
+        match found.iter_mut().find(|submission| submission.notify == rcpt.notify) {
+            Some(submission) => submission.recipients.push(rcpt.recipient),
+            None => found.push(Submission {
                 sender: Some(mail.sender.clone()),
                 recipients: vec![rcpt.recipient],
                 body: mail.body,
@@ -204,7 +204,7 @@ fn requests(letter: Letter) -> Vec<Request> {
                 ret: mail.ret.clone(),
                 envid: mail.envid.clone(),
                 via: Some(Via { client: client.clone(), protocol }),
-                ..Request::default()
+                ..Submission::default()
             }),
         }
     }

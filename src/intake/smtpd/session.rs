@@ -25,12 +25,12 @@ pub trait Intake {
 
     /// Queues a message, whose lines end with LF; what became of it, in words. When this returns, it would survive a power
     /// cut. An error of `content` is an error of this, and nothing is queued.
-    fn take(&mut self, letter: Letter, content: &mut dyn BufRead) -> Result<String, Failure>;
+    fn take(&mut self, transaction: Transaction, content: &mut dyn BufRead) -> Result<String, Failure>;
 }
 
 /// A message's envelope, and who brought it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Letter {
+pub struct Transaction {
     pub client: String,
     pub mail: Mail,
     /// Each once.
@@ -41,8 +41,8 @@ pub struct Letter {
     pub lmtp: bool,
 }
 
-/// What a session is told of its surroundings.
-pub struct Server<'s> {
+/// What a session knows of its server.
+pub struct SessionContext<'s> {
     pub host: &'s str,
     pub limits: &'s Limits,
     /// Whether to end as soon as no transaction is open.
@@ -52,14 +52,19 @@ pub struct Server<'s> {
 /// Speaks with one client to the end.
 ///
 /// Errors: the client is gone, or takes no replies.
-pub fn serve(input: impl Read, output: impl Write, server: &Server<'_>, intake: &mut impl Intake) -> io::Result<()> {
+pub fn serve(
+    input: impl Read,
+    output: impl Write,
+    context: &SessionContext<'_>,
+    intake: &mut impl Intake,
+) -> io::Result<()> {
     let stream = Stream::new(input, output);
-    Session { stream, server, intake, client: None, lmtp: false, open: None, bad: 0 }.run()
+    Session { stream, context, intake, client: None, lmtp: false, open: None, bad: 0 }.run()
 }
 
 /// The transaction that MAIL has begun.
 #[derive(Default)]
-struct Transaction {
+struct OpenTransaction {
     mail: Mail,
     recipients: Vec<Rcpt>,
     seen: HashSet<Address>,
@@ -67,13 +72,13 @@ struct Transaction {
 
 struct Session<'s, R, W, I> {
     stream: Stream<R, W>,
-    server: &'s Server<'s>,
+    context: &'s SessionContext<'s>,
     intake: &'s mut I,
     /// Its name, and whether it said EHLO.
     client: Option<(String, bool)>,
     /// It said LHLO.
     lmtp: bool,
-    open: Option<Transaction>,
+    open: Option<OpenTransaction>,
     bad: u32,
 }
 
@@ -82,10 +87,10 @@ const OVER: ControlFlow<()> = ControlFlow::Break(());
 
 impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
     fn run(mut self) -> io::Result<()> {
-        let host = self.server.host;
+        let host = self.context.host;
         self.stream.say(&format!("220 {host} ESMTP bulkmailer"));
         loop {
-            if self.open.is_none() && (self.server.stop)() {
+            if self.open.is_none() && (self.context.stop)() {
                 self.stream.say(&format!("421 4.3.2 {host} is told to stop, come again"));
                 break;
             }
@@ -118,7 +123,7 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
     }
 
     fn silent(&mut self) {
-        self.stream.say(&format!("421 4.4.2 {} has waited too long", self.server.host));
+        self.stream.say(&format!("421 4.4.2 {} has waited too long", self.context.host));
     }
 
     fn obey(&mut self, command: Command) -> io::Result<ControlFlow<()>> {
@@ -158,12 +163,12 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         if self.bad < BAD_MAX {
             return ON;
         }
-        self.stream.say(&format!("421 4.7.0 {} has heard too much that is no command", self.server.host));
+        self.stream.say(&format!("421 4.7.0 {} has heard too much that is no command", self.context.host));
         OVER
     }
 
     fn hello(&mut self, name: String, extended: bool) -> ControlFlow<()> {
-        let (host, size) = (self.server.host, self.server.limits.message);
+        let (host, size) = (self.context.host, self.context.limits.message);
         self.open = None;
         self.client = Some((name, extended));
         if !extended {
@@ -179,7 +184,7 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
     }
 
     fn mail(&mut self, mail: Mail) -> ControlFlow<()> {
-        let max = self.server.limits.message;
+        let max = self.context.limits.message;
         if self.client.is_none() {
             return self.refuse("503 5.5.1 Say EHLO first");
         }
@@ -192,12 +197,12 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         if let Err(failure) = self.intake.ready() {
             return self.refuse(&reply_to(&failure));
         }
-        self.open = Some(Transaction { mail, ..Transaction::default() });
+        self.open = Some(OpenTransaction { mail, ..OpenTransaction::default() });
         self.answer("250 2.1.0 Ok")
     }
 
     fn rcpt(&mut self, rcpt: Rcpt) -> ControlFlow<()> {
-        let max = self.server.limits.recipients;
+        let max = self.context.limits.recipients;
         let Some(open) = &mut self.open else { return self.refuse("503 5.5.1 Say MAIL first") };
         let full = open.recipients.len() >= max;
         if full && !open.seen.contains(&rcpt.recipient) {
@@ -229,11 +234,11 @@ impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
         // Also where the content is there already: of what was queued before, the client shall know.
         self.stream.flush()?;
         let lmtp = self.lmtp;
-        let letter = Letter { client, mail: open.mail, recipients: open.recipients, extended, lmtp };
+        let transaction = Transaction { client, mail: open.mail, recipients: open.recipients, extended, lmtp };
         // All are taken, or none: the same is said to each (RFC 2033 section 4.2).
-        let others = if lmtp { letter.recipients.len().saturating_sub(1) } else { 0 };
+        let others = if lmtp { transaction.recipients.len().saturating_sub(1) } else { 0 };
         let mut content = Data::new(&mut self.stream);
-        let taken = self.intake.take(letter, &mut content);
+        let taken = self.intake.take(transaction, &mut content);
         let fault = match content.drain() {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 self.silent();

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::session::{self, Intake, Letter, Server};
+use super::session::{self, Intake, SessionContext, Transaction};
 use crate::config::Limits;
 use crate::intake::{Failure, Refused};
 use crate::queue::QueueError;
@@ -15,7 +15,7 @@ use crate::queue::QueueError;
 /// Takes everything, but what it is told not to.
 #[derive(Default)]
 struct Fake {
-    taken: Vec<(Letter, String)>,
+    taken: Vec<(Transaction, String)>,
     full: bool,
     broken: bool,
 }
@@ -25,7 +25,7 @@ impl Intake for Fake {
         if self.full { Err(Refused::Full { free: 1, needed: 2 }.into()) } else { Ok(()) }
     }
 
-    fn take(&mut self, letter: Letter, content: &mut dyn BufRead) -> Result<String, Failure> {
+    fn take(&mut self, transaction: Transaction, content: &mut dyn BufRead) -> Result<String, Failure> {
         if self.broken {
             let source = io::Error::from_raw_os_error(5);
             return Err(QueueError::Io { doing: "write", path: "/spool".into(), source }.into());
@@ -33,7 +33,7 @@ impl Intake for Fake {
         let mut text = String::new();
         let unreadable = |source| Refused::Unreadable { what: "the message".to_owned(), source };
         content.read_to_string(&mut text).map_err(unreadable)?;
-        self.taken.push((letter, text));
+        self.taken.push((transaction, text));
         Ok("queued".to_owned())
     }
 }
@@ -89,8 +89,8 @@ fn limits() -> Limits {
 /// What was written, one member a write.
 fn session(client: Client, fake: &mut Fake, stop: &dyn Fn() -> bool) -> (Vec<String>, bool) {
     let written = Written::default();
-    let server = Server { host: "mail.example.org", limits: &limits(), stop };
-    let gone = session::serve(client, written.clone(), &server, fake).is_err();
+    let context = SessionContext { host: "mail.example.org", limits: &limits(), stop };
+    let gone = session::serve(client, written.clone(), &context, fake).is_err();
     (written.0.take(), gone)
 }
 
@@ -127,9 +127,12 @@ fn a_message_is_taken_and_said_so() {
     );
     // The greeting, and one write for each piece: a group is answered at once.
     assert_eq!(written.len(), 5, "{written:?}");
-    let (letter, text) = fake.taken.remove(0);
-    assert_eq!((letter.client.as_str(), letter.extended, text.as_str()), ("client.example", true, "Subject: x\n\n.\n"));
-    assert_eq!(letter.recipients[0].notify.as_deref(), Some("never"));
+    let (transaction, text) = fake.taken.remove(0);
+    assert_eq!(
+        (transaction.client.as_str(), transaction.extended, text.as_str()),
+        ("client.example", true, "Subject: x\n\n.\n")
+    );
+    assert_eq!(transaction.recipients[0].notify.as_deref(), Some("never"));
     let offered: Vec<&str> = written[1].lines().map(|line| &line[4..]).collect();
     let expected = ["PIPELINING", "SIZE 1000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "HELP"];
     assert_eq!(offered[1..], expected);
@@ -171,9 +174,9 @@ fn recipients_are_bounded_and_each_counts_once() {
     let got = replies(&[mail, b".\r\n"], &mut fake);
     let expected = ["250 2.1.5", "250 2.1.5", "250 2.1.5", "250 2.1.5", "452 4.5.3", "250 2.1.5", "354", "250 2.0.0"];
     assert_eq!(got[3..], expected);
-    let (letter, text) = fake.taken.remove(0);
-    let names: Vec<&str> = letter.recipients.iter().map(|rcpt| rcpt.recipient.as_str()).collect();
-    assert_eq!((names, text.as_str(), letter.mail.sender), (vec!["a@x", "b@x", "c@x"], "", None));
+    let (transaction, text) = fake.taken.remove(0);
+    let names: Vec<&str> = transaction.recipients.iter().map(|rcpt| rcpt.recipient.as_str()).collect();
+    assert_eq!((names, text.as_str(), transaction.mail.sender), (vec!["a@x", "b@x", "c@x"], "", None));
 }
 
 #[test]

@@ -13,12 +13,12 @@ use serde_json::json;
 
 use super::args::Args;
 use crate::config::Limits;
-use crate::intake::group::Group;
 use crate::intake::maildir;
 use crate::intake::mbox::Mbox;
 use crate::intake::refused::{Failure, Refused};
-use crate::intake::request::Request;
-use crate::intake::way::Way;
+use crate::intake::submission::Submission;
+use crate::intake::sync_group::SyncGroup;
+use crate::intake::way_in::WayIn;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
 use crate::sys::output::{Page, tell, warning};
@@ -27,13 +27,18 @@ use crate::sys::output::{Page, tell, warning};
 const BUFFER: usize = 256 << 10;
 
 /// Queues every message of the mbox or the Maildir that `args` name.
-pub(super) fn several(way: &Way<'_>, limits: &Limits, mut request: Request, args: &Args) -> anyhow::Result<Exit> {
+pub(super) fn several(
+    way: &WayIn<'_>,
+    limits: &Limits,
+    mut submission: Submission,
+    args: &Args,
+) -> anyhow::Result<Exit> {
     // With recipients as arguments, those of the messages count only if they are asked for.
-    request.from_header |= request.recipients.is_empty();
+    submission.from_header |= submission.recipients.is_empty();
     let (done, many) = std::thread::scope(|scope| {
         let (group, committing) = (None, None);
         let mut many =
-            Many { way, limits, request, scope, group, committing, queued: 0, refused: 0, batches: Vec::new() };
+            Many { way, limits, submission, scope, group, committing, queued: 0, refused: 0, batches: Vec::new() };
         let read = many.all(args);
         // What came before an error is queued all the same.
         let done = many.committed().map_err(anyhow::Error::from).and(read);
@@ -57,11 +62,11 @@ pub(super) fn several(way: &Way<'_>, limits: &Limits, mut request: Request, args
 
 /// Many messages on their way in. While one group is gathered, the one before it is synced.
 struct Many<'s, 'q> {
-    way: &'q Way<'q>,
+    way: &'q WayIn<'q>,
     limits: &'q Limits,
-    request: Request,
+    submission: Submission,
     scope: &'s Scope<'s, 'q>,
-    group: Option<Group<'q>>,
+    group: Option<SyncGroup<'q>>,
     committing: Option<Committing<'s>>,
     queued: u64,
     refused: u64,
@@ -126,17 +131,17 @@ impl<'q> Many<'_, 'q> {
             None => self.way.group()?,
         };
         let group = self.group.insert(group);
-        let mut request = self.request.clone();
-        if request.sender.is_none() {
-            request.sender_hint = separator.and_then(|text| text.parse().ok());
-            request.sender_from_header = true;
+        let mut submission = self.submission.clone();
+        if submission.sender.is_none() {
+            submission.sender_hint = separator.and_then(|text| text.parse().ok());
+            submission.sender_from_header = true;
         }
-        match group.add(self.limits, request, input) {
+        match group.add(self.limits, submission, input) {
             Ok(()) => {}
             Err(Failure::Refused(refused)) => self.refuse(name, &refused),
             Err(Failure::Spool(error)) => return Err(error.into()),
         }
-        if self.group.as_ref().is_some_and(Group::is_full) { self.commit() } else { Ok(()) }
+        if self.group.as_ref().is_some_and(SyncGroup::is_full) { self.commit() } else { Ok(()) }
     }
 
     /// Has what was gathered made visible, as soon as the group before it is.

@@ -2,8 +2,8 @@
 //! the many of an mbox or a Maildir (`many`).
 
 mod args;
+mod list_post;
 mod many;
-mod post;
 
 pub use args::Args;
 
@@ -12,8 +12,8 @@ use std::io::{self, BufRead, BufReader};
 use serde_json::json;
 
 use super::refused::Refused;
-use super::request::Request;
-use super::way::Way;
+use super::submission::Submission;
+use super::way_in::WayIn;
 use super::{classify, recipients, smtpd};
 use crate::config::{ConfigError, Site};
 use crate::model::{Address, Exit};
@@ -29,30 +29,31 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     if args.serve {
         return smtpd::run(site, &args.queue);
     }
-    let mut request = Request {
+    let mut submission = Submission {
         sender: args.sender.as_deref().map(Address::sender).transpose().map_err(Refused::from)?,
         recipients: recipients::addresses(&args.recipients)?,
         sender_from_header: args.read_sender,
         from_header: args.read_recipients,
         key: args.key.clone(),
         at: args.at,
-        ..Request::default()
+        ..Submission::default()
     };
     if auto || args.from_mta {
-        classify::envelope(&mut request)?;
+        classify::envelope(&mut submission)?;
     }
     if auto {
-        return by_kind(site, request, args);
+        return by_kind(site, submission, args);
     }
     if let Some(list) = &args.recipients_file {
-        return post::run(site, args, list, request);
+        return list_post::run(site, args, list, submission);
     }
     let many = args.mbox.is_some() || args.maildir.is_some();
-    if !many && request.recipients.is_empty() && !request.from_header {
+    if !many && submission.recipients.is_empty() && !submission.from_header {
         return Err(Refused::NoRecipients.into());
     }
-    let way = Way::open(site, &args.queue)?;
-    let exit = if many { many::several(&way, &site.config.limits, request, args) } else { one(&way, request, args) }?;
+    let way = WayIn::open(site, &args.queue)?;
+    let exit =
+        if many { many::several(&way, &site.config.limits, submission, args) } else { one(&way, submission, args) }?;
     way.kick();
     if !args.quiet {
         way.remind();
@@ -61,19 +62,19 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 }
 
 /// One message, into the queue that it belongs to.
-fn by_kind(site: &Site, request: Request, args: &Args) -> anyhow::Result<Exit> {
+fn by_kind(site: &Site, submission: Submission, args: &Args) -> anyhow::Result<Exit> {
     if args.mbox.is_some() || args.maildir.is_some() || args.recipients_file.is_some() {
         return Err(Refused::Usage("--queue auto looks at one message only: name the queue".to_owned()).into());
     }
-    if request.recipients.is_empty() && !request.from_header {
+    if submission.recipients.is_empty() && !submission.from_header {
         return Err(Refused::NoRecipients.into());
     }
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
     let beginning = classify::beginning(&mut input)?;
-    let (queue, class) = classify::queue(&request, &site.config.verp_patterns(), &beginning);
-    let way = Way::open(site, queue)?;
+    let (queue, class) = classify::queue(&submission, &site.config.verp_patterns(), &beginning);
+    let way = WayIn::open(site, queue)?;
     let mut input = io::Read::chain(beginning.as_slice(), input);
-    accept(&way, queue, Request { class: Some(class), ..request }, &mut input, args)?;
+    accept(&way, queue, Submission { class: Some(class), ..submission }, &mut input, args)?;
     way.kick();
     if !args.quiet {
         way.remind();
@@ -81,12 +82,18 @@ fn by_kind(site: &Site, request: Request, args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn one(way: &Way<'_>, request: Request, args: &Args) -> anyhow::Result<Exit> {
-    accept(way, &args.queue, request, &mut BufReader::with_capacity(64 << 10, io::stdin().lock()), args)
+fn one(way: &WayIn<'_>, submission: Submission, args: &Args) -> anyhow::Result<Exit> {
+    accept(way, &args.queue, submission, &mut BufReader::with_capacity(64 << 10, io::stdin().lock()), args)
 }
 
-fn accept(way: &Way<'_>, queue: &str, request: Request, input: &mut impl BufRead, args: &Args) -> anyhow::Result<Exit> {
-    let accepted = way.single(request, input)?;
+fn accept(
+    way: &WayIn<'_>,
+    queue: &str,
+    submission: Submission,
+    input: &mut impl BufRead,
+    args: &Args,
+) -> anyhow::Result<Exit> {
+    let accepted = way.single(submission, input)?;
     if args.json {
         let row = json!({"id": accepted.id, "queue": queue, "recipients": accepted.recipients, "bytes": accepted.bytes, "new": accepted.new});
         tell(&Page::of(row.to_string()));

@@ -67,7 +67,7 @@ impl About {
 
 /// What came of one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct RecipientStatus {
     pub recipient: Address,
     /// When it was tried last, where that is known.
     pub at: Option<Micros>,

@@ -10,6 +10,6 @@ mod head;
 mod report;
 mod summary;
 
-pub use self::about::{About, Outcome};
+pub use self::about::{About, RecipientStatus};
 pub use self::report::{Notice, Returned};
-pub use self::summary::{Summary, summary_line};
+pub use self::summary::{NoticeSummary, summary_line};

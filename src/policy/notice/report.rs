@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::about::{About, Outcome};
+use super::about::{About, RecipientStatus};
 use super::fold::{field, indented, paragraph};
 use super::head::head;
 use crate::model::{Address, EntryId, Envelope, Micros, Reason};
@@ -35,7 +35,7 @@ pub struct Notice<'a> {
     /// Of the mail that it is about.
     pub envelope: &'a Envelope,
     /// At least one.
-    pub outcomes: &'a [Outcome],
+    pub statuses: &'a [RecipientStatus],
     /// Until when what is delayed is tried.
     pub until: Option<Micros>,
     pub returned: Returned,
@@ -118,7 +118,7 @@ impl Notice<'_> {
             }
             out.push('\n');
         }
-        let unnamed = self.outcomes.len().saturating_sub(NAMED_MAX);
+        let unnamed = self.statuses.len().saturating_sub(NAMED_MAX);
         if unnamed > 0 {
             out.push_str(&paragraph(&format!("And {unnamed} more, who are named in the report beside this text.")));
         }
@@ -129,14 +129,14 @@ impl Notice<'_> {
     fn by_reason(&self) -> Vec<(Option<&Reason>, Vec<&Address>)> {
         let mut places: BTreeMap<Option<&str>, usize> = BTreeMap::new();
         let mut groups: Vec<(Option<&Reason>, Vec<&Address>)> = Vec::new();
-        for outcome in self.outcomes.iter().take(NAMED_MAX) {
-            let reason = outcome.reason.as_ref();
+        for recipient in self.statuses.iter().take(NAMED_MAX) {
+            let reason = recipient.reason.as_ref();
             let place = *places.entry(reason.map(|reason| reason.text.as_str())).or_insert_with(|| {
                 groups.push((reason, Vec::new()));
                 groups.len() - 1
             });
             if let Some((_, whom)) = groups.get_mut(place) {
-                whom.push(&outcome.recipient);
+                whom.push(&recipient.recipient);
             }
         }
         groups
@@ -151,17 +151,17 @@ impl Notice<'_> {
         }
         field(out, "Reporting-MTA", &format!("dns; {}", self.host), global);
         field(out, "Arrival-Date", &origin.submitted.rfc5322(), global);
-        for (n, outcome) in self.outcomes.iter().enumerate() {
-            let kind = if outcome.recipient.is_utf8() { "utf-8" } else { "rfc822" };
+        for (n, recipient) in self.statuses.iter().enumerate() {
+            let kind = if recipient.recipient.is_utf8() { "utf-8" } else { "rfc822" };
             out.push('\n');
-            field(out, "Final-Recipient", &format!("{kind}; {}", outcome.recipient), global);
+            field(out, "Final-Recipient", &format!("{kind}; {}", recipient.recipient), global);
             field(out, "Action", self.about.name(), global);
-            let status = outcome.reason.as_ref().and_then(|reason| reason.status.as_deref());
+            let status = recipient.reason.as_ref().and_then(|reason| reason.status.as_deref());
             field(out, "Status", status.unwrap_or(self.about.status()), global);
-            if let Some(reason) = outcome.reason.as_ref().filter(|_| n < DIAGNOSED_MAX) {
+            if let Some(reason) = recipient.reason.as_ref().filter(|_| n < DIAGNOSED_MAX) {
                 field(out, "Diagnostic-Code", &format!("X-Bulkmailer; {}", reason.text), global);
             }
-            if let Some(at) = outcome.at {
+            if let Some(at) = recipient.at {
                 field(out, "Last-Attempt-Date", &at.rfc5322(), global);
             }
             field(out, "Final-Log-ID", self.envelope.id.as_str(), global);
@@ -232,13 +232,17 @@ mod tests {
         }
     }
 
-    fn outcome(recipient: &str, text: &str, status: Option<&str>) -> Outcome {
+    fn recipient(address: &str, text: &str, status: Option<&str>) -> RecipientStatus {
         let reason = Some(Reason { text: text.to_owned(), status: status.map(str::to_owned) });
-        Outcome { recipient: recipient.parse().expect("an address"), at: Some(Micros(1_795_526_825_000_000)), reason }
+        RecipientStatus {
+            recipient: address.parse().expect("an address"),
+            at: Some(Micros(1_795_526_825_000_000)),
+            reason,
+        }
     }
 
-    fn compose(about: About, sender: &str, outcomes: &[Outcome], original: &str) -> String {
-        let envelope = envelope(sender, &outcomes.iter().map(|o| o.recipient.as_str()).collect::<Vec<_>>());
+    fn compose(about: About, sender: &str, statuses: &[RecipientStatus], original: &str) -> String {
+        let envelope = envelope(sender, &statuses.iter().map(|o| o.recipient.as_str()).collect::<Vec<_>>());
         let to = envelope.sender.clone().unwrap_or_else(|| "postmaster@h.example".parse().expect("an address"));
         let notice = Notice {
             about,
@@ -247,7 +251,7 @@ mod tests {
             host: "h.example",
             to: &to,
             envelope: &envelope,
-            outcomes,
+            statuses,
             until: Some(Micros(1_795_999_999_000_000)),
             returned: Returned::Header,
         };
@@ -256,8 +260,9 @@ mod tests {
 
     #[test]
     fn a_notice_has_its_three_parts_and_their_fields() {
-        let outcomes = [outcome("a@x.org", "550 5.1.1 no such user", Some("5.1.1")), outcome("b@x.org", "no", None)];
-        let text = compose(About::Failed, "s@example.org", &outcomes, "Subject: hi\n");
+        let statuses =
+            [recipient("a@x.org", "550 5.1.1 no such user", Some("5.1.1")), recipient("b@x.org", "no", None)];
+        let text = compose(About::Failed, "s@example.org", &statuses, "Subject: hi\n");
         let mail = mailparse::parse_mail(text.as_bytes()).expect("a message");
         assert_eq!(mail.headers.get_first_value("To").as_deref(), Some("<s@example.org>"));
         assert_eq!(mail.headers.get_first_value("Auto-Submitted").as_deref(), Some("auto-replied"));
@@ -288,27 +293,28 @@ mod tests {
 
     #[test]
     fn a_delay_says_until_when_and_a_double_bounce_that_it_is_one() {
-        let text = compose(About::Delayed, "s@x.org", &[outcome("a@x.org", "busy", Some("4.2.1"))], "");
+        let text = compose(About::Delayed, "s@x.org", &[recipient("a@x.org", "busy", Some("4.2.1"))], "");
         assert!(text.contains("\nAction: delayed\nStatus: 4.2.1\n") && text.contains("\nWill-Retry-Until: "), "{text}");
-        let text = compose(About::Failed, "", &[outcome("a@x.org", "no", None)], "");
+        let text = compose(About::Failed, "", &[recipient("a@x.org", "no", None)], "");
         assert!(text.contains("To: <postmaster@h.example>") && text.contains("but you to be told"), "{text}");
     }
 
     #[test]
     fn an_address_in_utf_8_makes_a_global_report() {
-        let text = compose(About::Failed, "s@x.org", &[outcome("jörg@x.org", "nö", None)], "");
+        let text = compose(About::Failed, "s@x.org", &[recipient("jörg@x.org", "nö", None)], "");
         let mail = mailparse::parse_mail(text.as_bytes()).expect("a message");
         assert_eq!(mail.ctype.params["report-type"], "global-delivery-status");
         assert_eq!(mail.subparts[1].ctype.mimetype, "message/global-delivery-status");
         assert!(text.contains("Final-Recipient: utf-8; jörg@x.org") && text.contains("; nö"), "{text}");
-        let text = compose(About::Failed, "s@x.org", &[outcome("a@x.org", "nö", None)], "");
+        let text = compose(About::Failed, "s@x.org", &[recipient("a@x.org", "nö", None)], "");
         assert!(text.contains("X-Bulkmailer; n?\n") && text.contains("charset=utf-8"), "{text}");
     }
 
     #[test]
     fn many_recipients_are_all_reported_and_not_all_named() {
-        let outcomes: Vec<Outcome> = (0..1_500).map(|n| outcome(&format!("r{n}@x.org"), "no", None)).collect();
-        let text = compose(About::Failed, "s@x.org", &outcomes, "");
+        let statuses: Vec<RecipientStatus> =
+            (0..1_500).map(|n| recipient(&format!("r{n}@x.org"), "no", None)).collect();
+        let text = compose(About::Failed, "s@x.org", &statuses, "");
         assert_eq!(text.matches("Final-Recipient: ").count(), 1_500);
         assert_eq!(text.matches("Diagnostic-Code: ").count(), DIAGNOSED_MAX);
         assert!(text.contains("And 1400 more") && text.matches("    <r").count() == NAMED_MAX);
@@ -317,13 +323,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_from_outside_becomes_a_line_of_its_own(said in "[\\PC\r\n\0\t =:]{0,400}", envid in "[!-~]{1,30}") {
-            let outcomes = [outcome("a@x.org", &said, None)];
+            let statuses = [recipient("a@x.org", &said, None)];
             let mut envelope = envelope("s@x.org", &["a@x.org"]);
             envelope.origin.envid = Some(envid);
             let id = EntryId::of_key(&["n"]);
             let notice = Notice {
                 about: About::Failed, id: &id, now: Micros(1), host: "h", to: &"s@x.org".parse().expect("an address"),
-                envelope: &envelope, outcomes: &outcomes, until: None, returned: Returned::Message,
+                envelope: &envelope, statuses: &statuses, until: None, returned: Returned::Message,
             };
             let text = notice.opening() + &notice.closing();
             let mail = mailparse::parse_mail(text.as_bytes()).expect("a message");
@@ -335,7 +341,7 @@ mod tests {
                 prop_assert!(named || line.starts_with(' '), "{:?}", line);
             }
             prop_assert!(text.lines().all(|line| line.len() < 998));
-            let line = summary_line(About::Failed, &envelope, &outcomes);
+            let line = summary_line(About::Failed, &envelope, &statuses);
             prop_assert!(!line.contains(['\n', '\r']) && line.len() < 1_300);
         }
     }

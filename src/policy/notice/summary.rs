@@ -1,13 +1,13 @@
 //! The summary of many notices that were held back.
 
-use super::about::{About, Outcome};
+use super::about::{About, RecipientStatus};
 use super::fold::{clean, indented, paragraph};
 use super::head::head;
 use crate::model::{Address, EntryId, Envelope, Micros};
 
 /// The summary of notices that were held back, because there were too many in an hour.
 #[derive(Clone, Debug)]
-pub struct Summary<'a> {
+pub struct NoticeSummary<'a> {
     /// The summary's own id.
     pub id: &'a EntryId,
     pub now: Micros,
@@ -20,7 +20,7 @@ pub struct Summary<'a> {
     pub lines: &'a [String],
 }
 
-impl Summary<'_> {
+impl NoticeSummary<'_> {
     /// The whole message.
     pub fn message(&self) -> String {
         let mut out = head(self.id, self.now, self.host, self.to, "More of your mail could not be delivered");
@@ -48,10 +48,10 @@ impl Summary<'_> {
 }
 
 /// One message's line in a summary; control characters become spaces, and it has at most 1,200 bytes.
-pub fn summary_line(about: About, envelope: &Envelope, outcomes: &[Outcome]) -> String {
-    let named: Vec<&str> = outcomes.iter().take(3).map(|outcome| outcome.recipient.as_str()).collect();
-    let more = if outcomes.len() > 3 { format!(" and {} more", outcomes.len() - 3) } else { String::new() };
-    let reason = outcomes.iter().find_map(|outcome| outcome.reason.as_ref()).map_or("", |reason| &reason.text);
+pub fn summary_line(about: About, envelope: &Envelope, statuses: &[RecipientStatus]) -> String {
+    let named: Vec<&str> = statuses.iter().take(3).map(|status| status.recipient.as_str()).collect();
+    let more = if statuses.len() > 3 { format!(" and {} more", statuses.len() - 3) } else { String::new() };
+    let reason = statuses.iter().find_map(|status| status.reason.as_ref()).map_or("", |reason| &reason.text);
     let reason: String = reason.chars().take(100).collect();
     clean(&format!("{}: {}: {}{more}: {reason}", envelope.id, about.name(), named.join(", ")))
 }

@@ -115,14 +115,15 @@ impl<'d> DropDraft<'d> {
         readable(&mut self.content).map_err(self.folder.failed("write a new entry"))
     }
 
-    /// Gives the finished file its name: from here on it may be adopted, and is accepted once [`Handed::sync`] has returned.
-    pub fn link(self) -> Result<Handed<'d>, QueueError> {
+    /// Gives the finished file its name: from here on it may be adopted, and is accepted once [`LinkedFiles::sync`] has
+    /// returned.
+    pub fn link(self) -> Result<LinkedFiles<'d>, QueueError> {
         let folder = self.folder;
         let file = self.content.file.link(&folder.dir, &self.name).map_err(folder.failed("link a new entry"))?;
         fault::instant("drop.linked");
         let meta = file.metadata().map_err(folder.failed("look at a new entry"))?;
         let own_name = self.name.strip_prefix("drop/").unwrap_or(&self.name);
-        Ok(Handed { folder, id: adopted_id(&meta, own_name, &self.id), names: vec![self.name], file })
+        Ok(LinkedFiles { folder, id: adopted_id(&meta, own_name, &self.id), names: vec![self.name], file })
     }
 
     /// Throws the file away.
@@ -133,7 +134,7 @@ impl<'d> DropDraft<'d> {
 
 /// One or more drop files that have their names.
 #[derive(Debug)]
-pub struct Handed<'d> {
+pub struct LinkedFiles<'d> {
     folder: &'d DropFolder,
     names: Vec<String>,
     /// The first of them.
@@ -142,9 +143,9 @@ pub struct Handed<'d> {
     pub id: EntryId,
 }
 
-impl Handed<'_> {
+impl LinkedFiles<'_> {
     /// Takes a later one along.
-    pub fn add(&mut self, later: Handed<'_>) {
+    pub fn add(&mut self, later: LinkedFiles<'_>) {
         self.names.extend(later.names);
     }
 

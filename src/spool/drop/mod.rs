@@ -21,6 +21,6 @@ pub mod request;
 mod view;
 
 pub use self::adopter::{DropName, Dropped, Unfit};
-pub use self::folder::{DropDraft, DropFolder, Handed, is_there};
+pub use self::folder::{DropDraft, DropFolder, LinkedFiles, is_there};
 pub use self::names::queue_of;
 pub use self::view::{DropFile, DropView, Waiting};

@@ -10,5 +10,5 @@ mod progress;
 mod standing;
 
 pub use self::file::{JobFile, Kind, PostFile};
-pub use self::progress::Progress;
+pub use self::progress::JobProgress;
 pub use self::standing::Standing;

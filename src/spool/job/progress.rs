@@ -18,7 +18,7 @@ const LOOKED_AT: u64 = 100_000;
 
 /// How far a job is, in recipients; of a batch in entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct JobProgress {
     pub all: u64,
     /// Not settled yet.
     pub left: u64,
@@ -29,7 +29,7 @@ pub struct Progress {
     pub rough: bool,
 }
 
-impl Progress {
+impl JobProgress {
     /// Delivered, or removed by a person.
     pub fn done(&self) -> u64 {
         self.all.saturating_sub(self.left + self.held + self.failed)
@@ -46,7 +46,7 @@ impl Progress {
 
 impl SpoolQueue {
     /// How far a job is.
-    pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<Progress, QueueError> {
+    pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<JobProgress, QueueError> {
         let top = format!("{}/{id}", standing.folder());
         let mut folders = vec![(State::Hold, format!("{top}/hold")), (State::Failed, format!("{top}/failed"))];
         let ready = format!("{top}/ready");
@@ -54,7 +54,7 @@ impl SpoolQueue {
             folders.push((State::Ready, format!("{ready}/{n}")));
         }
         let all = file.post.as_ref().map_or(file.entries, |post| post.recipients);
-        let (mut progress, mut looked_at) = (Progress { all, ..Progress::default() }, 0_u64);
+        let (mut progress, mut looked_at) = (JobProgress { all, ..JobProgress::default() }, 0_u64);
         for (state, folder) in folders {
             let failed = || self.failed("list", &folder);
             for name in self.names(&folder).map_err(failed())? {
@@ -75,7 +75,7 @@ impl SpoolQueue {
     }
 
     /// Counts an entry's recipients by what its journal tells of each.
-    fn add_journal(&self, progress: &mut Progress, state: State, recipients: u64, path: &str) -> io::Result<()> {
+    fn add_journal(&self, progress: &mut JobProgress, state: State, recipients: u64, path: &str) -> io::Result<()> {
         let file = match dir::open_file(&self.dir, path, dir::Open::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -55,14 +55,14 @@ fn verdict(number: u8) -> Verdict {
 }
 
 /// A journal, and what its holder knows without reading it.
-struct Known {
+struct TrackedJournal {
     journal: Journal,
     last: Vec<Option<Kind>>,
     in_flight: BTreeSet<usize>,
     attempts: u32,
 }
 
-impl Known {
+impl TrackedJournal {
     fn set(&mut self, recipient: usize, kind: Kind) {
         self.last[recipient] = Some(kind);
         self.in_flight.remove(&recipient);
@@ -143,7 +143,7 @@ proptest! {
         let id = EntryId::new(Micros(1));
         let journal = Journal::open(&Home::top(&queue), &id, recipients).expect("opened");
         let last = vec![None; recipients];
-        let mut known = Known { journal, last, in_flight: BTreeSet::new(), attempts: 0 };
+        let mut known = TrackedJournal { journal, last, in_flight: BTreeSet::new(), attempts: 0 };
         for step in &steps {
             known.step(&queue, &id, step);
             let read = Journal::open(&Home::top(&queue), &id, recipients).expect("opened").history;

@@ -72,15 +72,15 @@ impl World {
     /// Which of ours is refused, and why.
     fn refused(&self, name: &str) -> (PathBuf, Fault) {
         match open(&self.at(name), geteuid().as_raw()) {
-            Err(Refusal::Untrusted(Untrusted { path, fault })) => (path, fault),
-            Err(Refusal::Io(error)) => panic!("{name}: {error}"),
+            Err(OpenError::Untrusted(Untrusted { path, fault })) => (path, fault),
+            Err(OpenError::Io(error)) => panic!("{name}: {error}"),
             Ok(_) => panic!("{name} was taken"),
         }
     }
 
     fn fails(&self, name: &str) -> io::Error {
         match open(&self.at(name), geteuid().as_raw()) {
-            Err(Refusal::Io(error)) => error,
+            Err(OpenError::Io(error)) => error,
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -237,7 +237,7 @@ fn root_trusts_root_alone() {
     if geteuid().is_root() {
         chown(world.temp.path(), Some(ANOTHER), None).expect("given away");
     }
-    let Err(Refusal::Untrusted(found)) = open(&world.at("etc/file"), 0) else { panic!("it was taken") };
+    let Err(OpenError::Untrusted(found)) = open(&world.at("etc/file"), 0) else { panic!("it was taken") };
     assert!(matches!(found.fault, Fault::FolderOf(uid) if uid != 0), "{found:?}");
     assert!(found.to_string().contains(" belongs to "), "{found}");
 }

@@ -53,7 +53,7 @@ pub struct Behaviour {
     pub(super) sender_refused: &'static [&'static str],
     /// Statuses that differ from [`GENERIC_STATUSES`].
     pub(super) statuses: &'static [(i32, Meaning)],
-    pub(super) signs: Signs,
+    pub(super) signs: MtaSigns,
 }
 
 /// How an MTA takes what a submission asked for in delivery status notifications.
@@ -67,7 +67,7 @@ pub struct Dsn {
 
 /// What gives an MTA's sendmail away.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Signs {
+pub(super) struct MtaSigns {
     /// Names of the file that its links lead to.
     pub(super) names: &'static [&'static str],
     /// Files that all lie beside a real file called sendmail.

@@ -1,7 +1,7 @@
 //! The table: one row an MTA. What is in it was seen with the real programs by tests/rig, or is documented by the MTA
 //! where Debian has no package (qmail); bulkmailer-transports(5) shows it for people.
 
-use super::behaviour::{Behaviour, Dsn, Meaning, Signs};
+use super::behaviour::{Behaviour, Dsn, Meaning, MtaSigns};
 use crate::config::Profile;
 
 /// What most sendmails do, and what a row leaves unsaid.
@@ -18,7 +18,7 @@ const PLAIN: Behaviour = Behaviour {
     feeds_an_mta: true,
     sender_refused: &[],
     statuses: &[],
-    signs: Signs { names: &[], beside: &[], folders: &[], mark: "" },
+    signs: MtaSigns { names: &[], beside: &[], folders: &[], mark: "" },
 };
 
 /// A list manager's program, which says with sysexits.h what an MTA would be told.
@@ -39,7 +39,7 @@ pub const TABLE: [Behaviour; 10] = [
         dsn: Some(Dsn { failure: "failure", shortest_envid: 3 }),
         at_once: ANY,
         phrases: &[("message file too big", Meaning::Failed)],
-        signs: Signs { beside: &["postfix", "postdrop"], mark: "/postdrop", ..PLAIN.signs },
+        signs: MtaSigns { beside: &["postfix", "postdrop"], mark: "/postdrop", ..PLAIN.signs },
         ..PLAIN
     },
     // Without -oep it mails the sender about each refusal, at each attempt. Its -N discards the mail, its -R starts a
@@ -49,7 +49,7 @@ pub const TABLE: [Behaviour; 10] = [
         always: &["-oep"],
         at_once: ANY,
         phrases: &[("message rejected: message too big", Meaning::Failed), ("bad recipient address", Meaning::Failed)],
-        signs: Signs { names: &["exim", "exim4"], mark: "Exim version", ..PLAIN.signs },
+        signs: MtaSigns { names: &["exim", "exim4"], mark: "Exim version", ..PLAIN.signs },
         ..PLAIN
     },
     // With -odb it queues and ends, instead of telling us with a status what it also mails to the sender. It takes the
@@ -60,7 +60,7 @@ pub const TABLE: [Behaviour; 10] = [
         dsn: Some(Dsn { failure: "failure", shortest_envid: 1 }),
         phrases: &[("Insufficient disk space", Meaning::Deferred), ("Invalid route address", Meaning::Failed)],
         statuses: &[(75, Meaning::Unknown)],
-        signs: Signs { folders: &["sm.bin", "sendmail"], mark: "submit.cf", ..PLAIN.signs },
+        signs: MtaSigns { folders: &["sm.bin", "sendmail"], mark: "submit.cf", ..PLAIN.signs },
         ..PLAIN
     },
     // 75: the daemon is away and the message lies in its offline queue. Its listener refuses DSN unless told otherwise.
@@ -69,7 +69,7 @@ pub const TABLE: [Behaviour; 10] = [
         at_once: EVERY_SERVER,
         quotes_replies: true,
         statuses: &[(75, Meaning::Delivered)],
-        signs: Signs { names: &["smtpctl"], mark: "smtpd.sock", ..PLAIN.signs },
+        signs: MtaSigns { names: &["smtpctl"], mark: "smtpd.sock", ..PLAIN.signs },
         ..PLAIN
     },
     // It takes the good ones of several recipients. Whatever stands after "--", it reads what begins with a dash as an
@@ -80,7 +80,7 @@ pub const TABLE: [Behaviour; 10] = [
         dsn: Some(Dsn { failure: "fail", shortest_envid: 1 }),
         shields: false,
         quotes_replies: true,
-        signs: Signs { beside: &["courier"], folders: &["courier"], mark: "submitclient", ..PLAIN.signs },
+        signs: MtaSigns { beside: &["courier"], folders: &["courier"], mark: "submitclient", ..PLAIN.signs },
         ..PLAIN
     },
     // Its daemon gives a message up for all recipients when the smarthost refuses one. Its sendmail hands the recipients to
@@ -90,7 +90,7 @@ pub const TABLE: [Behaviour; 10] = [
         shields: false,
         phrases: &[("Invalid recipient", Meaning::Failed)],
         refused_by: Some(SIGPIPE),
-        signs: Signs { beside: &["nullmailer-send"], mark: "nullmailer-inject", ..PLAIN.signs },
+        signs: MtaSigns { beside: &["nullmailer-send"], mark: "nullmailer-inject", ..PLAIN.signs },
         ..PLAIN
     },
     // The server's answer is its answer. It refuses -N and -R where that server has no DSN, and knows no -V.
@@ -106,13 +106,13 @@ pub const TABLE: [Behaviour; 10] = [
             (77, Meaning::SinkDown), // it does not let us in
             (78, Meaning::SinkDown),
         ],
-        signs: Signs { names: &["msmtp"], mark: "msmtprc", ..PLAIN.signs },
+        signs: MtaSigns { names: &["msmtp"], mark: "msmtprc", ..PLAIN.signs },
         ..PLAIN
     },
     Behaviour {
         profile: Profile::Dma,
         at_once: ANY,
-        signs: Signs { names: &["dma"], mark: "/dma.conf", ..PLAIN.signs },
+        signs: MtaSigns { names: &["dma"], mark: "/dma.conf", ..PLAIN.signs },
         ..PLAIN
     },
     // qmail-inject(8): 100 permanent, 111 temporary; nothing else is promised. Recipients that begin with a dash are not.
@@ -122,7 +122,7 @@ pub const TABLE: [Behaviour; 10] = [
         at_once: ANY,
         shields: false,
         statuses: &[(65, Meaning::Deferred), (67, Meaning::Deferred), (68, Meaning::Deferred)],
-        signs: Signs {
+        signs: MtaSigns {
             beside: &["qmail-inject"],
             folders: &["qmail", "notqmail"],
             mark: "qmail-inject",

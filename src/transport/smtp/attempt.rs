@@ -3,34 +3,34 @@
 use super::reply::Reply;
 use super::session::{Answer, Session, Unsent};
 use super::times::Times;
-use super::verdict::{Gone, Server, Trouble, bare, whose_fault};
+use super::verdict::{ServerName, SessionOutcome, Trouble, bare, whose_fault};
 use crate::model::verdict::Blame;
 use crate::model::{Reason, Verdict};
 use crate::policy::blame;
 use crate::queue::Message;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{Letter, Next};
+use crate::transport::handover::{DeliveryRequest, Next};
 
 /// One attempt.
-pub struct Way<'a> {
-    pub server: Server<'a>,
+pub struct SmtpAttempt<'a> {
+    pub server: ServerName<'a>,
     /// Its group are those who are tried.
-    pub letter: Letter<'a>,
+    pub request: DeliveryRequest<'a>,
     pub message: &'a Message,
     pub times: Times,
 }
 
-impl Way<'_> {
+impl SmtpAttempt<'_> {
     /// How it goes on `session`, which comes back if it can be kept; `reused` says that it carried messages before.
-    pub fn through(
+    pub fn run(
         &self,
         mut session: Session,
         reused: bool,
         next: &mut Next<'_>,
         signals: &Signals,
-    ) -> (Gone, Option<Session>) {
-        let lost = |why: String| (Gone::Trouble(Trouble::Session(why)), None);
-        let answer = match session.envelope(self.letter, self.times, signals) {
+    ) -> (SessionOutcome, Option<Session>) {
+        let lost = |why: String| (SessionOutcome::Trouble(Trouble::Session(why)), None);
+        let answer = match session.envelope(self.request, self.times, signals) {
             Ok(answer) => answer,
             Err(why) => return lost(why.to_string()),
         };
@@ -59,7 +59,7 @@ impl Way<'_> {
     }
 
     /// What a reply to MAIL is that refuses all recipients at once.
-    fn refused(&self, session: Session, reply: &Reply, reused: bool) -> (Gone, Option<Session>) {
+    fn refused(&self, session: Session, reply: &Reply, reused: bool) -> (SessionOutcome, Option<Session>) {
         let (reason, bare) = (self.server.said(reply, "MAIL"), bare(reply));
         let permanent = reply.is_permanent() && reply.code != 503;
         let blame = match permanent {
@@ -69,15 +69,17 @@ impl Way<'_> {
         // A fresh session may be welcome where this one is not.
         if !permanent && (reused || blame == Some(Blame::Sink)) {
             session.part();
-            return (Gone::Trouble(Trouble::NotNow(reply.clone())), None);
+            return (SessionOutcome::Trouble(Trouble::NotNow(reply.clone())), None);
         }
         let waits = !permanent || blame.is_some_and(Blame::is_ours);
         let verdict = if waits { Verdict::Deferred(reason) } else { Verdict::Failed(reason) };
-        let verdicts = vec![verdict; self.letter.group.len()];
+        let verdicts = vec![verdict; self.request.group.len()];
         let gone = match blame {
-            Some(blame) if permanent => Gone::InDoubt(verdicts, (blame, blame::cause(reply.code, &bare, blame))),
-            Some(blame) => Gone::InDoubt(verdicts, (blame, blame::cause_by_words(&bare))),
-            None => Gone::Verdicts(verdicts),
+            Some(blame) if permanent => {
+                SessionOutcome::InDoubt(verdicts, (blame, blame::cause(reply.code, &bare, blame)))
+            }
+            Some(blame) => SessionOutcome::InDoubt(verdicts, (blame, blame::cause_by_words(&bare))),
+            None => SessionOutcome::Verdicts(verdicts),
         };
         (gone, Some(session))
     }
@@ -108,7 +110,12 @@ impl Way<'_> {
 
     /// What becomes of `verdicts`, in which `taken` are open, by what `came` of the content; and whether the session goes
     /// on.
-    fn of_content(&self, mut verdicts: Vec<Verdict>, taken: usize, came: Result<Vec<Reply>, Unsent>) -> (Gone, bool) {
+    fn of_content(
+        &self,
+        mut verdicts: Vec<Verdict>,
+        taken: usize,
+        came: Result<Vec<Reply>, Unsent>,
+    ) -> (SessionOutcome, bool) {
         let open = taken_ones(&mut verdicts);
         match came {
             Ok(answers) => {
@@ -129,7 +136,7 @@ impl Way<'_> {
                 open.for_each(|taken| *taken = verdict.clone());
                 return (whose_fault(verdicts, [&reply]), false);
             }
-            Err(Unsent::Cut(lost)) => return (Gone::Trouble(Trouble::Session(lost.to_string())), false),
+            Err(Unsent::Cut(lost)) => return (SessionOutcome::Trouble(Trouble::Session(lost.to_string())), false),
             Err(Unsent::Unanswered(answers, lost)) => {
                 let at = self.server.0;
                 let reason = Reason::new(&format!("{at} has the message and did not answer: {lost}"));
@@ -140,7 +147,7 @@ impl Way<'_> {
                 }
             }
         }
-        (Gone::Verdicts(verdicts), false)
+        (SessionOutcome::Verdicts(verdicts), false)
     }
 }
 

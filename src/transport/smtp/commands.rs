@@ -3,16 +3,16 @@
 use super::offers::Offers;
 use crate::model::envelope::{Body, verp_delimiters};
 use crate::model::{Address, Envelope};
-use crate::transport::handover::Letter;
+use crate::transport::handover::DeliveryRequest;
 
 /// Whom it is from and to.
-pub fn addresses<'a>(letter: Letter<'a>) -> impl Iterator<Item = &'a Address> {
-    letter.sender.into_iter().chain(letter.group.iter().map(move |&i| &letter.envelope.recipients[i]))
+pub fn addresses<'a>(request: DeliveryRequest<'a>) -> impl Iterator<Item = &'a Address> {
+    request.sender.into_iter().chain(request.group.iter().map(move |&i| &request.envelope.recipients[i]))
 }
 
-/// MAIL for this letter, as a server that `offers` this takes it.
-pub fn mail(letter: Letter<'_>, offers: &Offers) -> String {
-    let Letter { envelope, sender, size, .. } = letter;
+/// MAIL for this request, as a server that `offers` this takes it.
+pub fn mail(request: DeliveryRequest<'_>, offers: &Offers) -> String {
+    let DeliveryRequest { envelope, sender, size, .. } = request;
     let origin = &envelope.origin;
     let mut command = String::with_capacity(128);
     command.extend(["MAIL FROM:<", sender.map_or("", Address::as_str), ">"]);
@@ -22,10 +22,10 @@ pub fn mail(letter: Letter<'_>, offers: &Offers) -> String {
     if offers.eight_bit && origin.body != Some(Body::SevenBit) {
         command.push_str(" BODY=8BITMIME");
     }
-    if offers.utf8 && addresses(letter).any(Address::is_utf8) {
+    if offers.utf8 && addresses(request).any(Address::is_utf8) {
         command.push_str(" SMTPUTF8");
     }
-    if let Some([first, second]) = xverp(letter).filter(|_| offers.xverp) {
+    if let Some([first, second]) = xverp(request).filter(|_| offers.xverp) {
         command.push_str(&format!(" XVERP={first}{second}"));
     }
     if offers.dsn {
@@ -45,9 +45,9 @@ pub fn rcpt(to: &Address, envelope: &Envelope, offers: &Offers, command: &mut St
 }
 
 /// How the server shall make a sender for each recipient, if it is to: the group goes out under the envelope's own.
-pub fn xverp(letter: Letter<'_>) -> Option<[char; 2]> {
-    let own = letter.sender.is_some() && letter.sender == letter.envelope.sender.as_ref();
-    letter.envelope.origin.verp.as_deref().filter(|_| own).and_then(verp_delimiters)
+pub fn xverp(request: DeliveryRequest<'_>) -> Option<[char; 2]> {
+    let own = request.sender.is_some() && request.sender == request.envelope.sender.as_ref();
+    request.envelope.origin.verp.as_deref().filter(|_| own).and_then(verp_delimiters)
 }
 
 /// RFC 3461 section 4: what is no printable ASCII, `+` and `=` are written in hexadecimal.

@@ -25,13 +25,13 @@ const PIECE: usize = 64 << 10;
 
 /// Reads messages piece by piece. One that is held whole is not read again: a post goes to its recipients one by one.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub struct ContentReader {
     piece: Vec<u8>,
     /// The file of the message that is held, where that begins, and how long it is.
     holds: Option<(Weak<File>, u64, u64)>,
 }
 
-impl Reader {
+impl ContentReader {
     /// The piece of `message` that is `at` so many bytes from its beginning, not beyond its end; at least one byte, or an
     /// error if the file ends there.
     pub fn read(&mut self, message: &Message, at: u64) -> io::Result<&[u8]> {
@@ -151,7 +151,7 @@ mod tests {
             file.write_all(text.as_bytes()).expect("written");
             Arc::new(file)
         };
-        let mut reader = Reader::default();
+        let mut reader = ContentReader::default();
         let mut read = |file: &Arc<File>, start, len| {
             let message = Message { file: Arc::clone(file), start, len };
             let (mut all, mut sizes) = (Vec::new(), Vec::new());

@@ -15,7 +15,7 @@ pub struct Opening<'a> {
     pub protocol: Protocol,
     /// How we call ourselves.
     pub hello: &'a str,
-    pub tls: config::Tls,
+    pub tls: config::TlsMode,
     /// There where `tls` asks for it.
     pub trust: Option<&'a Tls>,
     /// The name that the server's certificate must bear.
@@ -28,14 +28,14 @@ impl Opening<'_> {
     /// person.
     pub fn open(&self, socket: Socket, times: Times, signals: &Signals) -> Result<(Channel, Offers), Lost> {
         let mut channel = Channel::new(socket)?;
-        let implicit = self.tls == config::Tls::Implicit;
+        let implicit = self.tls == config::TlsMode::Implicit;
         if implicit {
             encrypt(&mut channel, self, times, signals)?;
         }
         let greeting = channel.reply(times, signals)?;
         expect(&greeting, greeting.code == 220, "it greets with")?;
         let mut offers = hello(&mut channel, self, times, signals)?;
-        if self.tls == config::Tls::Starttls {
+        if self.tls == config::TlsMode::Starttls {
             if !offers.starttls {
                 return Err(Lost("it offers no STARTTLS".to_owned()));
             }

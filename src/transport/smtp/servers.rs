@@ -108,7 +108,7 @@ impl Servers {
     fn open_at(&mut self, at: usize, times: Times, signals: &Signals) -> Result<Session, Lost> {
         let connect = &self.config.connect[at];
         let tls = self.config.tls_of(connect);
-        if tls != config::Tls::None && self.trust.is_none() {
+        if tls != config::TlsMode::None && self.trust.is_none() {
             self.trust = Some(Tls::new(self.config.ca.as_deref()).map_err(Lost)?);
         }
         let wait = self.config.timeout.min(CONNECT_MAX);

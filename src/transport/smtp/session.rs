@@ -11,7 +11,7 @@ use std::io;
 
 use super::channel::{Channel, Lost};
 use super::commands::{addresses, mail, rcpt};
-use super::content::{Reader, Wire};
+use super::content::{ContentReader, Wire};
 use super::offers::Offers;
 use super::reply::Reply;
 use super::times::Times;
@@ -20,7 +20,7 @@ use crate::model::{Address, EntryId};
 use crate::queue::Message;
 use crate::sys::fault;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{Letter, Look, Next};
+use crate::transport::handover::{DeliveryRequest, Next, Reach};
 
 /// Bytes of one BDAT.
 const CHUNK: usize = 256 << 10;
@@ -55,7 +55,7 @@ pub struct Session {
     channel: Channel,
     offers: Offers,
     protocol: Protocol,
-    reader: Reader,
+    reader: ContentReader,
     /// Transactions that may still be begun.
     left: usize,
     /// A transaction was begun and not ended.
@@ -67,7 +67,15 @@ pub struct Session {
 impl Session {
     /// One with the server at the other end of `channel`, which `offers` this, for at most `most` transactions.
     pub fn new(channel: Channel, offers: Offers, protocol: Protocol, most: usize) -> Session {
-        Session { channel, offers, protocol, reader: Reader::default(), left: most, unfinished: false, ahead: None }
+        Session {
+            channel,
+            offers,
+            protocol,
+            reader: ContentReader::default(),
+            left: most,
+            unfinished: false,
+            ahead: None,
+        }
     }
 
     /// Whether this address can be told to this server (RFC 6531).
@@ -80,36 +88,36 @@ impl Session {
     }
 
     /// Whether it can take this one next: its envelope is under way, or none and one more may be.
-    pub fn is_ready_for(&self, letter: Letter<'_>) -> bool {
+    pub fn is_ready_for(&self, request: DeliveryRequest<'_>) -> bool {
         match &self.ahead {
-            Some((id, group)) => *id == letter.envelope.id && group == letter.group,
+            Some((id, group)) => *id == request.envelope.id && group == request.group,
             None => self.left > 0,
         }
     }
 
     /// Sends an envelope, if it is not under way already, and reads what is answered.
-    pub fn envelope(&mut self, letter: Letter<'_>, times: Times, signals: &Signals) -> Result<Answer, Lost> {
+    pub fn envelope(&mut self, request: DeliveryRequest<'_>, times: Times, signals: &Signals) -> Result<Answer, Lost> {
         if self.offers.pipelining {
             if self.ahead.take().is_none() {
-                self.send_ahead(letter);
+                self.send_ahead(request);
                 self.ahead = None;
             }
-            return self.answers(letter.group.len(), times, signals);
+            return self.answers(request.group.len(), times, signals);
         }
         self.left = self.left.saturating_sub(1);
         if std::mem::replace(&mut self.unfinished, true) {
             self.channel.ask("RSET", times, signals)?;
         }
-        let mail = mail(letter, &self.offers);
+        let mail = mail(request, &self.offers);
         let reply = self.channel.ask(&mail, times, signals)?;
         if !reply.is_good() {
             self.unfinished = false;
             return Ok(Answer::Refused(reply));
         }
-        let mut replies = Vec::with_capacity(letter.group.len());
-        for &i in letter.group {
+        let mut replies = Vec::with_capacity(request.group.len());
+        for &i in request.group {
             let mut command = String::new();
-            rcpt(&letter.envelope.recipients[i], letter.envelope, &self.offers, &mut command);
+            rcpt(&request.envelope.recipients[i], request.envelope, &self.offers, &mut command);
             replies.push(self.channel.ask(&command, times, signals)?);
         }
         if self.offers.chunking || !replies.iter().any(Reply::is_good) {
@@ -120,22 +128,22 @@ impl Session {
     }
 
     /// Lets an envelope follow what was said last, without waiting for anything.
-    fn send_ahead(&mut self, letter: Letter<'_>) {
+    fn send_ahead(&mut self, request: DeliveryRequest<'_>) {
         self.left = self.left.saturating_sub(1);
         if self.unfinished {
             self.channel.say(b"RSET\r\n");
         }
-        let mut commands = mail(letter, &self.offers);
-        for &i in letter.group {
+        let mut commands = mail(request, &self.offers);
+        for &i in request.group {
             commands.push_str("\r\n");
-            rcpt(&letter.envelope.recipients[i], letter.envelope, &self.offers, &mut commands);
+            rcpt(&request.envelope.recipients[i], request.envelope, &self.offers, &mut commands);
         }
         commands.push_str("\r\n");
         self.channel.say(commands.as_bytes());
         if !self.offers.chunking {
             self.channel.say(b"DATA\r\n");
         }
-        self.ahead = Some((letter.envelope.id.clone(), letter.group.to_vec()));
+        self.ahead = Some((request.envelope.id.clone(), request.group.to_vec()));
     }
 
     /// Reads what a pipelined envelope for `count` recipients is answered with.
@@ -195,7 +203,7 @@ impl Session {
         };
         fault::instant("smtp.sent");
         if self.ahead.is_none() {
-            self.show(Look::Far, next);
+            self.show(Reach::Far, next);
         }
         let count = if self.protocol == Protocol::Lmtp { taken } else { 1 };
         // A chunk that was refused refuses the message, whatever is answered to the others.
@@ -215,11 +223,11 @@ impl Session {
     }
 
     /// Lets the envelope follow that comes next, if one does.
-    fn show(&mut self, look: Look, next: &mut Next<'_>) {
+    fn show(&mut self, look: Reach, next: &mut Next<'_>) {
         if self.offers.pipelining && self.left > 0 {
-            next(look, &mut |letter| {
-                if addresses(letter).all(|address| self.can_name(address)) {
-                    self.send_ahead(letter);
+            next(look, &mut |request| {
+                if addresses(request).all(|address| self.can_name(address)) {
+                    self.send_ahead(request);
                 }
             });
         }
@@ -264,7 +272,7 @@ impl Session {
         // tell whether that end has left.
         let said = self.channel.waiting();
         if !self.channel.is_encrypted() {
-            self.show(Look::AtHand, next);
+            self.show(Reach::AtHand, next);
         }
         let behind = self.channel.waiting() - said;
         match self.channel.flush(times, signals) {

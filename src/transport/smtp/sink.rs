@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::attempt::Way;
+use super::attempt::SmtpAttempt;
 use super::commands::xverp;
 use super::servers::Servers;
 use super::session::Session;
 use super::times::Times;
-use super::verdict::{Gone, Server, Trouble};
+use super::verdict::{ServerName, SessionOutcome, Trouble};
 use crate::config::{self, Connect, Protocol};
 use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{Handover, Letter, Next, Transport, all, not_now};
+use crate::transport::handover::{DeliveryRequest, Handover, Next, Transport, all, not_now};
 
 /// So many hand-overs in a row of which nobody was taken for now, and the next ones wait: something ails the server, and
 /// haste would not help it.
@@ -43,10 +43,10 @@ impl Smtp {
         Times { still: self.servers.config.timeout, until: Instant::now() + self.longest() }
     }
 
-    /// The session that is kept, if it can take this letter next; else it ends.
-    fn kept_for(&mut self, letter: Letter<'_>) -> Option<Session> {
+    /// The session that is kept, if it can take this request next; else it ends.
+    fn kept_for(&mut self, request: DeliveryRequest<'_>) -> Option<Session> {
         let session = self.session.take()?;
-        if session.is_ready_for(letter) {
+        if session.is_ready_for(request) {
             return Some(session);
         }
         session.part();
@@ -128,7 +128,7 @@ impl Transport for Smtp {
         let times = self.times();
         self.servers.reap();
         let Handover { envelope, sender, group, message } = handover;
-        let whole = Letter { envelope, sender, group, size: message.len };
+        let whole = DeliveryRequest { envelope, sender, group, size: message.len };
         let mut kept = self.kept_for(whole);
         loop {
             let reused = kept.is_some();
@@ -151,9 +151,10 @@ impl Transport for Smtp {
                 self.session = Some(session);
                 return all(unnameable(), group.len());
             }
-            let server = Server(self.servers.current());
-            let way = Way { server, letter: Letter { group: &tried, ..whole }, message: &message, times };
-            let (gone, session) = way.through(session, reused, next, signals);
+            let server = ServerName(self.servers.current());
+            let attempt =
+                SmtpAttempt { server, request: DeliveryRequest { group: &tried, ..whole }, message: &message, times };
+            let (gone, session) = attempt.run(session, reused, next, signals);
             self.session = session;
             // A verdict for each of the group.
             let whole = |verdicts: Vec<Verdict>| -> Vec<Verdict> {
@@ -162,22 +163,22 @@ impl Transport for Smtp {
                 group.iter().filter_map(of).collect()
             };
             return match gone {
-                Gone::Verdicts(verdicts) => {
+                SessionOutcome::Verdicts(verdicts) => {
                     let not_now = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Deferred(_)));
                     self.refused = if not_now { self.refused.saturating_add(1) } else { 0 };
                     Attempt::Answered(whole(verdicts))
                 }
-                Gone::InDoubt(_, (blame, _)) if !signals.quit() && self.leave_out(blame) => continue,
-                Gone::InDoubt(verdicts, (blame, cause)) => {
+                SessionOutcome::InDoubt(_, (blame, _)) if !signals.quit() && self.leave_out(blame) => continue,
+                SessionOutcome::InDoubt(verdicts, (blame, cause)) => {
                     Attempt::Doubtful(Doubtful { verdicts: whole(verdicts), blame, cause })
                 }
-                Gone::Trouble(_) if signals.quit() => Attempt::Stopped,
-                Gone::Trouble(_) if reused => continue,
-                Gone::Trouble(Trouble::Session(why)) => {
+                SessionOutcome::Trouble(_) if signals.quit() => Attempt::Stopped,
+                SessionOutcome::Trouble(_) if reused => continue,
+                SessionOutcome::Trouble(Trouble::Session(why)) => {
                     not_now(Reason::new(&format!("{}: {why}", self.servers.current())), group.len())
                 }
-                Gone::Trouble(Trouble::NotNow(reply)) => {
-                    not_now(Server(self.servers.current()).said(&reply, "MAIL"), group.len())
+                SessionOutcome::Trouble(Trouble::NotNow(reply)) => {
+                    not_now(ServerName(self.servers.current()).said(&reply, "MAIL"), group.len())
                 }
             };
         }
@@ -206,10 +207,10 @@ impl Drop for Smtp {
 }
 
 /// Which of the group cannot be named to the server of this session, and which can; where the sender cannot, nobody can.
-fn by_name(session: &Session, letter: Letter<'_>) -> (Vec<usize>, Vec<usize>) {
+fn by_name(session: &Session, request: DeliveryRequest<'_>) -> (Vec<usize>, Vec<usize>) {
     let unnamed = |address: &Address| !session.can_name(address);
-    let nameless = letter.sender.is_some_and(unnamed);
-    letter.group.iter().partition(|&&i| nameless || unnamed(&letter.envelope.recipients[i]))
+    let nameless = request.sender.is_some_and(unnamed);
+    request.group.iter().partition(|&&i| nameless || unnamed(&request.envelope.recipients[i]))
 }
 
 /// What becomes of those (RFC 6531 section 3.7.4.2).

@@ -15,7 +15,7 @@ pub enum Trouble {
 }
 
 /// How an attempt on one session went.
-pub enum Gone {
+pub enum SessionOutcome {
     /// A verdict for each of those who were tried.
     Verdicts(Vec<Verdict>),
     /// The same; nobody was taken, and it is not certain that the fault is theirs.
@@ -28,9 +28,9 @@ pub type Suspicion = (Blame, u64);
 
 /// The server that replies, as reasons name it.
 #[derive(Clone, Copy)]
-pub struct Server<'a>(pub &'a Connect);
+pub struct ServerName<'a>(pub &'a Connect);
 
-impl Server<'_> {
+impl ServerName<'_> {
     /// What the server said or did, as a reason.
     pub fn said(self, reply: &Reply, to: &str) -> Reason {
         reply.reason(&format!("{} said to {to}", self.0))
@@ -58,9 +58,9 @@ pub fn bare(reply: &Reply) -> Reason {
 
 /// What becomes of verdicts that follow from `replies` to RCPT, DATA or the message: in doubt where nobody was taken and a
 /// refusal blames this host.
-pub fn whose_fault<'r>(verdicts: Vec<Verdict>, replies: impl IntoIterator<Item = &'r Reply>) -> Gone {
+pub fn whose_fault<'r>(verdicts: Vec<Verdict>, replies: impl IntoIterator<Item = &'r Reply>) -> SessionOutcome {
     if verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Failed(_) | Verdict::Deferred(_))) {
-        return Gone::Verdicts(verdicts);
+        return SessionOutcome::Verdicts(verdicts);
     }
     let blamed = |reply: &Reply| {
         let bare = bare(reply);
@@ -74,7 +74,7 @@ pub fn whose_fault<'r>(verdicts: Vec<Verdict>, replies: impl IntoIterator<Item =
         }
     }
     match suspicion {
-        Some(suspicion) => Gone::InDoubt(verdicts, suspicion),
-        None => Gone::Verdicts(verdicts),
+        Some(suspicion) => SessionOutcome::InDoubt(verdicts, suspicion),
+        None => SessionOutcome::Verdicts(verdicts),
     }
 }

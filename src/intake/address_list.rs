@@ -27,7 +27,7 @@ pub enum Bad {
 
 /// What a list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct AddressCount {
     /// Addresses, doubles among them.
     pub found: u64,
     /// Lines that were passed over, because they are none.
@@ -35,8 +35,8 @@ pub struct Count {
 }
 
 /// Brings the addresses of the list `what` into `sorter`.
-pub fn read(what: &str, input: &mut dyn BufRead, bad: Bad, sorter: &mut Sorter<'_>) -> Result<Count, Failure> {
-    let (mut number, mut count, mut line) = (0_u64, Count::default(), Vec::new());
+pub fn read(what: &str, input: &mut dyn BufRead, bad: Bad, sorter: &mut Sorter<'_>) -> Result<AddressCount, Failure> {
+    let (mut number, mut count, mut line) = (0_u64, AddressCount::default(), Vec::new());
     loop {
         match next_line(input, &mut line) {
             Ok(true) => number += 1,

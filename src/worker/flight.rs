@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::ahead::Ahead;
 use super::context::{Context, MARGIN};
-use super::doubt::{self, Doubt, Refused, is_refused_together};
+use super::doubt::{self, Doubt, RefusedGroup, is_refused_together};
 use super::hand::Hand;
 use super::record::Judged;
 use super::source::Source;
-use super::turn::Way;
+use super::turn::Infeed;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::queue::{Begun, Claim, Message, Queue, QueueError};
 use crate::sys::{clock, fault};
-use crate::transport::{Handover, Letter, Transport};
+use crate::transport::{DeliveryRequest, Handover, Transport};
 
 /// How a hand-over ended.
 pub(super) enum Handed {
@@ -44,7 +44,7 @@ pub(super) fn hand_over<Q: Queue>(
     hand: &mut Hand<Q::Claim>,
     group: Vec<usize>,
     (ahead, source): (&mut Ahead<Q::Claim>, &mut Source<'_, Q>),
-    way: &mut Way,
+    infeed: &mut Infeed,
     transport: &mut dyn Transport,
 ) -> Handed {
     let (started, began) = (Instant::now(), clock::steady());
@@ -71,11 +71,12 @@ pub(super) fn hand_over<Q: Queue>(
     // One that is about to be let in counts, or the others would call the sink down.
     context.slot.keeps_open(transport.has_sessions());
     let facts = (limit, transport.verp());
-    let mut next = |look, visit: &mut dyn FnMut(Letter<'_>)| ahead.look(context, source, look, hand, facts, visit);
+    let mut next =
+        |look, visit: &mut dyn FnMut(DeliveryRequest<'_>)| ahead.look(context, source, look, hand, facts, visit);
     let answer = transport.send(handover, &mut next, context.signals);
     fault::instant("worker.handed");
     context.slot.keeps_open(transport.is_open());
-    way.took(context, &answer);
+    infeed.took(context, &answer);
     land(context, hand, flight, answer, transport.shares_verdicts())
 }
 
@@ -105,7 +106,7 @@ fn land<Q: Queue>(
     let verdicts = match answer {
         Attempt::Answered(verdicts) => verdicts,
         Attempt::Doubtful(doubtful) => {
-            let refused = Refused { group: &group, sender: flight.sender(claim.envelope()), began: flight.began };
+            let refused = RefusedGroup { group: &group, sender: flight.sender(claim.envelope()), began: flight.began };
             let doubt = doubt::refused(context, claim, &refused, &doubtful);
             let verdicts = doubtful.verdicts;
             if let Some(doubt) = doubt {

@@ -7,10 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use super::accept::{self, Accepted};
-use super::group::Group;
 use super::host;
 use super::refused::{Failure, Refused};
-use super::request::Request;
+use super::submission::Submission;
+use super::sync_group::SyncGroup;
 use crate::config::Site;
 use crate::queue::QueueError;
 use crate::spool::drop::{DropFolder, access};
@@ -19,44 +19,44 @@ use crate::sys::{nss, process};
 
 /// The way into one queue.
 #[derive(Debug)]
-pub struct Way<'s> {
+pub struct WayIn<'s> {
     site: &'s Site,
     queue: &'s str,
-    place: Place,
+    destination: Destination,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Destination {
     Queue(Spool, Box<SpoolQueue>),
     Drop(DropFolder),
 }
 
-impl<'s> Way<'s> {
+impl<'s> WayIn<'s> {
     /// Finds the way into `queue`, one of the configuration's, makes what is missing on it, and refuses where the disk is
     /// nearly full.
     ///
     /// Errors: another's spool that takes no mail of others, among those of the spool.
-    pub fn open(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
+    pub fn open(site: &'s Site, queue: &'s str) -> Result<WayIn<'s>, Failure> {
         host::make(site)?;
         let folder = DropFolder::open(&site.spool, site.spool_is_hosts).map_err(unqueued)?;
-        Way::through(site, queue, folder)
+        WayIn::through(site, queue, folder)
     }
 
     /// The same for what cannot go through `drop/`: root hands it in as the spool's owner.
-    pub fn into_spool(site: &'s Site, queue: &'s str) -> Result<Way<'s>, Failure> {
+    pub fn into_spool(site: &'s Site, queue: &'s str) -> Result<WayIn<'s>, Failure> {
         let is_anothers = |spool: Metadata| spool.uid() != process::effective_uid();
         if !process::is_root() && site.spool.metadata().is_ok_and(is_anothers) {
             return Err(Refused::NotByDrop.into());
         }
         host::make(site)?;
-        Way::through(site, queue, None)
+        WayIn::through(site, queue, None)
     }
 
-    fn through(site: &'s Site, queue: &'s str, folder: Option<DropFolder>) -> Result<Way<'s>, Failure> {
-        let place = match folder {
+    fn through(site: &'s Site, queue: &'s str, folder: Option<DropFolder>) -> Result<WayIn<'s>, Failure> {
+        let destination = match folder {
             Some(folder) => {
                 accept::check_room(folder.free_space()?, &site.config.limits)?;
-                Place::Drop(folder)
+                Destination::Drop(folder)
             }
             None => {
                 // Without a drop folder root hands in as the spool's owner, who could not read root's files.
@@ -70,28 +70,28 @@ impl<'s> Way<'s> {
                 let spool = create(site)?;
                 accept::check_room(spool.free_space()?, &site.config.limits)?;
                 let queue = spool.queue(queue)?;
-                Place::Queue(spool, Box::new(queue))
+                Destination::Queue(spool, Box::new(queue))
             }
         };
-        Ok(Way { site, queue, place })
+        Ok(WayIn { site, queue, destination })
     }
 
     /// The queue that it leads into, where it does not lead through `drop/`.
     pub fn queue(&self) -> Result<&SpoolQueue, Failure> {
-        match &self.place {
-            Place::Queue(_, queue) => Ok(queue),
-            Place::Drop(_) => Err(Refused::NotByDrop.into()),
+        match &self.destination {
+            Destination::Queue(_, queue) => Ok(queue),
+            Destination::Drop(_) => Err(Refused::NotByDrop.into()),
         }
     }
 
     /// Hands one message in. When this returns, it would survive a power cut.
-    pub fn single(&self, request: Request, input: &mut impl BufRead) -> Result<Accepted, Failure> {
+    pub fn single(&self, submission: Submission, input: &mut impl BufRead) -> Result<Accepted, Failure> {
         let limits = &self.site.config.limits;
-        match &self.place {
-            Place::Queue(_, queue) => accept::single(queue, limits, request, input),
-            Place::Drop(folder) => {
-                accept::check_time(request.at, &self.site.config.drop)?;
-                let (draft, accepted) = accept::to_drop(folder, self.queue, limits, request, input)?;
+        match &self.destination {
+            Destination::Queue(_, queue) => accept::single(queue, limits, submission, input),
+            Destination::Drop(folder) => {
+                accept::check_time(submission.at, &self.site.config.drop)?;
+                let (draft, accepted) = accept::to_drop(folder, self.queue, limits, submission, input)?;
                 let id = draft.link()?.sync()?;
                 Ok(Accepted { id, ..accepted })
             }
@@ -100,27 +100,27 @@ impl<'s> Way<'s> {
 
     /// Refuses where the disk is nearly full.
     pub fn check_room(&self) -> Result<(), Failure> {
-        let free = match &self.place {
-            Place::Queue(spool, _) => spool.free_space()?,
-            Place::Drop(folder) => folder.free_space()?,
+        let free = match &self.destination {
+            Destination::Queue(spool, _) => spool.free_space()?,
+            Destination::Drop(folder) => folder.free_space()?,
         };
         accept::check_room(free, &self.site.config.limits)
     }
 
     /// Begins a group of messages, and refuses where the disk is nearly full.
-    pub fn group(&self) -> Result<Group<'_>, Failure> {
+    pub fn group(&self) -> Result<SyncGroup<'_>, Failure> {
         self.check_room()?;
-        match &self.place {
-            Place::Queue(_, queue) => Ok(Group::Batch(queue, queue.batch()?)),
-            Place::Drop(folder) => Ok(Group::Drop(folder, self.queue, Vec::new())),
+        match &self.destination {
+            Destination::Queue(_, queue) => Ok(SyncGroup::Batch(queue, queue.batch()?)),
+            Destination::Drop(folder) => Ok(SyncGroup::Drop(folder, self.queue, Vec::new())),
         }
     }
 
     /// A file without a name on the spool's disk, for what is read more than once.
     pub fn scratch(&self) -> Result<File, QueueError> {
-        match &self.place {
-            Place::Queue(_, queue) => queue.scratch(),
-            Place::Drop(folder) => folder.scratch(),
+        match &self.destination {
+            Destination::Queue(_, queue) => queue.scratch(),
+            Destination::Drop(folder) => folder.scratch(),
         }
     }
 
@@ -132,9 +132,9 @@ impl<'s> Way<'s> {
     /// Says on a terminal what keeps the user's mail waiting, where he does not know it: see [`host::say_unrun`] and
     /// [`host::say_left_behind`].
     pub fn remind(&self) {
-        match &self.place {
-            Place::Queue(spool, queue) => host::say_unrun(self.site, spool, queue),
-            Place::Drop(_) => {}
+        match &self.destination {
+            Destination::Queue(spool, queue) => host::say_unrun(self.site, spool, queue),
+            Destination::Drop(_) => {}
         }
         host::say_left_behind(self.site);
     }
@@ -143,11 +143,11 @@ impl<'s> Way<'s> {
     /// launch. Without it the mail waits for that launch, so what fails here is not said at all.
     pub fn kick(&self) -> Option<Child> {
         let wanted = self.site.config.queues.get(self.queue).is_some_and(|queue| queue.kick);
-        let Place::Queue(_, queue) = &self.place else { return None };
+        let Destination::Queue(_, queue) = &self.destination else { return None };
         if !wanted {
             return None;
         }
-        let words = queue.unheard().ok()?;
+        let words = queue.open_unreported().ok()?;
         let mut run = Command::new("/proc/self/exe");
         run.arg("--spool").arg(&self.site.spool);
         if let Some(file) = &self.site.file {

@@ -14,7 +14,7 @@ use crate::config;
 use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Micros};
-use crate::policy::notice::{About, Notice, Outcome, Returned, Summary, summary_line};
+use crate::policy::notice::{About, Notice, NoticeSummary, RecipientStatus, Returned, summary_line};
 use crate::policy::told::{addressee, is_delayed, untold};
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
@@ -29,7 +29,7 @@ const HEADER_MAX: u64 = 64 << 10;
 const LINE_MAX: u64 = 64 << 10;
 
 /// Where notices go, and by which rules.
-pub struct Notices<'a, Q: Queue> {
+pub struct Notifier<'a, Q: Queue> {
     /// The queue whose mail they are about.
     pub queue: &'a str,
     pub rules: &'a config::Queue,
@@ -40,7 +40,7 @@ pub struct Notices<'a, Q: Queue> {
     pub host: String,
 }
 
-impl<Q: Queue> Notices<'_, Q> {
+impl<Q: Queue> Notifier<'_, Q> {
     /// Tells the sender of whoever failed for good and of whom he does not know.
     ///
     /// Errors: he could not be told, or that could not be recorded; then the entry may not be settled.
@@ -92,17 +92,17 @@ impl<Q: Queue> Notices<'_, Q> {
         }
         let postmaster = self.policy.postmaster.as_ref();
         let Some(to) = addressee(claim.envelope(), about, postmaster).cloned() else { return Ok(()) };
-        let outcomes = claim.outcomes(recipients)?;
-        let id = self.notice_id(claim.id(), about, recipients, &outcomes);
+        let statuses = claim.statuses(recipients)?;
+        let id = self.notice_id(claim.id(), about, recipients, &statuses);
         let (outlet, now) = (&self.outlet, clock::now());
         if !outlet.knows(&id)? {
-            let line = summary_line(about, claim.envelope(), &outcomes);
+            let line = summary_line(about, claim.envelope(), &statuses);
             if outlet.admit(&to, self.policy.per_hour as u64, &line, now)? {
                 let host = &self.host;
                 let returned = self.returned(claim, about, recipients)?;
                 let envelope = claim.envelope();
-                let outcomes = &outcomes;
-                let notice = Notice { about, id: &id, now, host, to: &to, envelope, outcomes, until, returned };
+                let statuses = &statuses;
+                let notice = Notice { about, id: &id, now, host, to: &to, envelope, statuses, until, returned };
                 self.publish(claim, recipients, &notice)?;
             }
         }
@@ -121,12 +121,12 @@ impl<Q: Queue> Notices<'_, Q> {
     }
 
     /// The same whenever the journal tells the same.
-    fn notice_id(&self, entry: &EntryId, about: About, recipients: &[usize], outcomes: &[Outcome]) -> EntryId {
+    fn notice_id(&self, entry: &EntryId, about: About, recipients: &[usize], statuses: &[RecipientStatus]) -> EntryId {
         let mut parts = vec!["notice".to_owned(), self.queue.to_owned(), entry.to_string(), about.name().to_owned()];
         // Of a delay he is told once, whoever is concerned by then.
         if about != About::Delayed {
-            for (recipient, outcome) in recipients.iter().zip(outcomes) {
-                parts.push(format!("{recipient} {}", outcome.at.unwrap_or_default()));
+            for (recipient, status) in recipients.iter().zip(statuses) {
+                parts.push(format!("{recipient} {}", status.at.unwrap_or_default()));
             }
         }
         EntryId::of_key(&parts.iter().map(String::as_str).collect::<Vec<_>>())
@@ -165,7 +165,8 @@ pub fn sum_up<Q: Queue>(outlet: &Q) -> Result<(), QueueError> {
         let Storm { sender, since, held_back, lines } = storm;
         // With the count: what was held back since a killed run published it needs another.
         let id = EntryId::of_key(&["storm", sender.as_str(), &since.to_string(), &held_back.to_string()]);
-        let summary = Summary { id: &id, now, host: &host, to: sender, since: *since, held_back: *held_back, lines };
+        let summary =
+            NoticeSummary { id: &id, now, host: &host, to: sender, since: *since, held_back: *held_back, lines };
         let mut write = |out: &mut dyn Write| out.write_all(summary.message().as_bytes());
         outlet.publish(&envelope(&id, sender, now), now, &mut write)
     })

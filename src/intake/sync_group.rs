@@ -5,11 +5,11 @@ use std::io::BufRead;
 
 use super::accept;
 use super::refused::Failure;
-use super::request::Request;
+use super::submission::Submission;
 use crate::config::Limits;
 use crate::model::EntryId;
 use crate::queue::QueueError;
-use crate::spool::drop::{DropDraft, DropFolder, Handed};
+use crate::spool::drop::{DropDraft, DropFolder, LinkedFiles};
 use crate::spool::job::batch;
 use crate::spool::{Batch, SpoolQueue};
 use crate::sys::process;
@@ -19,35 +19,35 @@ const DROPPED_MAX: usize = 200;
 const SPARE_FILES: usize = 40;
 
 /// Messages on their way into one queue.
-pub enum Group<'w> {
+pub enum SyncGroup<'w> {
     Batch(&'w SpoolQueue, Batch<'w>),
     Drop(&'w DropFolder, &'w str, Vec<DropDraft<'w>>),
 }
 
-impl Group<'_> {
+impl SyncGroup<'_> {
     pub fn len(&self) -> usize {
         match self {
-            Group::Batch(_, batch) => batch.len(),
-            Group::Drop(_, _, drafts) => drafts.len(),
+            SyncGroup::Batch(_, batch) => batch.len(),
+            SyncGroup::Drop(_, _, drafts) => drafts.len(),
         }
     }
 
     pub fn is_full(&self) -> bool {
         let most = match self {
-            Group::Batch(..) => batch::MAX as usize,
-            Group::Drop(..) => process::files_max().saturating_sub(SPARE_FILES).div_ceil(2).clamp(1, DROPPED_MAX),
+            SyncGroup::Batch(..) => batch::MAX as usize,
+            SyncGroup::Drop(..) => process::files_max().saturating_sub(SPARE_FILES).div_ceil(2).clamp(1, DROPPED_MAX),
         };
         self.len() >= most
     }
 
     /// Adds one message. It is queued when the group is committed.
-    pub fn add(&mut self, limits: &Limits, request: Request, input: &mut impl BufRead) -> Result<(), Failure> {
+    pub fn add(&mut self, limits: &Limits, submission: Submission, input: &mut impl BufRead) -> Result<(), Failure> {
         match self {
-            Group::Batch(queue, batch) => {
-                accept::to_batch(queue, batch, limits, request, input)?;
+            SyncGroup::Batch(queue, batch) => {
+                accept::to_batch(queue, batch, limits, submission, input)?;
             }
-            Group::Drop(folder, queue, drafts) => {
-                let (draft, _) = accept::to_drop(folder, queue, limits, request, input)?;
+            SyncGroup::Drop(folder, queue, drafts) => {
+                let (draft, _) = accept::to_drop(folder, queue, limits, submission, input)?;
                 drafts.push(draft);
             }
         }
@@ -57,29 +57,29 @@ impl Group<'_> {
     /// Takes all of it back.
     pub fn abandon(self) {
         match self {
-            Group::Batch(_, batch) => drop(batch),
-            Group::Drop(_, _, drafts) => drafts.into_iter().for_each(DropDraft::discard),
+            SyncGroup::Batch(_, batch) => drop(batch),
+            SyncGroup::Drop(_, _, drafts) => drafts.into_iter().for_each(DropDraft::discard),
         }
     }
 
     /// Makes it visible and safe. The id of a batch is returned.
     pub fn commit(self) -> Result<Option<EntryId>, QueueError> {
         match self {
-            Group::Batch(_, batch) => batch.commit().map(Some),
-            Group::Drop(_, _, drafts) => link_all(drafts).map(|()| None),
+            SyncGroup::Batch(_, batch) => batch.commit().map(Some),
+            SyncGroup::Drop(_, _, drafts) => link_all(drafts).map(|()| None),
         }
     }
 }
 
 /// Links all of them, and waits until they are safe. Errors: none of them is, but for files that were adopted already.
 fn link_all(drafts: Vec<DropDraft<'_>>) -> Result<(), QueueError> {
-    let mut all: Option<Handed<'_>> = None;
+    let mut all: Option<LinkedFiles<'_>> = None;
     for draft in drafts {
         match (draft.link(), &mut all) {
             (Ok(handed), Some(before)) => before.add(handed),
             (Ok(handed), None) => all = Some(handed),
             (Err(error), _) => {
-                all.into_iter().for_each(Handed::take_back);
+                all.into_iter().for_each(LinkedFiles::take_back);
                 return Err(error);
             }
         }

@@ -4,7 +4,7 @@ use crate::model::{Address, Body, EntryId, Micros};
 
 /// What is known of a message besides its bytes.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct Submission {
     /// The envelope sender; the outer `None` means that none was given.
     pub sender: Option<Option<Address>>,
     /// Where none was given, the message's own: Return-Path, then the hint, then From. Else it is the submitting user.

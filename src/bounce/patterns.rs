@@ -1,5 +1,5 @@
-//! What MTAs say in their own words: the tables that `text` reads by. A space stands for any white space, line ends and the
-//! marks of quoting and framing included; the rest are regular expressions, whatever the case.
+//! What MTAs say in their own words: the tables that `free_text` reads by. A space stands for any white space, line ends and
+//! the marks of quoting and framing included; the rest are regular expressions, whatever the case.
 
 /// A recipient with what a list manager puts before him in the senders of VERP.
 pub(super) const SERIAL: &str = r"^bounces-(?:[0-9]+|[a-z]+-[0-9a-f]{16})-([^@]+@.+)$";

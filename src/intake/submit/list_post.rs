@@ -12,11 +12,11 @@ use serde_json::json;
 use super::args::Args;
 use crate::config::Site;
 use crate::intake::accept;
+use crate::intake::address_list::{self, Bad};
 use crate::intake::letter;
-use crate::intake::list::{self, Bad};
 use crate::intake::refused::{Failure, Refused};
-use crate::intake::request::Request;
-use crate::intake::way::Way;
+use crate::intake::submission::Submission;
+use crate::intake::way_in::WayIn;
 use crate::model::envelope::VERP;
 use crate::model::{EntryId, Exit};
 use crate::spool::job::{JobFile, PostFile};
@@ -29,19 +29,19 @@ use crate::sys::{named, process};
 const BUFFER: usize = 64 << 10;
 
 /// Submits to the recipients that the file `recipients` names.
-pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, args: &Args, recipients: &Path, submission: Submission) -> anyhow::Result<Exit> {
     if is_stdin(recipients) && args.message.as_deref().is_none_or(is_stdin) {
         let why = "the standard input has the recipients, so name the message's file with --message";
         return Err(Refused::Usage(why.to_owned()).into());
     }
     let policy = site.config.queues.get(&args.queue);
-    let mut request = Request { user: Some(process::real_uid()), ..request };
-    if request.sender.is_none() && !request.sender_from_header {
-        request.sender = Some(Some(letter::user()?));
+    let mut submission = Submission { user: Some(process::real_uid()), ..submission };
+    if submission.sender.is_none() && !submission.sender_from_header {
+        submission.sender = Some(Some(letter::user()?));
     }
     // Before root becomes the spool's owner, who may not be able to open them.
     let mut inputs = Inputs::open(site, args, recipients)?;
-    let way = Way::into_spool(site, &args.queue)?;
+    let way = WayIn::into_spool(site, &args.queue)?;
     let queue = way.queue()?;
     let (lists, bad) = inputs.sort(queue, if args.skip_bad { Bad::Skip } else { Bad::Refuse })?;
     let verp = args.verp.as_ref().map(|pattern| match (pattern, policy) {
@@ -53,11 +53,11 @@ pub fn run(site: &Site, args: &Args, recipients: &Path, request: Request) -> any
         name: args.job_name.clone(),
         per_entry: policy.map_or(1, |policy| policy.job_recipients.min(site.config.limits.recipients) as u64),
         verp: verp.clone(),
-        not_before: request.at,
+        not_before: submission.at,
         ..PostFile::default()
     };
-    let request = Request { verp, ..request };
-    let posted = accept::post(queue, &site.config.limits, request, &mut inputs.message, lists, about)?;
+    let submission = Submission { verp, ..submission };
+    let posted = accept::list_post(queue, &site.config.limits, submission, &mut inputs.message, lists, about)?;
     way.kick();
     if !args.quiet {
         way.remind();
@@ -87,13 +87,13 @@ impl Inputs {
     /// Reads and sorts the lists of those who are wanted and of those who are not, and counts the bad lines.
     fn sort(&mut self, queue: &SpoolQueue, bad: Bad) -> Result<((Sorted, Sorted), u64), Failure> {
         let mut wanted = queue.sorter();
-        let count = list::read(&self.listed, &mut self.list, bad, &mut wanted)?;
+        let count = address_list::read(&self.listed, &mut self.list, bad, &mut wanted)?;
         if count.found == 0 {
             return Err(Refused::EmptyList { what: self.listed.clone() }.into());
         }
         let mut but = queue.sorter();
         if let Some((name, input)) = &mut self.suppressed {
-            list::read(name, input, Bad::Refuse, &mut but).map_err(|failure| match failure {
+            address_list::read(name, input, Bad::Refuse, &mut but).map_err(|failure| match failure {
                 Failure::Refused(refused) => Refused::suppress(refused).into(),
                 Failure::Spool(error) => Failure::Spool(error),
             })?;

@@ -1,4 +1,4 @@
-//! A look that need not be repeated: what was seen holds until the queue is woken, and for a moment at most.
+//! How long a look at the disk stays fresh: what was seen holds until the queue is woken, and for a moment at most.
 //!
 //! Kept true: whatever concerns workers ends with a call of [`SpoolQueue::wake`](super::SpoolQueue::wake), so a look that
 //! holds has missed nothing that a command has done.
@@ -13,15 +13,15 @@ const HOLDS: Duration = Duration::from_millis(500);
 
 /// When something was looked at that changes with a call of [`SpoolQueue::wake`](super::SpoolQueue::wake).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LookedAt {
+pub(super) struct Freshness {
     woken: Stamp,
     at: Instant,
 }
 
-impl LookedAt {
+impl Freshness {
     /// Taken now, after the queue was `woken`.
-    pub fn new(woken: Stamp) -> LookedAt {
-        LookedAt { woken, at: Instant::now() }
+    pub fn new(woken: Stamp) -> Freshness {
+        Freshness { woken, at: Instant::now() }
     }
 
     /// Whether what was seen still holds, as the queue was last `woken`. Where a file system keeps whole seconds alone, two
@@ -39,11 +39,11 @@ mod tests {
     fn a_look_holds_until_the_queue_is_woken() {
         let at = Stamp::new;
         // From a time that has not come, so that none passes.
-        let look = LookedAt { woken: at(5, 7), at: Instant::now() + Duration::from_secs(3_600) };
-        assert!(look.holds(at(5, 7)));
-        assert!(!look.holds(at(5, 8)) && !look.holds(at(6, 7)), "woken since");
-        assert!(!LookedAt { woken: at(5, 0), ..look }.holds(at(5, 0)), "a file system of whole seconds");
-        let old = LookedAt { at: Instant::now().checked_sub(HOLDS).expect("this host is up for longer"), ..look };
+        let freshness = Freshness { woken: at(5, 7), at: Instant::now() + Duration::from_secs(3_600) };
+        assert!(freshness.holds(at(5, 7)));
+        assert!(!freshness.holds(at(5, 8)) && !freshness.holds(at(6, 7)), "woken since");
+        assert!(!Freshness { woken: at(5, 0), ..freshness }.holds(at(5, 0)), "a file system of whole seconds");
+        let old = Freshness { at: Instant::now().checked_sub(HOLDS).expect("this host is up for longer"), ..freshness };
         assert!(!old.holds(at(5, 7)), "some time ago");
     }
 }

@@ -1,6 +1,6 @@
 //! A report in an MTA's own words: who is told of, and whether it is a failure or a delay.
 //!
-//! It is read by the tables in `texts` alone. Lines that quote are nobody's word, and what follows where the returned
+//! It is read by the tables in `patterns` alone. Lines that quote are nobody's word, and what follows where the returned
 //! message begins is not looked at.
 
 use std::ops::Range;
@@ -10,8 +10,8 @@ use regex::{Regex, RegexBuilder};
 
 use super::address::is_masked;
 use super::class::{self, Class};
+use super::patterns;
 use super::report::{Action, Report, one_line};
-use super::texts;
 use crate::model::Address;
 
 /// The most of a text that is looked at, and the most recipients.
@@ -62,18 +62,18 @@ impl Words {
             r#"^[\s>*|•–"'(\[-]*(?:(?:to|recipient|address|user|e-?mail)[ \t]*:[ \t]*)?(?:[^@\n<]{{0,60}}SMTP[=:]|[\w .,'-]{{1,60}}"?[ \t]*[<(\[])?[<"']?({ADDRESS})(?:[>"')\]]*[ \t]*(?:$|[:;,(<]|[ \t]on[ \t]|-[ \t]|\.\.\.|[45][0-9][0-9][ -])|[ \t]{{2,}}|[>"')\]]+)"#
         );
         Some(Words {
-            lists: build(&any(texts::LISTS, wide))?,
-            named: build(&format!(r#"(?:{})[\s:"'<\[(*>|-]*(?<who>{ADDRESS})"#, any(texts::NAMED, narrow)))?,
-            aliases: build(&format!(r#"(?:{})[\s:"'<]*(?<who>{ADDRESS})"#, any(texts::ALIASES, narrow)))?,
-            before: build(&format!(r#"(?<who>{ADDRESS})[>"')\]]*[ \t]*(?:{})"#, any(texts::BEFORE, narrow)))?,
+            lists: build(&any(patterns::LISTS, wide))?,
+            named: build(&format!(r#"(?:{})[\s:"'<\[(*>|-]*(?<who>{ADDRESS})"#, any(patterns::NAMED, narrow)))?,
+            aliases: build(&format!(r#"(?:{})[\s:"'<]*(?<who>{ADDRESS})"#, any(patterns::ALIASES, narrow)))?,
+            before: build(&format!(r#"(?<who>{ADDRESS})[>"')\]]*[ \t]*(?:{})"#, any(patterns::BEFORE, narrow)))?,
             line: build(&line)?,
             paragraph: build(&format!(r"^[ \t]*<(?<who>{ADDRESS})>:"))?,
-            waits: build(&any(texts::WAITS, wide))?,
-            over: build(&any(texts::OVER, wide))?,
-            helpers: build(texts::HELPERS)?,
-            ask: build(texts::ASK)?,
-            reports: build(&any(texts::REPORTS, wide))?,
-            ends: build(&any(texts::ENDS, " "))?,
+            waits: build(&any(patterns::WAITS, wide))?,
+            over: build(&any(patterns::OVER, wide))?,
+            helpers: build(patterns::HELPERS)?,
+            ask: build(patterns::ASK)?,
+            reports: build(&any(patterns::REPORTS, wide))?,
+            ends: build(&any(patterns::ENDS, " "))?,
         })
     }
 }
