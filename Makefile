@@ -1,7 +1,7 @@
 # make demo    see it work here, with nothing installed
 # make test    everything that the tests can show on this machine
 # make rig     the sendmail of each MTA that Debian packages; WHAT="exim dma" for some; part of make test
-# make soak    half an hour of everything at random, and an account of every recipient at the end (tests/soak.rs)
+# make soak    half an hour of everything at random, and an account of every recipient at the end (tests/soak)
 # make slow    whatever takes longer than make test may, some hours; WHAT="soak faults" for some parts (tests/slow)
 # make fuzz    the parsers, each for ten minutes (fuzz/; needs a nightly toolchain and cargo-fuzz)
 # make bench   ratios to what this machine can do (see tests/bench/ratios.rs); AGAINST=REV: to another commit's program

@@ -1,7 +1,7 @@
 //! `generate`: the manual page and the shell completions, from the definitions of the command line.
 //!
 //! Packagers call it, so it is not in `--help`. bulkmailer(1) is put together here: synopsis, commands and options from
-//! the definitions, the rest from `man/bulkmailer.1.d`. The page is committed, and `tests/docs.rs` holds it to the
+//! the definitions, the rest from `man/bulkmailer.1.d`. The page is committed, and `tests/docs` holds it to the
 //! definitions.
 #![forbid(unsafe_code)]
 

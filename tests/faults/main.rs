@@ -12,8 +12,6 @@
 
 mod account;
 mod scene;
-#[path = "../support/server/mod.rs"]
-mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweep;

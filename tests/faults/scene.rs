@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use crate::server::{Act as Does, At, Kind, Script, Server, say};
+use crate::support::server::{Act as Does, At, Kind, Script, Server, say};
 use crate::support::{Site, feed, message};
 use crate::sweep;
 

@@ -14,28 +14,24 @@
 mod account;
 mod actions;
 mod disk;
-#[path = "../support/hosts.rs"]
-mod hosts;
 mod junk;
 mod neighbours;
-#[path = "../support/server/mod.rs"]
-mod server;
 mod sink;
 #[path = "../support/mod.rs"]
 mod support;
 mod trouble;
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use account::{Account, Word};
 use disk::Disk;
-use hosts::Mounts;
 use neighbours::Neighbours;
 use sink::Sink;
 use support::clock::Clock;
+use support::hosts::{self, Mounts};
 use support::random::{Random, number_from};
 use support::{Site, crash, message};
 
@@ -132,8 +128,7 @@ impl Soak {
         let more: &[&str] = if chunking { &["CHUNKING"] } else { &[] };
         let sink = if smtp { Sink::server(&site, more) } else { Sink::Command };
         let online = site.path("online");
-        std::fs::write(&online, "#!/bin/sh\n! [ -e \"$0.no\" ]\n").expect("written");
-        std::fs::set_permissions(&online, PermissionsExt::from_mode(0o755)).expect("a mode");
+        support::program(&online, "#!/bin/sh\n! [ -e \"$0.no\" ]\n");
         let online = format!("[online]\ncheck = [{:?}]\n", online.display().to_string());
         let (queue, timeout) = (format!("{QUEUE}\n{}\n{OTHERS}\n{online}", on_crash.key()), "5s");
         match sink.table() {

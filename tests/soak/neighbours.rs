@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::account::Word;
 use crate::actions::{Action, RUN};
 use crate::disk::{self, Quota};
-use crate::hosts::{self, Plain};
 use crate::sink::SENDERS;
+use crate::support::hosts::{self, Plain};
 use crate::support::{Site, message};
 use crate::{Lane, Soak, junk, support};
 

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::server::{self, Act, At, Hit, Kind, Script, Server, Step, say};
 use crate::support::Site;
+use crate::support::server::{self, Act, At, Hit, Kind, Script, Server, Step, say};
 
 /// Fine and foul, down, refusing everything, perhaps down, dying, slow.
 const OF_COMMAND: [&str; 11] =

@@ -1,12 +1,11 @@
 //! A spool that is another's, which mail reaches through `drop/` alone.
-#![allow(dead_code)]
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use super::hosts::{self, Plain};
-use super::support::{Site, feed};
+use super::{Site, feed};
 
 /// Two users without rights, and the service.
 pub const MARA: u32 = 65_531;

@@ -1,9 +1,13 @@
 //! What the tests that run the real program share: a site of its own for each test, and a sink that records.
+//! Each test program uses some of it, and none all.
 #![allow(dead_code)]
 
 pub mod clock;
 pub mod crash;
+pub mod drop;
+pub mod hosts;
 pub mod random;
+pub mod server;
 pub mod trace;
 
 use std::collections::HashMap;
@@ -221,6 +225,15 @@ pub fn feed(mut command: Command, input: &[u8]) -> Output {
         .expect("the program starts");
     let _ = child.stdin.take().expect("piped").write_all(input);
     child.wait_with_output().expect("it ends")
+}
+
+/// Makes `path` a program with this text, in one step. Another process writes it: a descriptor that is open for writing
+/// here would be inherited by what other tests start, and until those have executed, this program is busy.
+pub fn program(path: &Path, text: &str) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat > \"$1.new\" && chmod 755 \"$1.new\" && mv \"$1.new\" \"$1\"", "sh"]).arg(path);
+    let output = feed(shell, text.as_bytes());
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// A message that tells when it is cut.

@@ -1,7 +1,6 @@
 //! A server of SMTP or LMTP that does at each step what a test's script says, and keeps what it took as the truth.
 //!
 //! Its own rules are strict: what the client does that no client may do is kept, too ([`Log::misdeeds`]).
-#![allow(dead_code)]
 
 pub mod letters;
 mod session;

@@ -1,0 +1,3 @@
+//! What was written is read.
+
+mod round_trips;

@@ -1,0 +1,13 @@
+//! The ways in: `submit`, the sendmail command's face, SMTP; and input that is bad or never ends.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod at;
+mod bad_input;
+mod endless;
+mod inbound;
+mod keys;
+mod sendmail_face;
+mod smtp_in;
+mod submit;

@@ -1,0 +1,14 @@
+//! What was accepted is safe: nothing is lost and nothing is sent twice, whatever is killed, fails, fills up or is damaged.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_disk;
+mod crash;
+mod crash_admin;
+mod crash_submit;
+mod exactly_once;
+mod file_limits;
+mod random_kills;
+mod repair;
+mod syscalls;
