@@ -121,6 +121,9 @@ pub struct Begun {
     pub(crate) mark: Option<u64>,
 }
 
+/// Of so many different receipts at most an attempt tells, so that its line is bounded.
+pub const RECEIPTS_MAX: usize = 500;
+
 /// What is told about one finished attempt on an entry, for its journal.
 #[derive(Clone, Debug)]
 pub struct AttemptNote {

@@ -48,8 +48,8 @@ impl Format {
     /// The number that this program writes.
     pub const fn number(self) -> u32 {
         match self {
-            Format::Spool | Format::Entry | Format::Job | Format::Journal | Format::Events => 1,
-            Format::Ledger => 2,
+            Format::Spool | Format::Entry | Format::Job | Format::Journal => 1,
+            Format::Ledger | Format::Events => 2,
         }
     }
 

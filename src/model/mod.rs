@@ -17,4 +17,4 @@ pub use exit::Exit;
 pub use format::Format;
 pub use id::EntryId;
 pub use time::Micros;
-pub use verdict::{Attempt, Reason, Verdict};
+pub use verdict::{Attempt, Reason, Receipt, Verdict};

@@ -147,7 +147,7 @@ impl SpoolClaim<'_> {
             at: now,
             waited: self.waited(now),
             next: None,
-            results: vec![(all, Verdict::Delivered)],
+            results: vec![(all, Verdict::Delivered(None))],
         };
         // If this fails, what comes is an unlink; if that fails too, the run still passes the entry over.
         let _ = self.journal.note(&self.home, &self.envelope.id, &note);

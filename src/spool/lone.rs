@@ -1,6 +1,7 @@
 //! Journals whose entry is in no state: it was settled, and its worker killed before it tidied up.
 
 use std::collections::HashSet;
+use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::names::{EntryName, State};
@@ -66,7 +67,12 @@ impl SpoolQueue {
             if self.locate(&id)?.is_some() || self.names("corrupt").map_err(failed())?.flatten().any(corrupt) {
                 continue;
             }
-            let closed = self.history(&id, 0, &mut |_| {})?.all_closed();
+            let closed = match self.history(&id, 0, &mut |_| {}) {
+                Ok(history) => history.all_closed(),
+                // A newer program's.
+                Err(QueueError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidData => false,
+                Err(error) => return Err(error),
+            };
             let path = format!("{journals}/{id}.log");
             // Looked at last: where it is gone by now, its worker has tidied up meanwhile.
             if let Some(stat) = dir::stat(&self.dir, &path).map_err(failed())? {

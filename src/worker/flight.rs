@@ -117,7 +117,7 @@ fn land<Q: Queue>(
         }
         Attempt::SinkDown(_) | Attempt::Stopped => return take_back(claim, flight.begun, || Handed::Left),
     };
-    if verdicts.contains(&Verdict::Delivered) {
+    if verdicts.iter().any(Verdict::is_delivered) {
         context.board.doubts().accepted(flight.began);
     }
     if is_refused_together(&verdicts, shares_verdicts) {

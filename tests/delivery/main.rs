@@ -5,6 +5,7 @@ mod support;
 
 mod hostile_sinks;
 mod pace;
+mod receipts;
 mod refusals;
 mod sink_down;
 mod smtp_bytes;
