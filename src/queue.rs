@@ -6,7 +6,6 @@
 //! - What a claim was told by [`Claim::answer`] is known to the next holder of the entry, also after a crash.
 //! - [`Claim::settle`] consumes the claim; one of an entry that could not be settled comes back inside [`Stuck`], so that
 //!   it is let go only when everybody knows to pass it over.
-#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{self, Write};

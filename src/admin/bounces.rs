@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::table::{Form, Table};
+use super::printing::table::{Form, Table};
 use crate::bounce::ledger::{Ledger, RecordedReport, ReportCount, ReportFilter};
 use crate::bounce::{Arrival, READ_MAX, Reading, read};
 use crate::config::Site;

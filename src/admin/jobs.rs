@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use super::ask;
-use super::queues::{QueueArgs, queues};
-use super::run_status::{RunStatus, rough};
+use super::acting::ask;
+use super::printing::run_status::{RunStatus, rough};
+use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
 use crate::events::{self, JobLine, Line};
 use crate::model::{EntryId, Exit, Micros};
@@ -99,14 +99,10 @@ pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
         Command::Resume(jobs) => shift(site, jobs, JobAction::Resume, by),
         Command::Cancel { jobs, yes } => {
             if !*yes {
-                if !ask::is_possible() {
-                    warning!("cancel: add --yes, or look first with 'bulkmailer jobs show'");
-                    return Ok(Exit::Usage);
-                }
                 let all: Vec<&str> = jobs.jobs.iter().map(EntryId::as_str).collect();
-                if !ask::confirmed(&format!("cancel {}?", all.join(", ")))? {
-                    warning!("nothing was done");
-                    return Ok(Exit::Attention);
+                let unasked = "cancel: add --yes, or look first with 'bulkmailer jobs show'";
+                if let Some(exit) = ask::refused(&format!("cancel {}?", all.join(", ")), unasked)? {
+                    return Ok(exit);
                 }
             }
             shift(site, jobs, JobAction::Cancel, by)
@@ -117,7 +113,7 @@ pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
 fn list(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let mut paper = Paper::default();
     let mut count = 0;
-    for queue in queues(site, args.queue.as_deref())? {
+    for queue in open_queues(site, args.queue.as_deref())? {
         for standing in Standing::ALL {
             for id in queue.jobs(standing)? {
                 // It may have been moved meanwhile, or its file be none of ours.
@@ -144,7 +140,7 @@ fn list(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
 }
 
 fn show(site: &Site, job: &EntryId, json: bool) -> anyhow::Result<Exit> {
-    for queue in queues(site, None)? {
+    for queue in open_queues(site, None)? {
         // Between two looks it may be moved; then it is looked for once more.
         for _ in 0..3 {
             let Some(standing) = queue.standing(job)? else { break };
@@ -294,7 +290,7 @@ enum Moved {
 }
 
 fn shift(site: &Site, jobs: &Jobs, action: JobAction, by: u32) -> anyhow::Result<Exit> {
-    let queues = queues(site, None)?;
+    let queues = open_queues(site, None)?;
     let Some(spool) = Spool::open(&site.spool)? else {
         warning!("{}: nothing was queued here yet", site.spool.display());
         return Ok(Exit::Attention);

@@ -8,10 +8,12 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use anyhow::bail;
 use serde_json::json;
 
-use super::dropped::{self, DropRow};
-use super::listing::MENDED;
-use super::queues::queues;
-use super::select::{Place, Selection};
+use super::in_drop::named::each_named;
+use super::in_drop::row::DropRow;
+use super::printing::listing::MENDED;
+use super::selecting::open_queues::open_queues;
+use super::selecting::place::Place;
+use super::selecting::selection::Selection;
 use crate::config::Site;
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Exit};
@@ -47,7 +49,7 @@ pub struct Args {
 /// `bulkmailer show`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let id = args.id.parse::<EntryId>();
-    let queues = queues(site, None)?;
+    let queues = open_queues(site, None)?;
     for queue in &queues {
         let Ok(id) = &id else { break };
         // Between the two looks it may be rescheduled; then it is looked for once more.
@@ -70,7 +72,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         }
     }
     let mut shown = false;
-    dropped::named(site, std::slice::from_ref(&args.id), &mut |view, row| {
+    each_named(site, std::slice::from_ref(&args.id), &mut |view, row| {
         show_dropped(view, row, args)?;
         shown = true;
         Ok(false)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::table::{Form, Table};
+use super::printing::table::{Form, Table};
 use crate::bounce::ledger::{Ledger, Suppression};
 use crate::config::Site;
 use crate::model::{Address, Exit, Micros};

@@ -6,7 +6,6 @@
 //! events does not stop the mail: it is said once.
 //!
 //! Nothing else knows how a line looks: [`line`] makes them, and reads those of each format.
-#![forbid(unsafe_code)]
 
 mod line;
 mod log;

@@ -57,7 +57,6 @@
 //!   what was settled since the last sync (about a second) is. A queue that announces every hand-over on disk
 //!   (`on_crash = "hold"`) holds it instead.
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
-#![forbid(unsafe_code)]
 
 pub mod amend;
 mod as_queue;

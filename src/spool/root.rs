@@ -9,8 +9,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::io_at;
-use super::folders::{NEW_DROP, RESERVED};
+use super::folders::NEW_DROP;
 use super::queue::SpoolQueue;
+use crate::model::reserved::{DROP, EVENTS, PACE, RESERVED, VERSION};
 use crate::queue::QueueError;
 use crate::sys::speed::apart::keep_apart;
 use crate::sys::{dir, durable, fault, nss};
@@ -57,9 +58,9 @@ impl Spool {
     }
 
     fn format(&self) -> Result<Option<u32>, QueueError> {
-        let path = self.root.join("version");
+        let path = self.root.join(VERSION);
         let mut text = String::new();
-        match dir::open_file(&self.dir, "version", dir::Open::Read) {
+        match dir::open_file(&self.dir, VERSION, dir::Open::Read) {
             Ok(file) => io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text)
                 .map_err(io_at("read the spool's version", path.clone()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -85,7 +86,7 @@ impl Spool {
         for name in dir::Names::open(&self.dir, ".").map_err(failed)?.raw() {
             let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
             // `.version-` is what a killed maker leaves where files need a name.
-            if !["drop", NEW_DROP, "events", "version", "lost+found"].contains(&name.as_str())
+            if ![DROP, NEW_DROP, EVENTS, VERSION, "lost+found"].contains(&name.as_str())
                 && !name.starts_with(".version-")
             {
                 // Somebody else may have made the spool since we looked.
@@ -99,15 +100,15 @@ impl Spool {
             }
         }
         let steps = || -> io::Result<()> {
-            if dir::stat(&self.dir, "drop")?.is_none() {
+            if dir::stat(&self.dir, DROP)?.is_none() {
                 std::fs::set_permissions(&self.root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
             }
-            dir::make(&self.dir, "events")?;
+            dir::make(&self.dir, EVENTS)?;
             let new = durable::Unnamed::create(&self.dir, ".", &format!(".version-{}", std::process::id()))?;
             io::Write::write_all(&mut new.file(), format!("{FORMAT}\n").as_bytes())?;
             new.file().sync_all()?;
             fault::point("spool.version")?;
-            match new.link(&self.dir, "version") {
+            match new.link(&self.dir, VERSION) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 Ok(_) | Err(_) => {}
             }
@@ -122,16 +123,16 @@ impl Spool {
 
     /// The folder of the event files.
     pub fn events(&self) -> Result<File, QueueError> {
-        let path = self.root.join("events");
-        dir::make(&self.dir, "events").map_err(io_at("make", path.clone()))?;
-        dir::open_at(&self.dir, "events").map_err(io_at("open", path))
+        let path = self.root.join(EVENTS);
+        dir::make(&self.dir, EVENTS).map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, EVENTS).map_err(io_at("open", path))
     }
 
     /// The folder of what rates and sessions have left, for all queues.
     pub fn pace(&self) -> Result<File, QueueError> {
-        let path = self.root.join("pace");
-        dir::make(&self.dir, "pace").map_err(io_at("make", path.clone()))?;
-        dir::open_at(&self.dir, "pace").map_err(io_at("open", path))
+        let path = self.root.join(PACE);
+        dir::make(&self.dir, PACE).map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, PACE).map_err(io_at("open", path))
     }
 
     /// The names of the queues that exist here.
@@ -202,7 +203,7 @@ impl Spool {
 
 /// Says what to type where the spool's folder was given to the running user, and what lies in it was not.
 fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), QueueError> {
-    let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, "version")) else { return Ok(()) };
+    let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, VERSION)) else { return Ok(()) };
     if error.kind() != io::ErrorKind::PermissionDenied || spool.uid() == inside.st_uid {
         return Ok(());
     }

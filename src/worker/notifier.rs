@@ -5,7 +5,6 @@
 //! journal has failures without *noticed*: whoever claims it next begins there, and comes to the same id.
 //!
 //! Nobody is told of a notice: it has no sender. Who is told too often in an hour gets a summary when it is over.
-#![forbid(unsafe_code)]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
