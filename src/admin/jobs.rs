@@ -9,7 +9,7 @@ use super::acting::ask;
 use super::printing::run_status::{RunStatus, rough};
 use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
-use crate::events;
+use crate::events::{self, JobLine, Line};
 use crate::model::{EntryId, Exit, Micros};
 use crate::spool::job::{JobFile, JobKind, JobProgress, PostFile, Standing};
 use crate::spool::{Spool, SpoolQueue};
@@ -285,18 +285,6 @@ impl JobAction {
     }
 }
 
-/// What was done to one job: the line of `--json`, and of the events.
-#[derive(Debug, Serialize)]
-struct JobEvent<'a> {
-    at: String,
-    queue: &'a str,
-    job: &'a EntryId,
-    verdict: &'static str,
-    /// Recipients that were not settled.
-    left: u64,
-    reason: String,
-}
-
 /// When a job came to where it was asked to be.
 enum Moved {
     Now,
@@ -337,10 +325,17 @@ fn shift(site: &Site, jobs: &Jobs, action: JobAction, by: u32) -> anyhow::Result
         let left =
             file.and_then(|file| queue.progress(job, action.to(), &file).ok()).map_or(0, |progress| progress.left);
         let (at, reason) = (clock::now(), format!("{} by {}", action.done(), nss::user_name(by)));
-        let done = JobEvent { at: at.rfc3339(), queue: queue.name(), job, verdict: action.done(), left, reason };
+        let done = JobLine {
+            at: at.rfc3339().into(),
+            queue: queue.name().into(),
+            job: job.as_str().into(),
+            verdict: action.done().into(),
+            left,
+            reason: reason.into(),
+        };
         let what = match when {
             Moved::Now => {
-                events.note(at, &done);
+                events.write(at, &[Line::Job(done.clone())]);
                 action.done().to_owned()
             }
             Moved::Before => format!("is {} already", action.to().name()),

@@ -53,8 +53,8 @@ impl Format {
     /// The number that this program writes.
     pub const fn number(self) -> u32 {
         match self {
-            Format::Job | Format::Journal | Format::Events => 1,
-            Format::Spool | Format::Entry | Format::Ledger => 2,
+            Format::Job | Format::Journal => 1,
+            Format::Spool | Format::Entry | Format::Ledger | Format::Events => 2,
         }
     }
 
