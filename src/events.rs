@@ -4,7 +4,6 @@
 //! and before the entry is settled. A worker that is killed there leaves the lines of its one hand-over missing (its verdict
 //! is in the journal) or, handed over again, there twice; never a line of what did not happen. A disk that cannot take
 //! events does not stop the mail: it is said once.
-#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{self, Write};

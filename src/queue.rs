@@ -6,7 +6,6 @@
 //! - What a claim was told by [`Claim::answer`] is known to the next holder of the entry, also after a crash.
 //! - [`Claim::settle`] consumes the claim; one of an entry that could not be settled comes back inside [`Stuck`], so that
 //!   it is let go only when everybody knows to pass it over.
-#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::format::Newer;
 use crate::model::verdict::Kind;
 use crate::model::{Address, EntryId, Envelope, Exit, Micros, Reason, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
@@ -27,8 +27,8 @@ pub enum QueueError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: {why}", path.display())]
     Corrupt { path: PathBuf, why: String },
-    #[error("{}: this spool has format {found}, and this bulkmailer knows formats up to {known}; use the newer one", path.display())]
-    Newer { path: PathBuf, found: u32, known: u32 },
+    #[error("{}: {newer}", path.display())]
+    Newer { path: PathBuf, newer: Newer },
     #[error("{}: this is no spool ({why}); name another with --spool", path.display())]
     NotASpool { path: PathBuf, why: &'static str },
     #[error("{}: {why}", path.display())]

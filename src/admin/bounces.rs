@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::table::{Form, Table};
+use super::printing::table::{Form, Table};
 use crate::bounce::ledger::{Ledger, RecordedReport, ReportCount, ReportFilter};
 use crate::bounce::{Arrival, READ_MAX, Reading, read};
 use crate::config::Site;
 use crate::model::envelope::{VERP, verp_fault};
 use crate::model::{Address, Exit, Micros};
 use crate::policy::units;
+use crate::spool::Spool;
 use crate::sys::clock;
 use crate::sys::output::{self, Page, Paper, print, warning};
 
@@ -120,6 +121,12 @@ pub fn run(site: &dyn Fn() -> anyhow::Result<Site>, args: &Args) -> anyhow::Resu
     }
 }
 
+/// The spool's ledger, if there is one. A newer spool's is left as it is.
+fn ledger(site: &Site) -> anyhow::Result<Option<Ledger>> {
+    Spool::open(&site.spool)?;
+    Ok(Ledger::existing(&site.spool)?)
+}
+
 impl Choice {
     fn filter(&self, limit: Option<u64>) -> ReportFilter {
         let Choice { address, class, action, since } = self.clone();
@@ -174,7 +181,7 @@ fn lines(report: &RecordedReport) -> Page {
 
 fn tell(site: &Site, choice: &Choice, limit: Option<u64>, form: Form) -> anyhow::Result<Exit> {
     let mut table = Table::new(form);
-    if let Some(ledger) = Ledger::existing(&site.spool)? {
+    if let Some(ledger) = ledger(site)? {
         ledger.reports(&choice.filter(limit), &mut |report| table.put(&Row::of(&report), || lines(&report)))?;
     }
     table.finish("Nothing was reported.")?;
@@ -183,7 +190,7 @@ fn tell(site: &Site, choice: &Choice, limit: Option<u64>, form: Form) -> anyhow:
 
 fn show(site: &Site, address: &Address, json: bool) -> anyhow::Result<Exit> {
     let rules = &site.config.bounces.rules;
-    let ledger = Ledger::existing(&site.spool)?;
+    let ledger = ledger(site)?;
     let status = match &ledger {
         Some(ledger) => ledger.status(address, clock::now(), rules)?.map(|status| (ledger, status)),
         None => None,
@@ -226,7 +233,7 @@ fn show(site: &Site, address: &Address, json: bool) -> anyhow::Result<Exit> {
 
 fn stats(site: &Site, since: std::time::Duration, json: bool) -> anyhow::Result<Exit> {
     let (mut counts, mut size) = (Vec::new(), (0, 0));
-    if let Some(ledger) = Ledger::existing(&site.spool)? {
+    if let Some(ledger) = ledger(site)? {
         counts = ledger.counts(back(since))?;
         size = ledger.size()?;
     }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::dropped::{Meant, files_text, meant};
-use super::queues::queues;
+use super::in_drop::count::files_text;
+use super::in_drop::meant::{self, Meant, meant};
+use super::selecting::open_queues::open_queues;
 use crate::config::Site;
 use crate::model::Exit;
 use crate::queue::QueueError;
@@ -38,7 +39,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     // First: what is adopted meanwhile is an entry, and looked at as one.
     let mut strays = Strays::default();
     dropped(site, args.queue.as_deref(), &mut strays)?;
-    for queue in queues(site, args.queue.as_deref())? {
+    for queue in open_queues(site, args.queue.as_deref())? {
         let report = queue.check(args.repair)?;
         entries += report.entries;
         for problem in report.problems {
@@ -54,7 +55,8 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             queue.wake()?;
         }
     }
-    if let Some(spool) = Spool::open(&site.spool)? {
+    let found = if args.repair { Spool::open_to_write(&site.spool) } else { Spool::open(&site.spool) };
+    if let Some(spool) = found? {
         spool.odd_names(args.queue.as_deref(), &mut |path| strays.add(|| (path, ODD.to_owned())))?;
     }
     let (files, more) = (strays.files, strays.more);
@@ -147,7 +149,7 @@ fn dropped(site: &Site, asked: Option<&str>, strays: &mut Strays) -> anyhow::Res
         strays.files += u64::from(!file.is_request());
         let found = match meant {
             Meant::Queue(_) if file.is_request() => view.check_request(&file.name),
-            Meant::Queue(_) => super::dropped::open(&view, &file.name, &site.config).map(|_| ()),
+            Meant::Queue(_) => meant::open(&view, &file.name, &site.config).map(|_| ()),
             Meant::Unknown(_) | Meant::Nobody => {
                 let what = if file.name.to_str().is_none() { ODD } else { UNKNOWN };
                 strays.add(|| (view.path(&file.name), what.to_owned()));

@@ -2,7 +2,6 @@
 //!
 //! Both look only: nothing is made, and no program is started. A configuration that cannot be used is reported by
 //! [`refused`], each problem on a line of its own, with status 78.
-#![forbid(unsafe_code)]
 
 mod check;
 mod heading;

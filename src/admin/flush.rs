@@ -4,10 +4,11 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::dropped as in_drop;
-use super::filter::Filter;
-use super::queues::queues;
-use super::select::{Place, Selection};
+use super::in_drop::named::explain;
+use super::selecting::filter::Filter;
+use super::selecting::open_queues::open_queues;
+use super::selecting::place::Place;
+use super::selecting::selection::Selection;
 use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};
@@ -68,7 +69,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         // What lies in drop/ is in no queue yet: a run adopts it.
         adopt::prepare(&site.spool, &|queue| site.config.queues.contains_key(queue))?;
     }
-    for queue in queues(site, args.selection.queue.as_deref())? {
+    for queue in open_queues(site, args.selection.queue.as_deref())? {
         let part = make_due(&queue, &filter, &mut counts)?;
         dropped |= filter.is_open() && queue.drop_names()?.next().is_some();
         flushed.push((queue, part));
@@ -77,7 +78,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     if counts.flushed == 0 && counts.in_hand == 0 && !dropped {
         let missing = filter.names_some();
         say(args, &counts, if missing { "no such entry waits" } else { "nothing to flush: no entry waits" })?;
-        in_drop::explain(site, &args.selection.ids)?;
+        explain(site, &args.selection.ids)?;
         return Ok(if missing { Exit::Attention } else { Exit::Ok });
     }
     let mut exit = if args.no_run { Exit::Ok } else { deliver(site, args, &flushed)? };
@@ -217,7 +218,7 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
     let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();
     let run = runner::Args { quiet, ..runner::Args::default() };
     let mut exit = Exit::Ok;
-    if let Some(spool) = Spool::open(&site.spool)? {
+    if let Some(spool) = Spool::open_to_write(&site.spool)? {
         runner::way_out::say(&spool, &site.config, &names, true)?;
     }
     let mut said = false;

@@ -4,7 +4,6 @@
 //! Packagers call it, so it is not in `--help`. bulkmailer(1) is put together here: synopsis, commands and options from
 //! the definitions, the rest from `man/bulkmailer.1.d`. Pages and sample are committed, and `tests/docs` holds them to
 //! what they are made from.
-#![forbid(unsafe_code)]
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,12 @@
 //! `bulkmailer hold`: sets waiting entries aside, until they are released.
 
-use super::decide::{self, Choice};
-use super::select::Place;
-use super::verb::{Done, Verb};
+use super::acting::decide::{self, Choice};
+use super::acting::verb::Verb;
+use super::selecting::place::Place;
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
 use crate::queue::QueueError;
-use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
@@ -28,17 +27,9 @@ impl Verb for Hold {
     const NAME: &'static str = "hold";
     const DONE: &'static str = "held";
     const MAKES_DUE: bool = false;
-
-    fn places(&self, _ids: bool) -> &'static [Place] {
-        &[Place::Ready]
-    }
+    const PLACES: &'static [Place] = &[Place::Ready];
 
     fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, _: Decision, _: &mut events::Log) -> Result<(), QueueError> {
         claim.hold()
-    }
-
-    /// Nothing there is held.
-    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Decision, _: &mut events::Log) -> Result<Done, QueueError> {
-        Ok(Done::No)
     }
 }

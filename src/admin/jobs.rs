@@ -5,13 +5,13 @@
 
 use serde::Serialize;
 
-use super::ask;
-use super::queues::{QueueArgs, queues};
-use super::run_status::{RunStatus, rough};
+use super::acting::ask;
+use super::printing::run_status::{RunStatus, rough};
+use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
 use crate::events;
 use crate::model::{EntryId, Exit, Micros};
-use crate::spool::job::{JobFile, JobProgress, Kind, Standing};
+use crate::spool::job::{JobFile, JobKind, JobProgress, PostFile, Standing};
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::{Page, Paper, print, warning};
 use crate::sys::{clock, nss};
@@ -63,7 +63,12 @@ struct Jobs {
 struct Row<'a> {
     queue: &'a str,
     job: &'a EntryId,
-    kind: Kind,
+    kind: &'static str,
+    #[serde(skip)]
+    counts: &'static str,
+    /// Whether recipients were left out at its submission.
+    #[serde(skip)]
+    leaves_out: bool,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -99,14 +104,10 @@ pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
         Command::Resume(jobs) => shift(site, jobs, JobAction::Resume, by),
         Command::Cancel { jobs, yes } => {
             if !*yes {
-                if !ask::is_possible() {
-                    warning!("cancel: add --yes, or look first with 'bulkmailer jobs show'");
-                    return Ok(Exit::Usage);
-                }
                 let all: Vec<&str> = jobs.jobs.iter().map(EntryId::as_str).collect();
-                if !ask::confirmed(&format!("cancel {}?", all.join(", ")))? {
-                    warning!("nothing was done");
-                    return Ok(Exit::Attention);
+                let unasked = "cancel: add --yes, or look first with 'bulkmailer jobs show'";
+                if let Some(exit) = ask::refused(&format!("cancel {}?", all.join(", ")), unasked)? {
+                    return Ok(exit);
                 }
             }
             shift(site, jobs, JobAction::Cancel, by)
@@ -117,7 +118,7 @@ pub fn run(site: &Site, args: &Args, by: u32) -> anyhow::Result<Exit> {
 fn list(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let mut paper = Paper::default();
     let mut count = 0;
-    for queue in queues(site, args.queue.as_deref())? {
+    for queue in open_queues(site, args.queue.as_deref())? {
         for standing in Standing::ALL {
             for id in queue.jobs(standing)? {
                 // It may have been moved meanwhile, or its file be none of ours.
@@ -144,7 +145,7 @@ fn list(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
 }
 
 fn show(site: &Site, job: &EntryId, json: bool) -> anyhow::Result<Exit> {
-    for queue in queues(site, None)? {
+    for queue in open_queues(site, None)? {
         // Between two looks it may be moved; then it is looked for once more.
         for _ in 0..3 {
             let Some(standing) = queue.standing(job)? else { break };
@@ -170,7 +171,10 @@ impl<'a> Row<'a> {
         file: &'a JobFile,
         progress: &JobProgress,
     ) -> anyhow::Result<Row<'a>> {
-        let post = file.post.as_ref();
+        let post: Option<&PostFile> = match &file.kind {
+            JobKind::Batch => None,
+            JobKind::Post(post) => Some(post),
+        };
         let not_before = post.and_then(|post| post.not_before).filter(|&time| time > clock::now());
         let state = match standing {
             Standing::AtWork if progress.left + progress.held == 0 => "ended",
@@ -182,7 +186,9 @@ impl<'a> Row<'a> {
         Ok(Row {
             queue: queue.name(),
             job,
-            kind: file.kind,
+            kind: file.kind.name(),
+            counts: file.kind.counts(),
+            leaves_out: post.is_some(),
             state,
             name: post.and_then(|post| post.name.as_deref()),
             sender: post.map(|post| post.sender.as_str()),
@@ -202,17 +208,10 @@ impl<'a> Row<'a> {
         })
     }
 
-    fn what(&self) -> &'static str {
-        match self.kind {
-            Kind::Post => "recipients",
-            Kind::Batch => "entries",
-        }
-    }
-
     fn progress(&self) -> String {
         let Row { done, recipients, failed, held, left, .. } = self;
         let mut text =
-            format!("{done} of {recipients} {} done, {failed} failed, {held} held, {left} left", self.what());
+            format!("{done} of {recipients} {} done, {failed} failed, {held} held, {left} left", self.counts);
         if let Some(rate) = self.rate {
             text.push_str(&format!("; {rate:.0}/s"));
         }
@@ -245,7 +244,7 @@ impl<'a> Row<'a> {
             field("waits for", time);
         }
         field("entries", &self.entries.to_string());
-        if self.kind == Kind::Post {
+        if self.leaves_out {
             field("left out", &format!("{} duplicates, {} suppressed", self.duplicates, self.suppressed));
         }
         field("progress", &self.progress());
@@ -306,8 +305,8 @@ enum Moved {
 }
 
 fn shift(site: &Site, jobs: &Jobs, action: JobAction, by: u32) -> anyhow::Result<Exit> {
-    let queues = queues(site, None)?;
-    let Some(spool) = Spool::open(&site.spool)? else {
+    let queues = open_queues(site, None)?;
+    let Some(spool) = Spool::open_to_write(&site.spool)? else {
         warning!("{}: nothing was queued here yet", site.spool.display());
         return Ok(Exit::Attention);
     };

@@ -1,9 +1,12 @@
 //! `bulkmailer list`, and `mailq`: what waits, in the order of the spool, and then what waits in `drop/` to be adopted.
 
-use super::dropped;
-use super::listing::{Sum, closing, show_all};
-use super::queues::queues;
-use super::select::{Place, Selection};
+use super::in_drop::count::junk_text;
+use super::in_drop::list::list_drop;
+use super::in_drop::meant::drop_view;
+use super::printing::listing::{Sum, closing, show_all};
+use super::selecting::open_queues::open_queues;
+use super::selecting::place::Place;
+use super::selecting::selection::Selection;
 use crate::config::Site;
 use crate::model::Exit;
 use crate::spool::SpoolQueue;
@@ -54,13 +57,13 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let filter = args.selection.filter(&places)?;
     let asked = args.selection.queue.as_deref();
     let mut paper = Paper::default();
-    let (mut queues, mut sum, mut junk) = (queues(site, asked)?, Sum::default(), 0);
-    let view = if places.contains(&Place::Drop) { dropped::view(site)? } else { None };
+    let (mut queues, mut sum, mut junk) = (open_queues(site, asked)?, Sum::default(), 0);
+    let view = if places.contains(&Place::Drop) { drop_view(site)? } else { None };
     for _ in 0..ADOPTED_MEANWHILE {
         let before = view.as_ref().map(DropView::stamp).transpose()?;
         sum = show_all(&queues, &filter, &places, args.json, &mut paper)?;
         let Some(view) = &view else { break };
-        let listed = dropped::list(site, view, asked, &filter, args.json, &mut paper)?;
+        let listed = list_drop(site, view, asked, &filter, args.json, &mut paper)?;
         sum.entries += listed.files;
         sum.bytes = sum.bytes.saturating_add(listed.bytes);
         junk = listed.junk;
@@ -68,13 +71,13 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         if sum.entries > 0 || before == Some(view.stamp()?) {
             break;
         }
-        queues = super::queues::queues(site, asked)?;
+        queues = open_queues(site, asked)?;
     }
     if !args.json {
         let said = if junk > 0 && sum.entries == 0 && !selective { NONE.to_owned() } else { closing(&sum, selective) };
         paper.write(&Page::of(said))?;
         if junk > 0 && !selective {
-            paper.write(&Page::of(format!("-- {}", dropped::junk_text(junk))))?;
+            paper.write(&Page::of(format!("-- {}", junk_text(junk))))?;
         }
         let corrupt = if selective { 0 } else { count_corrupt(&queues)? };
         if corrupt > 0 {

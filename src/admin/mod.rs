@@ -1,35 +1,29 @@
-//! The commands that look after what is there.
-#![forbid(unsafe_code)]
+//! The commands that look after what is there: a file or a folder for each, by its name. What several of them share lies
+//! in `selecting`, `acting` and `printing`; what they show of mail in `drop/` in `in_drop`; and what a plain user sees in a
+//! spool that is another's in `own_mail`.
 
-mod act;
-mod ask;
+mod acting;
 pub mod bounces;
-pub mod button;
 pub mod check;
 pub mod config;
-mod decide;
 pub mod demo;
-mod dropped;
-mod filter;
 pub mod flush;
 pub mod generate;
-mod glob;
 pub mod hold;
+mod in_drop;
 pub mod jobs;
 pub mod list;
-mod listing;
-pub mod own;
-mod queues;
+pub mod own_mail;
+mod printing;
 pub mod release;
 pub mod remove;
 pub mod requeue;
-mod row;
-mod run_status;
-pub mod select;
+mod selecting;
 pub mod show;
+pub mod start;
 pub mod status;
+pub mod stop;
 pub mod suppress;
-mod table;
-mod verb;
 
-pub use queues::QueueArgs;
+pub use selecting::open_queues::QueueArgs;
+pub use selecting::selection::Selection;

@@ -1,13 +1,12 @@
 //! `bulkmailer release`: lets held entries go on, as if they were new.
 
-use super::decide::{self, Again, Choice};
-use super::select::Place;
-use super::verb::{Done, Verb};
+use super::acting::decide::{self, Again, Choice};
+use super::acting::verb::Verb;
+use super::selecting::place::Place;
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
 use crate::queue::{Claim, QueueError};
-use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
@@ -32,10 +31,7 @@ impl Verb for Release {
     const NAME: &'static str = "release";
     const DONE: &'static str = "released";
     const MAKES_DUE: bool = true;
-
-    fn places(&self, _ids: bool) -> &'static [Place] {
-        &[Place::Hold]
-    }
+    const PLACES: &'static [Place] = &[Place::Hold];
 
     fn entry(
         &self,
@@ -47,10 +43,5 @@ impl Verb for Release {
         // Their failure was reported; releasing is to go on with the others.
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.unsettled() };
         claim.reopen(whom, decision)
-    }
-
-    /// Nothing there is released.
-    fn corrupt(&self, _: &SpoolQueue, _: &Corrupt, _: Decision, _: &mut events::Log) -> Result<Done, QueueError> {
-        Ok(Done::No)
     }
 }

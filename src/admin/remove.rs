@@ -1,8 +1,8 @@
 //! `bulkmailer remove`: removes entries for good; no notice is sent.
 
-use super::decide::{self, Choice, Where};
-use super::select::Place;
-use super::verb::{Done, Verb};
+use super::acting::decide::{self, Choice, Where};
+use super::acting::verb::{Done, Verb};
+use super::selecting::place::Place;
 use crate::config::Site;
 use crate::events;
 use crate::intake::withdraw::{self, RemovedFile};
@@ -32,10 +32,8 @@ impl Verb for Remove {
     const NAME: &'static str = "remove";
     const DONE: &'static str = "removed";
     const MAKES_DUE: bool = false;
-
-    fn places(&self, ids: bool) -> &'static [Place] {
-        if ids { &[Place::Ready, Place::Hold, Place::Failed, Place::Corrupt] } else { &Place::ENTRIES }
-    }
+    const PLACES: &'static [Place] = &Place::ENTRIES;
+    const REACHES: &'static [Place] = &Place::IN_QUEUE;
 
     fn entry(
         &self,

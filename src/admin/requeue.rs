@@ -1,8 +1,8 @@
 //! `bulkmailer requeue`: gives failed entries another chance, as if they were new.
 
-use super::decide::{self, Again, Choice, Where};
-use super::select::Place;
-use super::verb::{Done, Verb};
+use super::acting::decide::{self, Again, Choice, Where};
+use super::acting::verb::{Done, Verb};
+use super::selecting::place::Place;
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
@@ -35,10 +35,8 @@ impl Verb for Requeue {
     const NAME: &'static str = "requeue";
     const DONE: &'static str = "requeued";
     const MAKES_DUE: bool = true;
-
-    fn places(&self, ids: bool) -> &'static [Place] {
-        if ids { &[Place::Ready, Place::Hold, Place::Failed, Place::Corrupt] } else { &[Place::Failed] }
-    }
+    const PLACES: &'static [Place] = &[Place::Failed];
+    const REACHES: &'static [Place] = &Place::IN_QUEUE;
 
     fn entry(
         &self,

@@ -5,12 +5,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
 use anyhow::bail;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::dropped::{self, DropRow};
-use super::listing::MENDED;
-use super::queues::queues;
-use super::select::{Place, Selection};
+use super::in_drop::named::each_named;
+use super::in_drop::row::DropRow;
+use super::printing::listing::MENDED;
+use super::selecting::open_queues::open_queues;
+use super::selecting::place::Place;
+use super::selecting::selection::Selection;
 use crate::config::Site;
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Exit};
@@ -46,7 +48,7 @@ pub struct Args {
 /// `bulkmailer show`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let id = args.id.parse::<EntryId>();
-    let queues = queues(site, None)?;
+    let queues = open_queues(site, None)?;
     for queue in &queues {
         let Ok(id) = &id else { break };
         // Between the two looks it may be rescheduled; then it is looked for once more.
@@ -69,7 +71,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         }
     }
     let mut shown = false;
-    dropped::named(site, std::slice::from_ref(&args.id), &mut |view, row| {
+    each_named(site, std::slice::from_ref(&args.id), &mut |view, row| {
         show_dropped(view, row, args)?;
         shown = true;
         Ok(false)
@@ -261,7 +263,13 @@ fn as_json(
 ) -> serde_json::Value {
     let envelope = &seen.envelope;
     let recipients: Vec<_> = (envelope.recipients.iter().enumerate())
-        .map(|(i, recipient)| json!({"address": recipient, "state": word(history, i), "told": told(history, i)}))
+        .map(|(i, recipient)| {
+            let mut shown = json!({"address": recipient, "state": word(history, i), "told": told(history, i)});
+            if let Some(fields) = envelope.fields.of(i) {
+                shown["fields"] = Value::Object(fields.clone());
+            }
+            shown
+        })
         .collect();
     json!({
         "queue": queue.name(),
@@ -299,6 +307,9 @@ fn as_page(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[Attem
             told => format!("; the sender was told: {}", told.join(", ")),
         };
         page.line(format!("recipient  {recipient}: {}{told}", word(history, i)));
+        for (name, value) in envelope.fields.of(i).into_iter().flatten() {
+            page.line(format!("           {name}: {value}"));
+        }
     }
     for attempt in attempts {
         page.line(format!("attempt {:<2} {}", attempt.attempt, attempt.at.local()));

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::dropped::{self, DropCounts};
-use super::queues::{QueueArgs, queues};
-use super::run_status::{RunStatus, rough};
+use super::in_drop::count::{self, DropCounts};
+use super::printing::run_status::{RunStatus, rough};
+use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
 use crate::model::{Exit, Micros};
 use crate::spool::SpoolQueue;
@@ -76,9 +76,9 @@ pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let now = clock::now();
     let warn_after = |name: &str| site.config.queues.get(name).map_or(Duration::MAX, |queue| queue.warn_after);
     // Before the queues: what is adopted meanwhile counts twice rather than not at all.
-    let survey = dropped::survey(site, args.queue.as_deref())?;
+    let survey = count::survey(site, args.queue.as_deref())?;
     let mut all = Vec::new();
-    for queue in queues(site, args.queue.as_deref())? {
+    for queue in open_queues(site, args.queue.as_deref())? {
         let no_way_out = site.config.no_way_out(queue.name());
         let status = QueueStatus::of(&queue, warn_after(queue.name()), now)?;
         all.push(QueueStatus { no_way_out, ..status });
@@ -214,7 +214,7 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
 
 /// What waits in `drop/` for one queue.
 fn dropped_text(waiting: &DropStatus) -> String {
-    let (what, age) = (dropped::files_text(waiting.files), rough(waiting.oldest_age));
+    let (what, age) = (count::files_text(waiting.files), rough(waiting.oldest_age));
     if waiting.overdue {
         return format!(
             "{what}, the oldest is {age} old: is 'bulkmailer run' started? See 'bulkmailer list --state drop'"
@@ -230,11 +230,11 @@ fn drop_lines(survey: &DropCounts, now: Micros, page: &mut Page) {
         page.line(format!(
             "{} for no queue of the configuration, as for {queue}; the oldest is {} old: add the queue, or see \
              'bulkmailer check'",
-            dropped::files_text(unknown.files),
+            count::files_text(unknown.files),
             rough(unknown.oldest_age)
         ));
     }
     if survey.junk > 0 {
-        page.line(dropped::junk_text(survey.junk));
+        page.line(count::junk_text(survey.junk));
     }
 }

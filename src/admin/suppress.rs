@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::table::{Form, Table};
+use super::printing::table::{Form, Table};
 use crate::bounce::ledger::{Ledger, Suppression};
 use crate::config::Site;
 use crate::model::{Address, Exit, Micros};
@@ -94,6 +94,8 @@ impl Row {
 
 /// `bulkmailer suppress`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    // A newer spool's ledger is left as it is, too.
+    Spool::open(&site.spool)?;
     match &args.command {
         Command::Add { addresses, reason } => {
             let now = clock::now();

@@ -2,7 +2,6 @@
 //!
 //! Reading is pure, and never panics whatever the bytes are. A delay is never a failure. What is not surely a report is
 //! [`MessageKind::Ordinary`], and nobody is blamed for it.
-#![forbid(unsafe_code)]
 
 mod address;
 mod class;

@@ -2,7 +2,7 @@
 
 use clap::error::ErrorKind;
 
-use crate::admin::own::NotYours;
+use crate::admin::own_mail::whose::NotYours;
 use crate::bounce::ledger::LedgerError;
 use crate::config::ConfigError;
 use crate::intake::{Failure, Refused};

@@ -1,5 +1,4 @@
 //! The command line: arguments → command → exit status, in one place.
-#![forbid(unsafe_code)]
 
 mod exit;
 
@@ -11,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::admin::own_mail::{self, whose};
 use crate::config::{ConfigError, Site};
 use crate::model::Exit;
 use crate::sys::output::warning;
@@ -131,7 +131,7 @@ fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[Os
         intake::sendmail::Action::Flush { id, site: domain } => {
             let recipient = domain.map(|domain| format!("*@{domain}"));
             let ids = id.into_iter().collect();
-            let selection = admin::select::Selection { ids, recipient, ..Default::default() };
+            let selection = admin::Selection { ids, recipient, ..Default::default() };
             admin::flush::run(
                 &as_owner(as_runner(site()?)?)?,
                 &admin::flush::Args { selection, quiet: true, ..Default::default() },
@@ -150,7 +150,7 @@ fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[Os
 ///
 /// Errors: the spool is another's, and this user may only hand mail in.
 fn as_owner(site: Site) -> anyhow::Result<Site> {
-    admin::own::refuse(&site)?;
+    whose::refuse(&site)?;
     if let Ok(spool) = site.spool.metadata() {
         nss::become_user(spool.uid(), spool.gid())
             .with_context(|| format!("cannot become the owner of {}", site.spool.display()))?;
@@ -160,16 +160,16 @@ fn as_owner(site: Site) -> anyhow::Result<Site> {
 
 /// A list of everything, or of the user's own in a spool that is another's.
 fn list(site: Site, args: &admin::list::Args) -> anyhow::Result<Exit> {
-    match admin::own::owner(&site) {
-        Some(owner) => admin::own::list(&site, args, owner),
+    match whose::owner(&site) {
+        Some(owner) => own_mail::list::run(&site, args, owner),
         None => admin::list::run(&as_owner(site)?, args),
     }
 }
 
 /// Removes entries at once; in a spool that is another's, the next run is asked to.
 fn remove(site: Site, args: &admin::remove::Args, user: u32) -> anyhow::Result<Exit> {
-    match admin::own::owner(&site) {
-        Some(owner) => admin::own::remove(&site, args, owner),
+    match whose::owner(&site) {
+        Some(owner) => own_mail::remove::run(&site, args, owner),
         None => admin::remove::run(&as_owner(site)?, args, user),
     }
 }
@@ -214,13 +214,13 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Bounces(args) => admin::bounces::run(&resolve, args),
         Command::Suppress(args) => admin::suppress::run(&as_maker(look()?)?, args),
         Command::Stop(args) => match look() {
-            Ok(site) => admin::button::stop(&as_maker(site)?, args, user),
+            Ok(site) => admin::stop::run(&as_maker(site)?, args, user),
             Err(error) => {
                 warning!("{error}; this stops the queue all the same");
-                admin::button::stop(&as_owner(Site::without_file(cli.spool.as_deref())?)?, args, user)
+                admin::stop::run(&as_owner(Site::without_file(cli.spool.as_deref())?)?, args, user)
             }
         },
-        Command::Start(args) => admin::button::start(&resolve()?, args),
+        Command::Start(args) => admin::start::run(&resolve()?, args),
         Command::Check(args) if args.repair => admin::check::run(&as_maker(look()?)?, args),
         Command::Check(args) => admin::check::run(&resolve()?, args),
         Command::Config(args) => match look() {

@@ -12,7 +12,6 @@
 //! declarations: a new key is a field with its default and one entry in a list. What two keys must be to each other is
 //! checked by the `settle` of their part after its table was read. `settings` is all parts together, [`load`] reads them,
 //! [`site`] finds the file and the spool, [`error`] says what is wrong.
-#![forbid(unsafe_code)]
 
 mod bounces;
 mod choice;

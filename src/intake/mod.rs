@@ -7,7 +7,6 @@
 //!
 //! The parsers ([`header`], [`recipients`], [`mbox`], [`sendmail::parse`], [`smtpd`]) do no I/O of their own and are
 //! public for the fuzz targets.
-#![forbid(unsafe_code)]
 
 mod accept;
 pub mod address_list;

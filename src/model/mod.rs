@@ -1,11 +1,11 @@
 //! The words of the program as types: what an entry is called, who mail is from and to, what came of it.
 //!
 //! Nothing here does I/O, apart from asking for the randomness of a new id and for the local time zone.
-#![forbid(unsafe_code)]
 
 pub mod address;
 pub mod envelope;
 pub mod exit;
+pub mod fields;
 pub mod format;
 pub mod id;
 pub mod reserved;
@@ -15,6 +15,7 @@ pub mod verdict;
 pub use address::Address;
 pub use envelope::{Body, Envelope};
 pub use exit::Exit;
+pub use fields::Fields;
 pub use format::Format;
 pub use id::EntryId;
 pub use time::Micros;

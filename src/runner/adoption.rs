@@ -49,7 +49,7 @@ impl Adoption {
         }
         let child = process::fork(|| {
             fault::instant("adopt.forked");
-            let stop = || signals.terms() > 0 || signals.quit() || queue.may_be_stopped();
+            let stop = || signals.stop_requested() || queue.may_be_stopped();
             let bounds =
                 Bounds { limits: plan.limits, drop: plan.drop, key_keep: plan.policy.key_keep, syslog: plan.syslog };
             let done = adopt(spool, queue, bounds, &stop).unwrap_or_else(|error| {

@@ -10,7 +10,6 @@
 //!
 //! What holds: a process never has descriptors of two queues' locks (main opens none; each supervisor opens its own after
 //! its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no output.
-#![forbid(unsafe_code)]
 
 mod adoption;
 mod args;

@@ -66,7 +66,7 @@ impl<'p, 'a> Shift<'p, 'a> {
     }
 
     pub fn told(&self) -> bool {
-        self.signals.terms() > 0 || self.signals.quit()
+        self.signals.stop_requested()
     }
 
     /// Somebody woke us since the last look at the names, or put something into `drop/` since the last look there.

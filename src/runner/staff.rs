@@ -110,7 +110,7 @@ impl<'p, 'a> Staff<'p, 'a> {
         let Some(how) = self.plan.online else { return Ok(true) };
         self.net.ask(&self.plan.name, how).map_err(self.os("fork a process"))?;
         while self.net.is_asked() {
-            if self.signals.terms() > 0 || self.signals.quit() || self.net.is_late() {
+            if self.signals.stop_requested() || self.net.is_late() {
                 self.net.give_up();
             }
             self.wait(looks, TICK)?;

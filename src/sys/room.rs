@@ -3,7 +3,6 @@
 //!
 //! A write beyond the limit is an error only where SIGXFSZ is ignored ([`super::signals::ignore_file_limit`]); else it
 //! would end the process.
-#![forbid(unsafe_code)]
 
 use std::io;
 

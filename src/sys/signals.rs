@@ -99,6 +99,11 @@ impl Signals {
         Ok(())
     }
 
+    /// Whether TERM, INT or QUIT came: nothing more is begun.
+    pub fn stop_requested(&self) -> bool {
+        self.terms() > 0 || self.quit()
+    }
+
     /// How often TERM or INT came.
     pub fn terms(&self) -> u32 {
         TERM.load(Ordering::Relaxed)

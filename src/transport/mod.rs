@@ -2,7 +2,6 @@
 //!
 //! Transports know nothing of the spool. [`Transport`] says what each of them keeps true; [`open`](fn@open) makes the one
 //! that is configured.
-#![forbid(unsafe_code)]
 
 mod closed;
 mod from_config;

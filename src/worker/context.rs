@@ -1,5 +1,4 @@
 //! What the parts of a worker share: what its supervisor gives it, and what is said and counted for all to see.
-#![forbid(unsafe_code)]
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -51,10 +50,7 @@ pub struct Context<'a, Q: Queue> {
 impl<Q: Queue> Context<'_, Q> {
     /// Whether nothing more is claimed, whatever is due.
     pub(super) fn is_over(&self) -> bool {
-        self.signals.terms() > 0
-            || self.signals.quit()
-            || self.board.sink_is_down()
-            || self.board.count(Counter::Faults) >= FAULTS_MAX
+        self.signals.stop_requested() || self.board.sink_is_down() || self.board.count(Counter::Faults) >= FAULTS_MAX
     }
 
     pub(super) fn say(&self, text: &str) {

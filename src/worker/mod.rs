@@ -15,7 +15,6 @@
 //! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
 //! recipient: a group that a command refuses with one status is handed over again one by one, and whoever was deferred is
 //! alone the next time.
-#![forbid(unsafe_code)]
 
 mod ahead;
 pub mod board;

@@ -5,7 +5,6 @@
 //! journal has failures without *noticed*: whoever claims it next begins there, and comes to the same id.
 //!
 //! Nobody is told of a notice: it has no sender. Who is told too often in an hour gets a summary when it is over.
-#![forbid(unsafe_code)]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -13,7 +12,7 @@ use super::hand::Try;
 use crate::config;
 use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
-use crate::model::{Address, Body, EntryId, Envelope, Micros};
+use crate::model::{Address, Body, EntryId, Envelope, Fields, Micros};
 use crate::policy::notice::{About, Notice, NoticeSummary, RecipientStatus, Returned, summary_line};
 use crate::policy::told::{addressee, is_delayed, untold};
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
@@ -183,7 +182,7 @@ fn envelope(id: &EntryId, to: &Address, now: Micros) -> Envelope {
         envid: None,
         verp: None,
     };
-    Envelope { id: id.clone(), sender: None, recipients: vec![to.clone()], origin }
+    Envelope { id: id.clone(), sender: None, recipients: vec![to.clone()], fields: Fields::default(), origin }
 }
 
 /// Copies a message or its header, with the line ends that the rest of the notice has.

@@ -16,6 +16,7 @@
 //!     make bench AGAINST=HEAD~1             # any name that git knows; QUICK=1 and DISK= as above
 //!     make bench AGAINST=v1 WHAT="submit"   # some of: start sendmail submit empty mbox drain-memory drain-disk
 //!                                           # drain-smtp post smtp-in bounces
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 mod against;
 mod bounces;

@@ -9,6 +9,7 @@
 //! A sample runs with the other tests; `make slow WHAT=faults` plays every call of every command. A failure names its fault,
 //! and with that in the environment (`FAULT=unlinkat:2:signal=KILL cargo test --test faults -- --ignored remove`) it is played
 //! alone. Skipped, with a line, where strace is missing or may not trace.
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 mod account;
 mod scene;

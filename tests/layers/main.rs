@@ -1,6 +1,7 @@
 //! The house: imports point downward, as the table in src/lib.rs says; storage and delivery never import each other; no file
-//! imports one that imports it, also within a folder; none is longer than a reader likes; `unsafe` is in `sys` alone; users
-//! and hosts are looked up in one place.
+//! imports one that imports it, also within a folder; none is longer than a reader likes; `unsafe` is in `sys` alone, and
+//! no file lets itself off a lint; users and hosts are looked up in one place.
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 mod arrows;
 mod house;
@@ -78,6 +79,19 @@ fn unsafe_is_in_sys_alone() {
         let code = source.code();
         let has = code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
         assert!(!has, "src/{}: unsafe belongs into src/sys", source.name);
+    }
+}
+
+#[test]
+fn no_file_lets_itself_off_a_lint_of_cargo_toml() {
+    let own = ["#![allow(unsafe_code)]", "#![cfg_attr(test, allow("];
+    for source in SOURCES.iter() {
+        let mut lines = source.code();
+        if ["sys/mod.rs", "lib.rs"].contains(&source.name.as_str()) {
+            own.iter().for_each(|known| lines = lines.replacen(known, "", 1));
+        }
+        let found = ["allow(", "[expect(", "[warn("].into_iter().find(|word| lines.contains(word));
+        assert_eq!(found, None, "src/{}: the lints of Cargo.toml hold in all of src", source.name);
     }
 }
 

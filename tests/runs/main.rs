@@ -1,4 +1,5 @@
 //! Runs that nobody watches: launches that overlap, hosts that are offline now and then, clocks that jump.
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 #[path = "../support/mod.rs"]
 mod support;

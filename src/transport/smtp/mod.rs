@@ -13,7 +13,6 @@
 //! `sink` hands over to a session with one of the `servers`: `opening` is how that begins, `session` the dialogue,
 //! `attempt` one message's way through it, `verdict` what the replies come to. `channel` is the bytes; [`reply`],
 //! `commands` and `content` are what goes either way.
-#![forbid(unsafe_code)]
 
 mod attempt;
 mod auth;

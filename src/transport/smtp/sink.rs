@@ -66,7 +66,7 @@ impl Smtp {
     fn take_breath(&self, signals: &Signals) {
         let Some(over) = self.refused.checked_sub(STORM) else { return };
         let until = Instant::now() + STORM_WAIT / (1 << 4_u32.saturating_sub(over / STORM));
-        while signals.terms() == 0 && !signals.quit() {
+        while !signals.stop_requested() {
             let left = until.saturating_duration_since(Instant::now());
             // Whatever ends the wait, we look again.
             if left.is_zero() || signals.wait(None, left).is_err() {

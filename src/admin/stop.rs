@@ -1,4 +1,4 @@
-//! `bulkmailer stop` and `start`: the red button, for when the wrong newsletter is going out.
+//! `bulkmailer stop`: the red button, for when the wrong newsletter is going out.
 //!
 //! From the instant at which a queue's file `stopped` is there, no worker hands anything over: each looks for it before
 //! each hand-over. `stop` presses all buttons first, and then waits until nothing is in hand: until the queues' locks,
@@ -7,16 +7,15 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-use super::queues::{QueueArgs, queues};
+use super::printing::stop_row::{StopRow, print_rows};
+use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::runner::{self, Beat};
 use crate::spool::stop::Stopped;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
-use crate::sys::output::{self, Page, print, warning};
+use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 
 /// How often the locks are looked at.
@@ -24,19 +23,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// After so long it is said what is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What became of one queue.
-#[derive(Debug, Serialize)]
-struct Row {
-    queue: String,
-    stopped: bool,
-    /// It was so before.
-    already: bool,
-    /// Entries that are still in a worker's hand.
-    in_hand: Vec<String>,
-}
-
 /// `bulkmailer stop`, pressed by the real user `by`: 75 if it was interrupted while something was still in hand.
-pub fn stop(site: &Site, args: &QueueArgs, by: u32) -> anyhow::Result<Exit> {
+pub fn run(site: &Site, args: &QueueArgs, by: u32) -> anyhow::Result<Exit> {
     let signals = Signals::install(false)?;
     let who = Stopped { at: clock::now(), by };
     let (mut stopped, mut rows, mut failed) = (Vec::new(), Vec::new(), None);
@@ -44,7 +32,12 @@ pub fn stop(site: &Site, args: &QueueArgs, by: u32) -> anyhow::Result<Exit> {
     for queue in stoppable(site, args)? {
         match queue.stop(who) {
             Ok(new) => {
-                rows.push(Row { queue: queue.name().to_owned(), stopped: true, already: !new, in_hand: Vec::new() });
+                rows.push(StopRow {
+                    queue: queue.name().to_owned(),
+                    stopped: true,
+                    already: !new,
+                    in_hand: Vec::new(),
+                });
                 stopped.push(queue);
             }
             Err(error) => failed = Some(error),
@@ -56,7 +49,7 @@ pub fn stop(site: &Site, args: &QueueArgs, by: u32) -> anyhow::Result<Exit> {
             row.in_hand = if runner::is_free(queue) { Vec::new() } else { in_hand(queue) };
         }
     }
-    tell(site, args, &rows)?;
+    print_rows(site, args.json, &rows)?;
     match failed {
         Some(error) => Err(error.into()),
         None if idle => Ok(Exit::Ok),
@@ -64,20 +57,9 @@ pub fn stop(site: &Site, args: &QueueArgs, by: u32) -> anyhow::Result<Exit> {
     }
 }
 
-/// `bulkmailer start`.
-pub fn start(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
-    let mut rows = Vec::new();
-    for queue in queues(site, args.queue.as_deref())? {
-        let already = !queue.start()?;
-        rows.push(Row { queue: queue.name().to_owned(), stopped: false, already, in_hand: Vec::new() });
-    }
-    tell(site, args, &rows)?;
-    Ok(Exit::Ok)
-}
-
 /// The queues to stop; one that is named and configured is made, so that it is stopped before anything is queued in it.
 fn stoppable(site: &Site, args: &QueueArgs) -> anyhow::Result<Vec<SpoolQueue>> {
-    let existing = queues(site, args.queue.as_deref())?;
+    let existing = open_queues(site, args.queue.as_deref())?;
     match &args.queue {
         Some(name) if existing.is_empty() => Ok(vec![Spool::create(&site.spool)?.queue(name)?]),
         Some(_) | None => Ok(existing),
@@ -93,7 +75,7 @@ fn wait(queues: &[SpoolQueue], args: &QueueArgs, signals: &Signals) -> anyhow::R
         if busy.is_empty() {
             return Ok(true);
         }
-        if signals.terms() > 0 || signals.quit() {
+        if signals.stop_requested() {
             return Ok(false);
         }
         if !silent && (began.elapsed() > PATIENCE || std::io::stderr().is_terminal()) {
@@ -114,30 +96,4 @@ fn say_busy(queue: &SpoolQueue) {
 fn in_hand(queue: &SpoolQueue) -> Vec<String> {
     let beat = Beat::last(queue).ok().flatten().filter(|beat| beat.ended.is_none());
     beat.map_or(Vec::new(), |beat| beat.in_hand.into_iter().map(|hand| hand.id).collect())
-}
-
-fn tell(site: &Site, args: &QueueArgs, rows: &[Row]) -> anyhow::Result<()> {
-    if args.json {
-        print(&Page::pretty(&serde_json::json!({"spool": output::name(site.spool.as_os_str()), "queues": rows})))?;
-        return Ok(());
-    }
-    let mut page = Page::default();
-    for row in rows {
-        let what = match (row.stopped, row.already, row.in_hand.is_empty()) {
-            (true, _, false) => format!("stopped; still in hand: {}", row.in_hand.join(", ")),
-            (true, true, true) => "was stopped already; nothing is in hand".to_owned(),
-            (true, false, true) => "stopped; nothing is in hand".to_owned(),
-            (false, true, _) => "was not stopped".to_owned(),
-            (false, false, _) => "goes on with the next run".to_owned(),
-        };
-        page.line(format!("{}: {what}", row.queue));
-    }
-    if rows.is_empty() {
-        page.line(format!(
-            "{}: nothing was queued here yet; name a queue with --queue to stop it",
-            site.spool.display()
-        ));
-    }
-    print(&page)?;
-    Ok(())
 }

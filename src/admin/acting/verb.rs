@@ -1,6 +1,6 @@
 //! What one of the commands `hold`, `release`, `requeue` and `remove` does with what was chosen.
 
-use super::select::Place;
+use crate::admin::selecting::place::Place;
 use crate::events;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
@@ -8,16 +8,17 @@ use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
 /// A command's word, and its deed.
-pub(super) trait Verb {
+pub trait Verb {
     /// What the command is called.
     const NAME: &'static str;
     /// What is said of an entry that it was done to.
     const DONE: &'static str;
     /// Entries that it was done to are due at the instant at which the command began.
     const MAKES_DUE: bool;
-
-    /// Where it finds what it acts on, if nobody says: by `ids`, wherever it can act.
-    fn places(&self, ids: bool) -> &'static [Place];
+    /// Where it finds what it acts on, if nobody says.
+    const PLACES: &'static [Place];
+    /// Where it acts on what is named by its id.
+    const REACHES: &'static [Place] = Self::PLACES;
 
     /// Acts on a claimed entry.
     fn entry(
@@ -28,21 +29,23 @@ pub(super) trait Verb {
         events: &mut events::Log,
     ) -> Result<(), QueueError>;
 
-    /// Acts on a file in corrupt/.
+    /// Acts on a file in corrupt/; most commands are not about these.
     fn corrupt(
         &self,
-        queue: &SpoolQueue,
-        file: &Corrupt,
-        decision: Decision,
-        events: &mut events::Log,
-    ) -> Result<Done, QueueError>;
+        _queue: &SpoolQueue,
+        _file: &Corrupt,
+        _decision: Decision,
+        _events: &mut events::Log,
+    ) -> Result<Done, QueueError> {
+        Ok(Done::No)
+    }
 
     /// What is left to do in a queue after that, when it is on disk.
     fn finish(&self, _queue: &SpoolQueue) {}
 }
 
 /// What came of acting on a file in corrupt/.
-pub(super) enum Done {
+pub enum Done {
     Yes,
     /// It is there no more, or it is not for this command.
     No,

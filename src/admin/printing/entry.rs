@@ -7,7 +7,7 @@ use crate::sys::clock;
 use crate::sys::output::Page;
 
 /// One entry for a person. `whose` follows the time of what lies in `drop/`.
-pub(super) fn page(row: &Row<'_>, due: Micros, whose: &str) -> Page {
+pub fn entry_page(row: &Row<'_>, due: Micros, whose: &str) -> Page {
     let sender = if row.sender.is_empty() { "<>" } else { &row.sender };
     let now = clock::now();
     let when = match &*row.state {

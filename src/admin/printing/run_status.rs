@@ -13,7 +13,7 @@ use crate::sys::process;
 
 /// The run at work.
 #[derive(Debug, Serialize)]
-pub(super) struct RunStatus {
+pub struct RunStatus {
     #[serde(flatten)]
     beat: Beat,
     /// Recipients brought to a verdict, a second, since it began.
@@ -27,7 +27,7 @@ pub(super) struct RunStatus {
 
 impl RunStatus {
     /// The run of this queue, and how long it needs for so much, if one is at work.
-    pub(super) fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
+    pub fn of(queue: &SpoolQueue, due: u64) -> anyhow::Result<Option<RunStatus>> {
         let Some(beat) = Beat::last(queue)? else { return Ok(None) };
         let alive = beat.host != process::host_name() || process::exists(beat.pid);
         if beat.ended.is_some() || !alive {
@@ -42,7 +42,7 @@ impl RunStatus {
     }
 
     /// Adds what the run does, and what it has in hand.
-    pub(super) fn lines(&self, now: Micros, page: &mut Page) {
+    pub fn lines(&self, now: Micros, page: &mut Page) {
         let beat = &self.beat;
         let mut text = format!(
             "           process {} on {} works since {}: {} delivered, {} deferred, {} failed; {:.0}/s",
@@ -71,7 +71,7 @@ impl RunStatus {
 }
 
 /// Seconds for a person: the two largest units.
-pub(super) fn rough(seconds: u64) -> String {
+pub fn rough(seconds: u64) -> String {
     let unit = match seconds {
         0..=119 => 1,
         120..=7_199 => 60,

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::ValueEnum;
 
 use super::filter::Filter;
+use super::place::Place;
 use crate::model::{Address, EntryId, Micros};
 use crate::policy::units;
-use crate::spool::names::State;
 use crate::sys::clock;
 
 /// What an entry must match; an empty selection matches all.
@@ -38,38 +37,6 @@ pub struct Selection {
     /// Entries that were queued since (for example 1h30m)
     #[arg(long, value_name = "AGE", value_parser = units::parse_duration)]
     pub newer_than: Option<Duration>,
-}
-
-/// Where an entry lies, as `--state` has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Place {
-    /// Due, or waiting for its time
-    Ready,
-    /// Set aside
-    Hold,
-    /// Given up
-    Failed,
-    /// Could not be read
-    Corrupt,
-    /// Handed in by another user, and not taken up yet
-    Drop,
-}
-
-impl Place {
-    /// Every state of an entry.
-    pub const ENTRIES: [Place; 3] = [Place::Ready, Place::Hold, Place::Failed];
-    /// Everything that `list` shows by default.
-    pub const LISTED: [Place; 4] = [Place::Ready, Place::Hold, Place::Failed, Place::Drop];
-
-    /// The state of the entries there; none for files that are no entries.
-    pub fn state(self) -> Option<State> {
-        match self {
-            Place::Ready => Some(State::Ready),
-            Place::Hold => Some(State::Hold),
-            Place::Failed => Some(State::Failed),
-            Place::Corrupt | Place::Drop => None,
-        }
-    }
 }
 
 impl Selection {

@@ -6,9 +6,9 @@
 
 use serde::Serialize;
 
-use super::filter::Filter;
-use super::select::Place;
 use super::verb::{Done, Verb};
+use crate::admin::selecting::filter::Filter;
+use crate::admin::selecting::place::Place;
 use crate::events;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
@@ -23,7 +23,7 @@ use crate::sys::output::{Page, print, warning};
 const TOLD_MAX: usize = 100;
 
 /// One command at work.
-pub(super) struct Act<'v, V> {
+pub struct Act<'v, V> {
     pub verb: &'v V,
     pub decision: Decision,
     pub events: events::Log,
@@ -122,7 +122,7 @@ impl<V: Verb> Act<'_, V> {
 
 /// What was done. The fields are those of `--json`.
 #[derive(Debug, Serialize)]
-pub(super) struct ActionCounts {
+pub struct ActionCounts {
     action: &'static str,
     /// The same, of an entry that it was done to.
     #[serde(skip)]
@@ -162,7 +162,7 @@ impl ActionCounts {
                 let ids: Vec<&str> = self.in_hand_ids.iter().take(3).map(EntryId::as_str).collect();
                 let more = if in_hand > 3 { ", …" } else { "" };
                 text.push_str(&format!(
-                    "; left alone, for a worker has it in decision: {in_hand} ({}{more})",
+                    "; left alone, for a worker has it in hand: {in_hand} ({}{more})",
                     ids.join(", ")
                 ));
             }

@@ -1,8 +1,8 @@
 //! Entries and files in corrupt/ as a listing prints them, for a person or as JSON lines, and how many there were.
 
-use super::filter::Filter;
-use super::row::page;
-use super::select::Place;
+use super::entry::entry_page;
+use crate::admin::selecting::filter::Filter;
+use crate::admin::selecting::place::Place;
 use crate::model::Envelope;
 use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
@@ -12,17 +12,17 @@ use crate::spool::row::Row;
 use crate::sys::output::{Page, Paper};
 
 /// What is said of a file in corrupt/ that was mended by hand.
-pub(super) const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";
+pub const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";
 
 /// What a listing counted.
 #[derive(Default)]
-pub(super) struct Sum {
+pub struct Sum {
     pub entries: u64,
     pub bytes: u64,
 }
 
 /// Prints what matches, in the order of the spool; stops when nobody reads any more.
-pub(super) fn show_all(
+pub fn show_all(
     queues: &[SpoolQueue],
     filter: &Filter,
     places: &[Place],
@@ -41,7 +41,7 @@ pub(super) fn show_all(
 }
 
 /// How many there were, in words.
-pub(super) fn closing(sum: &Sum, selective: bool) -> String {
+pub fn closing(sum: &Sum, selective: bool) -> String {
     match sum.entries {
         0 if selective => "No such entry is queued.".to_owned(),
         0 => "The queue is empty.".to_owned(),
@@ -64,7 +64,7 @@ fn entry(
     sum.entries += 1;
     sum.bytes += seen.extent.len;
     let row = Row::of(queue.name(), &seen, &history);
-    let page = if json { Page::json(&row)? } else { page(&row, spot.name.due, "") };
+    let page = if json { Page::json(&row)? } else { entry_page(&row, spot.name.due, "") };
     Ok(paper.write(&page)?)
 }
 

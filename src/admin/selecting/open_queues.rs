@@ -17,7 +17,7 @@ pub struct QueueArgs {
 }
 
 /// The queues that `asked` names, or all that exist, open. None where there is no spool yet.
-pub(super) fn queues(site: &Site, asked: Option<&str>) -> anyhow::Result<Vec<SpoolQueue>> {
+pub fn open_queues(site: &Site, asked: Option<&str>) -> anyhow::Result<Vec<SpoolQueue>> {
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(Vec::new()) };
     let names = match asked {
         None => spool.queues()?,

@@ -4,12 +4,14 @@
 //! that it was about. When the command returns, what it did is on disk.
 
 use super::act::{Act, ActionCounts};
-use super::filter::Filter;
-use super::listing::{closing, show_all};
-use super::queues::queues;
-use super::select::{Place, Selection};
+use super::ask;
 use super::verb::Verb;
-use super::{ask, dropped};
+use crate::admin::in_drop::named;
+use crate::admin::printing::listing::{closing, show_all};
+use crate::admin::selecting::filter::Filter;
+use crate::admin::selecting::open_queues::open_queues;
+use crate::admin::selecting::place::Place;
+use crate::admin::selecting::selection::Selection;
 use crate::config::Site;
 use crate::events;
 use crate::model::Exit;
@@ -52,10 +54,10 @@ pub struct Again {
 }
 
 /// Does what `verb` says to the entries of `choice`. `by` is the real user who decides so.
-pub(super) fn run<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by: u32) -> anyhow::Result<Exit> {
+pub fn run<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by: u32) -> anyhow::Result<Exit> {
     let exit = decide(site, verb, choice, places, by)?;
     if exit == Exit::Attention {
-        dropped::explain(site, &choice.selection.ids)?;
+        named::explain(site, &choice.selection.ids)?;
     }
     Ok(exit)
 }
@@ -69,33 +71,32 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
         return Ok(Exit::Usage);
     }
     if places.contains(&Place::Drop) {
-        return Ok(dropped::refuse(V::NAME));
+        return Ok(named::refuse(V::NAME));
     }
     let ids = !choice.selection.ids.is_empty();
-    let places = if places.is_empty() { verb.places(ids) } else { places };
+    let places = match places {
+        [] if ids => V::REACHES,
+        [] => V::PLACES,
+        asked => asked,
+    };
     let mut filter = choice.selection.filter(places)?;
-    let queues = queues(site, choice.selection.queue.as_deref())?;
+    let queues = open_queues(site, choice.selection.queue.as_deref())?;
     if choice.dry_run {
         return dry_run::<V>(choice, &queues, &filter, places);
     }
     if !choice.yes {
         let asked = clock::now();
-        let terminal = ask::is_possible();
-        let found = count(&queues, &filter, places, if terminal { u64::MAX } else { 2 })?;
-        if found > 1 && !terminal {
-            let name = V::NAME;
-            warning!("{name}: this is about more than one entry: add --yes, or look first with --dry-run");
-            return Ok(Exit::Usage);
-        }
+        let found = count(&queues, &filter, places, if ask::is_possible() { u64::MAX } else { 2 })?;
         if found > 1 {
-            if !ask::confirmed(&format!("{} {found} entries?", V::NAME))? {
-                warning!("nothing was done");
-                return Ok(Exit::Attention);
+            if let Some(exit) = ask::about(V::NAME, found)? {
+                return Ok(exit);
             }
             filter.stop_at(asked);
         }
     }
-    let Some(spool) = Spool::open(&site.spool)? else { return ActionCounts::new::<V>().tell(choice.json, ids) };
+    let Some(spool) = Spool::open_to_write(&site.spool)? else {
+        return ActionCounts::new::<V>().tell(choice.json, ids);
+    };
     let mut act = Act {
         verb,
         decision: Decision { at: clock::now(), by },

@@ -1,0 +1,6 @@
+//! What `hold`, `release`, `requeue` and `remove` share: a person decides about entries, and it is done to each.
+
+mod act;
+pub mod ask;
+pub mod decide;
+pub mod verb;

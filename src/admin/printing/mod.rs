@@ -1,0 +1,7 @@
+//! What several commands print in the same way.
+
+pub mod entry;
+pub mod listing;
+pub mod run_status;
+pub mod stop_row;
+pub mod table;
