@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::choice::Named;
-use super::form::Form;
-use super::key::Key;
-use super::table::Table;
+use super::choice::NamedValue;
+use super::form::ValueForm;
+use super::key::ConfigKey;
+use super::table::ConfigTable;
 use super::values;
 use crate::policy::score::Rules;
 
@@ -30,7 +30,7 @@ pub enum PassOn {
     All,
 }
 
-impl Named for PassOn {
+impl NamedValue for PassOn {
     const VALUES: &'static [PassOn] = &[PassOn::Unread, PassOn::All];
 
     fn word(self) -> &'static str {
@@ -48,15 +48,15 @@ impl Default for Bounces {
     }
 }
 
-pub(super) const TABLE: Table<Bounces> =
-    Table { name: "bounces", about: "What becomes of bounces that were read.", keys: KEYS };
+pub(super) const TABLE: ConfigTable<Bounces> =
+    ConfigTable { name: "bounces", about: "What becomes of bounces that were read.", keys: KEYS };
 
-type BounceKey = Key<Bounces>;
+type BounceKey = ConfigKey<Bounces>;
 
 const KEYS: &[BounceKey] = &[
     BounceKey::new(
         "threshold",
-        Form::Fraction(0.1..=1_000.0, |bounces| &mut bounces.rules.threshold),
+        ValueForm::Fraction(0.1..=1_000.0, |bounces| &mut bounces.rules.threshold),
         "An address whose score reaches it gets no more mail.",
     )
     .otherwise(
@@ -65,23 +65,23 @@ const KEYS: &[BounceKey] = &[
     ),
     BounceKey::new(
         "soft",
-        Form::Fraction(0.0..=1.0, |bounces| &mut bounces.rules.soft),
+        ValueForm::Fraction(0.0..=1.0, |bounces| &mut bounces.rules.soft),
         "What a failure weighs that may pass; one that will not weighs 1.",
     ),
     BounceKey::new(
         "half_life",
-        Form::Time(|bounces| &mut bounces.rules.half_life),
+        ValueForm::Time(|bounces| &mut bounces.rules.half_life),
         "After this time a score is half of what it was.",
     ),
     BounceKey::new(
         "keep",
-        Form::Time(|bounces| &mut bounces.keep),
+        ValueForm::Time(|bounces| &mut bounces.keep),
         "How long each report is kept.
         Scores, and who is suppressed, stay.",
     ),
     BounceKey::new(
         "pass_on",
-        Form::OneOf(|bounces| &mut bounces.pass_on),
+        ValueForm::OneOf(|bounces| &mut bounces.pass_on),
         "What goes on through the queue's transport.
         .Qq all
         is for a list manager that reads bounces itself.",
@@ -89,7 +89,7 @@ const KEYS: &[BounceKey] = &[
     .otherwise("Default {}: only what is no report, or cannot be read."),
     BounceKey::new(
         "hook",
-        Form::Command(|args, _| values::plain_command(args), |bounces| &mut bounces.hook),
+        ValueForm::Command(|args, _| values::plain_command(args), |bounces| &mut bounces.hook),
         "A program, by its absolute path, and its arguments.
         It is run for each report after that was recorded, with a JSON object on its
         standard input.

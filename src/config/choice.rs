@@ -1,7 +1,7 @@
 //! Values that are one of some names.
 
 /// A type whose values have names in the file.
-pub(super) trait Named: Copy + 'static {
+pub(super) trait NamedValue: Copy + 'static {
     const VALUES: &'static [Self];
     /// Of a text that is no name, before the list of the names.
     const REFUSED: &'static str = "is not possible:";
@@ -18,7 +18,7 @@ pub(super) trait Named: Copy + 'static {
 }
 
 /// A field that holds one of them, or none.
-pub(super) trait Choice {
+pub(super) trait OneOfNames {
     /// All names.
     fn words(&self) -> Vec<&'static str>;
 
@@ -30,13 +30,13 @@ pub(super) trait Choice {
     fn choose(&mut self, text: &str) -> Result<(), String>;
 }
 
-impl<N: Named> Choice for N {
+impl<N: NamedValue> OneOfNames for N {
     fn words(&self) -> Vec<&'static str> {
-        N::VALUES.iter().map(|value| Named::word(*value)).collect()
+        N::VALUES.iter().map(|value| NamedValue::word(*value)).collect()
     }
 
     fn word(&self) -> Option<&'static str> {
-        Some(Named::word(*self))
+        Some(NamedValue::word(*self))
     }
 
     fn choose(&mut self, text: &str) -> Result<(), String> {
@@ -45,13 +45,13 @@ impl<N: Named> Choice for N {
     }
 }
 
-impl<N: Named> Choice for Option<N> {
+impl<N: NamedValue> OneOfNames for Option<N> {
     fn words(&self) -> Vec<&'static str> {
-        N::VALUES.iter().map(|value| Named::word(*value)).collect()
+        N::VALUES.iter().map(|value| NamedValue::word(*value)).collect()
     }
 
     fn word(&self) -> Option<&'static str> {
-        self.map(Named::word)
+        self.map(NamedValue::word)
     }
 
     fn choose(&mut self, text: &str) -> Result<(), String> {
@@ -60,10 +60,10 @@ impl<N: Named> Choice for Option<N> {
     }
 }
 
-fn find<N: Named>(text: &str) -> Result<N, String> {
+fn find<N: NamedValue>(text: &str) -> Result<N, String> {
     let found = N::VALUES.iter().copied().find(|value| value.is_called(text));
     found.ok_or_else(|| {
-        let mut words: Vec<String> = N::VALUES.iter().map(|value| format!("{:?}", Named::word(*value))).collect();
+        let mut words: Vec<String> = N::VALUES.iter().map(|value| format!("{:?}", NamedValue::word(*value))).collect();
         let last = words.pop().unwrap_or_default();
         format!("{} {}{}{last}", N::REFUSED, words.join(", "), N::OR)
     })

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::form::Form;
-use super::key::Key;
-use super::reader::{Reader, Set};
-use super::table::Table;
+use super::form::ValueForm;
+use super::key::ConfigKey;
+use super::reader::{Reader, SetKeys};
+use super::table::ConfigTable;
 use crate::policy::units::size_text;
 
 /// What one user may have waiting who hands in through `drop/`, so that he keeps nobody else waiting.
@@ -25,19 +25,19 @@ impl Default for DropBounds {
     }
 }
 
-pub(super) const TABLE: Table<DropBounds> = Table {
+pub(super) const TABLE: ConfigTable<DropBounds> = ConfigTable {
     name: "drop",
     about: "What one user may have waiting who hands mail in through
         .Pa drop/ .",
     keys: KEYS,
 };
 
-type DropKey = Key<DropBounds>;
+type DropKey = ConfigKey<DropBounds>;
 
 const KEYS: &[DropKey] = &[
     DropKey::new(
         "bytes",
-        Form::Size(1, |drop| &mut drop.bytes),
+        ValueForm::Size(1, |drop| &mut drop.bytes),
         "What his mail may take in all queues, waiting, held or failed.
         At least
         .Ic limits.message .",
@@ -45,7 +45,7 @@ const KEYS: &[DropKey] = &[
     .otherwise("Default {}, or the limit of a message if that is higher."),
     DropKey::new(
         "entries",
-        Form::Count(1..=1_000_000_000, |drop| &mut drop.entries),
+        ValueForm::Count(1..=1_000_000_000, |drop| &mut drop.entries),
         "How many messages of his may wait, be held or have failed, in all queues.
         A queue takes as many with
         .Fl Fl key
@@ -54,14 +54,14 @@ const KEYS: &[DropKey] = &[
     ),
     DropKey::new(
         "ahead",
-        Form::Time(|drop| &mut drop.ahead),
+        ValueForm::Time(|drop| &mut drop.ahead),
         "How far off the time may be that he asks for with
         .Ic submit Fl Fl at .",
     ),
 ];
 
 /// A user may always have one message, whose limit is `message`.
-pub(super) fn settle(drop: &mut DropBounds, message: u64, set: &Set, reader: &mut Reader<'_>) {
+pub(super) fn settle(drop: &mut DropBounds, message: u64, set: &SetKeys, reader: &mut Reader<'_>) {
     if !set.is_good("bytes") {
         drop.bytes = drop.bytes.max(message);
     }

@@ -1,8 +1,8 @@
 //! Where events go beside their file: `[events]`.
 
-use super::form::Form;
-use super::key::Key;
-use super::table::Table;
+use super::form::ValueForm;
+use super::key::ConfigKey;
+use super::table::ConfigTable;
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Events {
@@ -10,14 +10,14 @@ pub struct Events {
     pub syslog: bool,
 }
 
-pub(super) const TABLE: Table<Events> =
-    Table { name: "events", about: "Where events go beside their file.", keys: KEYS };
+pub(super) const TABLE: ConfigTable<Events> =
+    ConfigTable { name: "events", about: "Where events go beside their file.", keys: KEYS };
 
-type EventKey = Key<Events>;
+type EventKey = ConfigKey<Events>;
 
 const KEYS: &[EventKey] = &[EventKey::new(
     "syslog",
-    Form::Flag(|events| &mut events.syslog),
+    ValueForm::Flag(|events| &mut events.syslog),
     "Say it to
     .Xr syslog 3
     too, with the facility

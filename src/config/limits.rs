@@ -1,9 +1,9 @@
 //! What is refused before anything is queued: `[limits]`.
 
-use super::form::Form;
-use super::key::Key;
-use super::reader::{Reader, Set};
-use super::table::Table;
+use super::form::ValueForm;
+use super::key::ConfigKey;
+use super::reader::{Reader, SetKeys};
+use super::table::ConfigTable;
 use crate::policy::units::size_text;
 
 /// What is refused before anything is queued.
@@ -36,35 +36,35 @@ impl Limits {
     }
 }
 
-pub(super) const TABLE: Table<Limits> =
-    Table { name: "limits", about: "What is refused before anything is queued.", keys: KEYS };
+pub(super) const TABLE: ConfigTable<Limits> =
+    ConfigTable { name: "limits", about: "What is refused before anything is queued.", keys: KEYS };
 
-type LimitKey = Key<Limits>;
+type LimitKey = ConfigKey<Limits>;
 
 const KEYS: &[LimitKey] = &[
-    LimitKey::new("message", Form::Size(1, |limits| &mut limits.message), "The largest message with its header."),
+    LimitKey::new("message", ValueForm::Size(1, |limits| &mut limits.message), "The largest message with its header."),
     LimitKey::new(
         "header",
-        Form::Size(1, |limits| &mut limits.header),
+        ValueForm::Size(1, |limits| &mut limits.header),
         "The largest header section of a message, not above
         .Ic limits.message .",
     )
     .otherwise("Default {}, or the limit of a message if that is lower."),
     LimitKey::new(
         "recipients",
-        Form::Count(1..=100_000, |limits| &mut limits.recipients),
+        ValueForm::Count(1..=100_000, |limits| &mut limits.recipients),
         "The most recipients of one message.",
     ),
     LimitKey::new(
         "min_free",
-        Form::Size(0, |limits| &mut limits.min_free),
+        ValueForm::Size(0, |limits| &mut limits.min_free),
         "What must be free on the spool's file system for mail to be accepted; 0 asks for
         nothing.",
     )
     .otherwise("Default {}: room for two of the largest messages, and 64 MiB."),
     LimitKey::new(
         "workers",
-        Form::Limit(1..=10_000, |limits| &mut limits.workers),
+        ValueForm::Limit(1..=10_000, |limits| &mut limits.workers),
         "The most workers of all queues of one run, see
         .Ic priority
         of a queue.",
@@ -74,7 +74,7 @@ const KEYS: &[LimitKey] = &[
 ];
 
 /// What follows from the limit of a message, and whether the limit of a header fits to it.
-pub(super) fn settle(limits: &mut Limits, set: &Set, reader: &mut Reader<'_>) {
+pub(super) fn settle(limits: &mut Limits, set: &SetKeys, reader: &mut Reader<'_>) {
     if !set.is_good("header") {
         limits.header = limits.header.min(limits.message);
     }

@@ -13,9 +13,9 @@ use super::error::{ConfigError, Problem};
 use super::online::Ways;
 use super::pace::{self, TransportPace};
 use super::queue::{self, Queue};
-use super::reader::{Origins, Reader, Set, line_at};
+use super::reader::{Origins, Reader, SetKeys, line_at};
 use super::settings::Config;
-use super::transport::{self, Draft, Transport};
+use super::transport::{self, Transport, TransportDraft};
 use super::{bounces, drop, events, limits, notices, online, suppress, values};
 
 /// The tables that a file can have.
@@ -31,8 +31,8 @@ const TABLES: [&str; 9] = [
     "transport",
 ];
 
-/// A table of the file, its name, and whether it is one.
-type Named<'v> = (&'v Spanned<DeString<'v>>, &'v Spanned<DeValue<'v>>);
+/// A table that has a name of its own: its name, and what stands there.
+type TableEntry<'v> = (&'v Spanned<DeString<'v>>, &'v Spanned<DeValue<'v>>);
 
 /// Reads `text`, the content of `file`, over the `embedded` configuration. `home` is asked for where a path begins
 /// with `~/`.
@@ -97,7 +97,7 @@ fn single_tables(root: &DeTable<'_>, config: &mut Config, reader: &mut Reader<'_
 }
 
 /// The tables `kind.NAME`.
-fn tables_of<'v>(kind: &str, root: &'v DeTable<'v>, reader: &mut Reader<'_>) -> Vec<Named<'v>> {
+fn tables_of<'v>(kind: &str, root: &'v DeTable<'v>, reader: &mut Reader<'_>) -> Vec<TableEntry<'v>> {
     let tables = root.get(kind).and_then(|value| reader.table(value, "a map"));
     tables.into_iter().flatten().collect()
 }
@@ -115,7 +115,7 @@ fn read_transport(
         reader.problem(Some(at), format!("transport {word:?}: {why}"));
     }
     let place = format!("transport.{word}");
-    let mut draft = Draft::default();
+    let mut draft = TransportDraft::default();
     let set = transport::keys::read(&place, found, &mut draft, reader);
     pace::settle(&place, &set, reader);
     if draft.pace != TransportPace::default() {
@@ -132,12 +132,12 @@ fn read_queue(
     value: &Spanned<DeValue<'_>>,
     config: &Config,
     reader: &mut Reader<'_>,
-) -> (Queue, Set) {
+) -> (Queue, SetKeys) {
     let word: &str = name.get_ref();
     let lent = config.queues.get("outbound").map_or("maildir", |queue| queue.transport.as_str());
     let mut queue = config.queues.get(word).cloned().unwrap_or_else(|| Queue::through(lent));
     let table = &queue::keys::TABLE;
-    let Some(found) = reader.section(table, value) else { return (queue, Set::default()) };
+    let Some(found) = reader.section(table, value) else { return (queue, SetKeys::default()) };
     if let Some(why) = queue::name_fault(word) {
         reader.problem(Some(name.span().start), format!("queue {word:?}: {why}"));
     }

@@ -1,9 +1,9 @@
 //! What senders are told of mail that fails or is delayed: `[notices]`.
 
-use super::choice::Named;
-use super::form::Form;
-use super::key::Key;
-use super::table::Table;
+use super::choice::NamedValue;
+use super::form::ValueForm;
+use super::key::ConfigKey;
+use super::table::ConfigTable;
 use crate::model::Address;
 use crate::policy::notice::Returned;
 
@@ -26,25 +26,25 @@ impl Default for Notices {
     }
 }
 
-pub(super) const TABLE: Table<Notices> =
-    Table { name: "notices", about: "What senders are told of mail that fails or is delayed.", keys: KEYS };
+pub(super) const TABLE: ConfigTable<Notices> =
+    ConfigTable { name: "notices", about: "What senders are told of mail that fails or is delayed.", keys: KEYS };
 
-type NoticeKey = Key<Notices>;
+type NoticeKey = ConfigKey<Notices>;
 
 const KEYS: &[NoticeKey] = &[
     NoticeKey::new(
         "return",
-        Form::OneOf(|notices| &mut notices.returned),
+        ValueForm::OneOf(|notices| &mut notices.returned),
         "What comes back of mail whose sender did not say.",
     ),
     NoticeKey::new(
         "size",
-        Form::Size(0, |notices| &mut notices.size),
+        ValueForm::Size(0, |notices| &mut notices.size),
         "Of a larger message only the header comes back.",
     ),
     NoticeKey::new(
         "postmaster",
-        Form::Address(|notices| &mut notices.postmaster),
+        ValueForm::Address(|notices| &mut notices.postmaster),
         "Who is told of mail without a sender that failed, such as a notice to a forged
         sender.",
     )
@@ -56,13 +56,13 @@ const KEYS: &[NoticeKey] = &[
     ),
     NoticeKey::new(
         "per_hour",
-        Form::Count(1..=100_000, |notices| &mut notices.per_hour),
+        ValueForm::Count(1..=100_000, |notices| &mut notices.per_hour),
         "The most notices to one sender in an hour that begins with the first.
         He gets a summary of the others when it is over.",
     ),
 ];
 
-impl Named for Returned {
+impl NamedValue for Returned {
     const VALUES: &'static [Returned] = &[Returned::Header, Returned::Message];
     const OR: &'static str = ", or ";
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::form::Form;
-use super::key::Key;
-use super::reader::{Reader, Set};
-use super::table::Table;
+use super::form::ValueForm;
+use super::key::ConfigKey;
+use super::reader::{Reader, SetKeys};
+use super::table::ConfigTable;
 use super::values;
 
 /// How it is found out whether this host is online.
@@ -35,18 +35,18 @@ pub(super) struct Ways {
     connect: Option<String>,
 }
 
-pub(super) const TABLE: Table<Ways> = Table {
+pub(super) const TABLE: ConfigTable<Ways> = ConfigTable {
     name: "online",
     about: "How a run finds out whether this host is online; without this table it does not ask.",
     keys: KEYS,
 };
 
-type OnlineKey = Key<Ways>;
+type OnlineKey = ConfigKey<Ways>;
 
 const KEYS: &[OnlineKey] = &[
     OnlineKey::new(
         "check",
-        Form::Command(|args, _| program(args), |ways| &mut ways.check),
+        ValueForm::Command(|args, _| program(args), |ways| &mut ways.check),
         "A command and its arguments, which ends with status 0 within 10
         seconds if the host is online.
         A name without a path is looked for in the system's folders, not in
@@ -56,7 +56,7 @@ const KEYS: &[OnlineKey] = &[
     .example("[\"nm-online\", \"-x\", \"-q\"]"),
     OnlineKey::new(
         "connect",
-        Form::Other {
+        ValueForm::Other {
             words: "",
             read: |value, ways| {
                 ways.connect = Some(values::host_and_port(&values::text(value)?)?);
@@ -83,7 +83,7 @@ impl Ways {
     }
 
     /// The one that is set.
-    pub fn only(self, set: &Set, reader: &mut Reader<'_>) -> Option<Online> {
+    pub fn only(self, set: &SetKeys, reader: &mut Reader<'_>) -> Option<Online> {
         let Some(at) = set.at("check") else { return self.connect.map(Online::Connect) };
         if set.at("connect").is_some() {
             let text = "online.check: \"connect\" is set, too: keep one of them".to_owned();

@@ -1,6 +1,6 @@
 //! How fast mail leaves, at most.
 
-use super::reader::{Reader, Set};
+use super::reader::{Reader, SetKeys};
 use crate::policy::rate::Rate;
 
 /// How fast a transport is fed, by all queues, runs and workers together.
@@ -13,7 +13,7 @@ pub struct TransportPace {
 }
 
 /// Notes a `burst` in the table `place` without the `rate` that it belongs to.
-pub(super) fn settle(place: &str, set: &Set, reader: &mut Reader<'_>) {
+pub(super) fn settle(place: &str, set: &SetKeys, reader: &mut Reader<'_>) {
     if set.at("rate").is_none() && set.at("burst").is_some() {
         let why = "there is no rate that it could belong to: set rate, too, or remove it";
         reader.problem(set.at("burst"), format!("{place}.burst: {why}"));

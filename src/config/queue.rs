@@ -4,7 +4,7 @@ pub(super) mod keys;
 
 use std::time::Duration;
 
-use super::choice::Named;
+use super::choice::NamedValue;
 use super::values;
 use crate::model::envelope::VERP;
 use crate::model::reserved::RESERVED;
@@ -73,7 +73,7 @@ pub enum OnCrash {
     Hold,
 }
 
-impl Named for OnCrash {
+impl NamedValue for OnCrash {
     const VALUES: &'static [OnCrash] = &[OnCrash::Resend, OnCrash::Hold];
 
     fn word(self) -> &'static str {

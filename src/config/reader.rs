@@ -11,10 +11,10 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::Problem;
 use super::form::Home;
-use super::key::Key;
+use super::key::ConfigKey;
 use super::nearest::nearest;
-use super::scalar::{Fault, mismatch};
-use super::table::Table;
+use super::scalar::{ValueFault, mismatch};
+use super::table::ConfigTable;
 
 /// Which line of the file set a value; values that are not here are the embedded ones.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,9 +29,9 @@ impl Origins {
 
 /// The keys of one table that the file sets.
 #[derive(Default)]
-pub(super) struct Set(Vec<(&'static str, usize, bool)>);
+pub(super) struct SetKeys(Vec<(&'static str, usize, bool)>);
 
-impl Set {
+impl SetKeys {
     /// Where the value of `key` stands, be it faulty.
     pub fn at(&self, key: &str) -> Option<usize> {
         self.0.iter().find(|(name, ..)| *name == key).map(|(_, at, _)| *at)
@@ -78,14 +78,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the table `table.name` of the file, if it is there, into `part`.
-    pub fn part<T: Clone>(&mut self, table: &Table<T>, file: &DeTable<'_>, part: &mut T) -> Set {
+    pub fn part<T: Clone>(&mut self, table: &ConfigTable<T>, file: &DeTable<'_>, part: &mut T) -> SetKeys {
         let found = file.get(table.name).and_then(|value| self.section(table, value));
-        found.map_or_else(Set::default, |found| self.keys(table, table.name, found, part))
+        found.map_or_else(SetKeys::default, |found| self.keys(table, table.name, found, part))
     }
 
     /// Reads the keys of `found`, a `table` whose whole name is `place`, into `part`.
-    pub fn keys<T: Clone>(&mut self, table: &Table<T>, place: &str, found: &DeTable<'_>, part: &mut T) -> Set {
-        let mut set = Set::default();
+    pub fn keys<T: Clone>(
+        &mut self,
+        table: &ConfigTable<T>,
+        place: &str,
+        found: &DeTable<'_>,
+        part: &mut T,
+    ) -> SetKeys {
+        let mut set = SetKeys::default();
         self.strangers(table, found, part);
         for key in table.keys {
             self.key(key, place, found, part, &mut set);
@@ -94,12 +100,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The content of `table`, which `value` must be.
-    pub fn section<'v, T>(&mut self, table: &Table<T>, value: &'v Spanned<DeValue<'v>>) -> Option<&'v DeTable<'v>> {
+    pub fn section<'v, T>(
+        &mut self,
+        table: &ConfigTable<T>,
+        value: &'v Spanned<DeValue<'v>>,
+    ) -> Option<&'v DeTable<'v>> {
         self.table(value, &format!("a table, as in [{}]", table.name))
     }
 
     /// Reads one key of `found`, whose whole name is `place`, into `part`, if it is set there.
-    pub fn key<T>(&mut self, key: &Key<T>, place: &str, found: &DeTable<'_>, part: &mut T, set: &mut Set) {
+    pub fn key<T>(&mut self, key: &ConfigKey<T>, place: &str, found: &DeTable<'_>, part: &mut T, set: &mut SetKeys) {
         let Some(value) = value_of(key.name, found) else { return };
         let at = value.span().start;
         let name = format!("{place}.{}", key.name);
@@ -107,14 +117,14 @@ impl<'a> Reader<'a> {
         set.0.push((key.name, at, read.is_ok()));
         match read {
             Ok(()) => {}
-            Err(Fault::Kind { text, at: inside }) => self.problem(inside.or(Some(at)), text),
-            Err(Fault::Value(why)) => self.problem(Some(at), format!("{name}: {why}")),
+            Err(ValueFault::Kind { text, at: inside }) => self.problem(inside.or(Some(at)), text),
+            Err(ValueFault::Value(why)) => self.problem(Some(at), format!("{name}: {why}")),
         }
         self.origins.0.insert(name, line_at(self.text, at));
     }
 
     /// Notes the names in `found` that are no keys of `table`. `part` has the values of an example.
-    pub fn strangers<T: Clone>(&mut self, table: &Table<T>, found: &DeTable<'_>, part: &T) {
+    pub fn strangers<T: Clone>(&mut self, table: &ConfigTable<T>, found: &DeTable<'_>, part: &T) {
         for (name, value) in found {
             let word: &str = name.get_ref();
             if table.has(None, word) {

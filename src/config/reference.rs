@@ -5,8 +5,8 @@ use toml::Value;
 use super::online::Ways;
 use super::queue::Queue;
 use super::settings::Config;
-use super::table::Table;
-use super::transport::Draft;
+use super::table::ConfigTable;
+use super::transport::TransportDraft;
 use super::{bounces, drop, events, limits, notices, online, queue, suppress, transport};
 
 /// A table as it is declared.
@@ -36,7 +36,7 @@ pub struct DeclaredKey {
 
 /// All tables and keys.
 pub fn declared() -> Vec<Declared> {
-    fn table<T: Clone>(name: &'static str, table: &Table<T>, mut part: T) -> Declared {
+    fn table<T: Clone>(name: &'static str, table: &ConfigTable<T>, mut part: T) -> Declared {
         let keys = table.keys.iter().map(|key| DeclaredKey {
             name: key.name,
             kinds: key.kinds,
@@ -48,7 +48,7 @@ pub fn declared() -> Vec<Declared> {
         });
         Declared { name, about: table.about, keys: keys.collect() }
     }
-    fn single<T: Clone + Default>(declared: &Table<T>) -> Declared {
+    fn single<T: Clone + Default>(declared: &ConfigTable<T>) -> Declared {
         table(declared.name, declared, T::default())
     }
     vec![
@@ -60,7 +60,7 @@ pub fn declared() -> Vec<Declared> {
         single(&online::TABLE),
         single(&suppress::TABLE),
         table("queue.NAME", &queue::keys::TABLE, Queue::through("sendmail")),
-        table("transport.NAME", &transport::keys::TABLE, Draft::default()),
+        table("transport.NAME", &transport::keys::TABLE, TransportDraft::default()),
     ]
 }
 
@@ -69,7 +69,7 @@ pub type Shown = (String, Vec<(&'static str, Value)>);
 
 /// Everything that is in force. A file of these tables reads back as the same configuration.
 pub fn in_force(config: &Config) -> Vec<Shown> {
-    fn single<T: Clone>(table: &Table<T>, part: &T) -> Shown {
+    fn single<T: Clone>(table: &ConfigTable<T>, part: &T) -> Shown {
         (table.name.to_owned(), table.show(part))
     }
     let mut tables = vec![
@@ -85,7 +85,7 @@ pub fn in_force(config: &Config) -> Vec<Shown> {
     tables.extend(queues.map(|(name, queue)| (format!("queue.{name}"), queue::keys::TABLE.show(queue))));
     tables.extend(config.transports.iter().filter_map(|(name, way)| {
         let pace = config.paces.get(name).cloned().unwrap_or_default();
-        let draft = Draft::of(way, &pace)?;
+        let draft = TransportDraft::of(way, &pace)?;
         let mut keys = transport::keys::TABLE.show(&draft);
         keys.retain(|(key, _)| transport::keys::is_of(key, &draft.kind));
         Some((format!("transport.{name}"), keys))
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     /// What is declared of each key of `table` is true: its example is taken, and its default reads back as itself.
-    fn check<T: Clone>(table: &Table<T>, part: &T) {
+    fn check<T: Clone>(table: &ConfigTable<T>, part: &T) {
         for key in table.keys {
             let shown = key.form.show(&mut part.clone()).map(|value| value.to_string());
             let texts =
@@ -130,6 +130,6 @@ mod tests {
         check(&online::TABLE, &Ways::default());
         check(&suppress::TABLE, &None);
         check(&queue::keys::TABLE, &Queue::through("sendmail"));
-        check(&transport::keys::TABLE, &Draft { kind: "pipe".to_owned(), ..Draft::default() });
+        check(&transport::keys::TABLE, &TransportDraft { kind: "pipe".to_owned(), ..TransportDraft::default() });
     }
 }

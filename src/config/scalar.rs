@@ -1,6 +1,6 @@
 //! What stands in the file where a value belongs, before it is known what it means.
 //!
-//! A value has the right kind here (a text, a number, a list), or a [`Fault`] says what it is instead. What it may be is the
+//! A value has the right kind here (a text, a number, a list), or a [`ValueFault`] says what it is instead. What it may be is the
 //! matter of `values` and of its part.
 
 use std::fmt;
@@ -19,22 +19,22 @@ pub(super) enum Scalar {
 
 /// What is wrong with a value.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum ValueFault {
     /// It is of another kind than belongs here; where it stands, if not where the value begins.
     Kind { text: String, at: Option<usize> },
     /// It is of the right kind, and out of bounds.
     Value(String),
 }
 
-impl From<String> for Fault {
-    fn from(text: String) -> Fault {
-        Fault::Value(text)
+impl From<String> for ValueFault {
+    fn from(text: String) -> ValueFault {
+        ValueFault::Value(text)
     }
 }
 
 impl Scalar {
-    pub fn of(value: &DeValue<'_>) -> Result<Scalar, Fault> {
-        let other = || Fault::Kind { text: mismatch(value, "a text, a whole number, true or false"), at: None };
+    pub fn of(value: &DeValue<'_>) -> Result<Scalar, ValueFault> {
+        let other = || ValueFault::Kind { text: mismatch(value, "a text, a whole number, true or false"), at: None };
         match value {
             DeValue::String(text) => Ok(Scalar::Text(text.to_string())),
             DeValue::Integer(number) => {
@@ -66,21 +66,21 @@ impl fmt::Display for Scalar {
 }
 
 /// A list of texts.
-pub(super) fn list(value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+pub(super) fn list(value: &DeValue<'_>) -> Result<Vec<String>, ValueFault> {
     let DeValue::Array(items) = value else {
-        return Err(Fault::Kind { text: mismatch(value, "a sequence"), at: None });
+        return Err(ValueFault::Kind { text: mismatch(value, "a sequence"), at: None });
     };
     let text = |item: &Spanned<DeValue<'_>>| {
-        let other = || Fault::Kind { text: mismatch(item.get_ref(), "a string"), at: Some(item.span().start) };
+        let other = || ValueFault::Kind { text: mismatch(item.get_ref(), "a string"), at: Some(item.span().start) };
         item.get_ref().as_str().map(str::to_owned).ok_or_else(other)
     };
     items.iter().map(text).collect()
 }
 
 /// A text, or a list of them.
-pub(super) fn texts(value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+pub(super) fn texts(value: &DeValue<'_>) -> Result<Vec<String>, ValueFault> {
     let one = value.as_str().map(|text| vec![text.to_owned()]);
-    let other = |_| Fault::Kind { text: "a text, or a list of texts".to_owned(), at: None };
+    let other = |_| ValueFault::Kind { text: "a text, or a list of texts".to_owned(), at: None };
     one.map_or_else(|| list(value).map_err(other), Ok)
 }
 

@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::form::Form;
-use super::key::Key;
-use super::table::Table;
+use super::form::ValueForm;
+use super::key::ConfigKey;
+use super::table::ConfigTable;
 
-pub(super) const TABLE: Table<Option<PathBuf>> =
-    Table { name: "suppress", about: "A file of addresses that list posts do not go to.", keys: KEYS };
+pub(super) const TABLE: ConfigTable<Option<PathBuf>> =
+    ConfigTable { name: "suppress", about: "A file of addresses that list posts do not go to.", keys: KEYS };
 
-type SuppressKey = Key<Option<PathBuf>>;
+type SuppressKey = ConfigKey<Option<PathBuf>>;
 
 const KEYS: &[SuppressKey] = &[SuppressKey::new(
     "file",
-    Form::Path(|file| file),
+    ValueForm::Path(|file| file),
     "A file with addresses that no list post goes to, one a line.
     Blank lines, and those that begin with
     .Sq # ,

@@ -2,18 +2,18 @@
 
 use toml::Value;
 
-use super::key::Key;
+use super::key::ConfigKey;
 
 /// A table whose typed part is a `T`.
-pub(super) struct Table<T: 'static> {
+pub(super) struct ConfigTable<T: 'static> {
     /// Its name, or an example of one, as it stands in brackets.
     pub name: &'static str,
     /// What it is for, as a sentence of mdoc(7).
     pub about: &'static str,
-    pub keys: &'static [Key<T>],
+    pub keys: &'static [ConfigKey<T>],
 }
 
-impl<T: Clone> Table<T> {
+impl<T: Clone> ConfigTable<T> {
     /// The keys that are set in `part`, with their values as the file writes them.
     pub fn show(&self, part: &T) -> Vec<(&'static str, Value)> {
         let mut part = part.clone();
@@ -21,7 +21,7 @@ impl<T: Clone> Table<T> {
     }
 }
 
-impl<T: Clone> Table<T> {
+impl<T: Clone> ConfigTable<T> {
     /// The table `group` inside of it, as the file writes it on one line.
     pub fn group(&self, group: &str, part: &T) -> String {
         let inside = |key: &'static str| key.strip_prefix(group).and_then(|rest| rest.strip_prefix('.'));
@@ -30,7 +30,7 @@ impl<T: Clone> Table<T> {
     }
 }
 
-impl<T> Table<T> {
+impl<T> ConfigTable<T> {
     /// Whether `name` is a key of it, or of the table `group` inside of it.
     pub fn has(&self, group: Option<&str>, name: &str) -> bool {
         self.keys.iter().any(|key| split(key.name) == (group, name))

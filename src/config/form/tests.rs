@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Value;
 use toml::de::DeValue;
 
-use super::{Fault, Form, array};
+use super::{ValueFault, ValueForm, array};
 use crate::config::transport::{Mechanism, TlsMode};
 use crate::model::Address;
 use crate::policy::rate::Rate;
@@ -30,20 +30,20 @@ struct Part {
     args: Option<Vec<String>>,
 }
 
-type PartForm = Form<Part>;
+type PartForm = ValueForm<Part>;
 
 /// What is printed of the field after `text` was read into it, or what is wrong with `text`.
-fn read(form: &Form<Part>, text: &str) -> Result<Option<String>, String> {
+fn read(form: &ValueForm<Part>, text: &str) -> Result<Option<String>, String> {
     let value = DeValue::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let mut part = Part::default();
     match form.read(value.get_ref(), &|| Some("/home/mara".into()), &mut part) {
         Ok(()) => Ok(form.show(&mut part).map(|value| value.to_string())),
-        Err(Fault::Kind { text, .. } | Fault::Value(text)) => Err(text),
+        Err(ValueFault::Kind { text, .. } | ValueFault::Value(text)) => Err(text),
     }
 }
 
 #[track_caller]
-fn check(form: &Form<Part>, taken: &[(&str, &str)], refused: &[(&str, &str)]) {
+fn check(form: &ValueForm<Part>, taken: &[(&str, &str)], refused: &[(&str, &str)]) {
     for (text, shown) in taken {
         assert_eq!(read(form, text), Ok(Some((*shown).to_owned())), "{text}");
         assert_eq!(read(form, shown), Ok(Some((*shown).to_owned())), "what is shown reads back");

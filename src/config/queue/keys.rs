@@ -1,26 +1,26 @@
 //! The keys of a queue: `[queue.NAME]`.
 
 use super::Queue;
-use crate::config::form::Form;
-use crate::config::key::Key;
+use crate::config::form::ValueForm;
+use crate::config::key::ConfigKey;
 use crate::config::pace;
-use crate::config::reader::{Reader, Set};
+use crate::config::reader::{Reader, SetKeys};
 use crate::config::scalar::Scalar;
-use crate::config::table::Table;
+use crate::config::table::ConfigTable;
 use crate::config::values;
 use crate::model::envelope::verp_fault;
 use crate::policy::units::duration_text;
 
-pub(in crate::config) const TABLE: Table<Queue> = Table {
+pub(in crate::config) const TABLE: ConfigTable<Queue> = ConfigTable {
     name: "queue.outbound",
     about: "A queue: where its mail goes, how fast, and what becomes of mail that cannot go.",
     keys: KEYS,
 };
 
-type QueueKey = Key<Queue>;
+type QueueKey = ConfigKey<Queue>;
 
 const KEYS: &[QueueKey] = &[
-    QueueKey::new("transport", Form::Text(|queue| &mut queue.transport), "The name of a transport, see below.")
+    QueueKey::new("transport", ValueForm::Text(|queue| &mut queue.transport), "The name of a transport, see below.")
         .otherwise(
             "Default: for
         .Sy outbound
@@ -40,7 +40,7 @@ const KEYS: &[QueueKey] = &[
         ),
     QueueKey::new(
         "workers",
-        Form::Auto(1..=256, |queue| &mut queue.workers),
+        ValueForm::Auto(1..=256, |queue| &mut queue.workers),
         "How many workers hand mail over at the same time.",
     )
     .otherwise(
@@ -49,27 +49,27 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "retry.first",
-        Form::Time(|queue| &mut queue.retry.first),
+        ValueForm::Time(|queue| &mut queue.retry.first),
         "How long mail waits after its first attempt.
         Each wait is twice the one before it, changed a little at random so that many
         messages do not return at once.",
     ),
     QueueKey::new(
         "retry.max",
-        Form::Time(|queue| &mut queue.retry.max),
+        ValueForm::Time(|queue| &mut queue.retry.max),
         "The longest wait between two attempts, not below
         .Ic retry.first .",
     ),
     QueueKey::new(
         "retry.expire",
-        Form::Time(|queue| &mut queue.retry.expire),
+        ValueForm::Time(|queue| &mut queue.retry.expire),
         "Mail that has waited for so long is given up; not below
         .Ic retry.first .
         Time in which the sink was down does not count.",
     ),
     QueueKey::new(
         "max_recipients",
-        Form::Count(1..=10_000, |queue| &mut queue.max_recipients),
+        ValueForm::Count(1..=10_000, |queue| &mut queue.max_recipients),
         "The most recipients that are handed over together.
         A command whose status speaks for one recipient gets one at a time whatever this
         says, see
@@ -77,7 +77,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "job_recipients",
-        Form::Count(1..=10_000, |queue| &mut queue.job_recipients),
+        ValueForm::Count(1..=10_000, |queue| &mut queue.job_recipients),
         "The most recipients of one entry of a list post, and never more than
         .Ic limits.recipients .
         An entry is what one worker takes: more make a post's files fewer, less make its
@@ -85,7 +85,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "verp",
-        Form::Other {
+        ValueForm::Other {
             words: "A text:",
             read: |value, queue| verp(value).map(|pattern| queue.verp = pattern),
             show: |queue| Some(toml::Value::String(queue.verp.clone())),
@@ -104,7 +104,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "linger",
-        Form::Duration(|queue| &mut queue.linger),
+        ValueForm::Duration(|queue| &mut queue.linger),
         "How long a run waits for more mail before it ends.
         .Qq 55s
         gives mail that arrives between two launches of
@@ -113,7 +113,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "kick",
-        Form::Flag(|queue| &mut queue.kick),
+        ValueForm::Flag(|queue| &mut queue.kick),
         "Whether
         .Ic submit
         and the sendmail command start a run of this queue, and do not wait for it; for
@@ -124,32 +124,32 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "failed_keep",
-        Form::Duration(|queue| &mut queue.failed_keep),
+        ValueForm::Duration(|queue| &mut queue.failed_keep),
         "How long mail that was given up is kept for inspection, and what is left of a
         list post that has ended or was cancelled.",
     ),
     QueueKey::new(
         "key_keep",
-        Form::Duration(|queue| &mut queue.key_keep),
+        ValueForm::Duration(|queue| &mut queue.key_keep),
         "How long the key of a
         .Ic submit Fl Fl key
         is remembered.",
     ),
     QueueKey::new(
         "notices",
-        Form::Flag(|queue| &mut queue.notices),
+        ValueForm::Flag(|queue| &mut queue.notices),
         "Whether senders are told of mail that failed, see
         .Sx NOTICES .",
     ),
     QueueKey::new(
         "delay_warning",
-        Form::Duration(|queue| &mut queue.delay_warning),
+        ValueForm::Duration(|queue| &mut queue.delay_warning),
         "Mail that has waited for so long has its sender told, once, that it is delayed.",
     )
     .otherwise("Default {}: he is not told."),
     QueueKey::new(
         "on_crash",
-        Form::OneOf(|queue| &mut queue.on_crash),
+        ValueForm::OneOf(|queue| &mut queue.on_crash),
         "What becomes of recipients of whom nobody knows whether the message was taken,
         because the run was killed, the host went down, or the command was ended or
         killed before it answered.
@@ -169,14 +169,14 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "probe_every",
-        Form::Duration(|queue| &mut queue.probe_every),
+        ValueForm::Duration(|queue| &mut queue.probe_every),
         "The time between two hand-overs while it is in doubt whether the sink is down,
         see
         .Sx When the sink is down .",
     ),
     QueueKey::new(
         "warn_after",
-        Form::Time(|queue| &mut queue.warn_after),
+        ValueForm::Time(|queue| &mut queue.warn_after),
         "Where mail is due for longer when a run ends, that is said, once a day, also
         while the host is offline, and
         .Ic bulkmailer status
@@ -186,7 +186,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "priority",
-        Form::Count(0..=100, |queue| &mut queue.priority),
+        ValueForm::Count(0..=100, |queue| &mut queue.priority),
         "Where
         .Ic limits.workers
         is less than all queues want, those with the highest get their workers first,
@@ -201,7 +201,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "read_bounces",
-        Form::Flag(|queue| &mut queue.read_bounces),
+        ValueForm::Flag(|queue| &mut queue.read_bounces),
         "Whether its mail is read as bounces, and recorded.",
     )
     .otherwise(
@@ -211,7 +211,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "suppress",
-        Form::Flag(|queue| &mut queue.suppress),
+        ValueForm::Flag(|queue| &mut queue.suppress),
         "Whether recipients that are suppressed get nothing, see
         .Xr bulkmailer-bounces 5 .",
     )
@@ -224,7 +224,7 @@ const KEYS: &[QueueKey] = &[
     ),
     QueueKey::new(
         "rate",
-        Form::Rate(|queue| &mut queue.rate),
+        ValueForm::Rate(|queue| &mut queue.rate),
         "The most hand-overs in that time, by all workers and runs of the queue together,
         see
         .Sx Rates and sessions .",
@@ -233,7 +233,7 @@ const KEYS: &[QueueKey] = &[
     .example("\"2000/min\""),
     QueueKey::new(
         "burst",
-        Form::Burst(|queue| &mut queue.rate),
+        ValueForm::Burst(|queue| &mut queue.rate),
         "How many hand-overs may follow one another at once after a rest.",
     )
     .otherwise(
@@ -245,7 +245,7 @@ const KEYS: &[QueueKey] = &[
 ];
 
 /// Whether what was read into the queue `place` fits together.
-pub(in crate::config) fn settle(place: &str, queue: &Queue, set: &Set, reader: &mut Reader<'_>) {
+pub(in crate::config) fn settle(place: &str, queue: &Queue, set: &SetKeys, reader: &mut Reader<'_>) {
     let (first, max, expire) = (queue.retry.first, queue.retry.max, queue.retry.expire);
     if max < first {
         let why = "raise max or lower first";

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::choice::Named;
+use crate::config::choice::NamedValue;
 use crate::config::values::host_and_port;
 
 /// Where a server is.
@@ -85,7 +85,7 @@ pub enum TlsMode {
     Implicit,
 }
 
-impl Named for TlsMode {
+impl NamedValue for TlsMode {
     const VALUES: &'static [TlsMode] = &[TlsMode::None, TlsMode::Starttls, TlsMode::Implicit];
 
     fn word(self) -> &'static str {

@@ -9,14 +9,14 @@ use super::login::LoginKeys;
 use super::program::Profile;
 use super::smtp::{Protocol, Smtp};
 use crate::config::pace::TransportPace;
-use crate::config::reader::{Reader, Set};
+use crate::config::reader::{Reader, SetKeys};
 
 /// How long one hand-over may take where nothing else is said.
 pub const TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// What the keys of all kinds were set to.
 #[derive(Clone)]
-pub(in crate::config) struct Draft {
+pub(in crate::config) struct TransportDraft {
     pub kind: String,
     /// The kind as the file writes it, whatever it is.
     pub said: Option<String>,
@@ -30,8 +30,8 @@ pub(in crate::config) struct Draft {
     pub pace: TransportPace,
 }
 
-impl Default for Draft {
-    fn default() -> Draft {
+impl Default for TransportDraft {
+    fn default() -> TransportDraft {
         let smtp = Smtp {
             protocol: Protocol::Smtp,
             connect: Vec::new(),
@@ -43,7 +43,7 @@ impl Default for Draft {
             timeout: TIMEOUT,
             session_messages: Smtp::SESSION_MESSAGES,
         };
-        Draft {
+        TransportDraft {
             kind: String::new(),
             said: None,
             command: None,
@@ -57,30 +57,30 @@ impl Default for Draft {
     }
 }
 
-impl Draft {
+impl TransportDraft {
     /// The keys that make `transport`; `None` where no file can say so.
-    pub fn of(transport: &Transport, pace: &TransportPace) -> Option<Draft> {
-        let draft = Draft { pace: pace.clone(), ..Draft::default() };
+    pub fn of(transport: &Transport, pace: &TransportPace) -> Option<TransportDraft> {
+        let draft = TransportDraft { pace: pace.clone(), ..TransportDraft::default() };
         Some(match transport.clone() {
             Transport::Pipe { command, profile, timeout } => {
-                Draft { kind: "pipe".to_owned(), command: Some(command), profile, timeout, ..draft }
+                TransportDraft { kind: "pipe".to_owned(), command: Some(command), profile, timeout, ..draft }
             }
             Transport::Command { command, timeout } => {
-                Draft { kind: "command".to_owned(), command: Some(command), timeout, ..draft }
+                TransportDraft { kind: "command".to_owned(), command: Some(command), timeout, ..draft }
             }
-            Transport::Maildir { path } => Draft { kind: "maildir".to_owned(), path: Some(path), ..draft },
+            Transport::Maildir { path } => TransportDraft { kind: "maildir".to_owned(), path: Some(path), ..draft },
             Transport::Ourselves { .. } => return None,
             Transport::Smtp(smtp) => {
                 let login = smtp.login.as_ref().map(LoginKeys::of).unwrap_or_default();
                 let (kind, timeout) = (smtp.protocol.name().to_owned(), smtp.timeout);
-                Draft { kind, timeout, smtp: *smtp, login, ..draft }
+                TransportDraft { kind, timeout, smtp: *smtp, login, ..draft }
             }
         })
     }
 
     /// The transport that the keys in `set` make, or `None` with the problem noted. `place` is the name of the table, which
     /// begins `at` this byte.
-    pub fn transport(self, place: &str, at: usize, set: &Set, reader: &mut Reader<'_>) -> Option<Transport> {
+    pub fn transport(self, place: &str, at: usize, set: &SetKeys, reader: &mut Reader<'_>) -> Option<Transport> {
         match self.kind.as_str() {
             "pipe" | "command" => {
                 if set.at("command").is_none() {
@@ -119,7 +119,7 @@ impl Draft {
         protocol: Protocol,
         place: &str,
         at: usize,
-        set: &Set,
+        set: &SetKeys,
         reader: &mut Reader<'_>,
     ) -> Option<Transport> {
         let login = self.login.login(place, set, reader);

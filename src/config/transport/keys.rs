@@ -1,28 +1,28 @@
 //! The keys of a transport: `[transport.NAME]`, and which kinds of transports have them.
 
 use super::connect::{Connect, connects};
-use super::draft::Draft;
+use super::draft::TransportDraft;
 use super::program;
-use crate::config::form::{Form, array};
-use crate::config::key::Key;
-use crate::config::reader::{Reader, Set, value_of};
-use crate::config::table::Table;
+use crate::config::form::{ValueForm, array};
+use crate::config::key::ConfigKey;
+use crate::config::reader::{Reader, SetKeys, value_of};
+use crate::config::table::ConfigTable;
 use crate::config::values;
 
-pub(in crate::config) const TABLE: Table<Draft> =
-    Table { name: "transport.sendmail", about: "A transport: how mail leaves.", keys: KEYS };
+pub(in crate::config) const TABLE: ConfigTable<TransportDraft> =
+    ConfigTable { name: "transport.sendmail", about: "A transport: how mail leaves.", keys: KEYS };
 
 const KINDS: [&str; 5] = ["pipe", "command", "maildir", "smtp", "lmtp"];
 const PROGRAM: &[&str] = &["pipe", "command"];
 const SERVER: &[&str] = &["smtp", "lmtp"];
 const NOT_MAILDIR: &[&str] = &["pipe", "command", "smtp", "lmtp"];
 
-type TransportKey = Key<Draft>;
+type TransportKey = ConfigKey<TransportDraft>;
 
 const KEYS: &[TransportKey] = &[
     TransportKey::new(
         "kind",
-        Form::Other {
+        ValueForm::Other {
             words: ".Qq pipe ,
                 .Qq command ,
                 .Qq smtp ,
@@ -53,7 +53,7 @@ const KEYS: &[TransportKey] = &[
     .otherwise("There is no default."),
     TransportKey::new(
         "command",
-        Form::Command(
+        ValueForm::Command(
             |args, draft| if draft.kind == "pipe" { program::command(args) } else { values::plain_command(args) },
             |draft| &mut draft.command,
         ),
@@ -96,7 +96,7 @@ const KEYS: &[TransportKey] = &[
     .example("[\"/usr/sbin/sendmail\", \"-oi\", \"-f\", \"{sender}\", \"--\", \"{recipients}\"]"),
     TransportKey::new(
         "profile",
-        Form::OneOf(|draft| &mut draft.profile),
+        ValueForm::OneOf(|draft| &mut draft.profile),
         "Which MTA the command belongs to, that is, what its exit status
         means and which options it knows.
         .Qq qmail
@@ -113,13 +113,13 @@ const KEYS: &[TransportKey] = &[
         says which is in force and why.",
     )
     .of(&["pipe"]),
-    TransportKey::new("path", Form::Path(|draft| &mut draft.path), "It is made where it is missing.")
+    TransportKey::new("path", ValueForm::Path(|draft| &mut draft.path), "It is made where it is missing.")
         .of(&["maildir"])
         .otherwise("")
         .example("\"/var/mail/incoming\""),
     TransportKey::new(
         "connect",
-        Form::Texts {
+        ValueForm::Texts {
             words: "",
             read: |texts, draft| connects(texts).map(|connect| draft.smtp.connect = connect),
             show: |draft| {
@@ -142,7 +142,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"tcp:mail.example.org:587\""),
     TransportKey::new(
         "timeout",
-        Form::Time(|draft| &mut draft.timeout),
+        ValueForm::Time(|draft| &mut draft.timeout),
         "A command that takes longer is ended, and the outcome is unknown.
         Of smtp and lmtp: the longest that one reply may take, or during which nothing
         moves; the reply to a message itself may take twice as long.",
@@ -150,13 +150,13 @@ const KEYS: &[TransportKey] = &[
     .of(NOT_MAILDIR),
     TransportKey::new(
         "session_messages",
-        Form::Count(1..=1_000_000, |draft| &mut draft.smtp.session_messages),
+        ValueForm::Count(1..=1_000_000, |draft| &mut draft.smtp.session_messages),
         "The most messages of one session.",
     )
     .of(SERVER),
     TransportKey::new(
         "tls",
-        Form::OneOf(|draft| &mut draft.smtp.tls),
+        ValueForm::OneOf(|draft| &mut draft.smtp.tls),
         "How the session is encrypted.
         With
         .Qq starttls
@@ -177,7 +177,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"starttls\""),
     TransportKey::new(
         "ca",
-        Form::Path(|draft| &mut draft.smtp.ca),
+        ValueForm::Path(|draft| &mut draft.smtp.ca),
         "A file with the certificates
         .Pq PEM
         of those who are trusted to name servers.
@@ -188,7 +188,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"/etc/ssl/certs/ca.pem\""),
     TransportKey::new(
         "server_name",
-        Form::Word(|draft| &mut draft.smtp.server_name),
+        ValueForm::Word(|draft| &mut draft.smtp.server_name),
         "The name that the certificate must bear.",
     )
     .of(SERVER)
@@ -197,13 +197,13 @@ const KEYS: &[TransportKey] = &[
             .Ic connect .",
     )
     .example("\"mail.example.org\""),
-    TransportKey::new("hello", Form::Word(|draft| &mut draft.smtp.hello), "The name that we call ourselves.")
+    TransportKey::new("hello", ValueForm::Word(|draft| &mut draft.smtp.hello), "The name that we call ourselves.")
         .of(SERVER)
         .otherwise("By default this host's.")
         .example("\"host.example.org\""),
     TransportKey::new(
         "user",
-        Form::Line(|draft| &mut draft.login.user),
+        ValueForm::Line(|draft| &mut draft.login.user),
         "Log in as this user.
         Needs one of the next two.",
     )
@@ -212,7 +212,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"mara@example.org\""),
     TransportKey::new(
         "password_file",
-        Form::Path(|draft| &mut draft.login.password_file),
+        ValueForm::Path(|draft| &mut draft.login.password_file),
         "A regular file whose first line is the password, for its owner
         alone.",
     )
@@ -221,7 +221,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"/etc/bulkmailer.password\""),
     TransportKey::new(
         "password_command",
-        Form::Command(|args, _| values::plain_command(args), |draft| &mut draft.login.password_command),
+        ValueForm::Command(|args, _| values::plain_command(args), |draft| &mut draft.login.password_command),
         "A program's absolute path and its arguments,
         which prints the password, or the token of
         .Qq xoauth2 ,
@@ -231,13 +231,13 @@ const KEYS: &[TransportKey] = &[
     .of(SERVER)
     .otherwise("")
     .example("[\"/usr/bin/pass\", \"show\", \"mail\"]"),
-    TransportKey::new("auth", Form::OneOf(|draft| &mut draft.login.auth), "How the login is told to the server.")
+    TransportKey::new("auth", ValueForm::OneOf(|draft| &mut draft.login.auth), "How the login is told to the server.")
         .of(SERVER)
         .otherwise("By default the first of plain and login that the server offers.")
         .example("\"plain\""),
     TransportKey::new(
         "rate",
-        Form::Rate(|draft| &mut draft.pace.rate),
+        ValueForm::Rate(|draft| &mut draft.pace.rate),
         "The most hand-overs in that time, by all queues and runs that use this transport
         together, see
         .Sx Rates and sessions .",
@@ -246,7 +246,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"2000/min\""),
     TransportKey::new(
         "burst",
-        Form::Burst(|draft| &mut draft.pace.rate),
+        ValueForm::Burst(|draft| &mut draft.pace.rate),
         "How many hand-overs may follow one another at once after a rest.",
     )
     .otherwise(
@@ -257,7 +257,7 @@ const KEYS: &[TransportKey] = &[
     .example("100"),
     TransportKey::new(
         "sessions",
-        Form::Limit(1..=256, |draft| &mut draft.pace.sessions),
+        ValueForm::Limit(1..=256, |draft| &mut draft.pace.sessions),
         "How many of its commands may be at work, or how many of its sessions may be
         open, at the same time, whatever number of workers, queues and runs use this
         transport.",
@@ -276,10 +276,10 @@ pub(in crate::config) fn is_of(name: &str, kind: &str) -> bool {
 pub(in crate::config) fn read(
     place: &str,
     found: &toml::de::DeTable<'_>,
-    draft: &mut Draft,
+    draft: &mut TransportDraft,
     reader: &mut Reader<'_>,
-) -> Set {
-    let mut set = Set::default();
+) -> SetKeys {
+    let mut set = SetKeys::default();
     reader.strangers(&TABLE, found, draft);
     for key in KEYS {
         if key.is_of(&draft.kind) {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::config::choice::Named;
-use crate::config::reader::{Reader, Set};
+use crate::config::choice::NamedValue;
+use crate::config::reader::{Reader, SetKeys};
 
 /// Who we are to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Mechanism {
     }
 }
 
-impl Named for Mechanism {
+impl NamedValue for Mechanism {
     const VALUES: &'static [Mechanism] = &[Mechanism::Plain, Mechanism::Login, Mechanism::Xoauth2];
 
     fn word(self) -> &'static str {
@@ -79,7 +79,7 @@ impl LoginKeys {
     }
 
     /// The login, if there is one; a part of one in the table `place` is noted.
-    pub fn login(self, place: &str, set: &Set, reader: &mut Reader<'_>) -> Option<Login> {
+    pub fn login(self, place: &str, set: &SetKeys, reader: &mut Reader<'_>) -> Option<Login> {
         let mechanism = self.auth;
         let at = set.first_of(&["password_command", "password_file", "auth"]);
         match (self.user, self.password_file, self.password_command) {

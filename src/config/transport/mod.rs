@@ -9,7 +9,7 @@ mod program;
 mod smtp;
 
 pub use self::connect::{Connect, TlsMode};
-pub(super) use self::draft::{Draft, TIMEOUT};
+pub(super) use self::draft::{TIMEOUT, TransportDraft};
 pub use self::kind::{Transport, no_way_out};
 pub use self::login::{Login, Mechanism, Secret};
 pub use self::program::Profile;

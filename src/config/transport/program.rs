@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::choice::Named;
+use crate::config::choice::NamedValue;
 
 /// Which MTA's sendmail a pipe leads to: how its exit status and its options are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Profile {
     }
 }
 
-impl Named for Profile {
+impl NamedValue for Profile {
     const VALUES: &'static [Profile] = &Profile::ALL;
     const REFUSED: &'static str = "is no profile: one of";
     const OR: &'static str = ", ";
