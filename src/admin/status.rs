@@ -10,6 +10,7 @@ use super::printing::run_status::{RunStatus, rough};
 use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
 use crate::model::{Exit, Micros};
+use crate::runner::SinkNote;
 use crate::spool::SpoolQueue;
 use crate::spool::drop::Waiting;
 use crate::spool::job::Standing;
@@ -53,7 +54,7 @@ struct QueueStatus {
     run: Option<RunStatus>,
     /// Why its sink is down.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sink_down: Option<serde_json::Value>,
+    sink_down: Option<SinkNote>,
     /// Why its mail has no way out of this host, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_way_out: Option<String>,
@@ -138,7 +139,6 @@ impl QueueStatus {
             })?;
             Ok(count)
         };
-        let sink = queue.read_note("sink")?.and_then(|(text, _)| serde_json::from_str(&text).ok());
         Ok(QueueStatus {
             queue: queue.name().to_owned(),
             due: survey.due,
@@ -156,7 +156,7 @@ impl QueueStatus {
             stopped: queue.stopped()?,
             stopped_by: queue.stopper().map(|who| who.by),
             run: RunStatus::of(queue, survey.due)?,
-            sink_down: sink,
+            sink_down: SinkNote::last(queue)?,
             no_way_out: None,
             dropped: DropStatus::default(),
         })
@@ -202,8 +202,7 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
             page.line(format!("           mail is due for {} and does not leave", rough(status.due_for)));
         }
         if let Some(sink) = &status.sink_down {
-            let why = sink.get("why").and_then(|why| why.as_str()).unwrap_or("no reason was noted");
-            page.line(format!("           the sink is down: {why}"));
+            page.line(format!("           the sink is down: {}", sink.why));
         }
         if let Some(why) = &status.no_way_out {
             page.line(format!("           its mail is not sent: {why}"));

@@ -39,6 +39,7 @@ pub use args::Args;
 pub use beat::{Beat, EntryInHand, STALE, silence};
 pub use drain::drain;
 pub use lock::is_free;
+pub use sink::SinkNote;
 pub use summary::{QueueSummary, Summary};
 
 use crate::config::Site;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{EntryId, Micros};
 use crate::policy::reminder::{self, DAILY};
+use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::spool::names::State;
 use crate::sys::output::warning;
@@ -19,23 +20,45 @@ const REFUSED_MAX: usize = 1_000;
 /// its clock wrong.
 const GAP_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-#[derive(Serialize, Deserialize)]
-struct Outage {
-    since: Micros,
+/// The note's name.
+const NOTE: &str = "sink";
+
+/// What is noted of a sink that is down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkNote {
+    pub since: Micros,
+    /// When it was last said.
     said: Micros,
-    why: String,
+    pub why: String,
     /// When this was written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Micros>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<RefusedEntry>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct RefusedEntry {
     id: String,
     /// For how long, in microseconds.
     time: u64,
+}
+
+impl SinkNote {
+    /// The note of this queue's sink; `None` if it is not down, or the note cannot be understood.
+    ///
+    /// Errors: the disk.
+    pub fn last(queue: &SpoolQueue) -> Result<Option<SinkNote>, QueueError> {
+        let text = queue.read_note(NOTE)?;
+        Ok(text.and_then(|(text, _)| serde_json::from_str(&text).ok()))
+    }
+
+    /// If it cannot be written, it is said again by the next run.
+    fn write(&self, queue: &SpoolQueue) {
+        if let Ok(text) = serde_json::to_string(self) {
+            let _ = queue.write_note(NOTE, &(text + "\n"));
+        }
+    }
 }
 
 impl RefusedEntry {
@@ -64,7 +87,8 @@ pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration
             warning!("{}: the sink is still down, since {since}: {why}; {note}", queue.name());
         }
     }
-    let mut outage = before.unwrap_or(Outage { since: now, said: now, why: String::new(), at: None, refused: vec![] });
+    let mut outage =
+        before.unwrap_or(SinkNote { since: now, said: now, why: String::new(), at: None, refused: vec![] });
     if !silent {
         (outage.said, outage.why) = (now, why.to_owned());
     }
@@ -86,10 +110,7 @@ pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration
     }
     let surplus = outage.refused.len().saturating_sub(REFUSED_MAX);
     outage.refused.drain(..surplus);
-    if let Ok(text) = serde_json::to_string(&outage) {
-        // If it cannot be noted it is said again by the next run.
-        let _ = queue.write_note("sink", &(text + "\n"));
-    }
+    outage.write(queue);
 }
 
 /// Forgets the entries that the workers held as overdue, so that whoever releases one begins anew.
@@ -97,10 +118,8 @@ pub fn forget_held(queue: &SpoolQueue, expire: Duration) {
     let Some(mut outage) = read(queue) else { return };
     let before = outage.refused.len();
     outage.refused.retain(|entry| !entry.is_overdue(expire) || is_ready(queue, &entry.id));
-    if outage.refused.len() < before
-        && let Ok(text) = serde_json::to_string(&outage)
-    {
-        let _ = queue.write_note("sink", &(text + "\n"));
+    if outage.refused.len() < before {
+        outage.write(queue);
     }
 }
 
@@ -113,11 +132,10 @@ fn is_ready(queue: &SpoolQueue, id: &str) -> bool {
 pub fn is_up(queue: &SpoolQueue) {
     if let Some(outage) = read(queue) {
         warning!("{}: the sink takes mail again; it was down since {}", queue.name(), outage.since.local());
-        let _ = queue.remove_note("sink");
+        let _ = queue.remove_note(NOTE);
     }
 }
 
-fn read(queue: &SpoolQueue) -> Option<Outage> {
-    let (text, _) = queue.read_note("sink").ok()??;
-    serde_json::from_str(&text).ok()
+fn read(queue: &SpoolQueue) -> Option<SinkNote> {
+    SinkNote::last(queue).ok().flatten()
 }
