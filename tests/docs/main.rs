@@ -5,4 +5,5 @@
 mod support;
 
 mod contrib;
+mod guides;
 mod manuals;
