@@ -76,9 +76,11 @@ lint:
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 
-# The committed man/bulkmailer.1, anew from the definitions of the command line and man/bulkmailer.1.d.
+# The committed man/bulkmailer.1 and man/bulkmailer.toml.5, anew from the definitions of the command line, the declared keys
+# and the prose in their .d, and the sample configuration.
 man:
 	$(CARGO) run --locked --quiet -- generate man man
+	$(CARGO) run --locked --quiet -- generate config contrib
 
 install:
 	@test -x $(bin) || { echo "$(bin) is not built yet: run 'make' first" >&2; exit 1; }
@@ -91,7 +93,7 @@ install:
 	install -D -m 0644 $(target)/completions/_bulkmailer $(share)/zsh/site-functions/_bulkmailer
 	install -D -m 0644 $(target)/completions/bulkmailer.fish $(share)/fish/vendor_completions.d/bulkmailer.fish
 	install -D -m 0644 -t $(doc) README.md CHANGELOG.md LICENSE
-	cd contrib && for file in */* */*/*; do \
+	cd contrib && for file in * */* */*/*; do \
 		[ -f $$file ] || continue; \
 		install -D -m "$$(stat -c %a $$file)" $$file $(abspath $(doc))/$$file; \
 		sed 's|/usr/local/bin|$(PREFIX)/bin|' $$file > $(abspath $(doc))/$$file; \

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::format::Newer;
 use crate::model::verdict::Kind;
 use crate::model::{Address, EntryId, Envelope, Exit, Micros, Reason, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
@@ -26,8 +27,8 @@ pub enum QueueError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: {why}", path.display())]
     Corrupt { path: PathBuf, why: String },
-    #[error("{}: this spool has format {found}, and this bulkmailer knows formats up to {known}; use the newer one", path.display())]
-    Newer { path: PathBuf, found: u32, known: u32 },
+    #[error("{}: {newer}", path.display())]
+    Newer { path: PathBuf, newer: Newer },
     #[error("{}: this is no spool ({why}); name another with --spool", path.display())]
     NotASpool { path: PathBuf, why: &'static str },
     #[error("{}: {why}", path.display())]

@@ -7,7 +7,8 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Ok((envelope, extent)) = entry::read(bytes) else { return };
     assert!(!envelope.recipients.is_empty() && extent.start <= bytes.len() as u64);
-    let written = entry::head(&envelope).expect("an envelope is JSON");
+    // A number may be longer as we write it than as it came, and its line too long.
+    let Ok(written) = entry::head(&envelope) else { return };
     let (again, extent) = entry::read(&written[..]).expect("our own head");
     assert_eq!((again, extent.start), (envelope, written.len() as u64));
 });

@@ -55,7 +55,8 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             queue.wake()?;
         }
     }
-    if let Some(spool) = Spool::open(&site.spool)? {
+    let found = if args.repair { Spool::open_to_write(&site.spool) } else { Spool::open(&site.spool) };
+    if let Some(spool) = found? {
         spool.odd_names(args.queue.as_deref(), &mut |path| strays.add(|| (path, ODD.to_owned())))?;
     }
     let (files, more) = (strays.files, strays.more);

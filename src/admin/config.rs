@@ -5,8 +5,10 @@
 
 mod check;
 mod heading;
+pub mod manual;
+mod mdoc;
+pub mod sample;
 mod show;
-mod tables;
 #[cfg(test)]
 mod tests;
 

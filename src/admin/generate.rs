@@ -1,8 +1,9 @@
-//! `generate`: the manual page and the shell completions, from the definitions of the command line.
+//! `generate`: manual pages, the sample configuration and the shell completions, from the definitions of the command line
+//! and the declarations of the keys.
 //!
 //! Packagers call it, so it is not in `--help`. bulkmailer(1) is put together here: synopsis, commands and options from
-//! the definitions, the rest from `man/bulkmailer.1.d`. The page is committed, and `tests/docs` holds it to the
-//! definitions.
+//! the definitions, the rest from `man/bulkmailer.1.d`. Pages and sample are committed, and `tests/docs` holds them to
+//! what they are made from.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use clap::{Command, ValueHint};
 use clap_complete::{Shell, generate_to};
 use clap_mangen::Man;
 
+use super::config::{manual, sample};
 use crate::model::Exit;
 
 /// The day of the manual page's last change by hand.
@@ -31,8 +33,14 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Write bulkmailer.1
+    /// Write bulkmailer.1 and bulkmailer.toml.5
     Man {
+        /// The folder to write to, which is made if it is missing
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+    /// Write the sample configuration, bulkmailer.toml
+    Config {
         /// The folder to write to, which is made if it is missing
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
@@ -49,11 +57,11 @@ enum What {
 pub fn run(command: Command, args: &Args) -> anyhow::Result<Exit> {
     match &args.what {
         What::Man { dir } => {
-            make(dir)?;
-            let path = dir.join("bulkmailer.1");
             let page = page(command).context("cannot put the manual page together")?;
-            std::fs::write(&path, page).with_context(|| format!("{}: cannot write", path.display()))?;
+            write(dir, "bulkmailer.1", &page)?;
+            write(dir, "bulkmailer.toml.5", &manual::page())?;
         }
+        What::Config { dir } => write(dir, "bulkmailer.toml", &sample::file())?,
         What::Completions { dir } => {
             make(dir)?;
             let mut command = command;
@@ -64,6 +72,12 @@ pub fn run(command: Command, args: &Args) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    make(dir)?;
+    let path = dir.join(name);
+    std::fs::write(&path, text).with_context(|| format!("{}: cannot write", path.display()))
 }
 
 fn make(dir: &Path) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
 use anyhow::bail;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::in_drop::named::each_named;
 use super::in_drop::row::DropRow;
@@ -263,7 +263,13 @@ fn as_json(
 ) -> serde_json::Value {
     let envelope = &seen.envelope;
     let recipients: Vec<_> = (envelope.recipients.iter().enumerate())
-        .map(|(i, recipient)| json!({"address": recipient, "state": word(history, i), "told": told(history, i)}))
+        .map(|(i, recipient)| {
+            let mut shown = json!({"address": recipient, "state": word(history, i), "told": told(history, i)});
+            if let Some(fields) = envelope.fields.of(i) {
+                shown["fields"] = Value::Object(fields.clone());
+            }
+            shown
+        })
         .collect();
     json!({
         "queue": queue.name(),
@@ -301,6 +307,9 @@ fn as_page(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[Attem
             told => format!("; the sender was told: {}", told.join(", ")),
         };
         page.line(format!("recipient  {recipient}: {}{told}", word(history, i)));
+        for (name, value) in envelope.fields.of(i).into_iter().flatten() {
+            page.line(format!("           {name}: {value}"));
+        }
     }
     for attempt in attempts {
         page.line(format!("attempt {:<2} {}", attempt.attempt, attempt.at.local()));

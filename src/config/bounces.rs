@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use super::reader::Reader;
-use super::scalar::{Command, Scalar, Value};
+use super::choice::Named;
+use super::form::Form;
+use super::key::Key;
+use super::table::Table;
 use super::values;
 use crate::policy::score::Rules;
 
@@ -30,11 +30,10 @@ pub enum PassOn {
     All,
 }
 
-impl PassOn {
-    pub const ALL: [PassOn; 2] = [PassOn::Unread, PassOn::All];
+impl Named for PassOn {
+    const VALUES: &'static [PassOn] = &[PassOn::Unread, PassOn::All];
 
-    /// As the file spells it.
-    pub fn name(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             PassOn::Unread => "unread",
             PassOn::All => "all",
@@ -49,43 +48,54 @@ impl Default for Bounces {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [bounces]")]
-pub(super) struct Table {
-    pub threshold: Value,
-    pub soft: Value,
-    pub half_life: Value,
-    pub keep: Value,
-    pub hook: Command,
-    pub pass_on: Value,
-}
+pub(super) const TABLE: Table<Bounces> =
+    Table { name: "bounces", about: "What becomes of bounces that were read.", keys: KEYS };
 
-impl Table {
-    pub fn read(&self, reader: &mut Reader<'_>) -> Bounces {
-        let default = Bounces::default();
-        let rules = Rules {
-            threshold: reader.value(
-                "bounces.threshold",
-                &self.threshold,
-                default.rules.threshold,
-                values::fraction(0.1, 1_000.0),
-            ),
-            soft: reader.value("bounces.soft", &self.soft, default.rules.soft, values::fraction(0.0, 1.0)),
-            half_life: reader.value("bounces.half_life", &self.half_life, default.rules.half_life, values::some_time),
-        };
-        let hook = self.hook.as_ref();
-        let hook = hook.and_then(|hook| reader.given("bounces.hook", hook, |args| values::plain_command(args)));
-        Bounces {
-            rules,
-            keep: reader.value("bounces.keep", &self.keep, default.keep, values::some_time),
-            hook,
-            pass_on: reader.value("bounces.pass_on", &self.pass_on, default.pass_on, pass_on),
-        }
-    }
-}
+type BounceKey = Key<Bounces>;
 
-fn pass_on(value: &Scalar) -> Result<PassOn, String> {
-    let name = values::text(value)?;
-    let found = PassOn::ALL.into_iter().find(|choice| choice.name() == name);
-    found.ok_or_else(|| format!("{value} is not possible: \"unread\" or \"all\""))
-}
+const KEYS: &[BounceKey] = &[
+    BounceKey::new(
+        "threshold",
+        Form::Fraction(0.1..=1_000.0, |bounces| &mut bounces.rules.threshold),
+        "An address whose score reaches it gets no more mail.",
+    )
+    .otherwise(
+        "Default {}: it failed for good on four days, in a row or week after week, for
+        each has faded a little when the next comes.",
+    ),
+    BounceKey::new(
+        "soft",
+        Form::Fraction(0.0..=1.0, |bounces| &mut bounces.rules.soft),
+        "What a failure weighs that may pass; one that will not weighs 1.",
+    ),
+    BounceKey::new(
+        "half_life",
+        Form::Time(|bounces| &mut bounces.rules.half_life),
+        "After this time a score is half of what it was.",
+    ),
+    BounceKey::new(
+        "keep",
+        Form::Time(|bounces| &mut bounces.keep),
+        "How long each report is kept.
+        Scores, and who is suppressed, stay.",
+    ),
+    BounceKey::new(
+        "pass_on",
+        Form::OneOf(|bounces| &mut bounces.pass_on),
+        "What goes on through the queue's transport.
+        .Qq all
+        is for a list manager that reads bounces itself.",
+    )
+    .otherwise("Default {}: only what is no report, or cannot be read."),
+    BounceKey::new(
+        "hook",
+        Form::Command(|args, _| values::plain_command(args), |bounces| &mut bounces.hook),
+        "A program, by its absolute path, and its arguments.
+        It is run for each report after that was recorded, with a JSON object on its
+        standard input.
+        If it fails, or takes longer than a minute, the bounce is tried again like any
+        mail, and the hook told again.",
+    )
+    .otherwise("Default: none.")
+    .example("[\"/usr/local/bin/on-bounce\"]"),
+];

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use super::reader::{Reader, first_of};
-use super::scalar::Value;
-use super::values;
+use super::form::Form;
+use super::key::Key;
+use super::reader::{Reader, Set};
+use super::table::Table;
 use crate::policy::units::size_text;
 
 /// What one user may have waiting who hands in through `drop/`, so that he keeps nobody else waiting.
@@ -26,29 +25,49 @@ impl Default for DropBounds {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [drop]")]
-pub(super) struct Table {
-    pub bytes: Value,
-    pub entries: Value,
-    pub ahead: Value,
-}
+pub(super) const TABLE: Table<DropBounds> = Table {
+    name: "drop",
+    about: "What one user may have waiting who hands mail in through
+        .Pa drop/ .",
+    keys: KEYS,
+};
 
-impl Table {
-    /// `message` is the limit of one message.
-    pub fn read(&self, message: u64, reader: &mut Reader<'_>) -> DropBounds {
-        let default = DropBounds::default();
-        let bytes = reader.value("drop.bytes", &self.bytes, default.bytes.max(message), values::size_of(1));
-        if bytes < message {
-            let (bytes, message) = (size_text(bytes), size_text(message));
-            let why =
-                format!("a message of {message} (limits.message) would never get through within {bytes}: raise it");
-            reader.problem(first_of(&[&self.bytes]), format!("drop.bytes: {why}"));
-        }
-        DropBounds {
-            bytes,
-            entries: reader.value("drop.entries", &self.entries, default.entries, values::count(1..=1_000_000_000)),
-            ahead: reader.value("drop.ahead", &self.ahead, default.ahead, values::some_time),
-        }
+type DropKey = Key<DropBounds>;
+
+const KEYS: &[DropKey] = &[
+    DropKey::new(
+        "bytes",
+        Form::Size(1, |drop| &mut drop.bytes),
+        "What his mail may take in all queues, waiting, held or failed.
+        At least
+        .Ic limits.message .",
+    )
+    .otherwise("Default {}, or the limit of a message if that is higher."),
+    DropKey::new(
+        "entries",
+        Form::Count(1..=1_000_000_000, |drop| &mut drop.entries),
+        "How many messages of his may wait, be held or have failed, in all queues.
+        A queue takes as many with
+        .Fl Fl key
+        of his within
+        .Ic key_keep .",
+    ),
+    DropKey::new(
+        "ahead",
+        Form::Time(|drop| &mut drop.ahead),
+        "How far off the time may be that he asks for with
+        .Ic submit Fl Fl at .",
+    ),
+];
+
+/// A user may always have one message, whose limit is `message`.
+pub(super) fn settle(drop: &mut DropBounds, message: u64, set: &Set, reader: &mut Reader<'_>) {
+    if !set.is_good("bytes") {
+        drop.bytes = drop.bytes.max(message);
+    }
+    if drop.bytes < message {
+        let (bytes, message) = (size_text(drop.bytes), size_text(message));
+        let why = format!("a message of {message} (limits.message) would never get through within {bytes}: raise it");
+        reader.problem(set.at("bytes"), format!("drop.bytes: {why}"));
     }
 }

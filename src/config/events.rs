@@ -1,10 +1,8 @@
 //! Where events go beside their file: `[events]`.
 
-use serde::Deserialize;
-
-use super::reader::Reader;
-use super::scalar::Value;
-use super::values;
+use super::form::Form;
+use super::key::Key;
+use super::table::Table;
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Events {
@@ -12,14 +10,16 @@ pub struct Events {
     pub syslog: bool,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [events]")]
-pub(super) struct Table {
-    pub syslog: Value,
-}
+pub(super) const TABLE: Table<Events> =
+    Table { name: "events", about: "Where events go beside their file.", keys: KEYS };
 
-impl Table {
-    pub fn read(&self, reader: &mut Reader<'_>) -> Events {
-        Events { syslog: reader.value("events.syslog", &self.syslog, false, values::flag) }
-    }
-}
+type EventKey = Key<Events>;
+
+const KEYS: &[EventKey] = &[EventKey::new(
+    "syslog",
+    Form::Flag(|events| &mut events.syslog),
+    "Say it to
+    .Xr syslog 3
+    too, with the facility
+    .Sy mail .",
+)];

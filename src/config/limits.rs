@@ -1,10 +1,9 @@
 //! What is refused before anything is queued: `[limits]`.
 
-use serde::Deserialize;
-
-use super::reader::{Reader, first_of};
-use super::scalar::Value;
-use super::values;
+use super::form::Form;
+use super::key::Key;
+use super::reader::{Reader, Set};
+use super::table::Table;
 use crate::policy::units::size_text;
 
 /// What is refused before anything is queued.
@@ -37,38 +36,54 @@ impl Limits {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [limits]")]
-pub(super) struct Table {
-    pub message: Value,
-    pub header: Value,
-    pub recipients: Value,
-    pub workers: Value,
-    pub min_free: Value,
-}
+pub(super) const TABLE: Table<Limits> =
+    Table { name: "limits", about: "What is refused before anything is queued.", keys: KEYS };
 
-impl Table {
-    pub fn read(&self, reader: &mut Reader<'_>) -> Limits {
-        let default = Limits::default();
-        let message = reader.value("limits.message", &self.message, default.message, values::size_of(1));
-        let header = reader.value("limits.header", &self.header, default.header.min(message), values::size_of(1));
-        if header > message {
-            let why = format!("a header of {} never fits into a message of {}", size_text(header), size_text(message));
-            reader.problem(first_of(&[&self.header, &self.message]), format!("limits.header: {why}: lower it"));
-        }
-        let min_free = Limits::min_free_for(message);
-        Limits {
-            message,
-            header,
-            recipients: reader.value(
-                "limits.recipients",
-                &self.recipients,
-                default.recipients,
-                values::count(1..=100_000),
-            ),
-            workers: reader
-                .value("limits.workers", &self.workers, None, |value| values::count(1..=10_000)(value).map(Some)),
-            min_free: reader.value("limits.min_free", &self.min_free, min_free, values::size),
-        }
+type LimitKey = Key<Limits>;
+
+const KEYS: &[LimitKey] = &[
+    LimitKey::new("message", Form::Size(1, |limits| &mut limits.message), "The largest message with its header."),
+    LimitKey::new(
+        "header",
+        Form::Size(1, |limits| &mut limits.header),
+        "The largest header section of a message, not above
+        .Ic limits.message .",
+    )
+    .otherwise("Default {}, or the limit of a message if that is lower."),
+    LimitKey::new(
+        "recipients",
+        Form::Count(1..=100_000, |limits| &mut limits.recipients),
+        "The most recipients of one message.",
+    ),
+    LimitKey::new(
+        "min_free",
+        Form::Size(0, |limits| &mut limits.min_free),
+        "What must be free on the spool's file system for mail to be accepted; 0 asks for
+        nothing.",
+    )
+    .otherwise("Default {}: room for two of the largest messages, and 64 MiB."),
+    LimitKey::new(
+        "workers",
+        Form::Limit(1..=10_000, |limits| &mut limits.workers),
+        "The most workers of all queues of one run, see
+        .Ic priority
+        of a queue.",
+    )
+    .otherwise("Default: no limit.")
+    .example("16"),
+];
+
+/// What follows from the limit of a message, and whether the limit of a header fits to it.
+pub(super) fn settle(limits: &mut Limits, set: &Set, reader: &mut Reader<'_>) {
+    if !set.is_good("header") {
+        limits.header = limits.header.min(limits.message);
+    }
+    if !set.is_good("min_free") {
+        limits.min_free = Limits::min_free_for(limits.message);
+    }
+    if limits.header > limits.message {
+        let (header, message) = (size_text(limits.header), size_text(limits.message));
+        let why = format!("a header of {header} never fits into a message of {message}");
+        reader.problem(set.first_of(&["header", "message"]), format!("limits.header: {why}: lower it"));
     }
 }

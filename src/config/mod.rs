@@ -7,27 +7,35 @@
 //! transport `sendmail` is [`Transport::Ourselves`] until the file defines it: what would leave through it waits, and
 //! [`Config::no_way_out`] says so of a queue.
 //!
-//! Each part has a file: what can be set there, what it is where nothing is said, and how its table is read. `reader` and
-//! `values` read the single values for all of them, `settings` is all of them together. [`load`] reads the file, [`site`]
-//! finds it and the spool, [`error`] says what is wrong.
+//! Each part has a file: its typed values with their defaults, and its `TABLE`, where each key is declared once (`key`).
+//! What reads the file, prints it ([`reference`]) and describes it in the manual and the sample follows from these
+//! declarations: a new key is a field with its default and one entry in a list. What two keys must be to each other is
+//! checked by the `settle` of their part after its table was read. `settings` is all parts together, [`load`] reads them,
+//! [`site`] finds the file and the spool, [`error`] says what is wrong.
 
 mod bounces;
+mod choice;
 mod drop;
 mod environment;
 pub mod error;
 mod events;
+mod form;
+mod key;
 mod limits;
 pub mod load;
+mod nearest;
 mod notices;
 mod online;
 mod pace;
 mod queue;
 mod reader;
+pub mod reference;
 mod scalar;
 mod sendmail;
 mod settings;
 pub mod site;
 mod suppress;
+mod table;
 mod transport;
 mod values;
 
@@ -40,7 +48,7 @@ pub use self::limits::Limits;
 pub use self::notices::Notices;
 pub use self::online::Online;
 pub use self::pace::TransportPace;
-pub use self::queue::{OnCrash, Queue, RESERVED, Retry, is_queue_name};
+pub use self::queue::{OnCrash, Queue, Retry, is_queue_name};
 pub use self::reader::Origins;
 pub use self::settings::Config;
 pub use self::site::Site;

@@ -1,10 +1,9 @@
 //! What senders are told of mail that fails or is delayed: `[notices]`.
 
-use serde::Deserialize;
-
-use super::reader::Reader;
-use super::scalar::{Scalar, Value};
-use super::values;
+use super::choice::Named;
+use super::form::Form;
+use super::key::Key;
+use super::table::Table;
 use crate::model::Address;
 use crate::policy::notice::Returned;
 
@@ -27,32 +26,50 @@ impl Default for Notices {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [notices]")]
-pub(super) struct Table {
-    pub r#return: Value,
-    pub size: Value,
-    pub postmaster: Value,
-    pub per_hour: Value,
-}
+pub(super) const TABLE: Table<Notices> =
+    Table { name: "notices", about: "What senders are told of mail that fails or is delayed.", keys: KEYS };
 
-impl Table {
-    pub fn read(&self, reader: &mut Reader<'_>) -> Notices {
-        let default = Notices::default();
-        Notices {
-            returned: reader.value("notices.return", &self.r#return, default.returned, returned),
-            size: reader.value("notices.size", &self.size, default.size, values::size),
-            postmaster: reader.value("notices.postmaster", &self.postmaster, default.postmaster, values::address),
-            per_hour: reader.value("notices.per_hour", &self.per_hour, default.per_hour, values::count(1..=100_000)),
+type NoticeKey = Key<Notices>;
+
+const KEYS: &[NoticeKey] = &[
+    NoticeKey::new(
+        "return",
+        Form::OneOf(|notices| &mut notices.returned),
+        "What comes back of mail whose sender did not say.",
+    ),
+    NoticeKey::new(
+        "size",
+        Form::Size(0, |notices| &mut notices.size),
+        "Of a larger message only the header comes back.",
+    ),
+    NoticeKey::new(
+        "postmaster",
+        Form::Address(|notices| &mut notices.postmaster),
+        "Who is told of mail without a sender that failed, such as a notice to a forged
+        sender.",
+    )
+    .otherwise(
+        "Default: nobody; it stays in
+        .Pa failed/
+        for
+        .Ic failed_keep .",
+    ),
+    NoticeKey::new(
+        "per_hour",
+        Form::Count(1..=100_000, |notices| &mut notices.per_hour),
+        "The most notices to one sender in an hour that begins with the first.
+        He gets a summary of the others when it is over.",
+    ),
+];
+
+impl Named for Returned {
+    const VALUES: &'static [Returned] = &[Returned::Header, Returned::Message];
+    const OR: &'static str = ", or ";
+
+    fn word(self) -> &'static str {
+        match self {
+            Returned::Header => "header",
+            Returned::Message => "message",
         }
-    }
-}
-
-/// What a notice brings back.
-fn returned(value: &Scalar) -> Result<Returned, String> {
-    match values::text(value)?.as_str() {
-        "header" => Ok(Returned::Header),
-        "message" => Ok(Returned::Message),
-        _ => Err(format!("{value} is not possible: \"header\", or \"message\"")),
     }
 }

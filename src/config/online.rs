@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use super::reader::Reader;
-use super::scalar::{Command, Value};
+use super::form::Form;
+use super::key::Key;
+use super::reader::{Reader, Set};
+use super::table::Table;
 use super::values;
 
 /// How it is found out whether this host is online.
@@ -28,22 +28,68 @@ impl Online {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [online]")]
-pub(super) struct Table {
-    pub check: Command,
-    pub connect: Value,
+/// The table as it is read: of the two ways one may be set.
+#[derive(Clone, Default)]
+pub(super) struct Ways {
+    check: Option<Vec<String>>,
+    connect: Option<String>,
 }
 
-impl Table {
-    pub fn read(&self, reader: &mut Reader<'_>) -> Option<Online> {
-        let connect = reader.value("online.connect", &self.connect, None, |to| values::host_and_port(to).map(Some));
-        let Some(check) = &self.check else { return connect.map(Online::Connect) };
-        if self.connect.is_some() {
-            let text = "online.check: \"connect\" is set, too: keep one of them".to_owned();
-            reader.problem(Some(check.span().start), text);
+pub(super) const TABLE: Table<Ways> = Table {
+    name: "online",
+    about: "How a run finds out whether this host is online; without this table it does not ask.",
+    keys: KEYS,
+};
+
+type OnlineKey = Key<Ways>;
+
+const KEYS: &[OnlineKey] = &[
+    OnlineKey::new(
+        "check",
+        Form::Command(|args, _| program(args), |ways| &mut ways.check),
+        "A command and its arguments, which ends with status 0 within 10
+        seconds if the host is online.
+        A name without a path is looked for in the system's folders, not in
+        .Ev PATH .",
+    )
+    .otherwise("")
+    .example("[\"nm-online\", \"-x\", \"-q\"]"),
+    OnlineKey::new(
+        "connect",
+        Form::Other {
+            words: "",
+            read: |value, ways| {
+                ways.connect = Some(values::host_and_port(&values::text(value)?)?);
+                Ok(())
+            },
+            show: |ways| ways.connect.clone().map(toml::Value::String),
+        },
+        "A text
+        .Qq HOST:PORT
+        to which a TCP connection succeeds within 15 seconds if the host is online.
+        An IPv6 address stands in brackets.",
+    )
+    .otherwise("")
+    .example("\"mail.example.org:587\""),
+];
+
+impl Ways {
+    /// The keys that make `online`.
+    pub fn of(online: &Online) -> Ways {
+        match online.clone() {
+            Online::Check(command) => Ways { check: Some(command), connect: None },
+            Online::Connect(to) => Ways { check: None, connect: Some(to) },
         }
-        reader.given("online.check", check, |args| program(args)).map(Online::Check)
+    }
+
+    /// The one that is set.
+    pub fn only(self, set: &Set, reader: &mut Reader<'_>) -> Option<Online> {
+        let Some(at) = set.at("check") else { return self.connect.map(Online::Connect) };
+        if set.at("connect").is_some() {
+            let text = "online.check: \"connect\" is set, too: keep one of them".to_owned();
+            reader.problem(Some(at), text);
+        }
+        self.check.map(Online::Check)
     }
 }
 

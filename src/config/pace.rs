@@ -1,9 +1,7 @@
 //! How fast mail leaves, at most.
 
-use super::reader::{Reader, first_of};
-use super::scalar::Value;
-use super::values;
-use crate::policy::rate::{BURST_MAX, Rate};
+use super::reader::{Reader, Set};
+use crate::policy::rate::Rate;
 
 /// How fast a transport is fed, by all queues, runs and workers together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,14 +12,10 @@ pub struct TransportPace {
     pub sessions: Option<usize>,
 }
 
-/// The rate of a queue or a transport, from its keys `rate` and `burst`.
-pub(super) fn rate(key: &dyn Fn(&str) -> String, rate: &Value, burst: &Value, reader: &mut Reader<'_>) -> Option<Rate> {
-    let most = usize::try_from(BURST_MAX).unwrap_or(usize::MAX);
-    let at_once = reader.value(&key("burst"), burst, None, |value| values::count(1..=most)(value).map(Some));
-    if rate.is_none() && burst.is_some() {
+/// Notes a `burst` in the table `place` without the `rate` that it belongs to.
+pub(super) fn settle(place: &str, set: &Set, reader: &mut Reader<'_>) {
+    if set.at("rate").is_none() && set.at("burst").is_some() {
         let why = "there is no rate that it could belong to: set rate, too, or remove it";
-        reader.problem(first_of(&[burst]), format!("{}: {why}", key("burst")));
+        reader.problem(set.at("burst"), format!("{place}.burst: {why}"));
     }
-    let (count, per) = reader.value(&key("rate"), rate, None, |value| values::rate(value).map(Some))?;
-    Some(Rate::new(count, per, at_once.map(|burst| burst as u64)))
 }

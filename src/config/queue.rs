@@ -1,24 +1,24 @@
 //! One queue's policy: `[queue.NAME]`.
 
+pub(super) mod keys;
+
 use std::time::Duration;
 
-use serde::Deserialize;
-use toml::Spanned;
-
-use super::pace;
-use super::reader::{Reader, first_of};
-use super::scalar::{Scalar, Value};
+use super::choice::Named;
 use super::values;
-use crate::model::envelope::{VERP, verp_fault};
+use crate::model::envelope::VERP;
+use crate::model::reserved::RESERVED;
 use crate::policy::rate::Rate;
-use crate::policy::units::duration_text;
-
-/// Names that the spool has for itself or may come to have, and that no queue can take.
-pub const RESERVED: [&str; 10] = ["all", "auto", "drop", "events", "jobs", "pace", "state", "tmp", "users", "version"];
 
 /// Whether a queue can have this name.
 pub fn is_queue_name(name: &str) -> bool {
-    values::name(name).is_ok() && !RESERVED.contains(&name)
+    name_fault(name).is_none()
+}
+
+/// Why a queue cannot have this name.
+pub(super) fn name_fault(name: &str) -> Option<String> {
+    let reserved = || "the spool uses this name itself: choose another".to_owned();
+    values::name(name).err().or_else(|| RESERVED.contains(&name).then(reserved))
 }
 
 /// One queue's policy.
@@ -73,11 +73,10 @@ pub enum OnCrash {
     Hold,
 }
 
-impl OnCrash {
-    pub const ALL: [OnCrash; 2] = [OnCrash::Resend, OnCrash::Hold];
+impl Named for OnCrash {
+    const VALUES: &'static [OnCrash] = &[OnCrash::Resend, OnCrash::Hold];
 
-    /// As the file spells it.
-    pub fn name(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             OnCrash::Resend => "resend",
             OnCrash::Hold => "hold",
@@ -130,148 +129,6 @@ impl Queue {
             priority: 0,
             read_bounces: false,
             suppress: true,
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [queue.outbound]")]
-pub(super) struct Table {
-    pub transport: Value,
-    pub workers: Value,
-    pub retry: RetryTable,
-    pub max_recipients: Value,
-    pub job_recipients: Value,
-    pub verp: Value,
-    pub linger: Value,
-    pub kick: Value,
-    pub failed_keep: Value,
-    pub key_keep: Value,
-    pub notices: Value,
-    pub delay_warning: Value,
-    pub on_crash: Value,
-    pub probe_every: Value,
-    pub warn_after: Value,
-    pub rate: Value,
-    pub burst: Value,
-    pub priority: Value,
-    pub read_bounces: Value,
-    pub suppress: Value,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in { first = \"5m\", max = \"4h\", expire = \"5d\" }")]
-pub(super) struct RetryTable {
-    pub first: Value,
-    pub max: Value,
-    pub expire: Value,
-}
-
-impl Table {
-    /// The queue called `name`; what is not said is that of `base`.
-    pub fn read(&self, name: &Spanned<String>, base: Queue, reader: &mut Reader<'_>) -> Queue {
-        let word = name.get_ref();
-        if let Err(why) = values::name(word) {
-            reader.problem(Some(name.span().start), format!("queue {word:?}: {why}"));
-        } else if RESERVED.contains(&word.as_str()) {
-            let why = "the spool uses this name itself: choose another";
-            reader.problem(Some(name.span().start), format!("queue {word:?}: {why}"));
-        }
-        let key = |inside: &str| format!("queue.{word}.{inside}");
-        Queue {
-            transport: reader.value(&key("transport"), &self.transport, base.transport, values::text),
-            workers: reader.value(&key("workers"), &self.workers, base.workers, workers),
-            retry: self.retry.read(&key("retry"), base.retry, reader),
-            max_recipients: reader.value(
-                &key("max_recipients"),
-                &self.max_recipients,
-                base.max_recipients,
-                values::count(1..=10_000),
-            ),
-            job_recipients: reader.value(
-                &key("job_recipients"),
-                &self.job_recipients,
-                base.job_recipients,
-                values::count(1..=10_000),
-            ),
-            verp: reader.value(&key("verp"), &self.verp, base.verp, verp),
-            linger: reader.value(&key("linger"), &self.linger, base.linger, values::duration),
-            kick: reader.value(&key("kick"), &self.kick, base.kick, values::flag),
-            failed_keep: reader.value(&key("failed_keep"), &self.failed_keep, base.failed_keep, values::duration),
-            key_keep: reader.value(&key("key_keep"), &self.key_keep, base.key_keep, values::duration),
-            notices: reader.value(&key("notices"), &self.notices, base.notices, values::flag),
-            delay_warning: reader.value(
-                &key("delay_warning"),
-                &self.delay_warning,
-                base.delay_warning,
-                values::duration,
-            ),
-            on_crash: reader.value(&key("on_crash"), &self.on_crash, base.on_crash, on_crash),
-            probe_every: reader.value(&key("probe_every"), &self.probe_every, base.probe_every, values::duration),
-            warn_after: reader.value(&key("warn_after"), &self.warn_after, base.warn_after, values::some_time),
-            rate: pace::rate(&key, &self.rate, &self.burst, reader),
-            priority: reader.value(&key("priority"), &self.priority, base.priority, values::count(0..=100)),
-            read_bounces: reader.value(&key("read_bounces"), &self.read_bounces, base.read_bounces, values::flag),
-            suppress: reader.value(&key("suppress"), &self.suppress, base.suppress, values::flag),
-        }
-    }
-}
-
-impl RetryTable {
-    fn read(&self, key: &str, base: Retry, reader: &mut Reader<'_>) -> Retry {
-        let mut time = |inside: &str, value: &Value, default: Duration| {
-            reader.value(&format!("{key}.{inside}"), value, default, values::some_time)
-        };
-        let first = time("first", &self.first, base.first);
-        let max = time("max", &self.max, base.max);
-        let expire = time("expire", &self.expire, base.expire);
-        if max < first {
-            let why =
-                format!("{} lies below first, {}: raise max or lower first", duration_text(max), duration_text(first));
-            reader.problem(first_of(&[&self.max, &self.first]), format!("{key}.max: {why}"));
-        }
-        if expire < first {
-            let why = format!(
-                "{} lies below first, {}: nothing would be tried again",
-                duration_text(expire),
-                duration_text(first)
-            );
-            reader.problem(first_of(&[&self.expire, &self.first]), format!("{key}.expire: {why}"));
-        }
-        Retry { first, max, expire }
-    }
-}
-
-/// `"auto"` (`None`), or how many.
-fn workers(value: &Scalar) -> Result<Option<usize>, String> {
-    match value {
-        Scalar::Text(text) if text == "auto" => Ok(None),
-        Scalar::Text(_) | Scalar::Whole(_) | Scalar::Flag(_) => values::count(1..=256)(value)
-            .map(Some)
-            .map_err(|_| format!("{value} is not possible: \"auto\", or a whole number from 1 to 256")),
-    }
-}
-
-/// A pattern of VERP senders.
-fn verp(value: &Scalar) -> Result<String, String> {
-    let pattern = values::text(value)?;
-    verp_fault(&pattern).map_or(Ok(pattern), |why| Err(why.to_owned()))
-}
-
-fn on_crash(value: &Scalar) -> Result<OnCrash, String> {
-    let name = values::text(value)?;
-    let found = OnCrash::ALL.into_iter().find(|choice| choice.name() == name);
-    found.ok_or_else(|| format!("{value} is not possible: \"resend\" or \"hold\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reserved_names_are_names_that_would_pass_otherwise() {
-        for name in RESERVED {
-            assert!(values::name(name).is_ok(), "{name}");
         }
     }
 }

@@ -1,12 +1,20 @@
-//! Reads the values of a file: where each was set, and what is wrong with it.
+//! Reads the tables of a file: what was set where, and what is wrong with it.
+//!
+//! Kept true: a table is read to its end whatever is wrong in it, so one pass finds all problems. A key that is faulty leaves
+//! its field as it was.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::Problem;
-use super::scalar::{Scalar, Value};
+use super::form::Home;
+use super::key::Key;
+use super::nearest::nearest;
+use super::scalar::{Fault, mismatch};
+use super::table::Table;
 
 /// Which line of the file set a value; values that are not here are the embedded ones.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,17 +27,38 @@ impl Origins {
     }
 }
 
-/// Reads values and notes where each was set and what is wrong.
+/// The keys of one table that the file sets.
+#[derive(Default)]
+pub(super) struct Set(Vec<(&'static str, usize, bool)>);
+
+impl Set {
+    /// Where the value of `key` stands, be it faulty.
+    pub fn at(&self, key: &str) -> Option<usize> {
+        self.0.iter().find(|(name, ..)| *name == key).map(|(_, at, _)| *at)
+    }
+
+    /// Where the first of these that is set stands.
+    pub fn first_of(&self, keys: &[&str]) -> Option<usize> {
+        keys.iter().find_map(|key| self.at(key))
+    }
+
+    /// Whether `key` is set, to a value that it can have.
+    pub fn is_good(&self, key: &str) -> bool {
+        self.0.iter().any(|(name, _, good)| *name == key && *good)
+    }
+}
+
+/// Reads tables and notes where each value was set and what is wrong.
 pub(super) struct Reader<'a> {
     text: &'a str,
     file: &'a Path,
-    pub home: &'a dyn Fn() -> Option<PathBuf>,
+    home: Home<'a>,
     pub problems: Vec<Problem>,
     pub origins: Origins,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(text: &'a str, file: &'a Path, home: &'a dyn Fn() -> Option<PathBuf>) -> Reader<'a> {
+    pub fn new(text: &'a str, file: &'a Path, home: Home<'a>) -> Reader<'a> {
         Reader { text, file, home, problems: Vec::new(), origins: Origins::default() }
     }
 
@@ -39,36 +68,92 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { file: Some(self.file.to_owned()), line, text });
     }
 
-    /// The value of `key` if it is set and good, else `default`.
-    pub fn value<T>(
-        &mut self,
-        key: &str,
-        value: &Value,
-        default: T,
-        read: impl FnOnce(&Scalar) -> Result<T, String>,
-    ) -> T {
-        value.as_ref().and_then(|value| self.given(key, value, read)).unwrap_or(default)
+    /// The table that `value` must be, `expected` in words.
+    pub fn table<'v>(&mut self, value: &'v Spanned<DeValue<'v>>, expected: &str) -> Option<&'v DeTable<'v>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.problem(Some(value.span().start), mismatch(value.get_ref(), expected));
+        }
+        table
     }
 
-    /// What `key` is set to, if that is good.
-    pub fn given<V, T>(
-        &mut self,
-        key: &str,
-        value: &Spanned<V>,
-        read: impl FnOnce(&V) -> Result<T, String>,
-    ) -> Option<T> {
+    /// Reads the table `table.name` of the file, if it is there, into `part`.
+    pub fn part<T: Clone>(&mut self, table: &Table<T>, file: &DeTable<'_>, part: &mut T) -> Set {
+        let found = file.get(table.name).and_then(|value| self.section(table, value));
+        found.map_or_else(Set::default, |found| self.keys(table, table.name, found, part))
+    }
+
+    /// Reads the keys of `found`, a `table` whose whole name is `place`, into `part`.
+    pub fn keys<T: Clone>(&mut self, table: &Table<T>, place: &str, found: &DeTable<'_>, part: &mut T) -> Set {
+        let mut set = Set::default();
+        self.strangers(table, found, part);
+        for key in table.keys {
+            self.key(key, place, found, part, &mut set);
+        }
+        set
+    }
+
+    /// The content of `table`, which `value` must be.
+    pub fn section<'v, T>(&mut self, table: &Table<T>, value: &'v Spanned<DeValue<'v>>) -> Option<&'v DeTable<'v>> {
+        self.table(value, &format!("a table, as in [{}]", table.name))
+    }
+
+    /// Reads one key of `found`, whose whole name is `place`, into `part`, if it is set there.
+    pub fn key<T>(&mut self, key: &Key<T>, place: &str, found: &DeTable<'_>, part: &mut T, set: &mut Set) {
+        let Some(value) = value_of(key.name, found) else { return };
         let at = value.span().start;
-        self.origins.0.insert(key.to_owned(), line_at(self.text, at));
-        read(value.get_ref()).map_err(|why| self.problem(Some(at), format!("{key}: {why}"))).ok()
+        let name = format!("{place}.{}", key.name);
+        let read = key.form.read(value.get_ref(), self.home, part);
+        set.0.push((key.name, at, read.is_ok()));
+        match read {
+            Ok(()) => {}
+            Err(Fault::Kind { text, at: inside }) => self.problem(inside.or(Some(at)), text),
+            Err(Fault::Value(why)) => self.problem(Some(at), format!("{name}: {why}")),
+        }
+        self.origins.0.insert(name, line_at(self.text, at));
+    }
+
+    /// Notes the names in `found` that are no keys of `table`. `part` has the values of an example.
+    pub fn strangers<T: Clone>(&mut self, table: &Table<T>, found: &DeTable<'_>, part: &T) {
+        for (name, value) in found {
+            let word: &str = name.get_ref();
+            if table.has(None, word) {
+                continue;
+            }
+            if !table.has_group(word) {
+                self.stranger(name, &table.names(None));
+            } else if let Some(inside) = value.get_ref().as_table() {
+                for name in inside.keys().filter(|name| !table.has(Some(word), name.get_ref())) {
+                    self.stranger(name, &table.names(Some(word)));
+                }
+            } else {
+                let expected = format!("a table, as in {}", table.group(word, part));
+                self.problem(Some(value.span().start), mismatch(value.get_ref(), &expected));
+            }
+        }
+    }
+
+    /// Notes a name that is none of `names`.
+    pub fn stranger(&mut self, name: &Spanned<DeString<'_>>, names: &[&str]) {
+        let (at, name) = (name.span().start, name.get_ref());
+        let meant = match (nearest(name, names.iter().copied()), names) {
+            (Some(near), _) => format!(": did you mean `{near}`?"),
+            (None, [only]) => format!("; the key here is `{only}`"),
+            (None, _) => format!("; the keys here are `{}`", names.join("`, `")),
+        };
+        self.problem(Some(at), format!("unknown key `{}`{meant}", name.escape_debug()));
+    }
+}
+
+/// What the key is set to.
+pub(super) fn value_of<'v>(key: &str, found: &'v DeTable<'v>) -> Option<&'v Spanned<DeValue<'v>>> {
+    match key.split_once('.') {
+        Some((group, inside)) => found.get(group)?.get_ref().as_table()?.get(inside),
+        None => found.get(key),
     }
 }
 
 /// The line of byte `at`, counted from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|&b| b == b'\n').count() + 1
-}
-
-/// Where the first of these that is set stands.
-pub(super) fn first_of(values: &[&Value]) -> Option<usize> {
-    values.iter().find_map(|value| value.as_ref().map(|value| value.span().start))
 }

@@ -1,17 +1,13 @@
-//! What a single key can be set to, with its place in the text.
+//! What stands in the file where a value belongs, before it is known what it means.
 //!
-//! Reading happens in two steps, so that one pass finds as many faults as there are: serde takes the file into tables of
-//! these (an unknown key, or a table where a value belongs, ends it at once), then each value is read by a function of
-//! `values` or of its part, and a bad one is only noted.
+//! A value has the right kind here (a text, a number, a list), or a [`Fault`] says what it is instead. What it may be is the
+//! matter of `values` and of its part.
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Error, Visitor};
+use serde::de::Unexpected;
 use toml::Spanned;
-
-/// A value with its place.
-pub(super) type Value = Option<Spanned<Scalar>>;
+use toml::de::{DeInteger, DeValue};
 
 /// A text, a whole number or a truth value: what a single key can be set to.
 #[derive(Clone, Debug)]
@@ -21,40 +17,41 @@ pub(super) enum Scalar {
     Flag(bool),
 }
 
-/// A command: its program and its arguments.
-pub(super) type Command = Option<Spanned<Vec<String>>>;
-
-/// A text, or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a text, or a list of texts")]
-pub(super) enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+/// What is wrong with a value.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It is of another kind than belongs here; where it stands, if not where the value begins.
+    Kind { text: String, at: Option<usize> },
+    /// It is of the right kind, and out of bounds.
+    Value(String),
 }
 
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
-        struct AnyScalar;
-        impl Visitor<'_> for AnyScalar {
-            type Value = Scalar;
+impl From<String> for Fault {
+    fn from(text: String) -> Fault {
+        Fault::Value(text)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a whole number, true or false")
+impl Scalar {
+    pub fn of(value: &DeValue<'_>) -> Result<Scalar, Fault> {
+        let other = || Fault::Kind { text: mismatch(value, "a text, a whole number, true or false"), at: None };
+        match value {
+            DeValue::String(text) => Ok(Scalar::Text(text.to_string())),
+            DeValue::Integer(number) => {
+                whole(number).and_then(|n| i64::try_from(n).ok()).map(Scalar::Whole).ok_or_else(other)
             }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar::Text(text.to_owned()))
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar::Whole(number))
-            }
-
-            fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> {
-                Ok(Scalar::Flag(flag))
-            }
+            DeValue::Boolean(flag) => Ok(Scalar::Flag(*flag)),
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => Err(other()),
         }
-        deserializer.deserialize_any(AnyScalar)
+    }
+
+    /// Units are read from text; a bare number is one without a unit.
+    pub fn to_text(&self) -> String {
+        match self {
+            Scalar::Text(text) => text.clone(),
+            Scalar::Whole(number) => number.to_string(),
+            Scalar::Flag(flag) => flag.to_string(),
+        }
     }
 }
 
@@ -68,13 +65,43 @@ impl fmt::Display for Scalar {
     }
 }
 
-impl Scalar {
-    /// Units are read from text; a bare number is one without a unit.
-    pub fn to_text(&self) -> String {
-        match self {
-            Scalar::Text(text) => text.clone(),
-            Scalar::Whole(number) => number.to_string(),
-            Scalar::Flag(flag) => flag.to_string(),
+/// A list of texts.
+pub(super) fn list(value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let DeValue::Array(items) = value else {
+        return Err(Fault::Kind { text: mismatch(value, "a sequence"), at: None });
+    };
+    let text = |item: &Spanned<DeValue<'_>>| {
+        let other = || Fault::Kind { text: mismatch(item.get_ref(), "a string"), at: Some(item.span().start) };
+        item.get_ref().as_str().map(str::to_owned).ok_or_else(other)
+    };
+    items.iter().map(text).collect()
+}
+
+/// A text, or a list of them.
+pub(super) fn texts(value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let one = value.as_str().map(|text| vec![text.to_owned()]);
+    let other = |_| Fault::Kind { text: "a text, or a list of texts".to_owned(), at: None };
+    one.map_or_else(|| list(value).map_err(other), Ok)
+}
+
+/// What `value` is, where `expected` belongs.
+pub(super) fn mismatch(value: &DeValue<'_>, expected: &str) -> String {
+    let number;
+    let found = match value {
+        DeValue::String(text) => Unexpected::Str(text),
+        DeValue::Integer(whole) => {
+            number = format!("integer `{}`", self::whole(whole).map_or_else(|| whole.to_string(), |n| n.to_string()));
+            Unexpected::Other(&number)
         }
-    }
+        DeValue::Float(float) => Unexpected::Float(float.as_str().parse().unwrap_or(f64::INFINITY)),
+        DeValue::Boolean(flag) => Unexpected::Bool(*flag),
+        DeValue::Array(_) => Unexpected::Seq,
+        DeValue::Datetime(_) | DeValue::Table(_) => Unexpected::Map,
+    };
+    format!("invalid type: {found}, expected {expected}")
+}
+
+/// A number that the file may write in another base than ten.
+fn whole(number: &DeInteger<'_>) -> Option<i128> {
+    i128::from_str_radix(number.as_str(), number.radix()).ok()
 }

@@ -2,21 +2,26 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use super::form::Form;
+use super::key::Key;
+use super::table::Table;
 
-use super::reader::Reader;
-use super::scalar::Value;
-use super::values;
+pub(super) const TABLE: Table<Option<PathBuf>> =
+    Table { name: "suppress", about: "A file of addresses that list posts do not go to.", keys: KEYS };
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a table, as in [suppress]")]
-pub(super) struct Table {
-    pub file: Value,
-}
+type SuppressKey = Key<Option<PathBuf>>;
 
-impl Table {
-    pub fn read(&self, reader: &mut Reader<'_>) -> Option<PathBuf> {
-        let home = reader.home;
-        reader.value("suppress.file", &self.file, None, |path| values::path(path, home).map(Some))
-    }
-}
+const KEYS: &[SuppressKey] = &[SuppressKey::new(
+    "file",
+    Form::Path(|file| file),
+    "A file with addresses that no list post goes to, one a line.
+    Blank lines, and those that begin with
+    .Sq # ,
+    are passed over; case does not count.
+    It is read at each
+    .Ic submit --recipients ;
+    where it is missing or no regular file, or a line is no address, nothing is
+    queued, and the status is 78.",
+)
+.otherwise("Default: none.")
+.example("\"/etc/bulkmailer.suppress\"")];

@@ -50,7 +50,7 @@ pub(super) fn rate(value: &Scalar) -> Result<(u64, Duration), String> {
     parse_rate(&value.to_text()).map_err(|error| error.to_string())
 }
 
-pub(super) fn count(range: RangeInclusive<usize>) -> impl Fn(&Scalar) -> Result<usize, String> {
+pub(super) fn count(range: &RangeInclusive<usize>) -> impl Fn(&Scalar) -> Result<usize, String> {
     move |value| {
         let number = match value {
             Scalar::Whole(number) => usize::try_from(*number).ok(),
@@ -63,19 +63,28 @@ pub(super) fn count(range: RangeInclusive<usize>) -> impl Fn(&Scalar) -> Result<
     }
 }
 
+/// `"auto"` (`None`), or how many.
+pub(super) fn auto_or_count(range: &RangeInclusive<usize>, value: &Scalar) -> Result<Option<usize>, String> {
+    match value {
+        Scalar::Text(text) if text == "auto" => Ok(None),
+        Scalar::Text(_) | Scalar::Whole(_) | Scalar::Flag(_) => count(range)(value).map(Some).map_err(|_| {
+            format!("{value} is not possible: \"auto\", or a whole number from {} to {}", range.start(), range.end())
+        }),
+    }
+}
+
 /// An address, or none where it is empty.
 pub(super) fn address(value: &Scalar) -> Result<Option<Address>, String> {
     Address::sender(&text(value)?).map_err(|error| error.to_string())
 }
 
-/// A number with a point, from `least` to `most`.
-pub(super) fn fraction(least: f64, most: f64) -> impl Fn(&Scalar) -> Result<f64, String> {
-    move |value| {
-        let number = value.to_text().parse::<f64>().ok();
-        number
-            .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| format!("{value} is not possible: a number from {least} to {most}, as in \"{least}\""))
-    }
+/// A number with a point.
+pub(super) fn fraction(range: &RangeInclusive<f64>, value: &Scalar) -> Result<f64, String> {
+    let number = value.to_text().parse::<f64>().ok();
+    let (least, most) = (range.start(), range.end());
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("{value} is not possible: a number from {least} to {most}, as in \"{least}\""))
 }
 
 /// An absolute path, or one that begins with `~/`.
@@ -104,26 +113,21 @@ pub(super) fn plain_command(args: &[String]) -> Result<Vec<String>, String> {
 }
 
 /// A word of an SMTP command: printable ASCII without a space.
-pub(super) fn word(value: &Scalar) -> Result<Option<String>, String> {
+pub(super) fn word(value: &Scalar) -> Result<String, String> {
     let text = text(value)?;
     let good = !text.is_empty() && text.len() <= 255 && text.bytes().all(|b| b.is_ascii_graphic());
-    if good { Ok(Some(text)) } else { Err(format!("{value} is no name of a host")) }
+    if good { Ok(text) } else { Err(format!("{value} is no name of a host")) }
 }
 
 /// A text without control characters.
-pub(super) fn line(value: &Scalar) -> Result<Option<String>, String> {
+pub(super) fn line(value: &Scalar) -> Result<String, String> {
     let text = text(value)?;
     let good = !text.is_empty() && !text.chars().any(char::is_control);
-    if good { Ok(Some(text)) } else { Err(format!("{value} is empty, or has a control character")) }
+    if good { Ok(text) } else { Err(format!("{value} is empty, or has a control character")) }
 }
 
 /// `host:port`, where the host may be an address in brackets.
-pub(super) fn host_and_port(value: &Scalar) -> Result<String, String> {
-    host_and_port_text(&text(value)?)
-}
-
-/// The same of a text.
-pub(super) fn host_and_port_text(text: &str) -> Result<String, String> {
+pub(super) fn host_and_port(text: &str) -> Result<String, String> {
     let good = text.rsplit_once(':').is_some_and(|(host, port)| {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host_is_good = !host.is_empty() && (bare.is_some() || !host.contains(':'));

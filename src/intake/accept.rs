@@ -9,7 +9,8 @@ use crate::config::{DropBounds, Limits};
 use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
 use crate::spool::drop::{DropDraft, DropFolder};
-use crate::spool::job::{JobFile, PostFile};
+use crate::spool::job::PostFile;
+use crate::spool::job::post::Posted;
 use crate::spool::sorter::Sorted;
 use crate::spool::{Batch, Published, SpoolQueue};
 use crate::sys::clock;
@@ -99,7 +100,7 @@ pub fn list_post(
     input: &mut impl BufRead,
     (mut wanted, mut but): (Sorted, Sorted),
     about: PostFile,
-) -> Result<(EntryId, JobFile, Published), Failure> {
+) -> Result<(EntryId, Posted), Failure> {
     let mut post = queue.post(id_of(&submission))?;
     let mut letter = Letter::of_post(post.id().clone(), limits, submission, input)?;
     letter.trace();
@@ -108,11 +109,11 @@ pub fn list_post(
     let (id, sender, uid) = (envelope.id.clone(), envelope.sender_text().to_owned(), envelope.origin.uid);
     let mut entries = post.entries(envelope, PostFile { sender, uid, ..about });
     let suppressed = wanted.each_but(&mut but, &mut |recipient| entries.add(recipient))?;
-    let (job, published) = entries.commit((wanted.duplicates, suppressed))?;
-    if job.entries == 0 {
+    let posted = entries.commit((wanted.duplicates, suppressed))?;
+    if posted.entries == 0 {
         return Err(Refused::AllSuppressed(suppressed).into());
     }
-    Ok((id, job, published))
+    Ok((id, posted))
 }
 
 /// Writes one message for the drop folder, for the queue that is called `queue`. It is accepted once it is linked and synced;

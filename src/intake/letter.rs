@@ -12,7 +12,7 @@ use super::refused::{Failure, Refused};
 use super::submission::{Submission, Via};
 use crate::config::Limits;
 use crate::model::envelope::{Origin, verp};
-use crate::model::{Address, EntryId, Envelope};
+use crate::model::{Address, EntryId, Envelope, Fields};
 use crate::queue::QueueError;
 use crate::sys::{clock, nss, process};
 
@@ -95,7 +95,7 @@ impl Letter {
             envid: submission.envid,
             verp: submission.verp,
         };
-        let envelope = Envelope { id, sender, recipients, origin };
+        let envelope = Envelope { id, sender, recipients, fields: Fields::default(), origin };
         // The running user did not write what comes over SMTP.
         let running = || if submission.via.is_none() { nss::full_name(envelope.origin.uid) } else { None };
         let message_id = submission.message_id.as_ref().unwrap_or(&envelope.id);

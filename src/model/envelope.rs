@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::BadAddress;
-use super::{Address, EntryId, Micros};
+use super::{Address, EntryId, Fields, Micros};
 
 /// What the message's body may contain (RFC 6152).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Envelope {
     /// The envelope sender; `None` is the null sender `<>` of RFC 5321 section 4.5.5.
     pub sender: Option<Address>,
     pub recipients: Vec<Address>,
+    /// What the message says to each of them alone.
+    pub fields: Fields,
     pub origin: Origin,
 }
 

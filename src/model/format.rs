@@ -15,9 +15,9 @@ use std::fmt;
 /// What has a number on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The tree of folders and their names: `SPOOL/version`.
+    /// The spool as a whole: `SPOOL/version`. 2 may have entries of format 2.
     Spool,
-    /// The head of an entry: `v` of its first line.
+    /// The head of an entry: `v` of its first line. 2 is one whose recipients have fields.
     Entry,
     /// `job.json`: its `v`.
     Job,
@@ -37,31 +37,41 @@ pub enum Age {
 }
 
 /// What a newer program wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this {format} has format {found}, and this bulkmailer knows formats up to {}; use the newer one", format.number())]
-pub struct Newer {
-    pub format: Format,
-    pub found: u32,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Newer {
+    #[error("this {format} has format {found}, and this bulkmailer knows formats up to {}; use the newer one", format.number())]
+    Number { format: Format, found: u64 },
+    /// The number is known, and what it is a number of is not.
+    #[error("this {format} is of kind '{kind}', which this bulkmailer does not know; use the newer one")]
+    Kind { format: Format, kind: String },
 }
+
+/// The most characters of an unknown kind that are shown.
+const KIND_MAX: usize = 40;
 
 impl Format {
     /// The number that this program writes.
     pub const fn number(self) -> u32 {
         match self {
-            Format::Spool | Format::Entry | Format::Job | Format::Journal | Format::Events => 1,
-            Format::Ledger => 2,
+            Format::Job | Format::Journal | Format::Events => 1,
+            Format::Spool | Format::Entry | Format::Ledger => 2,
         }
     }
 
     /// What may be done with the number that was found.
     ///
     /// Errors: it is newer than this program.
-    pub fn age(self, found: u32) -> Result<Age, Newer> {
-        match found.cmp(&self.number()) {
+    pub fn age(self, found: u64) -> Result<Age, Newer> {
+        match found.cmp(&u64::from(self.number())) {
             std::cmp::Ordering::Less => Ok(Age::Older),
             std::cmp::Ordering::Equal => Ok(Age::Current),
-            std::cmp::Ordering::Greater => Err(Newer { format: self, found }),
+            std::cmp::Ordering::Greater => Err(Newer::Number { format: self, found }),
         }
+    }
+
+    /// What a kind is that this program has no name for.
+    pub fn unknown(self, kind: &str) -> Newer {
+        Newer::Kind { format: self, kind: kind.chars().filter(|c| !c.is_control()).take(KIND_MAX).collect() }
     }
 }
 

@@ -5,14 +5,17 @@
 pub mod address;
 pub mod envelope;
 pub mod exit;
+pub mod fields;
 pub mod format;
 pub mod id;
+pub mod reserved;
 pub mod time;
 pub mod verdict;
 
 pub use address::Address;
 pub use envelope::{Body, Envelope};
 pub use exit::Exit;
+pub use fields::Fields;
 pub use format::Format;
 pub use id::EntryId;
 pub use time::Micros;

@@ -42,6 +42,12 @@ impl Rate {
         Rate { count: count.max(1), per, burst: burst.clamp(1, BURST_MAX) }
     }
 
+    /// The same with this burst.
+    #[must_use]
+    pub fn with_burst(self, burst: u64) -> Rate {
+        Rate { burst: burst.clamp(1, BURST_MAX), ..self }
+    }
+
     /// How many may follow one another at once after a rest.
     pub fn burst(&self) -> u64 {
         self.burst

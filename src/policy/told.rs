@@ -127,6 +127,7 @@ mod tests {
             id: crate::model::EntryId::new(crate::model::Micros(1)),
             sender: from.cloned(),
             recipients: vec![address(to)],
+            fields: crate::model::Fields::default(),
             origin: origin(notify),
         };
         let mail = |notify| envelope(Some(&sender), notify, "r@example.net");

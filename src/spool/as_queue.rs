@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::claim::{SpoolClaim, Taken};
 use super::queue::SpoolQueue;
-use super::scan::Cursor;
+use super::scan::{Cursor, Next};
 use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::queue::{Found, Queue, QueueError, Storm, Which};
 
@@ -26,12 +26,18 @@ impl<'q> Queue for &'q SpoolQueue {
         reach: &mut dyn FnMut(&EntryId) -> bool,
     ) -> Result<Found<SpoolClaim<'q>>, QueueError> {
         let queue: &'q SpoolQueue = self;
-        while let Some(spot) = cursor.next(queue, which, now)? {
+        while let Some(next) = cursor.next(queue, which, now)? {
+            let spot = match next {
+                Next::Due(spot) => spot,
+                // Told once, by the first who comes there.
+                Next::Newer { job, error } if reach(&job) => return Ok(Found::Fault { id: job, error }),
+                Next::Newer { .. } => continue,
+            };
             if !reach(&spot.name.id) {
                 continue;
             }
             let began = Instant::now();
-            match queue.take(&spot) {
+            match queue.take_due(&spot) {
                 Ok(Taken::Claim(claim)) => {
                     cursor.claimed(queue, began.elapsed());
                     return Ok(Found::Claim(*claim));

@@ -17,7 +17,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::entry;
+use super::entry::{self, Unreadable};
 use super::error::io_at;
 use super::folders::DROP;
 use super::job::Standing;
@@ -27,6 +27,7 @@ use super::names::{EntryName, Spot, State};
 use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
 use super::root::Spool;
+use crate::model::format::Newer;
 use crate::queue::QueueError;
 use crate::sys::dir;
 
@@ -97,6 +98,10 @@ impl SpoolQueue {
             }
         }
         for job in self.names("jobs").map_err(self.failed("list", "jobs"))?.flatten() {
+            if let Some(newer) = self.newer_job(&format!("jobs/{job}")) {
+                report.add(format!("jobs/{job}/job.json"), newer.to_string(), None);
+                continue;
+            }
             let ready = format!("jobs/{job}/ready");
             for n in self.names(&ready).map_err(self.failed("list", &ready))?.flatten() {
                 self.check_folder(State::Ready, &format!("{ready}/{n}"), repair, &mut report)?;
@@ -132,12 +137,12 @@ impl SpoolQueue {
                 return Ok(());
             }
         };
-        let Some(post) = file.post else { return Ok(()) };
+        let Some(written) = file.kind.shared_message() else { return Ok(()) };
         let stat = dir::stat(&self.dir, &path).map_err(self.failed("check", &path))?;
         let bytes = stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
         // It may have ended meanwhile.
-        if bytes != post.bytes && self.standing(&id)? == Some(Standing::AtWork) {
-            report.add(path, format!("it has {bytes} bytes, and {} were written", post.bytes), None);
+        if bytes != written && self.standing(&id)? == Some(Standing::AtWork) {
+            report.add(path, format!("it has {bytes} bytes, and {written} were written"), None);
         }
         Ok(())
     }
@@ -189,7 +194,10 @@ impl SpoolQueue {
             Err(error) => return Err(error),
         };
         let size = file.metadata()?.size();
-        Ok(entry::read_named(&file, size, &name).err().map(Fault::Unreadable))
+        Ok(entry::read_named(&file, size, &name).err().map(|fault| match fault {
+            Unreadable::Newer(newer) => Fault::Newer(newer),
+            Unreadable::Damaged(why) => Fault::Unreadable(why),
+        }))
     }
 
     fn mend(&self, state: State, path: &str, text: &str, fault: &Fault) -> io::Result<Option<&'static str>> {
@@ -198,6 +206,7 @@ impl SpoolQueue {
                 self.to_corrupt(path, text)?;
                 return Ok(Some("moved to corrupt/"));
             }
+            Fault::Newer(_) => return Ok(None),
             Fault::Misplaced | Fault::Mode(_) | Fault::Unreadable(_) => {}
         }
         let Some(Locked::Ours(file, _)) = self.lock_entry(path).map_err(io::Error::other)? else { return Ok(None) };
@@ -217,7 +226,7 @@ impl SpoolQueue {
                 file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                 Ok(Some("set to 0600"))
             }
-            (Fault::Unreadable(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
+            (Fault::Unreadable(_) | Fault::Newer(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
                 self.to_corrupt(path, text)?;
                 Ok(Some("moved to corrupt/"))
             }
@@ -260,6 +269,8 @@ enum Fault {
     Misplaced,
     Mode(u32),
     Unreadable(String),
+    /// A newer program's, which is left as it is.
+    Newer(Newer),
 }
 
 impl Fault {
@@ -269,6 +280,7 @@ impl Fault {
             Fault::Misplaced => "it lies in the wrong folder".to_owned(),
             Fault::Mode(mode) => format!("its mode is {mode:04o} and not 0600"),
             Fault::Unreadable(why) => why.clone(),
+            Fault::Newer(newer) => newer.to_string(),
         }
     }
 }

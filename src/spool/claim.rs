@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::entry::Extent;
+use super::entry::{Extent, Unreadable};
 use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
@@ -63,7 +63,17 @@ pub enum Taken<'q> {
 
 impl SpoolQueue {
     /// Claims the entry at `spot`, if it is there and free.
+    ///
+    /// Errors: a newer program made it, or its job.
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
+        match self.newer_job_of(&spot.name.id) {
+            Some(newer) => Err(newer),
+            None => self.take_due(spot),
+        }
+    }
+
+    /// The same for an entry whose job was looked at before: see [`Cursor`](super::scan::Cursor).
+    pub(super) fn take_due(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
         let path = spot.path();
         let home = match Home::of(self, &spot.name.id) {
             Ok(home) => home,
@@ -82,7 +92,8 @@ impl SpoolQueue {
         };
         let (envelope, extent) = match entry::read_named(&file, size, &spot.name) {
             Ok(pair) => pair,
-            Err(why) => return aside(why),
+            Err(Unreadable::Damaged(why)) => return aside(why),
+            Err(Unreadable::Newer(newer)) => return Err(QueueError::Newer { path: self.path(&path), newer }),
         };
         let journal = Journal::open(&home, &envelope.id, envelope.recipients.len())
             .map_err(self.failed("read", &journal_path(&envelope.id).1))?;

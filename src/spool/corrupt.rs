@@ -105,7 +105,7 @@ impl SpoolQueue {
             None if regular => (None, Some("it cannot be opened".to_owned())),
             None => (None, Some("it is no regular file".to_owned())),
             Some(file) => match entry::read(file) {
-                Err(why) => (None, Some(why)),
+                Err(fault) => (None, Some(fault.to_string())),
                 Ok((envelope, extent)) => {
                     let why = extent.wrong_size(bytes);
                     (Some((envelope, extent)), why)
@@ -154,7 +154,7 @@ impl SpoolQueue {
         };
         let (envelope, extent) = match entry::read(&file) {
             Ok(read) => read,
-            Err(why) => return Ok(Mended::No(why)),
+            Err(fault) => return Ok(Mended::No(fault.to_string())),
         };
         if let Some(why) = extent.wrong_size(size) {
             return Ok(Mended::No(why));

@@ -1,5 +1,8 @@
 //! An entry file's head: the envelope as one JSON line, the recipients as JSON lines where there are several, and an
-//! empty line. What follows, to the end of the file, is the message.
+//! empty line. What follows, to the end of the file, is the message. A recipient is an address, or an object that has his
+//! fields besides; a head where somebody has fields is numbered 2, any other 1, which older programs read.
+//!
+//! Kept true: no line is written that is longer than what is read.
 //!
 //! The head's first field is `size`, the number of the message's bytes, in twenty columns: it is filled in when the
 //! message is complete, so that a truncated file is known by its length.
@@ -10,9 +13,11 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use serde::{Deserialize, Serialize};
 
 use super::names::EntryName;
+use super::recipient_line::RecipientLine;
 use crate::model::address::MAX_LEN;
 use crate::model::envelope::Origin;
-use crate::model::{Address, EntryId, Envelope};
+use crate::model::format::Newer;
+use crate::model::{Address, EntryId, Envelope, Fields, Format};
 
 /// Where the size stands in the head, and how many columns it has.
 pub const SIZE_AT: u64 = 8;
@@ -24,6 +29,28 @@ const HEAD: usize = 1_024;
 /// The longest line of a head in bytes, and the most recipients: what a reader accepts, far above what is written.
 const LINE_MAX: u64 = 64 << 10;
 const RECIPIENTS_MAX: usize = 1_000_000;
+/// The most bytes of all lines with fields in one head.
+const FIELDS_MAX: usize = 64 << 20;
+
+/// The number of a head without fields.
+const PLAIN: u32 = 1;
+
+/// Why a head cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// A newer program wrote it: it stays where it is.
+    #[error(transparent)]
+    Newer(#[from] Newer),
+    /// What is wrong with it, for a person.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Unreadable {
+        Unreadable::Damaged(why)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -34,7 +61,7 @@ struct Head {
     /// "" is the null sender.
     sender: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    recipient: Option<Address>,
+    recipient: Option<RecipientLine>,
     /// How many recipient lines follow.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     recipients: Option<usize>,
@@ -92,13 +119,15 @@ pub fn head_apart(envelope: &Envelope, len: u64) -> io::Result<Vec<u8>> {
 
 fn head_of(envelope: &Envelope, apart: Option<u64>) -> io::Result<Vec<u8>> {
     let several = envelope.recipients.len() != 1;
+    let Envelope { recipients, fields, .. } = envelope;
+    let line = |i: usize, address: &Address| RecipientLine::of(address.clone(), fields.of(i).cloned());
     let head = Head {
         size: 0,
-        v: 1,
+        v: if fields.is_empty() { PLAIN } else { Format::Entry.number() },
         id: envelope.id.clone(),
         sender: envelope.sender_text().to_owned(),
-        recipient: if several { None } else { envelope.recipients.first().cloned() },
-        recipients: several.then_some(envelope.recipients.len()),
+        recipient: if several { None } else { recipients.first().map(|address| line(0, address)) },
+        recipients: several.then_some(recipients.len()),
         apart: apart.is_some(),
         origin: envelope.origin.clone(),
     };
@@ -106,14 +135,31 @@ fn head_of(envelope: &Envelope, apart: Option<u64>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(json.len() + 64 + if several { envelope.recipients.len() * 40 } else { 0 });
     // `json` is an object, so its text begins with a brace.
     bytes.extend_from_slice(format!("{{\"size\":{:>SIZE_WIDTH$},{}\n", apart.unwrap_or(0), &json[1..]).as_bytes());
+    if let (false, Some(address)) = (several, recipients.first()) {
+        fits(bytes.len(), address)?;
+    }
     if several {
-        for recipient in &envelope.recipients {
-            serde_json::to_writer(&mut bytes, recipient)?;
+        for (i, address) in recipients.iter().enumerate() {
+            let start = bytes.len();
+            match fields.of(i) {
+                None => serde_json::to_writer(&mut bytes, address)?,
+                Some(_) => serde_json::to_writer(&mut bytes, &line(i, address))?,
+            }
             bytes.push(b'\n');
+            fits(bytes.len() - start, address)?;
         }
     }
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// Refuses a line of so many bytes that a reader would not take.
+fn fits(bytes: usize, address: &Address) -> io::Result<()> {
+    if bytes as u64 <= LINE_MAX {
+        return Ok(());
+    }
+    let why = format!("the fields of {address} make a line of {bytes} bytes, and at most {LINE_MAX} are possible");
+    Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 /// The size as it stands in the head.
@@ -121,36 +167,65 @@ pub fn size_field(len: u64) -> String {
     format!("{len:>SIZE_WIDTH$}")
 }
 
-/// Reads a head from the start of an entry file. The error is what is wrong with it, for a person.
-pub fn read(file: impl Read) -> Result<(Envelope, Extent), String> {
+/// The number of a head that cannot be read otherwise.
+#[derive(Deserialize)]
+struct Number {
+    v: u64,
+}
+
+/// Reads a head's first line. What it has of a newer format need not look like ours.
+fn first_line(line: &[u8]) -> Result<Head, Unreadable> {
+    let head = serde_json::from_slice::<Head>(line);
+    let v = match &head {
+        Ok(head) => Some(u64::from(head.v)),
+        Err(_) => serde_json::from_slice::<Number>(line).ok().map(|number| number.v),
+    };
+    match v {
+        Some(0) => return Err("its envelope has version 0, which there never was".to_owned().into()),
+        Some(v) => drop(Format::Entry.age(v)?),
+        None => {}
+    }
+    head.map_err(|error| format!("its first line is no envelope: {error}").into())
+}
+
+/// Reads a head from the start of an entry file.
+pub fn read(file: impl Read) -> Result<(Envelope, Extent), Unreadable> {
     let mut reader = BufReader::with_capacity(HEAD, file);
     let mut start = 0;
     let mut line = Vec::new();
     next_line(&mut reader, &mut line, &mut start)?;
-    let head: Head =
-        serde_json::from_slice(&line).map_err(|error| format!("its first line is no envelope: {error}"))?;
-    if head.v != 1 {
-        return Err(format!("its envelope has version {}, and 1 is known", head.v));
-    }
+    let head = first_line(&line)?;
     let sender = Address::sender(&head.sender).map_err(|error| error.to_string())?;
-    let mut recipients: Vec<Address> = head.recipient.into_iter().collect();
+    let (mut recipients, mut fields) = (Vec::new(), Fields::default());
+    let mut add = |line: RecipientLine| {
+        let (address, own) = line.into_parts();
+        own.into_iter().for_each(|own| fields.set(recipients.len(), own));
+        recipients.push(address);
+    };
+    head.recipient.into_iter().for_each(&mut add);
+    let mut with_fields = 0;
     let more = head.recipients.unwrap_or(0);
     if more > RECIPIENTS_MAX {
-        return Err(format!("its envelope speaks of {more} recipients"));
+        return Err(format!("its envelope speaks of {more} recipients").into());
     }
     for _ in 0..more {
         next_line(&mut reader, &mut line, &mut start)?;
-        recipients.push(serde_json::from_slice(&line).map_err(|error| format!("a recipient line: {error}"))?);
+        let one: RecipientLine = serde_json::from_slice(&line).map_err(|error| format!("a recipient line: {error}"))?;
+        with_fields += if one.has_fields() { line.len() } else { 0 };
+        if with_fields > FIELDS_MAX {
+            return Err(format!("the fields of its recipients have more than {FIELDS_MAX} bytes").into());
+        }
+        add(one);
     }
     if recipients.is_empty() {
-        return Err("its envelope has no recipient".to_owned());
+        return Err("its envelope has no recipient".to_owned().into());
     }
     next_line(&mut reader, &mut line, &mut start)?;
     if !line.is_empty() {
-        return Err("no empty line follows its envelope".to_owned());
+        return Err("no empty line follows its envelope".to_owned().into());
     }
     Ok((
-        Envelope { id: head.id, sender, recipients, origin: head.origin },
+        Envelope { id: head.id, sender, recipients, fields, origin: head.origin },
         Extent { start, len: head.size, apart: head.apart },
     ))
 }
@@ -166,14 +241,14 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>, start: &mut u64) -> 
     }
 }
 
-/// Reads the head of an entry file of `size` bytes that bears `name`. The error is what is wrong, for a person.
-pub(super) fn read_named(file: &File, size: u64, name: &EntryName) -> Result<(Envelope, Extent), String> {
+/// Reads the head of an entry file of `size` bytes that bears `name`.
+pub(super) fn read_named(file: &File, size: u64, name: &EntryName) -> Result<(Envelope, Extent), Unreadable> {
     let (envelope, extent) = read(file)?;
     if envelope.id != name.id {
-        return Err(format!("its envelope belongs to entry {}", envelope.id));
+        return Err(format!("its envelope belongs to entry {}", envelope.id).into());
     }
     match extent.wrong_size(size) {
-        Some(why) => Err(why),
+        Some(why) => Err(why.into()),
         None => Ok((envelope, extent)),
     }
 }
@@ -190,6 +265,7 @@ mod tests {
             id: EntryId::new(Micros(3)),
             sender: "jörg@example.org".parse().ok(),
             recipients: (0..recipients).filter_map(|i| format!("-r{i}@example.net").parse().ok()).collect(),
+            fields: Fields::default(),
             origin: Origin {
                 submitted: Micros(3),
                 uid: 7,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use super::entry::{self, Extent};
+use super::entry::{self, Extent, Unreadable};
 use super::history::{AttemptLine, History, read_history};
 use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
@@ -93,8 +93,10 @@ impl SpoolQueue {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("open", &path)(error)),
         };
-        let (envelope, extent) =
-            entry::read(&file).map_err(|why| QueueError::Corrupt { path: self.path(&path), why })?;
+        let (envelope, extent) = entry::read(&file).map_err(|fault| match fault {
+            Unreadable::Newer(newer) => QueueError::Newer { path: self.path(&path), newer },
+            Unreadable::Damaged(why) => QueueError::Corrupt { path: self.path(&path), why },
+        })?;
         Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
     }
 

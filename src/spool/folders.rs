@@ -1,9 +1,9 @@
 //! What the spool's own files and folders are called, and who may do what in those for other users.
 
-/// The spool's own names, which no queue can have.
-pub const RESERVED: [&str; 7] = ["events", "version", "drop", "pace", "tmp", "users", "state.db"];
+use crate::model::reserved;
+
 /// The folder that other users hand mail in through.
-pub(super) const DROP: &str = "drop";
+pub(super) const DROP: &str = reserved::DROP;
 /// Sticky, its group inherited, and open to all for everything but listing.
 pub(super) const DROP_MODE: u32 = 0o3733;
 /// A spool with a drop folder lets others through, but not look.

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use super::error::io_at;
 use super::folders::{DROP, DROP_MODE, NEW_DROP, OPEN_MODE};
+use super::version;
 use crate::queue::QueueError;
 use crate::sys::{dir, fault};
 
@@ -40,15 +41,18 @@ pub fn make_private(path: &Path, owner: (u32, u32)) -> Result<(), QueueError> {
 /// Makes the drop folder of the spool at `root`, which is the running user's, and lets others through to it. Nothing is
 /// done where there is something, or no spool.
 pub fn make_drop(root: &Path) -> Result<(), QueueError> {
+    let failed = |error| io_at("make the drop folder of", root.to_owned())(error);
+    let spool = match dir::open(root) {
+        Ok(spool) => spool,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if dir::stat(&spool, DROP).map_err(failed)?.is_some() {
+        return Ok(());
+    }
+    // A newer program's is left as it is.
+    version::read(&spool, root)?;
     let steps = || -> io::Result<()> {
-        let spool = match dir::open(root) {
-            Ok(spool) => spool,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        if dir::stat(&spool, DROP)?.is_some() {
-            return Ok(());
-        }
         dir::make(&spool, NEW_DROP)?;
         let meta = spool.metadata()?;
         hand_over(&dir::open_at(&spool, NEW_DROP)?, (meta.uid(), meta.gid()), DROP_MODE)?;
@@ -61,7 +65,7 @@ pub fn make_drop(root: &Path) -> Result<(), QueueError> {
     // Another maker was faster.
     let there = |_: &io::Error| root.join(DROP).symlink_metadata().is_ok();
     match steps() {
-        Err(error) if !there(&error) => Err(io_at("make the drop folder of", root.to_owned())(error)),
+        Err(error) if !there(&error) => Err(failed(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }

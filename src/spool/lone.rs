@@ -33,6 +33,9 @@ impl SpoolQueue {
             self.lone_in(&format!("journal/{bucket:02x}"), &states, &mut lone)?;
         }
         for job in self.names("jobs").map_err(self.failed("list", "jobs"))?.flatten() {
+            if self.newer_job(&format!("jobs/{job}")).is_some() {
+                continue;
+            }
             let ready = format!("jobs/{job}/ready");
             let mut states = vec![format!("jobs/{job}/hold"), format!("jobs/{job}/failed")];
             let folders = self.names(&ready).map_err(self.failed("list", &ready))?;

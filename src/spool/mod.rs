@@ -1,7 +1,8 @@
 //! The spool: mail kept safe in a directory tree. `bulkmailer-spool(5)` describes the format for administrators.
 //!
 //! ```text
-//! SPOOL/version                        the layout's version, "1"
+//! SPOOL/version                        the number of its format, see [`upgrade`] and [`Format`](crate::model::Format)
+//! SPOOL/.version-next                  the next one while it is written
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
 //! SPOOL/drop/<queue>.remove-<id>      a user takes mail of his back, see [`drop::request`]
@@ -88,6 +89,7 @@ pub mod publish;
 pub mod queue;
 mod quiet;
 mod random;
+mod recipient_line;
 pub mod root;
 pub mod row;
 pub mod scan;
@@ -98,7 +100,9 @@ mod storm;
 pub mod survey;
 pub mod sweep;
 mod tidy;
+mod upgrade;
 pub mod users;
+mod version;
 mod wake;
 
 pub use claim::SpoolClaim;

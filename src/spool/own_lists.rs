@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::io_at;
 use super::row::Row;
-use crate::model::Micros;
+use crate::model::{Micros, reserved};
 use crate::queue::QueueError;
 use crate::sys::dir;
 
 /// The folder's name in the spool.
-pub const LISTS: &str = "users";
+pub const LISTS: &str = reserved::USERS;
 /// Longer than any line of a list: the recipients of one entry.
 const LINE_MAX: u64 = 64 << 20;
 

@@ -98,6 +98,7 @@ pub enum Published {
 impl SpoolQueue {
     /// Starts an entry with this envelope. Nothing is visible until [`Draft::publish`].
     pub fn draft(&self, envelope: &Envelope) -> Result<Draft<'_>, QueueError> {
+        self.may_have(envelope)?;
         let start = || -> io::Result<Content<Unnamed>> {
             fault::point("publish.create")?;
             let file = Unnamed::create(&self.dir, "tmp", envelope.id.as_str())?;

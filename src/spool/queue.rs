@@ -13,6 +13,8 @@ use super::error::io_at;
 use super::freshness::Freshness;
 use super::open_job::OpenJob;
 use super::quiet::Quiet;
+use super::upgrade::Formatted;
+use crate::model::Envelope;
 use crate::queue::QueueError;
 use crate::sys::speed::closer::Closer;
 use crate::sys::{dir, durable};
@@ -23,6 +25,8 @@ pub struct SpoolQueue {
     name: String,
     path: PathBuf,
     pub(super) dir: File,
+    /// What may be written here.
+    format: Formatted,
     /// A due time further off than this is the work of a clock that was wrong, and counts as due.
     pub(super) horizon: Duration,
     /// Every hand-over is announced in a journal, and the announcement synced.
@@ -44,11 +48,12 @@ pub struct SpoolQueue {
 
 impl SpoolQueue {
     /// The queue in the folder `dir`, whose file `wake` this is.
-    pub(super) fn of(name: &str, path: PathBuf, dir: File, wake: File) -> SpoolQueue {
+    pub(super) fn of(name: &str, path: PathBuf, dir: File, wake: File, format: Formatted) -> SpoolQueue {
         SpoolQueue {
             name: name.to_owned(),
             path,
             dir,
+            format,
             horizon: Duration::MAX,
             announces: false,
             untidy: Mutex::default(),
@@ -80,6 +85,14 @@ impl SpoolQueue {
     /// Where something in this queue lies, for messages.
     pub fn path(&self, inside: &str) -> PathBuf {
         self.path.join(inside)
+    }
+
+    /// Refuses an envelope that the spool's format has no place for.
+    pub(super) fn may_have(&self, envelope: &Envelope) -> Result<(), QueueError> {
+        match self.format.lacks_fields() {
+            Some(why) if !envelope.fields.is_empty() => Err(QueueError::NotYet { path: self.path.clone(), why }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// An `io::Error` as one about `inside`.

@@ -112,7 +112,13 @@ mod tests {
         let (submitted, verp) = (Micros(1), None);
         let origin = Origin { submitted, uid: 0, body: None, notify: None, ret: None, envid: None, verp };
         let recipients = vec!["r@example.net".parse().expect("an address")];
-        let envelope = Envelope { id: EntryId::new(clock::now()), sender: None, recipients, origin };
+        let envelope = Envelope {
+            id: EntryId::new(clock::now()),
+            sender: None,
+            recipients,
+            fields: crate::model::Fields::default(),
+            origin,
+        };
         queue.publish(&envelope, due, &mut |out| out.write_all(b"Subject: x\n\nx\n")).expect("published");
     }
 

@@ -5,28 +5,30 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::io_at;
-use super::folders::{NEW_DROP, RESERVED};
+use super::folders::NEW_DROP;
 use super::queue::SpoolQueue;
+use super::upgrade::{Formatted, upgrade};
+use super::version;
+use crate::model::Format;
+use crate::model::reserved::{DROP, EVENTS, PACE, RESERVED, VERSION};
 use crate::queue::QueueError;
 use crate::sys::speed::apart::keep_apart;
-use crate::sys::{dir, durable, fault, nss};
-
-/// The layout that this program writes. A spool with a newer one is refused.
-pub const FORMAT: u32 = 1;
+use crate::sys::{dir, durable, fault};
 
 /// An open spool.
 #[derive(Debug)]
 pub struct Spool {
     root: PathBuf,
     pub(super) dir: File,
+    format: Formatted,
 }
 
 impl Spool {
-    /// Opens the spool at `root`, and makes it if there is nothing or an empty folder.
+    /// Opens the spool at `root` to write to it, and makes it if there is nothing or an empty folder. One of an older
+    /// format is upgraded.
     ///
     /// Errors: it cannot be made or opened, it holds something else, or its format is newer.
     pub fn create(root: &Path) -> Result<Spool, QueueError> {
@@ -34,86 +36,34 @@ impl Spool {
             return Err(io_at("make the spool", root.to_owned())(error));
         }
         let dir = dir::open(root).map_err(io_at("open the spool", root.to_owned()))?;
-        let spool = Spool { root: root.to_owned(), dir };
-        match spool.format()? {
-            Some(found) => spool.refuse_newer(found)?,
-            None => spool.make()?,
-        }
-        Ok(spool)
+        let number = match version::read(&dir, root)? {
+            Some(found) => found,
+            None => make(&dir, root)?,
+        };
+        Spool { root: root.to_owned(), dir, format: Formatted::new(number) }.upgraded()
     }
 
-    /// Opens the spool at `root`; `None` if there is none yet.
+    /// Opens the spool at `root` to write to it; `None` if there is none yet. One of an older format is upgraded.
+    pub fn open_to_write(root: &Path) -> Result<Option<Spool>, QueueError> {
+        Spool::open(root)?.map(Spool::upgraded).transpose()
+    }
+
+    fn upgraded(mut self) -> Result<Spool, QueueError> {
+        if !self.format.is_current() {
+            self.format = upgrade(&self.dir, &self.root, self.format.clone(), &|| self.queues())?;
+        }
+        Ok(self)
+    }
+
+    /// Opens the spool at `root` as it is; `None` if there is none yet.
     pub fn open(root: &Path) -> Result<Option<Spool>, QueueError> {
         let dir = match dir::open(root) {
             Ok(dir) => dir,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_at("open the spool", root.to_owned())(error)),
         };
-        let spool = Spool { root: root.to_owned(), dir };
-        match spool.format()? {
-            Some(found) => spool.refuse_newer(found).map(|()| Some(spool)),
-            None => Ok(None),
-        }
-    }
-
-    fn format(&self) -> Result<Option<u32>, QueueError> {
-        let path = self.root.join("version");
-        let mut text = String::new();
-        match dir::open_file(&self.dir, "version", dir::Open::Read) {
-            Ok(file) => io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text)
-                .map_err(io_at("read the spool's version", path.clone()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                refuse_foreign(&self.dir, &self.root, &error)?;
-                return Err(io_at("open the spool's version", path)(error));
-            }
-        };
-        let why = "its version file holds no number";
-        text.trim().parse().map(Some).map_err(|_| QueueError::NotASpool { path, why })
-    }
-
-    fn refuse_newer(&self, found: u32) -> Result<(), QueueError> {
-        if found > FORMAT {
-            return Err(QueueError::Newer { path: self.root.clone(), found, known: FORMAT });
-        }
-        Ok(())
-    }
-
-    /// Makes an empty folder a spool. Two who do so at once make the same one; `version` comes last.
-    fn make(&self) -> Result<(), QueueError> {
-        let failed = |error| io_at("make the spool", self.root.clone())(error);
-        for name in dir::Names::open(&self.dir, ".").map_err(failed)?.raw() {
-            let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
-            // `.version-` is what a killed maker leaves where files need a name.
-            if !["drop", NEW_DROP, "events", "version", "lost+found"].contains(&name.as_str())
-                && !name.starts_with(".version-")
-            {
-                // Somebody else may have made the spool since we looked.
-                return match self.format()? {
-                    Some(found) => self.refuse_newer(found),
-                    None => {
-                        let why = "it is not empty and has no version file";
-                        Err(QueueError::NotASpool { path: self.root.clone(), why })
-                    }
-                };
-            }
-        }
-        let steps = || -> io::Result<()> {
-            if dir::stat(&self.dir, "drop")?.is_none() {
-                std::fs::set_permissions(&self.root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-            }
-            dir::make(&self.dir, "events")?;
-            let new = durable::Unnamed::create(&self.dir, ".", &format!(".version-{}", std::process::id()))?;
-            io::Write::write_all(&mut new.file(), format!("{FORMAT}\n").as_bytes())?;
-            new.file().sync_all()?;
-            fault::point("spool.version")?;
-            match new.link(&self.dir, "version") {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Ok(_) | Err(_) => {}
-            }
-            self.dir.sync_all()
-        };
-        steps().map_err(failed)
+        let found = version::read(&dir, root)?;
+        Ok(found.map(|number| Spool { root: root.to_owned(), dir, format: Formatted::new(number) }))
     }
 
     pub fn root(&self) -> &Path {
@@ -122,16 +72,16 @@ impl Spool {
 
     /// The folder of the event files.
     pub fn events(&self) -> Result<File, QueueError> {
-        let path = self.root.join("events");
-        dir::make(&self.dir, "events").map_err(io_at("make", path.clone()))?;
-        dir::open_at(&self.dir, "events").map_err(io_at("open", path))
+        let path = self.root.join(EVENTS);
+        dir::make(&self.dir, EVENTS).map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, EVENTS).map_err(io_at("open", path))
     }
 
     /// The folder of what rates and sessions have left, for all queues.
     pub fn pace(&self) -> Result<File, QueueError> {
-        let path = self.root.join("pace");
-        dir::make(&self.dir, "pace").map_err(io_at("make", path.clone()))?;
-        dir::open_at(&self.dir, "pace").map_err(io_at("open", path))
+        let path = self.root.join(PACE);
+        dir::make(&self.dir, PACE).map_err(io_at("make", path.clone()))?;
+        dir::open_at(&self.dir, PACE).map_err(io_at("open", path))
     }
 
     /// The names of the queues that exist here.
@@ -173,7 +123,7 @@ impl Spool {
             Err(error) => return Err(io_at("look at the queue", path)(error)),
         };
         let dir = dir::open_at(&self.dir, name).map_err(io_at("open the queue", path.clone()))?;
-        Ok(Some(SpoolQueue::of(name, path, dir, wake)))
+        Ok(Some(SpoolQueue::of(name, path, dir, wake, self.format.clone())))
     }
 
     fn make_queue(&self, name: &str) -> io::Result<()> {
@@ -200,30 +150,44 @@ impl Spool {
     }
 }
 
-/// Says what to type where the spool's folder was given to the running user, and what lies in it was not.
-fn refuse_foreign(dir: &File, root: &Path, error: &io::Error) -> Result<(), QueueError> {
-    let (Ok(spool), Ok(Some(inside))) = (dir.metadata(), dir::stat(dir, "version")) else { return Ok(()) };
-    if error.kind() != io::ErrorKind::PermissionDenied || spool.uid() == inside.st_uid {
-        return Ok(());
+/// Makes an empty folder a spool; the number that it has then. Two who do so at once make the same one; `version` comes last.
+fn make(dir: &File, root: &Path) -> Result<u32, QueueError> {
+    let failed = |error| io_at("make the spool", root.to_owned())(error);
+    for name in dir::Names::open(dir, ".").map_err(failed)?.raw() {
+        let name = name.map_err(failed)?.name.to_string_lossy().into_owned();
+        if ![DROP, NEW_DROP, EVENTS, VERSION, "lost+found"].contains(&name.as_str())
+            && !name.starts_with(version::SPARE)
+        {
+            // Somebody else may have made the spool since we looked.
+            let why = "it is not empty and has no version file";
+            return version::read(dir, root)?.ok_or_else(|| QueueError::NotASpool { path: root.to_owned(), why });
+        }
     }
-    let (new, old) = (nss::user_name(spool.uid()), nss::user_name(inside.st_uid));
-    let (group, at) = (inside.st_gid, root.display());
-    let why = format!(
-        "the folder was given to {new}, and what lies in it belongs to {old}: type 'chown {old}:{group} {at}' as root, to give it back"
-    );
-    Err(QueueError::Shut { path: root.to_owned(), why })
+    let steps = || -> io::Result<()> {
+        if dir::stat(dir, "drop")?.is_none() {
+            std::fs::set_permissions(root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        }
+        dir::make(dir, "events")?;
+        version::make(dir)
+    };
+    steps().map_err(failed)?;
+    Ok(Format::Spool.number())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::format::Newer;
 
     #[test]
     fn a_newer_spool_and_a_strange_folder_are_refused() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         Spool::create(temp.path()).expect("an empty folder becomes a spool");
-        std::fs::write(temp.path().join("version"), "2\n").expect("written");
-        assert!(matches!(Spool::create(temp.path()), Err(QueueError::Newer { found: 2, .. })));
+        std::fs::write(temp.path().join("version"), "3\n").expect("written");
+        assert!(matches!(
+            Spool::create(temp.path()),
+            Err(QueueError::Newer { newer: Newer::Number { found: 3, .. }, .. })
+        ));
         let other = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(other.path().join("thesis.tex"), "x").expect("written");
         assert!(matches!(Spool::create(other.path()), Err(QueueError::NotASpool { .. })));

@@ -22,7 +22,7 @@ use super::queue::SpoolQueue;
 use super::quiet::QuietWalk;
 use super::random::Random;
 use super::speed::ReadAhead;
-use crate::model::Micros;
+use crate::model::{EntryId, Micros};
 use crate::queue::{QueueError, Which};
 use crate::sys::dir;
 
@@ -62,12 +62,28 @@ struct Lane {
     walk: Option<Walk>,
 }
 
+/// What a worker meets next.
+#[derive(Debug)]
+pub enum Next {
+    /// An entry, by its name. It may be gone, or in other hands.
+    Due(Spot),
+    /// A job that a newer program made, whose entries are left alone.
+    Newer { job: EntryId, error: QueueError },
+}
+
 /// How far a lane comes at once.
 enum Step {
     /// The next entry that is due.
     Due(EntryName),
+    Newer {
+        job: EntryId,
+        error: QueueError,
+    },
     /// Nothing is left in this folder of a job, be it `ready` or a part of it.
-    Emptied { job: String, folder: String },
+    Emptied {
+        job: String,
+        folder: String,
+    },
     /// It was gone through.
     Over,
 }
@@ -114,12 +130,12 @@ impl Cursor {
         cursor
     }
 
-    /// The next entry that is due, by its name. It may be gone, or in other hands.
-    pub fn next(&mut self, queue: &SpoolQueue, which: Which, now: Micros) -> Result<Option<Spot>, QueueError> {
+    /// What comes next, of what is due. Whether a job is a newer program's is asked once, before its first entry.
+    pub fn next(&mut self, queue: &SpoolQueue, which: Which, now: Micros) -> Result<Option<Next>, QueueError> {
         self.look_at_wake(queue, which);
         let turns = match which {
             Which::Any => self.lanes.len(),
-            Which::AtHand => return Ok(self.at_hand()),
+            Which::AtHand => return Ok(self.at_hand().map(Next::Due)),
             Which::Single => {
                 self.turn = SINGLES + self.lanes.len() - 1;
                 1
@@ -129,7 +145,8 @@ impl Cursor {
             self.turn = (self.turn + 1) % self.lanes.len();
             loop {
                 match self.lanes[self.turn].next(queue, now, &mut self.random)? {
-                    Step::Due(name) => return Ok(Some(Spot { state: State::Ready, name })),
+                    Step::Due(name) => return Ok(Some(Next::Due(Spot { state: State::Ready, name }))),
+                    Step::Newer { job, error } => return Ok(Some(Next::Newer { job, error })),
                     Step::Emptied { job, folder } => queue.finish_job(&job, &folder),
                     Step::Over => break,
                 }
@@ -213,6 +230,9 @@ impl Lane {
             let Some(walk) = &mut self.walk else {
                 match self.todo.pop() {
                     Some(folder) if folder.ends_with("/ready") => {
+                        if let Some(newer) = newer(queue, &folder) {
+                            return Ok(newer);
+                        }
                         let parts = parts(queue, &folder, random);
                         if let (true, Some(emptied)) = (parts.is_empty(), Step::emptied(&folder)) {
                             return Ok(emptied);
@@ -301,6 +321,13 @@ impl Walk {
 /// Which folder of single entries it is.
 fn bucket_of(folder: &str) -> Option<u8> {
     u8::from_str_radix(folder.strip_prefix("ready/")?, 16).ok()
+}
+
+/// Whether the job whose folder `ready` is was made by a newer program.
+fn newer(queue: &SpoolQueue, ready: &str) -> Option<Step> {
+    let job: EntryId = ready.strip_prefix("jobs/")?.strip_suffix("/ready")?.parse().ok()?;
+    let error = queue.newer_job_of(&job.of_job(0, 0))?;
+    Some(Step::Newer { job, error })
 }
 
 /// The folders in the `ready` folder of a job, from a random one on.

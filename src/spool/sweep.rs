@@ -6,7 +6,7 @@
 //! - keys that were marked or made longer than `key_keep` ago;
 //! - jobs that have ended; those of a post and those that were cancelled after `failed_keep`.
 //!
-//! Nothing here ever adopts a half-written file, and nothing here touches mail that somebody still waits for.
+//! Nothing here ever adopts a half-written file, touches mail that somebody still waits for, or a job of a newer program.
 
 use std::io;
 use std::time::Duration;
@@ -73,6 +73,9 @@ impl SpoolQueue {
         let mut removed = 0;
         for name in old {
             let path = Spot { state: State::Failed, name: name.clone() }.path();
+            if self.newer_job_of(&name.id).is_some() {
+                continue;
+            }
             // Claimed first, as whoever removes an entry must.
             if let Some(Locked::Ours(_held, _)) = self.lock_entry(&path)? {
                 let (_, journal) = journal_path(&name.id);

@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use super::folders::DROP;
 use super::queue::SpoolQueue;
-use crate::model::Micros;
+use crate::model::{Micros, reserved};
 use crate::queue::QueueError;
 use crate::sys::{clock, dir, lock};
 
 /// The folder's name in a queue.
-const USERS: &str = "users";
+const USERS: &str = reserved::USERS;
 
 /// What a user has waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -203,6 +203,7 @@ mod tests {
             id: EntryId::new(Micros(1)),
             sender: crate::model::Address::sender(sender).expect("a good sender"),
             recipients: recipients.iter().map(|r| r.parse().expect("a good address")).collect(),
+            fields: crate::model::Fields::default(),
             origin: Origin {
                 submitted: Micros(1),
                 uid: 0,

@@ -28,6 +28,8 @@ pub(super) fn next<Q: Queue>(context: &Context<'_, Q>, cursor: &mut Q::Cursor, w
                 board.add(Counter::Corrupt, 1);
                 context.say(&format!("{name}: {why}; moved to corrupt/, see 'bulkmailer check'"));
             }
+            // Another worker met it at the same time, and said so.
+            Ok(Found::Fault { id, .. }) if board.is_listed(List::Stuck, &id) => {}
             Ok(Found::Fault { id, error }) => context.stick(&id, &error),
             Ok(Found::Nothing) => break,
             // A folder that cannot be listed is met again in the next pass.

@@ -12,7 +12,7 @@ use super::hand::Try;
 use crate::config;
 use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
-use crate::model::{Address, Body, EntryId, Envelope, Micros};
+use crate::model::{Address, Body, EntryId, Envelope, Fields, Micros};
 use crate::policy::notice::{About, Notice, NoticeSummary, RecipientStatus, Returned, summary_line};
 use crate::policy::told::{addressee, is_delayed, untold};
 use crate::queue::{Claim, Message, Queue, QueueError, Storm};
@@ -182,7 +182,7 @@ fn envelope(id: &EntryId, to: &Address, now: Micros) -> Envelope {
         envid: None,
         verp: None,
     };
-    Envelope { id: id.clone(), sender: None, recipients: vec![to.clone()], origin }
+    Envelope { id: id.clone(), sender: None, recipients: vec![to.clone()], fields: Fields::default(), origin }
 }
 
 /// Copies a message or its header, with the line ends that the rest of the notice has.

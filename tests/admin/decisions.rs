@@ -1,4 +1,4 @@
-//! A person decides: stop and start, hold, release, requeue, remove. Beside runs and submitters nothing is lost and nothing
+//! A person decides: hold, release, requeue, remove. Beside runs and submitters nothing is lost and nothing
 //! is sent twice by any of them.
 
 use std::collections::{BTreeSet, HashMap};
@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 use crate::support::{self, Site, assert_silent, signal, wait_until};
 
 /// Nothing of the schedule comes by itself while a test runs, and the sink judges each recipient by itself.
-const SLOW: &str = "workers = 2\nmax_recipients = 1\nretry = { first = \"1d\", max = \"1d\" }";
+pub const SLOW: &str = "workers = 2\nmax_recipients = 1\nretry = { first = \"1d\", max = \"1d\" }";
 
-fn code(site: &Site, args: &[&str]) -> Option<i32> {
+pub fn code(site: &Site, args: &[&str]) -> Option<i32> {
     site.try_run(args).status.code()
 }
 
-fn json_of(site: &Site, args: &[&str]) -> Value {
+pub fn json_of(site: &Site, args: &[&str]) -> Value {
     serde_json::from_slice(&site.try_run(args).stdout).expect("JSON")
 }
 
 /// Entries from three senders in outbound, the last with two recipients, and a batch of two.
-fn loaded(site: &Site) -> [String; 3] {
+pub fn loaded(site: &Site) -> [String; 3] {
     let submit = |n: u32, sender: &str, recipients: &[&str]| {
         let args = [&["submit", "-f", sender, "--"], recipients].concat();
         String::from_utf8(site.feed(&args, support::message(n).as_bytes()).stdout).expect("an id").trim().to_owned()
@@ -35,151 +35,22 @@ fn loaded(site: &Site) -> [String; 3] {
     ids
 }
 
-fn batch_of(site: &Site) -> String {
+pub fn batch_of(site: &Site) -> String {
     let jobs = std::fs::read_dir(site.path("spool/outbound/jobs")).expect("a folder");
     let names: Vec<String> = jobs.flatten().filter_map(|job| job.file_name().into_string().ok()).collect();
     assert_eq!(names.len(), 1);
     names[0].clone()
 }
 
-fn sorted(mut ids: Vec<String>) -> Vec<String> {
+pub fn sorted(mut ids: Vec<String>) -> Vec<String> {
     ids.sort();
     ids
 }
 
-fn file_of(site: &Site, id: &str, state: &str) -> PathBuf {
+pub fn file_of(site: &Site, id: &str, state: &str) -> PathBuf {
     let tree = site.tree();
     let line = tree.iter().find(|line| line.contains(&format!("/{state}/")) && line.contains(id)).expect("it is there");
     PathBuf::from(line.split(' ').next().expect("a path"))
-}
-
-#[test]
-fn stop_returns_when_nothing_is_in_hand_and_start_lets_it_go_on() {
-    let site = Site::new("wait=500", "workers = 3");
-    for n in 0..30 {
-        site.submit(n, &[&format!("r{n}@example.net")]);
-    }
-    let main = site.start(&["run"]);
-    wait_until("the workers are busy", || site.busy() == 3);
-    assert_eq!(site.ok(&["stop"]), "outbound: stopped; nothing is in hand\n");
-    // What it returned with is what there is: each that was in hand was finished, and no other begun.
-    let (done, busy) = (site.deliveries().len(), site.busy());
-    assert!(busy == 0 && (3..30).contains(&done), "{done} {busy}");
-    assert_silent(main);
-    assert_silent(site.start(&["run"]));
-    assert_eq!((site.deliveries().len(), site.list().len()), (done, 30 - done));
-    // A stopped queue is said where somebody asks, takes mail, and wants attention.
-    let said = String::from_utf8(site.try_run(&["run", "-v"]).stderr).expect("text");
-    assert!(said.contains("outbound: this queue is stopped") && said.contains("'bulkmailer start"), "{said}");
-    assert_eq!(json_of(&site, &["run", "--json"])["queues"][0]["stopped"], true);
-    let status = site.try_run(&["status"]);
-    let text = String::from_utf8(status.stdout).expect("text");
-    assert!(status.status.code() == Some(1) && text.contains("stopped by "), "{text}");
-    assert!(json_of(&site, &["status", "--json"])["queues"][0]["stopped"].is_u64());
-    site.submit(30, &["r30@example.net"]);
-    assert_eq!(code(&site, &["flush"]), Some(75));
-    assert!(site.ok(&["stop"]).contains("was stopped already"));
-    assert_eq!(site.deliveries().len(), done);
-    site.assert_clean();
-    // And on again.
-    site.set_sink("ok", "workers = 3", "30s");
-    assert_eq!(site.ok(&["start"]), "outbound: goes on with the next run\n");
-    assert_eq!(site.ok(&["start"]), "outbound: was not stopped\n");
-    site.ok(&["run"]);
-    site.assert_each_once(0..31);
-    assert!(site.list().is_empty());
-}
-
-#[test]
-fn stop_ends_a_run_that_lingers_and_one_queue_only_where_one_is_named() {
-    let site = Site::new("ok", "linger = \"1h\"");
-    site.submit(1, &["r1@example.net"]);
-    let main = site.start(&["run"]);
-    wait_until("it is delivered", || site.deliveries().len() == 1);
-    assert_eq!(site.ok(&["stop", "-Q", "outbound"]), "outbound: stopped; nothing is in hand\n");
-    assert_silent(main);
-    // One that nothing was queued in yet is stopped beforehand.
-    assert_eq!(json_of(&site, &["stop", "-Q", "bounce", "--json"])["queues"][0]["already"], false);
-    site.ok(&["start", "-Q", "outbound"]);
-    let rows = json_of(&site, &["status", "--json"]);
-    let stopped = |name: &str| {
-        let rows = rows["queues"].as_array().expect("a list");
-        rows.iter().any(|row| row["queue"] == name && row["stopped"].is_u64())
-    };
-    assert!(stopped("bounce") && !stopped("outbound"), "{rows}");
-    assert_eq!(code(&site, &["stop", "-Q", "nosuch"]), Some(78));
-}
-
-#[test]
-fn stop_ends_a_run_that_waits_for_a_sink_that_is_down() {
-    let site = Site::new("exit=127", "workers = 1");
-    site.submit(1, &["r1@example.net"]);
-    let main = site.start(&["run", "--max-runtime", "1h"]);
-    wait_until("the sink is down", || site.path("spool/outbound/sink").exists());
-    assert_eq!(site.ok(&["stop"]), "outbound: stopped; nothing is in hand\n");
-    main.wait_with_output().expect("it ends");
-    assert_eq!(site.ids("ready").len(), 1);
-}
-
-#[test]
-fn a_stop_that_is_interrupted_says_what_is_still_in_hand_and_stays() {
-    let site = Site::new("never", "workers = 1");
-    let id = site.submit(1, &["r1@example.net"]);
-    site.submit(2, &["r2@example.net"]);
-    let main = site.start(&["run"]);
-    let hand = || json_of(&site, &["status", "--json"])["queues"][0]["run"]["in_hand"][0]["id"].clone();
-    wait_until("the heartbeat tells what is in hand", || hand().is_string());
-    let in_hand = hand();
-    let stop = site.start(&["stop", "--json"]);
-    wait_until("the button is pressed", || site.path("spool/outbound/stopped").exists());
-    signal("TERM", stop.id());
-    let output = stop.wait_with_output().expect("it ends");
-    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((output.status.code(), &told["queues"][0]["in_hand"]), (Some(75), &json!([in_hand])), "{id}");
-    site.sinks().into_iter().for_each(|pid| signal("KILL", pid));
-    assert_silent(main);
-    assert_eq!((site.list().len(), site.busy()), (2, 0));
-}
-
-#[test]
-fn stop_needs_no_configuration_that_is_right() {
-    let site = Site::new("wait=300", "workers = 1");
-    site.ok(&["submit", "-q", "--mbox", site.mbox("box", 0..20).to_str().expect("a path")]);
-    let main = site.start(&["run"]);
-    wait_until("a worker is busy", || site.busy() == 1);
-    site.configure("[queue.outbound]\nworkers = 0\n");
-    let output = site.try_run(&["stop"]);
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert!(output.status.success() && said.contains("all the same"), "{said}");
-    let done = site.deliveries().len();
-    assert_silent(main);
-    assert!(done < 20 && site.deliveries().len() == done);
-    assert_eq!(code(&site, &["stop", "-Q", "outbond"]), Some(78));
-}
-
-#[test]
-fn stop_on_a_large_spool_leaves_all_that_waits() {
-    let site = Site::new("ok", SLOW);
-    // What is due, and far more names of what waits: the same file under many names serves, for nobody opens it.
-    site.ok(&["submit", "-q", "--mbox", site.mbox("box", 0..3_000).to_str().expect("a path")]);
-    let ready = site.path("spool/outbound/ready");
-    for bucket in 0..256 {
-        let first = ready.join(format!("{bucket:02x}/0000000000000000"));
-        std::fs::write(&first, "").expect("a file");
-        for n in 0..400 {
-            let name = format!("9999999999999999@1k11w31nhw11{bucket:05}{n:04}");
-            std::fs::hard_link(&first, first.with_file_name(name)).expect("a name");
-        }
-        std::fs::remove_file(first).expect("removed");
-    }
-    let main = site.start(&["run"]);
-    wait_until("something is delivered", || site.path("log").exists());
-    site.ok(&["stop"]);
-    let done = site.deliveries().len();
-    assert_silent(main);
-    assert!(done < 3_000 && site.deliveries().len() == done, "{done}");
-    let status = json_of(&site, &["status", "--json"]);
-    assert_eq!((&status["queues"][0]["due"], &status["queues"][0]["waiting"]), (&json!(3_000 - done), &json!(102_400)));
 }
 
 #[test]
@@ -371,65 +242,6 @@ fn what_is_removed_leaves_a_line_and_no_notice() {
     assert_eq!(code(&site, &["remove", &three]), Some(1));
     assert_eq!(code(&site, &["remove", "no-id"]), Some(1));
     assert_eq!(code(&site, &["hold", "no-id"]), Some(64));
-    site.assert_clean();
-}
-
-#[test]
-fn corrupt_files_are_listed_shown_removed_and_requeued_when_mended() {
-    let site = Site::new("ok", SLOW);
-    let [one, two, _] = loaded(&site);
-    let (first, second) = (file_of(&site, &one, "ready"), file_of(&site, &two, "ready"));
-    let whole = std::fs::read(&first).expect("read");
-    std::fs::write(&first, &whole[..whole.len() - 5]).expect("cut");
-    std::fs::write(&second, "no envelope\n").expect("rubbish");
-    assert_eq!(site.try_run(&["run"]).status.code(), Some(0));
-    let listed = site.ok(&["list"]);
-    assert!(listed.contains("-- 2 more could not be read: see 'bulkmailer list --state corrupt'"), "{listed}");
-    let row = json_of(&site, &["list", "--state", "corrupt", "--json", &one]);
-    assert_eq!((&row["sender"], &row["state"]), (&json!("a@example.org"), &json!("corrupt")));
-    assert!(row["reason"].as_str().is_some_and(|why| why.contains("were written")), "{row}");
-    let text = site.ok(&["list", "--state", "corrupt", "--reason", "envelope"]);
-    assert!(text.contains(&two) && !text.contains(&one) && text.contains("corrupt since"), "{text}");
-    let shown = site.ok(&["show", &two]);
-    assert!(shown.contains("no envelope") && shown.contains("why "), "{shown}");
-    let shown = site.ok(&["show", &one]);
-    assert!(shown.contains("r75@x.org") && shown.contains("X-Number: 1"), "{shown}");
-    assert!(
-        site.ok(&["show", "-m", &one]).starts_with("Received: ") || site.ok(&["show", "-m", &one]).contains("From: ")
-    );
-    // As it is, it cannot be queued again; mended it can.
-    let refused = site.try_run(&["requeue", &one]);
-    assert!(refused.status.code() == Some(65) && String::from_utf8_lossy(&refused.stderr).contains("cannot be queued"));
-    std::fs::write(file_of(&site, &one, "corrupt"), &whole).expect("mended");
-    assert!(site.ok(&["list", "--state", "corrupt", &one]).contains("'bulkmailer requeue' queues it again"));
-    assert_eq!(site.ok(&["requeue", &one]), "1 entry requeued\n");
-    assert_eq!(site.ok(&["remove", &two]), "1 entry removed\n");
-    assert_eq!(
-        site.events().iter().filter(|event| event["verdict"] == "removed" && event["id"] == two.as_str()).count(),
-        1
-    );
-    site.ok(&["run"]);
-    assert!(site.list().is_empty() && site.ok(&["list", "--state", "corrupt"]) == "No such entry is queued.\n");
-    assert!(site.deliveries().values().all(|&times| times == 1) && site.deliveries().len() == 6);
-    site.assert_clean();
-}
-
-#[test]
-fn the_journal_of_a_corrupt_entry_outlives_the_sweep() {
-    let site = Site::new("digits", "max_recipients = 1");
-    let id = site.submit(1, &["a0@x.org", "b67@x.org"]);
-    site.ok(&["run"]);
-    let file = file_of(&site, &id, "failed");
-    let whole = std::fs::read(&file).expect("read");
-    std::fs::write(&file, [&whole[..], b"junk"].concat()).expect("damaged");
-    assert_ne!(code(&site, &["requeue", &id]), Some(0));
-    std::fs::remove_file(site.path("spool/outbound/swept")).expect("it was swept before");
-    site.ok(&["run"]);
-    std::fs::write(file_of(&site, &id, "corrupt"), &whole).expect("mended");
-    site.set_sink("ok", "", "30s");
-    site.ok(&["requeue", &id]);
-    site.ok(&["run"]);
-    assert_eq!(site.deliveries()[&(1, "a0@x.org".to_owned())], 1, "who has it gets it no more");
     site.assert_clean();
 }
 

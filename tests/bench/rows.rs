@@ -141,7 +141,13 @@ fn envelope(now: Micros) -> Envelope {
     let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
     let address = |text: &str| text.parse().expect("an address");
     let recipients = vec![address("r@example.net")];
-    Envelope { id: EntryId::new(now), sender: Some(address("s@example.org")), recipients, origin }
+    Envelope {
+        id: EntryId::new(now),
+        sender: Some(address("s@example.org")),
+        recipients,
+        fields: bulkmailer::model::Fields::default(),
+        origin,
+    }
 }
 
 /// Queueing an mbox, all of it durable, against creating as many files with no sync at all.

@@ -6,5 +6,7 @@ mod support;
 
 mod ledger;
 mod notices;
+mod notices_killed;
 mod queue;
 mod reading;
+mod storms;

@@ -7,23 +7,23 @@ use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
 use crate::support::{self, Site, message};
 
 /// A notice to him waits, for the sink takes the digits for its status.
-const SENDER: &str = "s75@example.org";
+pub const SENDER: &str = "s75@example.org";
 
 /// A site that tells senders. `extra` are more lines of the queue's table, and more tables.
-fn site(extra: &str) -> Site {
+pub fn site(extra: &str) -> Site {
     // The sink goes by the first recipient that it gets.
     Site::new("digits", &format!("notices = true\nmax_recipients = 1\n{extra}"))
 }
 
 /// Queues message `n` as the sendmail command does.
-fn sendmail(site: &Site, sender: &str, options: &[&str], recipients: &[&str]) {
+pub fn sendmail(site: &Site, sender: &str, options: &[&str], recipients: &[&str]) {
     let args = [&["sendmail", "-f", sender], options, &["--"], recipients].concat();
     let output = site.feed(&args, message(3).as_bytes());
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 /// The notices that wait: to whom, and their text.
-fn notices(site: &Site) -> Vec<(String, String)> {
+pub fn notices(site: &Site) -> Vec<(String, String)> {
     let rows = site.list().into_iter().filter(|row| row["sender"] == "" && row["state"] == "ready");
     let shown = rows.filter(|row| row["id"].as_str().expect("an id").starts_with('k')).map(|row| {
         let text = site.ok(&["show", "--message", row["id"].as_str().expect("an id")]);
@@ -33,19 +33,19 @@ fn notices(site: &Site) -> Vec<(String, String)> {
 }
 
 /// The one notice that waits.
-fn the_notice(site: &Site) -> String {
+pub fn the_notice(site: &Site) -> String {
     let mut found = notices(site);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(found[0].0, SENDER);
     found.remove(0).1
 }
 
-fn kinds(mail: &ParsedMail<'_>) -> Vec<String> {
+pub fn kinds(mail: &ParsedMail<'_>) -> Vec<String> {
     mail.subparts.iter().map(|part| part.ctype.mimetype.clone()).collect()
 }
 
 /// The blocks of the part for programs.
-fn blocks(mail: &ParsedMail<'_>) -> Vec<BTreeMap<String, String>> {
+pub fn blocks(mail: &ParsedMail<'_>) -> Vec<BTreeMap<String, String>> {
     let text = mail.subparts[1].get_body().expect("text");
     let block = |text: &str| {
         let (fields, _) = mailparse::parse_headers(text.as_bytes()).expect("fields");
@@ -235,7 +235,7 @@ fn there_is_no_notice_of_a_notice_but_to_the_postmaster() {
 }
 
 /// Runs until `condition` holds.
-fn run_until(site: &Site, what: &str, mut condition: impl FnMut(&Site) -> bool) {
+pub fn run_until(site: &Site, what: &str, mut condition: impl FnMut(&Site) -> bool) {
     support::wait_until(what, || {
         site.ok(&["run"]);
         condition(site)
@@ -280,37 +280,6 @@ fn no_delay_is_told_where_it_is_not_wanted() {
     assert!(the_notice(&site).contains("c75@x.org"));
 }
 
-/// An hour passes, as the files of storms have it.
-fn an_hour_passes(site: &Site) {
-    for file in std::fs::read_dir(site.path("spool/outbound/storm")).expect("a folder").flatten() {
-        let text = std::fs::read_to_string(file.path()).expect("text");
-        assert!(text.contains("\"since\":17"), "{text}");
-        std::fs::write(file.path(), text.replacen("\"since\":17", "\"since\":16", 1)).expect("written");
-    }
-}
-
-#[test]
-fn a_storm_becomes_a_summary() {
-    let site = site("workers = 4\n[notices]\nper_hour = 2");
-    for n in 0..5 {
-        sendmail(&site, SENDER, &[], &[&format!("b67@host{n}.org")]);
-    }
-    sendmail(&site, "t75@example.org", &[], &["b67@host9.org"]);
-    site.ok(&["run"]);
-    let count = |whom: &str| notices(&site).iter().filter(|(to, _)| to == whom).count();
-    assert_eq!((count(SENDER), count("t75@example.org"), site.ids("failed").len()), (2, 1, 6));
-    site.ok(&["run"]);
-    assert_eq!(count(SENDER), 2, "the hour is not over");
-    an_hour_passes(&site);
-    site.ok(&["run"]);
-    let summary: Vec<String> =
-        notices(&site).into_iter().filter(|(_, text)| text.contains("held back")).map(|(_, text)| text).collect();
-    assert_eq!((summary.len(), count(SENDER), count("t75@example.org")), (1, 3, 1), "{summary:?}");
-    assert!(summary[0].contains("that 3 of them were held back") && summary[0].matches("b67@host").count() == 3);
-    assert_eq!(std::fs::read_dir(site.path("spool/outbound/storm")).expect("a folder").count(), 0);
-    site.assert_clean();
-}
-
 #[test]
 fn another_queue_tells_through_the_outbound_one() {
     let site = site("");
@@ -333,108 +302,6 @@ fn the_entries_of_a_batch_are_told_of_one_by_one() {
     site.ok(&["run"]);
     assert_eq!((notices(&site).len(), site.ids("failed").len()), (5, 5));
     site.assert_clean();
-}
-
-#[cfg(feature = "faults")]
-mod faults {
-    use super::*;
-    use crate::support::crash::{self, Trap};
-
-    /// Everything between the verdict and the rename to failed/.
-    const BETWEEN: [&str; 7] =
-        ["key.", "publish.", "notice.", "journal.", "worker.", "settle.rename", "settle.renamed"];
-
-    /// One recipient, and several of whom one fails.
-    const WHOM: [&[&str]; 2] = [&["b67@x.org"], &["a0@x.org", "b67@x.org"]];
-
-    fn assert_told_once(site: &Site, what: &str) {
-        crash::wait_for_the_lock(site);
-        site.ok(&["run"]);
-        site.ok(&["run"]);
-        let told = notices(site);
-        assert!(told.len() == 1 && told[0].1.contains("rfc822; b67@x.org"), "{what}: {told:#?}");
-        assert_eq!(site.ids("failed").len(), 1, "{what}");
-        site.assert_clean();
-    }
-
-    #[test]
-    fn a_worker_killed_anywhere_leaves_one_notice() {
-        for recipients in WHOM {
-            for point in crash::points(&BETWEEN) {
-                for count in 1..=2 {
-                    let what = format!("killed at {} (passing {count}), {recipients:?}", point.name);
-                    let site = site("workers = 1");
-                    sendmail(&site, SENDER, &[], recipients);
-                    let trap = Trap::new(&site, &format!("{}:{count}", point.name));
-                    trap.run(&site, &["run"]);
-                    if trap.was_met() {
-                        assert_told_once(&site, &what);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_step_that_fails_leaves_one_notice() {
-        for recipients in WHOM {
-            for point in crash::points(&BETWEEN).iter().filter(|point| point.fails) {
-                for error in ["eio", "enospc"] {
-                    let what = format!("{error} at {}, {recipients:?}", point.name);
-                    let site = site("workers = 1");
-                    sendmail(&site, SENDER, &[], recipients);
-                    let trap = Trap::new(&site, &format!("{}={error}", point.name));
-                    trap.run(&site, &["run"]);
-                    if trap.was_met() {
-                        assert_told_once(&site, &what);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Between the verdict and the notice a person decides that nobody need know.
-    #[test]
-    fn of_what_a_person_removes_nobody_is_told() {
-        let site = site("workers = 1");
-        sendmail(&site, SENDER, &[], &["b67@x.org"]);
-        let id = site.ids("ready").remove(0);
-        let output = Trap::new(&site, "publish.create=eio").run(&site, &["run"]);
-        assert_eq!((output.status.code(), site.ids("ready").len()), (Some(74), 1), "{output:?}");
-        assert!(site.events().iter().any(|event| event["verdict"] == "failed"), "{output:?}");
-        let trap = Trap::new(&site, "amend.closed");
-        trap.run(&site, &["remove", "--yes", &id]);
-        assert!(trap.was_met());
-        site.ok(&["run"]);
-        assert!(site.list().is_empty());
-        site.assert_clean();
-    }
-
-    /// The steps of a notice are all met by the tests above, or here.
-    #[test]
-    fn what_is_held_back_is_in_the_summary_once_killed_anywhere() {
-        for point in crash::points(&["notice.held_back", "notice.recorded", "notice.summed_up"]) {
-            let site = site("workers = 1\n[notices]\nper_hour = 1");
-            for n in 0..3 {
-                sendmail(&site, SENDER, &[], &[&format!("b67@host{n}.org")]);
-            }
-            let trap = Trap::new(&site, &point.name);
-            trap.run(&site, &["run"]);
-            crash::wait_for_the_lock(&site);
-            site.ok(&["run"]);
-            an_hour_passes(&site);
-            trap.run(&site, &["run"]);
-            assert!(trap.was_met(), "{}", point.name);
-            crash::wait_for_the_lock(&site);
-            site.ok(&["run"]);
-            let all: Vec<String> = notices(&site).into_iter().map(|(_, text)| text).collect();
-            assert_eq!(all.len(), 2, "{}: one of them, and the summary: {all:#?}", point.name);
-            for n in 0..3 {
-                let host = format!("b67@host{n}.org");
-                assert_eq!(all.iter().filter(|text| text.contains(&host)).count(), 1, "{host}: {all:#?}");
-            }
-        }
-    }
 }
 
 #[test]

@@ -24,13 +24,6 @@ fn parse(text: &str) -> Result<Config, String> {
         .map_err(|error| error.problems().iter().map(|problem| format!("{problem}\n")).collect())
 }
 
-/// The keys that the loader names when it meets one that it does not know.
-fn keys_of(table: &str, header: &str) -> BTreeSet<String> {
-    let said = parse(&format!("{header}\nno-such-key = 1\n")).expect_err("this key does not exist");
-    let (_, keys) = said.split_once("; the key").unwrap_or_else(|| panic!("{said}"));
-    keys.split('`').skip(1).step_by(2).map(|key| format!("{table}{key}")).collect()
-}
-
 /// What stands between the lines `from` and `to`, for each time that both occur.
 fn blocks(text: &str, from: &str, to: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -41,28 +34,57 @@ fn blocks(text: &str, from: &str, to: &str) -> Vec<String> {
     found
 }
 
+/// What `bulkmailer generate WHAT` writes as `name`.
+fn generated(what: &str, name: &str) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = Command::new(env!("CARGO_BIN_EXE_bulkmailer")).args(["generate", what]).arg(folder.path()).output();
+    let made = made.expect("the program starts");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::read_to_string(folder.path().join(name)).expect("it was written")
+}
+
+/// The committed `path` is what `text` says, which was made from the program.
+#[track_caller]
+fn assert_current(path: &str, text: &str) {
+    let committed = document(path);
+    let differs = text.lines().zip(committed.lines()).find(|(now, then)| now != then);
+    assert!(text == committed, "{path} is not up to date, run 'make man': {differs:?}");
+}
+
 #[test]
-fn the_manual_has_exactly_the_keys_that_the_loader_takes() {
-    let mut taken = BTreeSet::new();
-    for table in keys_of("", "") {
-        taken.extend(match table.as_str() {
-            "limits" | "drop" | "events" | "notices" | "bounces" | "online" | "suppress" => {
-                keys_of(&format!("{table}."), &format!("[{table}]"))
-            }
-            "queue" => {
-                let mut keys = keys_of("queue.NAME.", "[queue.x]");
-                assert!(keys.remove("queue.NAME.retry"), "{keys:?}");
-                keys.extend(keys_of("queue.NAME.retry.", "[queue.x.retry]"));
-                keys
-            }
-            "transport" => keys_of("transport.NAME.", "[transport.x]"),
-            other => panic!("the table {other} is new: say here which keys it has"),
-        });
+fn the_manual_has_the_keys_as_they_are_declared() {
+    let page = generated("man", "bulkmailer.toml.5");
+    assert_current("man/bulkmailer.toml.5", &page);
+    for key in ["limits.message", "queue.NAME.retry.first", "transport.NAME.sessions", "suppress.file"] {
+        assert!(page.lines().any(|line| line == format!(".It Ic {key}")), "{key}");
     }
-    let page = document("man/bulkmailer.toml.5");
-    let described: BTreeSet<String> =
-        page.lines().filter_map(|line| line.strip_prefix(".It Ic ")).map(str::to_owned).collect();
-    assert_eq!(described, taken);
+    assert!(page.lines().all(|line| line.len() <= 80 && !line.contains("{}")));
+}
+
+#[test]
+fn the_sample_without_its_comments_is_what_is_in_force_without_a_file() {
+    let sample = generated("config", "bulkmailer.toml");
+    assert_current("contrib/bulkmailer.toml", &sample);
+    assert_eq!(parse(&sample), parse(""), "it is all comments");
+    let uncommented =
+        |line: &str| line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).is_some();
+    let set: String = sample.lines().filter(|line| uncommented(line)).map(|line| format!("{}\n", &line[1..])).collect();
+    assert!(set.contains("[limits]\nmessage = \"64M\"\n") && set.contains("\nretry.first = \"5m\"\n"), "{set}");
+    assert_eq!(parse(&set), parse(""), "{set}");
+}
+
+#[test]
+fn the_examples_of_the_sample_are_taken() {
+    let sample = document("contrib/bulkmailer.toml");
+    // Of two that exclude each other, one.
+    let other = |line: &&str| !line.contains(" check = ") && !line.contains(" password_command = ");
+    let text: String = sample.lines().filter(other).fold(String::new(), |text, line| {
+        let set = line.strip_prefix("#   ").or(line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')));
+        text + set.unwrap_or_default() + "\n"
+    });
+    let config = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert!(config.transports.contains_key("relay") && config.online.is_some() && config.suppress.is_some(), "{text}");
+    assert!(config.queues["outbound"].rate.is_some() && config.paces["sendmail"].sessions.is_some(), "{text}");
 }
 
 #[test]
@@ -87,14 +109,7 @@ fn the_crontab_line_is_the_same_everywhere() {
 
 #[test]
 fn the_manual_page_has_the_options_of_the_command_line() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let made = Command::new(env!("CARGO_BIN_EXE_bulkmailer")).args(["generate", "man"]).arg(folder.path()).output();
-    let made = made.expect("the program starts");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let page = std::fs::read_to_string(folder.path().join("bulkmailer.1")).expect("a page was written");
-    let committed = document("man/bulkmailer.1");
-    let differs = page.lines().zip(committed.lines()).find(|(now, then)| now != then);
-    assert!(page == committed, "man/bulkmailer.1 is not up to date, run 'make man': {differs:?}");
+    assert_current("man/bulkmailer.1", &generated("man", "bulkmailer.1"));
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::process::Command;
 
 use bulkmailer::intake::recipients;
 use bulkmailer::model::envelope::{Origin, VERP};
-use bulkmailer::model::{Address, Body, EntryId, Envelope, Micros};
+use bulkmailer::model::fields::OneFields;
+use bulkmailer::model::{Address, Body, EntryId, Envelope, Fields, Micros};
 use bulkmailer::queue::{Claim, Found, Queue, Which};
-use bulkmailer::spool::job::{JobFile, Kind};
+use bulkmailer::spool::job::{JobFile, JobKind};
 use bulkmailer::spool::{Spool, entry};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 /// Addresses of every kind; some are none and are left out.
 fn address() -> impl Strategy<Value = Address> {
@@ -28,18 +30,51 @@ fn address() -> impl Strategy<Value = Address> {
     (local, domain).prop_filter_map("an address", |(local, domain)| format!("{local}{domain}").parse().ok())
 }
 
+/// Any JSON values by any names.
+fn fields() -> impl Strategy<Value = OneFields> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1_000_000..1_000_000_i32).prop_map(|n| Value::from(f64::from(n) / 64.0)),
+        "\\PC{0,20}|[\n\"\\\\\u{0}é😀]{0,6}".prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[a-z\"é]{0,6}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    });
+    proptest::collection::btree_map("[a-zA-Z_ \"é]{0,10}", value, 0..5).prop_map(|map| map.into_iter().collect())
+}
+
+fn fields_of(recipients: &[(Address, Option<OneFields>)]) -> Fields {
+    let mut all = Fields::default();
+    for (position, (_, fields)) in recipients.iter().enumerate() {
+        all.set(position, fields.clone().unwrap_or_default());
+    }
+    all
+}
+
 fn envelope(most: usize) -> impl Strategy<Value = Envelope> {
     let body = proptest::option::of(prop_oneof![Just(Body::SevenBit), Just(Body::EightBitMime)]);
     let words = (proptest::option::of("(never|(success|failure|delay){1})"), proptest::option::of("full|hdrs"));
     let id = prop_oneof!["[0-9a-z]{1,30}", "[0-9a-z]{21}\\.[0-9]{1,4}\\.[0-9]{1,4}"];
     let times = (0..=Micros::MAX.0, any::<u32>());
     let recipients = proptest::collection::vec(address(), 1..=most);
+    let one = (address(), proptest::option::weighted(0.3, fields()));
+    let recipients = prop_oneof![
+        recipients.prop_map(|all| all.into_iter().map(|address| (address, None)).collect::<Vec<_>>()),
+        proptest::collection::vec(one, 1..=most),
+    ];
     let parts =
         (id, proptest::option::of(address()), recipients, times, body, words, proptest::option::of("[!-~]{1,100}"));
     parts.prop_map(|(id, sender, recipients, (submitted, uid), body, (notify, ret), envid)| Envelope {
         id: id.parse().expect("an id"),
         sender,
-        recipients,
+        fields: fields_of(&recipients),
+        recipients: recipients.into_iter().map(|(address, _)| address).collect(),
         origin: Origin { submitted: Micros(submitted), uid, body, notify, ret, envid, verp: None },
     })
 }
@@ -124,13 +159,60 @@ fn the_files_of_a_post_are_as_they_were() {
     assert_eq!(entry::head_apart(&envelope, 247).expect("JSON"), head.as_bytes());
     let sender = envelope.sender_for(1).expect("an address").map(String::from);
     assert_eq!(sender.as_deref(), Some("list+u=y.org@example.org"));
-    for text in [
-        r#"{"v":1,"kind":"batch","entries":3,"at":5}"#,
-        r#"{"v":1,"kind":"post","entries":2,"at":5,"name":"news","sender":"l@x.org","uid":0,"recipients":5,"per_entry":3,"duplicates":1,"suppressed":0,"bytes":247,"not_before":9}"#,
+    for (is_post, text) in [
+        (false, r#"{"v":1,"kind":"batch","entries":3,"at":5}"#),
+        (
+            true,
+            r#"{"v":1,"kind":"post","entries":2,"at":5,"name":"news","sender":"l@x.org","uid":0,"recipients":5,"per_entry":3,"duplicates":1,"suppressed":0,"bytes":247,"not_before":9}"#,
+        ),
     ] {
-        let file: JobFile = serde_json::from_str(text).expect("a job");
-        assert_eq!(file.post.is_some(), file.kind == Kind::Post);
+        let file = JobFile::parse(text).expect("a job");
+        assert_eq!(is_post, matches!(file.kind, JobKind::Post(_)));
         assert_eq!(serde_json::to_string(&file).expect("JSON"), text);
+    }
+}
+
+/// What has no fields is as older programs read it; what has some is another format.
+#[test]
+fn an_entry_whose_recipients_have_fields_has_a_number_of_its_own() {
+    let text = |v: u32, recipients: &str| {
+        format!("{{\"size\":{:>20},\"v\":{v},\"id\":\"1k12979t62hyye1nyrykv\",\"sender\":\"\",{recipients}", 3)
+    };
+    let one = |v, recipient: &str| text(v, &format!("\"recipient\":{recipient},\"submitted\":5,\"uid\":0}}\n\n"));
+    let mara = r#"{"address":"m@x.org","fields":{"age":41,"name":"Mara","tags":["a",null]}}"#;
+    let several = text(2, &format!("\"recipients\":2,\"submitted\":5,\"uid\":0}}\n\"b@x.org\"\n{mara}\n\n"));
+    for (head, fields) in [(one(1, "\"m@x.org\""), None), (one(2, mara), Some(0)), (several, Some(1))] {
+        let (envelope, extent) = entry::read(head.as_bytes()).expect("an entry");
+        assert_eq!(envelope.fields.is_empty(), fields.is_none());
+        if let Some(position) = fields {
+            let own = envelope.fields.of(position).expect("he has some").clone();
+            assert_eq!(Value::Object(own), json!({"name": "Mara", "age": 41, "tags": ["a", null]}));
+        }
+        let written = entry::head(&envelope).expect("JSON");
+        assert_eq!(written[29..], head.as_bytes()[29..], "{extent:?}");
+    }
+    let newer = entry::read(one(9, r#"{"new":1}"#).as_bytes()).expect_err("it is newer");
+    assert!(matches!(&newer, entry::Unreadable::Newer(_)), "{newer}");
+    let odd = entry::read(one(2, r#"{"fields":{}}"#).as_bytes()).expect_err("it has no address");
+    assert!(matches!(&odd, entry::Unreadable::Damaged(_)), "{odd}");
+}
+
+#[test]
+fn a_line_that_nobody_would_read_is_not_written() {
+    let with = |bytes: usize, recipients: usize| {
+        let mut fields = Fields::default();
+        let one: OneFields = [("x".to_owned(), Value::from("é".repeat(bytes / 2)))].into_iter().collect();
+        fields.set(0, one);
+        let recipients = vec!["a@b.org".parse().expect("an address"); recipients];
+        let origin =
+            Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
+        entry::head(&Envelope { id: EntryId::new(Micros(1)), sender: None, recipients, fields, origin })
+    };
+    for recipients in [1, 2] {
+        let head = with(65_000, recipients).expect("it fits");
+        assert!(entry::read(&head[..]).is_ok());
+        let why = with(65_600, recipients).expect_err("too long").to_string();
+        assert!(why.contains("a@b.org") && why.contains("65536"), "{why}");
     }
 }
 
@@ -140,6 +222,7 @@ fn an_entry_with_as_many_recipients_as_the_limits_allow_comes_back() {
         id: EntryId::new(Micros(1)),
         sender: None,
         recipients: (0..100_000).map(|n| format!("\"r {n}\"@example.net").parse().expect("an address")).collect(),
+        fields: Fields::default(),
         origin: Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None, verp: None },
     };
     let (read, message) = through_the_spool(&envelope, b"To: x@y\n\nbody\n");

@@ -10,5 +10,6 @@ mod endless;
 mod inbound;
 mod keys;
 mod sendmail_face;
+mod smtp_clients;
 mod smtp_in;
 mod submit;

@@ -7,6 +7,7 @@ mod support;
 mod bad_disk;
 mod crash;
 mod crash_admin;
+mod crash_hold;
 mod crash_submit;
 mod exactly_once;
 mod file_limits;

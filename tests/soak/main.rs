@@ -9,7 +9,7 @@
 //! `SOAK_SECONDS` (by default 10) and `SOAK_SEED` choose how long and what; a failure prints its seed and what was done,
 //! and copies its files to the folder `SOAK_KEEP`, if that is set.
 //! What chance does is repeated by a seed, when it does it is not. New things to do go into [`actions::TRAFFIC`],
-//! [`trouble::TROUBLE`] or [`neighbours::NEIGHBOURS`].
+//! [`trouble::TROUBLE`] or [`user_actions::USERS`].
 #![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 mod account;
@@ -21,6 +21,7 @@ mod sink;
 #[path = "../support/mod.rs"]
 mod support;
 mod trouble;
+mod user_actions;
 
 use std::os::unix::fs::symlink;
 use std::sync::Mutex;
@@ -193,7 +194,7 @@ impl Soak {
             for lane in 0..=lanes {
                 let (table, name) = match lane {
                     0 => (trouble::TROUBLE, "trouble".to_owned()),
-                    n if n > LANES => (neighbours::NEIGHBOURS, format!("neighbours {}", n - LANES)),
+                    n if n > LANES => (user_actions::USERS, format!("neighbours {}", n - LANES)),
                     n => (actions::TRAFFIC, format!("lane {n}")),
                 };
                 let random = Random(seed.wrapping_mul(31).wrapping_add(lane));

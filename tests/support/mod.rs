@@ -6,6 +6,7 @@ pub mod clock;
 pub mod crash;
 pub mod drop;
 pub mod hosts;
+pub mod posts;
 pub mod random;
 pub mod server;
 pub mod trace;

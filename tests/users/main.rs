@@ -7,6 +7,7 @@ mod support;
 
 mod drop;
 mod drop_bounds;
+mod drop_forged;
 mod no_way_out;
 mod not_yet_adopted;
 mod own_mail;

@@ -9,6 +9,7 @@ use crate::bounce::ledger::{Ledger, RecordedReport, ReportFilter};
 use crate::config::Site;
 use crate::model::Exit;
 use crate::policy::units;
+use crate::spool::Spool;
 use crate::sys::clock;
 use crate::sys::output::Page;
 
@@ -26,6 +27,12 @@ pub struct Choice {
     /// So far back only (for example 2d)
     #[arg(long, value_name = "DURATION", value_parser = units::parse_duration)]
     since: Option<Duration>,
+}
+
+/// The spool's ledger, if there is one. A newer spool's is left as it is.
+pub fn ledger(site: &Site) -> anyhow::Result<Option<Ledger>> {
+    Spool::open(&site.spool)?;
+    Ok(Ledger::existing(&site.spool)?)
 }
 
 impl Choice {
@@ -78,7 +85,7 @@ pub fn lines(report: &RecordedReport) -> Page {
 /// Prints the newest first, `limit` at most.
 pub fn print_reports(site: &Site, choice: &Choice, limit: Option<u64>, form: Form) -> anyhow::Result<Exit> {
     let mut table = Table::new(form);
-    if let Some(ledger) = Ledger::existing(&site.spool)? {
+    if let Some(ledger) = ledger(site)? {
         ledger.reports(&choice.filter(limit), &mut |report| table.put(&ReportRow::of(&report), || lines(&report)))?;
     }
     table.finish("Nothing was reported.")?;

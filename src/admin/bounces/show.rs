@@ -1,7 +1,7 @@
 //! `bulkmailer bounces show`: what is known of one address.
 
-use super::reports::{ReportRow, lines};
-use crate::bounce::ledger::{Ledger, ReportFilter};
+use super::reports::{ReportRow, ledger, lines};
+use crate::bounce::ledger::ReportFilter;
 use crate::config::Site;
 use crate::model::{Address, Exit};
 use crate::sys::clock;
@@ -18,7 +18,7 @@ pub struct Args {
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let address = &args.address;
     let rules = &site.config.bounces.rules;
-    let ledger = Ledger::existing(&site.spool)?;
+    let ledger = ledger(site)?;
     let status = match &ledger {
         Some(ledger) => ledger.status(address, clock::now(), rules)?.map(|status| (ledger, status)),
         None => None,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::bounce::ledger::{Ledger, ReportCount};
+use super::reports::ledger;
+use crate::bounce::ledger::ReportCount;
 use crate::config::Site;
 use crate::model::Exit;
 use crate::policy::units;
@@ -21,7 +22,7 @@ pub struct Args {
 
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let (mut counts, mut size) = (Vec::new(), (0, 0));
-    if let Some(ledger) = Ledger::existing(&site.spool)? {
+    if let Some(ledger) = ledger(site)? {
         counts = ledger.counts(clock::now().minus(args.since))?;
         size = ledger.size()?;
     }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::heading::{heading, places_json, stranded};
-use super::tables::tables;
 use crate::config::Site;
+use crate::config::reference::in_force;
 use crate::sys::output::Page;
 
 /// The file that would say all this, with comments that say where it came from.
@@ -14,7 +14,7 @@ pub(super) fn text(site: &Site) -> Page {
     for (queue, why) in stranded(site) {
         page.line(format!("# no way out: {queue}: {why}"));
     }
-    for (table, keys) in tables(site) {
+    for (table, keys) in in_force(&site.config) {
         page.line("");
         page.line(format!("[{table}]"));
         for (key, value) in keys {
@@ -29,7 +29,7 @@ pub(super) fn text(site: &Site) -> Page {
 pub(super) fn json(site: &Site) -> Page {
     let (spool, file) = places_json(site);
     let mut values = serde_json::Map::new();
-    for (table, keys) in tables(site) {
+    for (table, keys) in in_force(&site.config) {
         for (key, value) in keys {
             let key = format!("{table}.{key}");
             let from = origin(site, &key);

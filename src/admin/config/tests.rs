@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::{Environment, Host, RESERVED, Site};
+use crate::config::{Environment, Host, Site};
 
 /// A site with nothing found, in `root`.
 pub fn site(root: &Path, file: Option<&str>) -> Site {
@@ -20,12 +20,4 @@ pub fn site(root: &Path, file: Option<&str>) -> Site {
         }
     }
     Site::resolve_in(&env, None, None).unwrap_or_else(|error| panic!("{error}"))
-}
-
-#[test]
-fn no_queue_can_have_a_name_of_the_spools_own() {
-    let possible = crate::spool::folders::RESERVED.into_iter().filter(|name| !name.contains('.'));
-    for name in possible {
-        assert!(RESERVED.contains(&name), "{name}");
-    }
 }

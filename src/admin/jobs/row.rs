@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::admin::printing::run_status::{RunStatus, rough};
 use crate::model::{EntryId, Micros};
 use crate::spool::SpoolQueue;
-use crate::spool::job::{JobFile, JobProgress, Kind, Standing};
+use crate::spool::job::{JobFile, JobKind, JobProgress, PostFile, Standing};
 use crate::sys::clock;
 use crate::sys::output::Page;
 
@@ -14,7 +14,12 @@ use crate::sys::output::Page;
 pub struct JobRow<'a> {
     queue: &'a str,
     job: &'a EntryId,
-    kind: Kind,
+    kind: &'static str,
+    #[serde(skip)]
+    counts: &'static str,
+    /// Whether recipients were left out at its submission.
+    #[serde(skip)]
+    leaves_out: bool,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -49,7 +54,10 @@ impl<'a> JobRow<'a> {
         file: &'a JobFile,
         progress: &JobProgress,
     ) -> anyhow::Result<JobRow<'a>> {
-        let post = file.post.as_ref();
+        let post: Option<&PostFile> = match &file.kind {
+            JobKind::Batch => None,
+            JobKind::Post(post) => Some(post),
+        };
         let not_before = post.and_then(|post| post.not_before).filter(|&time| time > clock::now());
         let state = match standing {
             Standing::AtWork if progress.left + progress.held == 0 => "ended",
@@ -61,7 +69,9 @@ impl<'a> JobRow<'a> {
         Ok(JobRow {
             queue: queue.name(),
             job,
-            kind: file.kind,
+            kind: file.kind.name(),
+            counts: file.kind.counts(),
+            leaves_out: post.is_some(),
             state,
             name: post.and_then(|post| post.name.as_deref()),
             sender: post.map(|post| post.sender.as_str()),
@@ -81,17 +91,10 @@ impl<'a> JobRow<'a> {
         })
     }
 
-    fn what(&self) -> &'static str {
-        match self.kind {
-            Kind::Post => "recipients",
-            Kind::Batch => "entries",
-        }
-    }
-
     fn progress(&self) -> String {
         let JobRow { done, recipients, failed, held, left, .. } = self;
         let mut text =
-            format!("{done} of {recipients} {} done, {failed} failed, {held} held, {left} left", self.what());
+            format!("{done} of {recipients} {} done, {failed} failed, {held} held, {left} left", self.counts);
         if let Some(rate) = self.rate {
             text.push_str(&format!("; {rate:.0}/s"));
         }
@@ -124,7 +127,7 @@ impl<'a> JobRow<'a> {
             field("waits for", time);
         }
         field("entries", &self.entries.to_string());
-        if self.kind == Kind::Post {
+        if self.leaves_out {
             field("left out", &format!("{} duplicates, {} suppressed", self.duplicates, self.suppressed));
         }
         field("progress", &self.progress());

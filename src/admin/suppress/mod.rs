@@ -11,6 +11,7 @@ mod row;
 
 use crate::config::Site;
 use crate::model::Exit;
+use crate::spool::Spool;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -36,6 +37,8 @@ enum Command {
 
 /// `bulkmailer suppress`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    // A newer spool's ledger is left as it is, too.
+    Spool::open(&site.spool)?;
     match &args.command {
         Command::Add(args) => add::run(site, args),
         Command::Remove(args) => remove::run(site, args),

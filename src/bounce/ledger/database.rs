@@ -8,7 +8,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::LedgerError;
 use super::file;
-use super::layout::{self, FILE, LAYOUT, SUPPRESSED};
+use super::layout::{self, FILE, SUPPRESSED};
+use crate::model::format::{Age, Format};
 use crate::sys::{room, sqlite};
 
 /// How long somebody else's commit is waited for.
@@ -55,11 +56,11 @@ impl Ledger {
         let db = Connection::open_with_flags(folder.join(FILE), flags).map_err(sql)?;
         let mut ledger = Ledger { db, path: path.clone() };
         let found = ledger.prepare().map_err(ledger.failed())?;
-        match found {
-            ..1 => return Err(damaged("it has no layout")),
-            LAYOUT => {}
-            1..LAYOUT => ledger.renew()?,
-            _ => return Err(LedgerError::Newer { path, found }),
+        let found = u64::try_from(found).ok().filter(|&found| found > 0).ok_or_else(|| damaged("it has no layout"))?;
+        match Format::Ledger.age(found) {
+            Ok(Age::Current) => {}
+            Ok(Age::Older) => ledger.renew()?,
+            Err(newer) => return Err(LedgerError::Newer { path, newer }),
         }
         Ok(Some(ledger))
     }
@@ -75,9 +76,10 @@ impl Ledger {
     /// Brings a ledger of an older layout up to date, unless somebody else has done so meanwhile.
     fn renew(&mut self) -> Result<(), LedgerError> {
         self.change(|db| {
-            if layout::of(db)? < LAYOUT {
+            let number = Format::Ledger.number();
+            if layout::of(db)? < i64::from(number) {
                 db.execute_batch(SUPPRESSED)?;
-                db.pragma_update(None, "user_version", LAYOUT)?;
+                db.pragma_update(None, "user_version", number)?;
             }
             Ok(())
         })

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::layout::{FILE, LAYOUT, WAL};
+use super::layout::{FILE, WAL};
 use crate::model::Exit;
+use crate::model::format::Newer;
 use crate::sys::room;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +24,8 @@ pub enum LedgerError {
         path.display()
     )]
     Damaged { path: PathBuf, why: String },
-    #[error("{}: this ledger has layout {found}, and this bulkmailer knows layouts up to {LAYOUT}; use the newer one", path.display())]
-    Newer { path: PathBuf, found: i64 },
+    #[error("{}: {newer}", path.display())]
+    Newer { path: PathBuf, newer: Newer },
 }
 
 impl LedgerError {

@@ -11,7 +11,8 @@ use std::path::Path;
 use rusqlite::{Connection, MAIN_DB};
 
 use super::error::LedgerError;
-use super::layout::{FILE, LAYOUT, SUPPRESSED, TABLES, WAL};
+use super::layout::{FILE, SUPPRESSED, TABLES, WAL};
+use crate::model::Format;
 use crate::sys::durable::Unnamed;
 use crate::sys::{dir, fault, process};
 
@@ -60,7 +61,7 @@ fn image() -> rusqlite::Result<Vec<u8>> {
     let mut db = Connection::open_in_memory()?;
     db.execute_batch(TABLES)?;
     db.execute_batch(SUPPRESSED)?;
-    db.pragma_update(None, "user_version", LAYOUT)?;
+    db.pragma_update(None, "user_version", Format::Ledger.number())?;
     let mut bytes = db.serialize(MAIN_DB)?.to_vec();
     // A database in memory has no log, so it cannot be asked for one.
     if let Some(versions) = bytes.get_mut(VERSIONS) {

@@ -6,8 +6,6 @@ use rusqlite::Connection;
 pub const FILE: &str = "state.db";
 /// What SQLite keeps beside it while it is open, and after a crash.
 pub(super) const WAL: &str = "state.db-wal";
-/// The layout that this program writes; a newer one is refused.
-pub(super) const LAYOUT: i64 = 2;
 /// The addresses that are suppressed, and they alone: whoever delivers looks for each recipient here, and these few pages stay
 /// in his memory where those of the whole ledger would not.
 pub(super) const SUPPRESSED: &str = "

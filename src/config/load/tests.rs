@@ -121,15 +121,15 @@ fn what_follows_from_the_message_limit_follows_it() {
 #[test]
 fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
     let cases = [
-        ("[limits]\nmesage = 1", "/etc/b.toml:2: unknown key `mesage`; the keys here are `message`, `header`"),
-        ("[events]\nlog = 1", "/etc/b.toml:2: unknown key `log`; "),
+        ("[limits]\nmesage = 1", "/etc/b.toml:2: unknown key `mesage`: did you mean `message`?"),
+        ("[events]\nlog = 1", "/etc/b.toml:2: unknown key `log`; the key here is `syslog`"),
         (
             "[drop]\nbytes = \"1M\"",
             "/etc/b.toml:2: drop.bytes: a message of 64M (limits.message) would never get through",
         ),
         ("[drop]\nentries = 0", "/etc/b.toml:2: drop.entries: 0 is not possible"),
         ("[drop]\nahead = \"0s\"", "/etc/b.toml:2: drop.ahead: \"0s\" is too short"),
-        ("[limit]", "/etc/b.toml:1: unknown key `limit`; the keys here are `limits`"),
+        ("[limit]", "/etc/b.toml:1: unknown key `limit`: did you mean `limits`?"),
         ("[queue.outbound\n", "/etc/b.toml:1: "),
         ("[limits]\nmessage = 1\nmessage = 2", "/etc/b.toml:3: duplicate key"),
         ("[queue]\noutbound = 1", "/etc/b.toml:2: invalid type: integer `1`, expected a table, as in [queue.outbound]"),
@@ -241,6 +241,31 @@ fn all_problems_are_found_at_once_in_the_order_of_the_file() {
     assert_eq!(lines, ["1", "4", "7"], "{said:#?}");
     let error = parse(text).expect_err("it is faulty").to_string();
     assert!(error.ends_with("(and 2 more problems: see 'bulkmailer config check')"), "{error}");
+}
+
+#[test]
+fn a_key_that_is_unknown_or_no_value_ends_nothing() {
+    let text = "[limits]\nmesage = 1\n[queue.outbound]\nretry = []\nworkers = 0\nlinger = 1.5\n\
+                [queue.x.retry]\nfrist = \"1m\"\n[transport.x]\nkind = \"smtp\"\nconect = \"tcp:a:25\"\n[colours]\n";
+    let said = bad(text);
+    let place = |line: &str| line.strip_prefix("/etc/b.toml:").map(str::to_owned).unwrap_or_default();
+    assert_eq!(
+        said.iter().map(|line| place(line)).collect::<Vec<_>>(),
+        [
+            "2: unknown key `mesage`: did you mean `message`?",
+            "4: invalid type: sequence, expected a table, as in { first = \"5m\", max = \"4h\", expire = \"5d\" }",
+            "5: queue.outbound.workers: 0 is not possible: \"auto\", or a whole number from 1 to 256",
+            "6: invalid type: floating point `1.5`, expected a text, a whole number, true or false",
+            "8: unknown key `frist`: did you mean `first`?",
+            "9: transport.x.connect: it needs a server, as in \"tcp:localhost:25\"",
+            "11: unknown key `conect`: did you mean `connect`?",
+            "12: unknown key `colours`; the keys here are `limits`, `drop`, `events`, `notices`, `bounces`, `online`, \
+             `suppress`, `queue`, `transport`",
+        ]
+    );
+    // A key with a dot stands in a table inside of the table, and nowhere else.
+    assert_eq!(bad("[queue.x]\n\"retry.first\" = \"1m\"\n").len(), 1);
+    assert_eq!(bad("[queue.x]\n\"a\\nb\" = 1\n")[0].lines().count(), 1);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::scalar::{OneOrMany, Scalar};
-use crate::config::values::{self, host_and_port_text};
+use crate::config::choice::Named;
+use crate::config::values::host_and_port;
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Connect {
             return Err(format!("{text:?} cannot hold a NUL"));
         }
         match text.split_once(':') {
-            Some(("tcp", to)) => host_and_port_text(to).map(Connect::Tcp),
+            Some(("tcp", to)) => host_and_port(to).map(Connect::Tcp),
             Some(("unix", path)) if Path::new(path).is_absolute() => Ok(Connect::Unix(path.into())),
             Some(("exec", command)) => {
                 let words: Vec<String> = command.split_ascii_whitespace().map(str::to_owned).collect();
@@ -85,11 +85,10 @@ pub enum TlsMode {
     Implicit,
 }
 
-impl TlsMode {
-    pub const ALL: [TlsMode; 3] = [TlsMode::None, TlsMode::Starttls, TlsMode::Implicit];
+impl Named for TlsMode {
+    const VALUES: &'static [TlsMode] = &[TlsMode::None, TlsMode::Starttls, TlsMode::Implicit];
 
-    /// As the file spells it.
-    pub fn name(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             TlsMode::None => "none",
             TlsMode::Starttls => "starttls",
@@ -99,22 +98,12 @@ impl TlsMode {
 }
 
 /// Where the servers of a transport are.
-pub fn connects(value: &OneOrMany) -> Result<Vec<Connect>, String> {
-    let texts = match value {
-        OneOrMany::One(text) => std::slice::from_ref(text),
-        OneOrMany::Many(texts) => texts,
-    };
+pub(in crate::config) fn connects(texts: &[String]) -> Result<Vec<Connect>, String> {
     match texts.len() {
         0 => Err("it is empty: name a server, as in \"tcp:localhost:25\"".to_owned()),
         1..=64 => texts.iter().map(|text| Connect::parse(text)).collect(),
         count => Err(format!("{count} are too many: at most 64")),
     }
-}
-
-pub fn tls(value: &Scalar) -> Result<Option<TlsMode>, String> {
-    let name = values::text(value)?;
-    let found = TlsMode::ALL.into_iter().find(|tls| tls.name() == name);
-    found.map(Some).ok_or_else(|| format!("{value} is not possible: \"none\", \"starttls\" or \"implicit\""))
 }
 
 #[cfg(test)]

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::table::Section;
-use crate::config::reader::{Reader, first_of};
-use crate::config::scalar::Scalar;
-use crate::config::values;
+use crate::config::choice::Named;
+use crate::config::reader::{Reader, Set};
 
 /// Who we are to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +32,6 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    pub const ALL: [Mechanism; 3] = [Mechanism::Plain, Mechanism::Login, Mechanism::Xoauth2];
-
     /// As servers offer it.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,41 +42,63 @@ impl Mechanism {
     }
 }
 
-/// The login, if there is one; a part of one is noted.
-pub fn read(section: Section<'_>, reader: &mut Reader<'_>) -> Option<Login> {
-    let key = |inside: &str| section.key(inside);
-    let home = reader.home;
-    let user = reader.value(&key("user"), &section.table.user, None, values::line);
-    let mechanism = reader.value(&key("auth"), &section.table.auth, None, mechanism);
-    let file = reader
-        .value(&key("password_file"), &section.table.password_file, None, |path| values::path(path, home).map(Some));
-    let command = section.table.password_command.as_ref();
-    let command =
-        command.and_then(|command| reader.given(&key("password_command"), command, |args| values::plain_command(args)));
-    let said = section.table.password_command.as_ref().map(|command| command.span().start);
-    let said = said.or(first_of(&[&section.table.password_file, &section.table.auth]));
-    match (user, file, command) {
-        (Some(user), Some(file), None) => Some(Login { user, secret: Secret::File(file), mechanism }),
-        (Some(user), None, Some(command)) => Some(Login { user, secret: Secret::Command(command), mechanism }),
-        (None, None, None) if said.is_none() => None,
-        (None, ..) => {
-            reader.problem(said, format!("{}: it is missing, and the rest of the login is there", key("user")));
-            None
+impl Named for Mechanism {
+    const VALUES: &'static [Mechanism] = &[Mechanism::Plain, Mechanism::Login, Mechanism::Xoauth2];
+
+    fn word(self) -> &'static str {
+        match self {
+            Mechanism::Plain => "plain",
+            Mechanism::Login => "login",
+            Mechanism::Xoauth2 => "xoauth2",
         }
-        (Some(_), Some(_), Some(_)) => {
-            reader.problem(said, format!("{}: \"password_file\" is set, too: keep one", key("password_command")));
-            None
-        }
-        (Some(_), None, None) => {
-            let text = format!("{}: a user needs this, or password_command", key("password_file"));
-            reader.problem(first_of(&[&section.table.user]), text);
-            None
-        }
+    }
+
+    fn is_called(self, text: &str) -> bool {
+        self.word().eq_ignore_ascii_case(text)
     }
 }
 
-fn mechanism(value: &Scalar) -> Result<Option<Mechanism>, String> {
-    let name = values::text(value)?;
-    let found = Mechanism::ALL.into_iter().find(|mechanism| mechanism.name().eq_ignore_ascii_case(&name));
-    found.map(Some).ok_or_else(|| format!("{value} is not possible: \"plain\", \"login\" or \"xoauth2\""))
+/// The keys of a login, as they are read.
+#[derive(Clone, Debug, Default)]
+pub(in crate::config) struct LoginKeys {
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub password_command: Option<Vec<String>>,
+    pub auth: Option<Mechanism>,
+}
+
+impl LoginKeys {
+    /// The keys that make `login`.
+    pub fn of(login: &Login) -> LoginKeys {
+        let Login { user, secret, mechanism } = login.clone();
+        let (password_file, password_command) = match secret {
+            Secret::File(path) => (Some(path), None),
+            Secret::Command(command) => (None, Some(command)),
+        };
+        LoginKeys { user: Some(user), password_file, password_command, auth: mechanism }
+    }
+
+    /// The login, if there is one; a part of one in the table `place` is noted.
+    pub fn login(self, place: &str, set: &Set, reader: &mut Reader<'_>) -> Option<Login> {
+        let mechanism = self.auth;
+        let at = set.first_of(&["password_command", "password_file", "auth"]);
+        match (self.user, self.password_file, self.password_command) {
+            (Some(user), Some(file), None) => Some(Login { user, secret: Secret::File(file), mechanism }),
+            (Some(user), None, Some(command)) => Some(Login { user, secret: Secret::Command(command), mechanism }),
+            (None, None, None) if at.is_none() => None,
+            (None, ..) => {
+                reader.problem(at, format!("{place}.user: it is missing, and the rest of the login is there"));
+                None
+            }
+            (Some(_), Some(_), Some(_)) => {
+                reader.problem(at, format!("{place}.password_command: \"password_file\" is set, too: keep one"));
+                None
+            }
+            (Some(_), None, None) => {
+                reader
+                    .problem(set.at("user"), format!("{place}.password_file: a user needs this, or password_command"));
+                None
+            }
+        }
+    }
 }

@@ -1,12 +1,8 @@
 //! The command that a transport leads to: a sendmail, or a program of another kind.
 
 use std::path::Path;
-use std::time::Duration;
 
-use super::table::Section;
-use crate::config::reader::Reader;
-use crate::config::scalar::Scalar;
-use crate::config::values;
+use crate::config::choice::Named;
 
 /// Which MTA's sendmail a pipe leads to: how its exit status and its options are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,23 +55,18 @@ impl Profile {
     }
 }
 
-/// The command, and how long it may take; or `None` with the problem noted.
-pub fn read(
-    section: Section<'_>,
-    read: fn(&[String]) -> Result<Vec<String>, String>,
-    reader: &mut Reader<'_>,
-) -> Option<(Vec<String>, Duration)> {
-    let timeout = section.timeout(reader);
-    let Some(command) = &section.table.command else {
-        let text = format!("{}: it needs the command that it leads to", section.key("command"));
-        reader.problem(Some(section.at()), text);
-        return None;
-    };
-    reader.given(&section.key("command"), command, |args| read(args)).map(|command| (command, timeout))
+impl Named for Profile {
+    const VALUES: &'static [Profile] = &Profile::ALL;
+    const REFUSED: &'static str = "is no profile: one of";
+    const OR: &'static str = ", ";
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
 }
 
 /// A transport's command: an absolute program, and `{recipients}` as one argument of its own.
-pub fn command(args: &[String]) -> Result<Vec<String>, String> {
+pub(in crate::config) fn command(args: &[String]) -> Result<Vec<String>, String> {
     let Some(program) = args.first() else {
         return Err("the command is empty: name the program's absolute path and its arguments".to_owned());
     };
@@ -97,12 +88,4 @@ pub fn command(args: &[String]) -> Result<Vec<String>, String> {
         return Err(format!("{arg:?} would not be replaced: \"{{recipients}}\" stands alone, \"{{sender}}\" anywhere"));
     }
     Ok(args.to_vec())
-}
-
-pub fn profile(value: &Scalar) -> Result<Profile, String> {
-    let name = values::text(value)?;
-    Profile::ALL.into_iter().find(|profile| profile.name() == name).ok_or_else(|| {
-        let known: Vec<String> = Profile::ALL.iter().map(|profile| format!("\"{}\"", profile.name())).collect();
-        format!("{value} is no profile: one of {}", known.join(", "))
-    })
 }

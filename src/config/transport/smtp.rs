@@ -3,12 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connect::{Connect, TlsMode, connects, tls};
-use super::login::{self, Login};
-use super::table::Section;
-use crate::config::reader::{Reader, first_of};
-use crate::config::scalar::Scalar;
-use crate::config::values;
+use super::connect::{Connect, TlsMode};
+use super::login::Login;
 
 /// A server that mail is handed to, or several that take turns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,35 +53,4 @@ impl Protocol {
             Protocol::Lmtp => "lmtp",
         }
     }
-}
-
-/// The servers, or `None` with the problem noted.
-pub fn read(section: Section<'_>, protocol: Protocol, reader: &mut Reader<'_>) -> Option<Smtp> {
-    let key = |inside: &str| section.key(inside);
-    let home = reader.home;
-    let path = |path: &Scalar| values::path(path, home).map(Some);
-    let tls = reader.value(&key("tls"), &section.table.tls, None, tls);
-    let ca = reader.value(&key("ca"), &section.table.ca, None, path);
-    let server_name = reader.value(&key("server_name"), &section.table.server_name, None, values::word);
-    let hello = reader.value(&key("hello"), &section.table.hello, None, values::word);
-    let timeout = section.timeout(reader);
-    let session_messages = reader.value(
-        &key("session_messages"),
-        &section.table.session_messages,
-        Smtp::SESSION_MESSAGES,
-        values::count(1..=1_000_000),
-    );
-    let login = login::read(section, reader);
-    let Some(connect) = &section.table.connect else {
-        let text = format!("{}: it needs a server, as in \"tcp:localhost:25\"", key("connect"));
-        reader.problem(Some(section.at()), text);
-        return None;
-    };
-    let connect = reader.given(&key("connect"), connect, connects)?;
-    let open = |connect: &&Connect| !connect.is_local() && tls.unwrap_or(connect.tls()) == TlsMode::None;
-    if let Some(open) = connect.iter().find(open).filter(|_| login.is_some()) {
-        let text = format!("{}: the password would go to {open} in the clear: set \"starttls\"", key("tls"));
-        reader.problem(first_of(&[&section.table.tls]).or(Some(section.at())), text);
-    }
-    Some(Smtp { protocol, connect, tls, ca, server_name, login, hello, timeout, session_messages })
 }

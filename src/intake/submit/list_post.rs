@@ -19,7 +19,8 @@ use crate::intake::submission::Submission;
 use crate::intake::way_in::WayIn;
 use crate::model::envelope::VERP;
 use crate::model::{EntryId, Exit};
-use crate::spool::job::{JobFile, PostFile};
+use crate::spool::job::PostFile;
+use crate::spool::job::post::Posted;
 use crate::spool::sorter::Sorted;
 use crate::spool::{Published, SpoolQueue};
 use crate::sys::output::{Page, tell};
@@ -103,18 +104,18 @@ impl Inputs {
 }
 
 /// Prints what was queued, and that `bad` lines were passed over.
-fn report(args: &Args, (id, job, published): (EntryId, JobFile, Published), bad: u64) {
-    let post = job.post.unwrap_or_default();
+fn report(args: &Args, (id, posted): (EntryId, Posted), bad: u64) {
+    let Posted { about, entries, published } = posted;
     if args.json {
         let row = json!({
             "job": id,
             "queue": args.queue,
-            "recipients": post.recipients,
-            "entries": job.entries,
-            "duplicates": post.duplicates,
-            "suppressed": post.suppressed,
+            "recipients": about.recipients,
+            "entries": entries,
+            "duplicates": about.duplicates,
+            "suppressed": about.suppressed,
             "bad": bad,
-            "bytes": post.bytes,
+            "bytes": about.bytes,
             "new": published == Published::New,
         });
         tell(&Page::of(row.to_string()));

@@ -220,6 +220,7 @@ mod tests {
             id: EntryId::new(Micros(1)),
             sender: Address::sender(sender).expect("a sender"),
             recipients: recipients.iter().map(|text| text.parse().expect("an address")).collect(),
+            fields: crate::model::Fields::default(),
             origin: Origin {
                 submitted: Micros(1_795_526_824_000_000),
                 uid: 0,

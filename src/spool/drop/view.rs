@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use super::adopter::{Dropped, Unfit};
 use super::names::queue_of;
 use super::{access, request};
-use crate::model::{EntryId, Micros};
+use crate::model::{EntryId, Format, Micros};
 use crate::queue::QueueError;
 use crate::spool::error::io_at;
 use crate::spool::folders::{DROP, UNKNOWN};
 use crate::spool::names::EntryName;
 use crate::spool::orphans::ORPHAN_AGE;
 use crate::spool::queue::SpoolQueue;
+use crate::spool::upgrade::Formatted;
 use crate::sys::{clock, dir};
 
 /// The drop folder of a spool.
@@ -159,6 +160,6 @@ impl SpoolQueue {
     /// A queue at `path` that was never made, to look at what lies beside it.
     fn unmade(path: PathBuf, dir: File) -> io::Result<SpoolQueue> {
         let wake = dir.try_clone()?;
-        Ok(SpoolQueue::of(DROP, path, dir, wake))
+        Ok(SpoolQueue::of(DROP, path, dir, wake, Formatted::new(Format::Spool.number())))
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::draft::JobDraft;
-use super::file::{FOLDER_MAX, JobFile, Kind};
+use super::file::{FOLDER_MAX, JobFile, JobKind};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::queue::QueueError;
 use crate::spool::names::EntryName;
@@ -89,6 +89,7 @@ impl Batch<'_> {
         if self.is_full() {
             return Err(QueueError::BatchFull(MAX as usize));
         }
+        self.draft.queue.may_have(envelope)?;
         let name = EntryName::new(due, envelope.id.clone()).to_string();
         let failed = Failed(self.draft.queue, self.draft.tmp.clone());
         let start = || -> io::Result<Content<OwnedFile>> {
@@ -103,7 +104,7 @@ impl Batch<'_> {
     /// Publishes the batch. An empty one vanishes.
     pub fn commit(self) -> Result<EntryId, QueueError> {
         let entries = u64::from(self.count);
-        self.draft.commit(&JobFile { v: 1, kind: Kind::Batch, entries, at: clock::now(), post: None })
+        self.draft.commit(&JobFile::new(JobKind::Batch, entries, clock::now()))
     }
 }
 

@@ -83,9 +83,9 @@ impl SpoolQueue {
         }
     }
 
-    /// Removes the folder of a job. One that counts once is marked first, or stays.
+    /// Removes the folder of a job. One that counts once is marked first, or stays; one of a newer program stays.
     fn remove_job(&self, job: &str, path: &str) {
-        if job.parse().is_ok_and(|id| self.mark_key(&id).is_ok()) {
+        if self.newer_job(path).is_none() && job.parse().is_ok_and(|id| self.mark_key(&id).is_ok()) {
             dir::remove_tree(&self.dir, path);
         }
     }
@@ -95,6 +95,9 @@ impl SpoolQueue {
         // What cannot be listed now is met by the next worker that passes.
         for job in self.names("jobs").into_iter().flatten().flatten() {
             let ready = format!("jobs/{job}/ready");
+            if self.newer_job(&format!("jobs/{job}")).is_some() {
+                continue;
+            }
             for n in self.names(&ready).into_iter().flatten().flatten() {
                 let _ = dir::remove(&self.dir, &format!("{ready}/{n}"));
             }
@@ -111,9 +114,9 @@ mod tests {
 
     use super::*;
     use crate::model::envelope::Origin;
-    use crate::model::{EntryId, Envelope, Micros};
+    use crate::model::{EntryId, Envelope, Fields, Micros};
     use crate::spool::Spool;
-    use crate::spool::job::{PostFile, Standing};
+    use crate::spool::job::{JobKind, PostFile, Standing};
 
     #[test]
     fn what_is_over_is_kept_for_a_time() {
@@ -125,15 +128,18 @@ mod tests {
             post.write_all(b"Subject: x\n\n").expect("written");
             let (submitted, verp) = (Micros(1), None);
             let origin = Origin { submitted, uid: 0, body: None, notify: None, ret: None, envid: None, verp };
-            let envelope = Envelope { id: id.clone(), sender: None, recipients: Vec::new(), origin };
+            let envelope =
+                Envelope { id: id.clone(), sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
             let mut entries = post.entries(envelope, PostFile { per_entry: 2, ..PostFile::default() });
             for n in 0..5 {
                 entries.add(format!("r{n}@x.org").parse().expect("an address")).expect("added");
             }
-            (id, entries.commit((0, 0)).expect("published").0)
+            let posted = entries.commit((0, 0)).expect("published");
+            (id, posted)
         };
-        let (id, file) = make();
-        assert_eq!(queue.job_file(&id, Standing::AtWork).expect("read"), Some(file.clone()));
+        let (id, posted) = make();
+        let file = queue.job_file(&id, Standing::AtWork).expect("read").expect("a job");
+        assert_eq!((&file.kind, file.entries), (&JobKind::Post(posted.about), posted.entries));
         let sizes = [0, 1, 2].map(|k| file.recipients_of(&id.of_job(0, k)));
         assert_eq!((sizes, file.entries), ([2, 2, 1], 3));
         let progress = queue.progress(&id, Standing::AtWork, &file).expect("counted");

@@ -1,35 +1,40 @@
-//! `job.json`: what is known of a job since it was submitted.
+//! `job.json`: what is known of a job since it was submitted. It never changes.
+//!
+//! Kept true: a job of a newer format, or of a kind that this program does not know, is read as such and never as damaged.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::model::format::{Format, Newer};
 use crate::model::{EntryId, Micros};
 
 /// The most entries in one folder of a job.
 pub const FOLDER_MAX: u32 = 1_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Entries with a message each, which were submitted together.
-    Batch,
-    /// One message to many recipients.
-    Post,
-}
-
-/// `job.json`: what is known of a job since it was submitted. It never changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct JobFile {
     pub v: u32,
-    pub kind: Kind,
     pub entries: u64,
     /// When it was submitted.
     pub at: Micros,
-    /// What a post has besides.
     #[serde(flatten)]
-    pub post: Option<PostFile>,
+    pub kind: JobKind,
 }
 
-/// What `job.json` says of a post.
+/// Which kind of job it is, and what is known of that kind alone.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum JobKind {
+    /// Entries with a message each, which were submitted together.
+    Batch,
+    /// One message to many recipients.
+    Post(PostFile),
+}
+
+/// The names of the kinds, as `kind` has them.
+const KINDS: [&str; 2] = ["batch", "post"];
+
+/// What is known of a post.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostFile {
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -53,14 +58,134 @@ pub struct PostFile {
     pub not_before: Option<Micros>,
 }
 
+/// Why a `job.json` tells nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum JobFault {
+    #[error(transparent)]
+    Newer(#[from] Newer),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl JobKind {
+    pub fn name(&self) -> &'static str {
+        match self {
+            JobKind::Batch => KINDS[0],
+            JobKind::Post(_) => KINDS[1],
+        }
+    }
+
+    /// What is counted of it.
+    pub fn counts(&self) -> &'static str {
+        match self {
+            JobKind::Batch => "entries",
+            JobKind::Post(_) => "recipients",
+        }
+    }
+
+    /// Whether journals tell how far its entries are. Those of a batch count as wholes.
+    pub fn counts_recipients(&self) -> bool {
+        match self {
+            JobKind::Batch => false,
+            JobKind::Post(_) => true,
+        }
+    }
+
+    /// Bytes of the message that its entries share, if they do.
+    pub fn shared_message(&self) -> Option<u64> {
+        match self {
+            JobKind::Batch => None,
+            JobKind::Post(post) => Some(post.bytes),
+        }
+    }
+}
+
 impl JobFile {
+    /// What is known of a job that this program makes.
+    pub fn new(kind: JobKind, entries: u64, at: Micros) -> JobFile {
+        JobFile { v: Format::Job.number(), kind, entries, at }
+    }
+
+    /// Reads the text of a `job.json`. The number and the kind are looked at first: of a newer one nothing else is known.
+    pub fn parse(text: &str) -> Result<JobFile, JobFault> {
+        #[derive(Deserialize)]
+        struct About<'a> {
+            v: u64,
+            #[serde(borrow)]
+            kind: std::borrow::Cow<'a, str>,
+        }
+        let About { v, kind } = serde_json::from_str(text)?;
+        Format::Job.age(v)?;
+        if !KINDS.contains(&kind.as_ref()) {
+            return Err(Format::Job.unknown(&kind).into());
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// How many it has of what [`JobKind::counts`] says.
+    pub fn count(&self) -> u64 {
+        match &self.kind {
+            JobKind::Batch => self.entries,
+            JobKind::Post(post) => post.recipients,
+        }
+    }
+
     /// How many recipients entry `id` of this job has; 1 of a batch, which does not note it.
     pub fn recipients_of(&self, id: &EntryId) -> u64 {
-        let Some(post) = &self.post else { return 1 };
-        let last = post.recipients.saturating_sub(self.entries.saturating_sub(1).saturating_mul(post.per_entry));
-        match id.number_in_job() {
-            Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= self.entries => last,
-            Some(_) | None => post.per_entry,
+        match &self.kind {
+            JobKind::Batch => 1,
+            JobKind::Post(post) => post.recipients_of(id, self.entries),
         }
+    }
+}
+
+impl PostFile {
+    fn recipients_of(&self, id: &EntryId, entries: u64) -> u64 {
+        let last = self.recipients.saturating_sub(entries.saturating_sub(1).saturating_mul(self.per_entry));
+        match id.number_in_job() {
+            Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= entries => last,
+            Some(_) | None => self.per_entry,
+        }
+    }
+}
+
+impl Serialize for JobFile {
+    /// What all kinds have comes first.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            v: u32,
+            kind: &'static str,
+            entries: u64,
+            at: Micros,
+            #[serde(flatten)]
+            post: Option<&'a PostFile>,
+        }
+        let post = match &self.kind {
+            JobKind::Batch => None,
+            JobKind::Post(post) => Some(post),
+        };
+        Fields { v: self.v, kind: self.kind.name(), entries: self.entries, at: self.at, post }.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_job_is_told_from_a_damaged_one() {
+        let newer = |text: &str| match JobFile::parse(text) {
+            Err(JobFault::Newer(newer)) => newer.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let kind = newer(r#"{"v":1,"kind":"merge","template":{"a":[1]}}"#);
+        assert!(kind.starts_with("this job is of kind 'merge', which"), "{kind}");
+        let number = newer(r#"{"v":7,"kind":"batch","entries":"many"}"#);
+        assert!(number.starts_with("this job has format 7, and"), "{number}");
+        for damaged in ["", "{}", "[]", r#"{"v":1,"kind":"batch"}"#, r#"{"v":1,"kind":"post","entries":2,"at":5}"#] {
+            assert!(matches!(JobFile::parse(damaged), Err(JobFault::Json(_))), "{damaged}");
+        }
+        assert_eq!(KINDS, [JobKind::Batch.name(), JobKind::Post(PostFile::default()).name()]);
     }
 }

@@ -9,6 +9,6 @@ pub mod post;
 mod progress;
 mod standing;
 
-pub use self::file::{JobFile, Kind, PostFile};
+pub use self::file::{JobFault, JobFile, JobKind, PostFile};
 pub use self::progress::JobProgress;
 pub use self::standing::Standing;

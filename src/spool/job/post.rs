@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::draft::JobDraft;
-use super::file::{FOLDER_MAX, JobFile, Kind, PostFile};
-use crate::model::{Address, EntryId, Envelope, Micros};
+use super::file::{FOLDER_MAX, JobFile, JobKind, PostFile};
+use crate::model::{Address, EntryId, Envelope, Fields, Micros};
 use crate::queue::QueueError;
 use crate::spool::entry;
 use crate::spool::keys::Key;
@@ -34,6 +34,14 @@ pub struct Entries<'q> {
     about: PostFile,
     entries: u32,
     folder: Option<File>,
+}
+
+/// A post that was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    pub about: PostFile,
+    pub entries: u64,
+    pub published: Published,
 }
 
 impl SpoolQueue {
@@ -67,7 +75,7 @@ impl<'q> Post<'q> {
     /// Goes on to its recipients: entries get the envelope `like`, and what `about` says of them but for
     /// what is counted: recipients, and the message's bytes.
     pub fn entries(self, like: Envelope, about: PostFile) -> Entries<'q> {
-        let next = Envelope { recipients: Vec::new(), ..like };
+        let next = Envelope { recipients: Vec::new(), fields: Fields::default(), ..like };
         let about = PostFile { recipients: 0, bytes: self.bytes, ..about };
         Entries { draft: self.draft, next, about, entries: 0, folder: None }
     }
@@ -82,6 +90,7 @@ impl Entries<'_> {
 
     /// Writes the entry that was gathered.
     fn close(&mut self) -> Result<(), QueueError> {
+        self.draft.queue.may_have(&self.next)?;
         let (n, k) = (self.entries / FOLDER_MAX, self.entries % FOLDER_MAX);
         let folder = match &self.folder {
             Some(folder) if k > 0 => folder,
@@ -100,33 +109,35 @@ impl Entries<'_> {
         self.about.recipients += self.next.recipients.len() as u64;
         self.entries += 1;
         self.next.recipients.clear();
+        self.next.fields.clear();
         Ok(())
     }
 
     /// Publishes the post; one without recipients vanishes, and so does one whose id counts once and was accepted before.
     /// `counts` are the duplicates, and whom the suppression list has.
-    pub fn commit(mut self, counts: (u64, u64)) -> Result<(JobFile, Published), QueueError> {
+    pub fn commit(mut self, counts: (u64, u64)) -> Result<Posted, QueueError> {
         if !self.next.recipients.is_empty() {
             self.close()?;
         }
         (self.about.duplicates, self.about.suppressed) = counts;
         let (entries, at) = (u64::from(self.entries), self.next.origin.submitted);
-        let about = JobFile { v: 1, kind: Kind::Post, entries, at, post: Some(self.about) };
+        let job = JobFile::new(JobKind::Post(self.about.clone()), entries, at);
+        let posted = |published| Posted { about: self.about, entries, published };
         let id = self.draft.id.clone();
         if entries == 0 || !id.counts_once() {
-            self.draft.commit(&about)?;
-            return Ok((about, Published::New));
+            self.draft.commit(&job)?;
+            return Ok(posted(Published::New));
         }
         let queue = self.draft.queue;
         match queue.key(&id)? {
-            Key::Marked => Ok((about, Published::Before)),
+            Key::Marked => Ok(posted(Published::Before)),
             Key::Open(key) => {
                 fault::point("key.locked").map_err(queue.failed("write a post", &self.draft.tmp))?;
-                self.draft.commit(&about)?;
+                self.draft.commit(&job)?;
                 fault::instant("key.published");
                 // The job is there, and tells as much; whoever removes it sets the mark first.
                 let _ = key.mark();
-                Ok((about, Published::New))
+                Ok(posted(Published::New))
             }
         }
     }

@@ -53,7 +53,7 @@ impl SpoolQueue {
         for n in self.names(&ready).map_err(self.failed("list", &ready))?.flatten() {
             folders.push((State::Ready, format!("{ready}/{n}")));
         }
-        let all = file.post.as_ref().map_or(file.entries, |post| post.recipients);
+        let all = file.count();
         let (mut progress, mut looked_at) = (JobProgress { all, ..JobProgress::default() }, 0_u64);
         for (state, folder) in folders {
             let failed = || self.failed("list", &folder);
@@ -62,8 +62,8 @@ impl SpoolQueue {
                 let recipients = file.recipients_of(&name.id);
                 let journal = format!("{top}/journal/{}.log", name.id);
                 looked_at += 1;
-                progress.rough |= file.post.is_some() && looked_at > LOOKED_AT;
-                if file.post.is_none() || looked_at > LOOKED_AT {
+                progress.rough |= file.kind.counts_recipients() && looked_at > LOOKED_AT;
+                if !file.kind.counts_recipients() || looked_at > LOOKED_AT {
                     progress.add(state, recipients);
                 } else {
                     self.add_journal(&mut progress, state, recipients, &journal)

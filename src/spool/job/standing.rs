@@ -3,8 +3,9 @@
 
 use std::io;
 
-use super::file::JobFile;
+use super::file::{JobFault, JobFile};
 use crate::model::EntryId;
+use crate::model::format::Newer;
 use crate::queue::QueueError;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{dir, durable, fault, lock};
@@ -78,8 +79,27 @@ impl SpoolQueue {
     pub fn job_file(&self, id: &EntryId, standing: Standing) -> Result<Option<JobFile>, QueueError> {
         let path = format!("{}/{id}/job.json", standing.folder());
         let Some((text, _)) = self.read_note(&path)? else { return Ok(None) };
-        let corrupt = |error: serde_json::Error| QueueError::Corrupt { path: self.path(&path), why: error.to_string() };
-        serde_json::from_str(&text).map(Some).map_err(corrupt)
+        JobFile::parse(&text).map(Some).map_err(|fault| match fault {
+            JobFault::Newer(newer) => QueueError::Newer { path: self.path(&path), newer },
+            JobFault::Json(error) => QueueError::Corrupt { path: self.path(&path), why: error.to_string() },
+        })
+    }
+
+    /// Why the job in the folder `top` is left as it is, if a newer program made it. Of one whose `job.json` is damaged or
+    /// missing the entries tell everything.
+    pub(in crate::spool) fn newer_job(&self, top: &str) -> Option<Newer> {
+        let (text, _) = self.read_note(&format!("{top}/job.json")).ok().flatten()?;
+        match JobFile::parse(&text) {
+            Err(JobFault::Newer(newer)) => Some(newer),
+            Ok(_) | Err(JobFault::Json(_)) => None,
+        }
+    }
+
+    /// [`SpoolQueue::newer_job`] of the job at work that entry `id` belongs to, if it belongs to one.
+    pub(in crate::spool) fn newer_job_of(&self, id: &EntryId) -> Option<QueueError> {
+        let top = format!("jobs/{}", id.job()?.0);
+        let newer = self.newer_job(&top)?;
+        Some(QueueError::Newer { path: self.path(&format!("{top}/job.json")), newer })
     }
 
     /// Moves a job; `false` if it does not lie there. On disk when this returns.

@@ -1,0 +1,316 @@
+//! A spool that an older program made: who looks at it changes nothing, who writes to it upgrades it once, and all of its mail
+//! is worked off. The spools in tests/spools were made by the programs of their time, with the script that lies there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::support::crash::{self, Trap};
+use crate::support::{Site, message, sink};
+use bulkmailer::model::envelope::Origin;
+use bulkmailer::model::{Envelope, Exit, Fields, Micros};
+use bulkmailer::spool::Spool;
+
+/// The queues of the old spools, all through the recording sink.
+const QUEUES: [&str; 6] = ["outbound", "careful", "noisy", "down", "half", "stopped"];
+
+/// A site with the spool that is packed as `name`.
+fn unpacked(name: &str) -> Site {
+    let site = Site { dir: tempfile::tempdir().expect("a temporary folder") };
+    let mut text = "[limits]\nmin_free = \"0\"\n".to_owned();
+    for queue in QUEUES {
+        let hold = if queue == "careful" { "on_crash = \"hold\"\n" } else { "" };
+        text += &format!("[queue.{queue}]\ntransport = \"sink\"\nworkers = 2\n{hold}");
+    }
+    text += &format!(
+        "[queue.bounce]\ntransport = \"unread\"\n[transport.unread]\nkind = \"maildir\"\npath = {:?}\n[transport.sink]\n\
+         kind = \"pipe\"\nrate = \"100000/s\"\nprofile = \"postfix\"\ncommand = [{:?}, \"ok\", {:?}, \"-f\", \"{{sender}}\", \
+         \"--\", \"{{recipients}}\"]\n",
+        site.path("unread"),
+        sink().display().to_string(),
+        site.path("log").display().to_string()
+    );
+    site.configure(&text);
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spools").join(format!("{name}.tar.gz"));
+    // As of now: no sweep is due, and nothing was kept for long.
+    let mut tar = std::process::Command::new("tar");
+    tar.args(["-x", "-z", "-p", "-m", "--no-same-owner", "-f"]).arg(packed).arg("-C").arg(site.dir.path());
+    assert!(tar.status().expect("tar starts").success());
+    site
+}
+
+fn old() -> Site {
+    unpacked("format-1")
+}
+
+fn version(site: &Site) -> String {
+    std::fs::read_to_string(site.path("spool/version")).expect("a number").trim().to_owned()
+}
+
+/// Lists and shows everything; what the list says of each entry.
+fn look(site: &Site) -> BTreeMap<String, String> {
+    let rows = site.list();
+    for row in &rows {
+        let id = row["id"].as_str().expect("an id");
+        site.ok(&["show", id]);
+        site.ok(&["show", id, "--json"]);
+    }
+    let jobs = site.ok(&["jobs", "list", "--json"]);
+    let jobs: Vec<serde_json::Value> = jobs.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for job in &jobs {
+        site.ok(&["jobs", "show", job["job"].as_str().expect("an id")]);
+    }
+    let mut states: Vec<_> = jobs.iter().map(|job| job["state"].as_str().unwrap_or_default()).collect();
+    states.sort_unstable();
+    states.dedup();
+    assert_eq!(states, ["at work", "cancelled", "done", "ended", "paused"]);
+    for args in [
+        &["list"][..],
+        &["list", "--state", "corrupt"],
+        &["jobs", "list"],
+        &["bounces", "list"],
+        &["suppress", "list"],
+        &["config", "show"],
+        &["--version"],
+    ] {
+        site.ok(args);
+    }
+    site.try_run(&["status"]);
+    site.try_run(&["status", "--json"]);
+    site.try_run(&["check"]);
+    let said = |row: &serde_json::Value| row["recipients"].to_string() + row["state"].as_str().unwrap_or_default();
+    rows.iter().map(|row| (row["id"].to_string(), said(row))).collect()
+}
+
+/// Lets go on what persons stopped, works all off, and asserts where each recipient is.
+fn work_off(site: &Site) {
+    let jobs = site.ok(&["jobs", "list", "--json"]);
+    for line in jobs.lines() {
+        let job: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        if job["state"] == "paused" {
+            site.ok(&["jobs", "resume", job["job"].as_str().expect("an id")]);
+        }
+    }
+    site.ok(&["start"]);
+    site.ok(&["release", "--sender", "sender@example.org", "--queue", "outbound", "--yes"]);
+    site.try_run(&["flush", "--quiet"]);
+    crash::wait_for_the_lock(site);
+    site.try_run(&["run", "--quiet"]);
+    let mut got: BTreeMap<String, u32> = BTreeMap::new();
+    // Number, sender, "whole", recipients. A notice, which has no sender, is of what failed.
+    for line in std::fs::read_to_string(site.path("log")).expect("something was delivered").lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        if words[1] != "<>" {
+            assert_eq!(words[2], "whole", "{line}");
+            for to in &words[3..] {
+                *got.entry(to.split('@').next().unwrap_or_default().to_owned()).or_default() += 1;
+            }
+        }
+    }
+    let ok = "s1 s2 s3 s4 s5 open at held b1 b2 b3 r1 r2 r3 v1 v2 v3 w1 w2 down stopped f2 drop-outbound drop-careful";
+    let names = ok.split(' ').map(|name| format!("ok-{name}"));
+    let more = ["x75-one", "x75-m3", "die-f1"].map(str::to_owned);
+    let wanted: BTreeMap<String, u32> = names.chain(more).map(|name| (name, 1)).collect();
+    assert_eq!(got, wanted);
+    let mut left: Vec<String> = Vec::new();
+    for row in site.list() {
+        for to in row["recipients"].as_array().expect("a list") {
+            let name = to.as_str().and_then(|to| to.split('@').next()).unwrap_or_default();
+            left.push(format!("{} {name}", row["state"].as_str().unwrap_or_default()));
+        }
+    }
+    left.sort();
+    let failed =
+        ["gone", "x67-n1", "x67-n2", "x67-n3", "x67-one", "x67-q1", "x67-q2"].map(|name| format!("failed {name}"));
+    let mut wanted = failed.to_vec();
+    wanted.extend(["hold die".to_owned(), "ready late".to_owned()]);
+    assert_eq!(left, wanted);
+    assert_eq!(site.ok(&["suppress", "export", "--json"]).lines().count(), 2);
+    let jobs = site.ok(&["jobs", "list", "--json"]);
+    for line in jobs.lines() {
+        let job: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(job["left"] == 0 || job["state"] == "cancelled", "{job}");
+    }
+    assert!(site.ok(&["list", "--state", "corrupt"]).contains("sender@example.org"));
+    site.assert_clean();
+    assert_eq!(version(site), "2");
+}
+
+#[test]
+fn who_looks_changes_nothing_and_who_writes_upgrades() {
+    let site = old();
+    let (tree, rows) = (site.tree(), look(&site));
+    assert!(rows.len() > 30, "{rows:?}");
+    assert_eq!((site.tree(), version(&site)), (tree, "1".to_owned()));
+    site.submit(900, &["ok-s6@a.org"]);
+    assert_eq!(version(&site), "2");
+    let new = look(&site);
+    assert!(rows.iter().all(|(id, said)| new.get(id) == Some(said)), "{rows:?} {new:?}");
+    site.ok(&["remove", "--recipient", "ok-s6@a.org", "--yes"]);
+    work_off(&site);
+}
+
+#[test]
+fn the_first_run_upgrades_and_works_all_off() {
+    let site = old();
+    let meta = |path: &str| std::fs::metadata(site.path(path)).expect("it is there");
+    let old = std::os::unix::fs::MetadataExt::mode(&meta("spool/version"));
+    site.try_run(&["run", "--quiet"]);
+    assert_eq!(version(&site), "2");
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&meta("spool/version")), old);
+    work_off(&site);
+}
+
+#[test]
+fn an_upgrade_that_is_killed_anywhere_is_finished_by_the_next() {
+    let points = crash::points(&["upgrade."]);
+    assert_eq!(points.len(), 6);
+    for point in points {
+        let site = old();
+        let trap = Trap::new(&site, &point.name);
+        let killed = trap.run(&site, &["release", "--sender", "nobody@example.org", "--yes"]);
+        assert!(trap.was_met() && crash::was_killed(&killed), "{}: {killed:?}", point.name);
+        let after = ["upgrade.renamed", "upgrade.synced"].contains(&point.name.as_str());
+        assert_eq!(version(&site), if after { "2" } else { "1" }, "{}", point.name);
+        look(&site);
+        site.submit(900, &["ok-s6@a.org"]);
+        assert_eq!(version(&site), "2", "{}", point.name);
+        assert!(!site.path("spool/.version-next").exists(), "{}", point.name);
+        site.ok(&["remove", "--recipient", "ok-s6@a.org", "--yes"]);
+        work_off(&site);
+    }
+}
+
+#[test]
+fn a_disk_that_refuses_the_upgrade_refuses_no_mail() {
+    for error in ["enospc", "erofs"] {
+        for point in ["upgrade.locked", "upgrade.step", "upgrade.write", "upgrade.written"] {
+            let site = old();
+            let fault = format!("{point}={error}");
+            let mut submit = site.command(&["submit", "-f", "sender@example.org", "--", "ok-s6@a.org"]);
+            submit.env("BULKMAILER_FAULT", &fault);
+            let output = crate::support::feed(submit, message(900).as_bytes());
+            assert!(output.status.success() && output.stderr.is_empty(), "{fault}: {output:?}");
+            assert_eq!(version(&site), "1", "{fault}");
+            site.ok(&["remove", "--recipient", "ok-s6@a.org", "--yes"]);
+            assert_eq!(version(&site), "2", "{fault}");
+            assert!(!site.path("spool/.version-next").exists(), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn of_ten_commands_at_once_one_upgrades() {
+    let site = old();
+    let commands: [&[&str]; 10] = [
+        &["run", "--quiet"],
+        &["submit", "--queue", "stopped", "-f", "x@y.org", "--", "new1@a.org"],
+        &["submit", "--queue", "stopped", "-f", "x@y.org", "--", "new2@a.org"],
+        &["submit", "--queue", "stopped", "-f", "x@y.org", "--", "new3@a.org"],
+        &["hold", "--recipient", "late@a.org", "--yes"],
+        &["check", "--repair"],
+        &["suppress", "add", "other@a.org"],
+        &["list"],
+        &["run", "--quiet", "--queue", "noisy"],
+        &["jobs", "list"],
+    ];
+    std::fs::write(site.path("mail"), message(900)).expect("written");
+    let start = |args: &&[&str]| {
+        let mail = std::fs::File::open(site.path("mail")).expect("a message");
+        let piped = std::process::Stdio::piped;
+        site.command(args).stdin(mail).stdout(piped()).stderr(piped()).spawn().expect("the program starts")
+    };
+    let running: Vec<_> = commands.iter().map(|args| (args, start(args))).collect();
+    for (args, child) in running {
+        let output = child.wait_with_output().expect("it ends");
+        // A run leaves deferred mail behind, and check has found something: 1.
+        assert!(output.status.code().is_some_and(|code| code <= 1), "{args:?}: {output:?}");
+    }
+    site.ok(&["release", "--recipient", "late@a.org", "--yes"]);
+    site.ok(&["remove", "--recipient", "new*@a.org", "--yes"]);
+    site.ok(&["suppress", "remove", "other@a.org"]);
+    work_off(&site);
+}
+
+#[test]
+fn while_an_older_run_is_at_work_the_spool_stays_as_it_is() {
+    let site = old();
+    let lock = std::fs::File::open(site.path("spool/noisy/lock")).expect("a lock");
+    lock.lock().expect("nobody else is at work");
+    let id = site.submit(900, &["ok-s6@a.org"]);
+    site.ok(&["hold", &id]);
+    site.try_run(&["run", "--quiet", "--queue", "half"]);
+    assert_eq!(version(&site), "1");
+
+    // What needs the new format is refused, for now.
+    let queue = Spool::create(&site.path("spool")).and_then(|spool| spool.queue("outbound")).expect("a queue");
+    let mut fields = Fields::default();
+    fields.set(0, [("name".to_owned(), "Mara".into())].into_iter().collect());
+    let origin = Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
+    let recipients = vec!["m@x.org".parse().expect("an address")];
+    let envelope = Envelope { id: "1".parse().expect("an id"), sender: None, recipients, fields, origin };
+    let refused = queue.draft(&envelope).expect_err("it has no place");
+    assert_eq!(refused.exit(), Exit::TempFail);
+    let why = refused.to_string();
+    assert!(why.contains("still has format 1: a run is at work in queue noisy; try again when it has ended"), "{why}");
+
+    drop(lock);
+    site.ok(&["remove", &id]);
+    assert_eq!(version(&site), "2");
+    let queue = Spool::create(&site.path("spool")).and_then(|spool| spool.queue("outbound")).expect("a queue");
+    assert!(queue.draft(&envelope).is_ok());
+    work_off(&site);
+}
+
+#[test]
+fn a_ledger_of_the_first_layout_knows_who_is_suppressed() {
+    let site = unpacked("format-1-ledger-1");
+    assert_eq!(site.ok(&["suppress", "list"]).lines().count(), 2);
+    site.submit(900, &["gone@a.org", "ok@a.org"]);
+    site.try_run(&["run", "--quiet"]);
+    let log = std::fs::read_to_string(site.path("log")).expect("something was delivered");
+    assert!(log.contains(" ok@a.org") && !log.contains(" gone@a.org"), "{log}");
+}
+
+#[test]
+fn a_newer_spool_is_refused_by_every_command_and_left_as_it_is() {
+    let site = old();
+    std::fs::write(site.path("spool/version"), "3\n").expect("written");
+    std::fs::remove_dir_all(site.path("spool/drop")).expect("removed");
+    let tree = site.tree();
+    let id = "1k1frf610s9p0qjecyse5";
+    let commands: [&[&str]; 24] = [
+        &["run"],
+        &["submit", "--", "a@b.org"],
+        &["flush"],
+        &["list"],
+        &["show", id],
+        &["status"],
+        &["hold", id],
+        &["release", id],
+        &["requeue", id],
+        &["remove", id],
+        &["jobs", "list"],
+        &["jobs", "pause", id],
+        &["bounces", "list"],
+        &["bounces", "stats"],
+        &["bounces", "show", "a@b.org"],
+        &["suppress", "list"],
+        &["suppress", "add", "a@b.org"],
+        &["suppress", "remove", "gone@a.org"],
+        &["suppress", "check", "gone@a.org"],
+        &["stop"],
+        &["start"],
+        &["check"],
+        &["check", "--repair"],
+        &["config", "check"],
+    ];
+    let why = "this spool has format 3, and this bulkmailer knows formats up to 2; use the newer one\n";
+    for args in commands {
+        let output = site.feed(args, message(1).as_bytes());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{args:?}: {output:?}");
+        let said = if args[0] == "config" { String::from_utf8_lossy(&output.stdout) + said } else { said };
+        assert!(said.ends_with(why) && (args[0] == "config" || said.lines().count() == 1), "{args:?}: {output:?}");
+        assert_eq!(site.tree(), tree, "{args:?}");
+    }
+}
