@@ -5,13 +5,12 @@ use super::acting::verb::{Done, Verb};
 use super::selecting::place::Place;
 use crate::config::Site;
 use crate::events;
-use crate::intake::withdraw::{self, RemovedFile};
+use crate::intake::withdraw;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
 use crate::spool::{SpoolClaim, SpoolQueue};
-use crate::sys::clock;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -55,7 +54,7 @@ impl Verb for Remove {
         if !queue.remove_corrupt(&file.name, decision)? {
             return Ok(Done::No);
         }
-        events.note(clock::now(), &RemovedFile::of(queue, file.label(), &file.name, decision));
+        withdraw::removed_file(queue, file.label(), &file.name, decision, events);
         Ok(Done::Yes)
     }
 

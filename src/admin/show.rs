@@ -1,6 +1,7 @@
 //! `bulkmailer show ID`: one entry's envelope, attempts with their reasons, and header; or its message, byte for byte. Of a
 //! file in corrupt/, what can be shown; of mail in drop/, what its entry will be.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
@@ -21,7 +22,7 @@ use crate::spool::SpoolQueue;
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::drop::DropView;
 use crate::spool::find::Seen;
-use crate::spool::history::{AttemptLine, History};
+use crate::spool::history::{AttemptLine, Delivery, History};
 use crate::spool::job::Standing;
 use crate::sys::nss;
 use crate::sys::output::{self, Page, print};
@@ -100,11 +101,13 @@ fn show(queue: &SpoolQueue, seen: Seen, args: &Args) -> anyhow::Result<Exit> {
     let mut attempts = Vec::new();
     let mut each = |attempt: &AttemptLine| attempts.push(attempt.clone());
     let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut each)?;
+    let deliveries = queue.deliveries(&seen.envelope.id)?;
     let header = header(message, seen.extent.len)?;
+    let told = Told { history, attempts, deliveries };
     if args.json {
-        print(&Page::pretty(&as_json(queue, &seen, &history, &attempts, &header)))?;
+        print(&Page::pretty(&as_json(queue, &seen, &told, &header)))?;
     } else {
-        print(&as_page(queue, &seen, &history, &attempts, &header))?;
+        print(&as_page(queue, &seen, &told, &header))?;
     }
     Ok(Exit::Ok)
 }
@@ -249,22 +252,35 @@ fn word(history: &History, recipient: usize) -> &'static str {
     }
 }
 
-/// What the sender was told of a recipient.
-fn told(history: &History, recipient: usize) -> Vec<&'static str> {
-    history.noticed.iter().filter(|(_, of)| *of == recipient).map(|(about, _)| about.name()).collect()
+/// What the journal of an entry tells.
+struct Told {
+    history: History,
+    attempts: Vec<AttemptLine>,
+    deliveries: BTreeMap<usize, Delivery>,
 }
 
-fn as_json(
-    queue: &SpoolQueue,
-    seen: &Seen,
-    history: &History,
-    attempts: &[AttemptLine],
-    header: &str,
-) -> serde_json::Value {
+impl Told {
+    /// What the sender was told of a recipient.
+    fn notices(&self, recipient: usize) -> Vec<&'static str> {
+        self.history.noticed.iter().filter(|(_, of)| *of == recipient).map(|(about, _)| about.name()).collect()
+    }
+
+    /// Of a recipient who was delivered to: when, and what the sink said.
+    fn delivery(&self, recipient: usize) -> Option<&Delivery> {
+        let delivered = self.history.last.get(recipient) == Some(&Some(Kind::Delivered));
+        self.deliveries.get(&recipient).filter(|_| delivered)
+    }
+}
+
+fn as_json(queue: &SpoolQueue, seen: &Seen, told: &Told, header: &str) -> serde_json::Value {
     let envelope = &seen.envelope;
     let recipients: Vec<_> = (envelope.recipients.iter().enumerate())
         .map(|(i, recipient)| {
-            let mut shown = json!({"address": recipient, "state": word(history, i), "told": told(history, i)});
+            let mut shown = json!({"address": recipient, "state": word(&told.history, i), "told": told.notices(i)});
+            if let Some(delivery) = told.delivery(i) {
+                shown["delivered"] = json!(delivery.at.rfc3339());
+                shown["reply"] = json!(delivery.reply);
+            }
             if let Some(fields) = envelope.fields.of(i) {
                 shown["fields"] = Value::Object(fields.clone());
             }
@@ -286,12 +302,12 @@ fn as_json(
         "notify": envelope.origin.notify,
         "ret": envelope.origin.ret,
         "envid": envelope.origin.envid,
-        "attempts": attempts,
+        "attempts": told.attempts,
         "header": header,
     })
 }
 
-fn as_page(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[AttemptLine], header: &str) -> Page {
+fn as_page(queue: &SpoolQueue, seen: &Seen, told: &Told, header: &str) -> Page {
     let envelope = &seen.envelope;
     let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
     let mut page = Page::of(format!("entry      {}", envelope.id));
@@ -302,21 +318,26 @@ fn as_page(queue: &SpoolQueue, seen: &Seen, history: &History, attempts: &[Attem
     page.line(format!("sender     {sender}"));
     page.line(format!("size       {}", rough_size(seen.extent.len)));
     for (i, recipient) in envelope.recipients.iter().enumerate() {
-        let told = match told(history, i).as_slice() {
+        let notices = match told.notices(i).as_slice() {
             [] => String::new(),
-            told => format!("; the sender was told: {}", told.join(", ")),
+            notices => format!("; the sender was told: {}", notices.join(", ")),
         };
-        page.line(format!("recipient  {recipient}: {}{told}", word(history, i)));
+        let delivery = told.delivery(i).map_or(String::new(), |delivery| {
+            let reply = delivery.reply.as_ref().map_or(String::new(), |reply| format!(": {reply}"));
+            format!(", {}{reply}", delivery.at.local())
+        });
+        page.line(format!("recipient  {recipient}: {}{delivery}{notices}", word(&told.history, i)));
         for (name, value) in envelope.fields.of(i).into_iter().flatten() {
             page.line(format!("           {name}: {value}"));
         }
     }
-    for attempt in attempts {
+    for attempt in &told.attempts {
         page.line(format!("attempt {:<2} {}", attempt.attempt, attempt.at.local()));
         for result in &attempt.results {
             let whom: Vec<&str> =
                 result.group.iter().filter_map(|&i| envelope.recipients.get(i)).map(|r| r.as_str()).collect();
-            let reason = result.reason.as_ref().map_or("", |reason| reason.text.as_str());
+            let reason = result.reason.as_ref().map(|reason| &reason.text).or(result.reply.as_ref());
+            let reason = reason.map_or("", String::as_str);
             page.line(format!("           {}: {}: {reason}", result.verdict, whom.join(", ")));
         }
     }

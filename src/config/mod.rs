@@ -8,7 +8,7 @@
 //! [`Config::no_way_out`] says so of a queue.
 //!
 //! Each part has a file: its typed values with their defaults, and its `TABLE`, where each key is declared once (`key`).
-//! What reads the file, prints it (`reference`) and describes it in the manual and the sample follows from these
+//! What reads the file, prints it ([`mod@reference`]) and describes it in the manual and the sample follows from these
 //! declarations: a new key is a field with its default and one entry in a list. What two keys must be to each other is
 //! checked by the `settle` of their part after its table was read. `settings` is all parts together, [`load`] reads them,
 //! [`site`] finds the file and the spool, [`error`] says what is wrong.

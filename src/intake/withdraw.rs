@@ -3,10 +3,8 @@
 //! An entry is claimed first, as whoever removes one must; what a worker has in hand stays. The line in the events follows
 //! when it is gone: a kill in between leaves no line of what did not happen.
 
-use serde::Serialize;
-
-use crate::events::{self, Event};
-use crate::model::{EntryId, Micros};
+use crate::events::{self, HandOver, Line};
+use crate::model::EntryId;
 use crate::queue::{Claim, QueueError};
 use crate::spool::claim::Taken;
 use crate::spool::decision::Decision;
@@ -60,42 +58,19 @@ pub fn remove(
 ) -> Result<(), QueueError> {
     let (envelope, whom, attempt) = (claim.envelope().clone(), claim.undelivered(), claim.attempts());
     claim.discard(decision)?;
-    let (at, by) = (decision.at.rfc3339(), by(decision.by));
-    let event = |i: &usize| Event {
-        at: at.clone(),
-        queue: queue.name(),
-        id: &envelope.id,
-        sender: envelope.sender_text(),
-        recipient: &envelope.recipients[*i],
-        verdict: "removed",
-        attempt,
-        transport: "",
-        ms: 0,
-        status: None,
-        reason: Some(&by),
-    };
-    events.write(clock::now(), &whom.iter().map(event).collect::<Vec<_>>());
+    let (at, reason) = (decision.at.rfc3339(), removed_by(decision));
+    let removal = HandOver { at, queue: queue.name(), envelope: &envelope, attempt, transport: "", ms: 0 };
+    let lines: Vec<Line<'_>> = whom.iter().map(|&recipient| removal.removed(recipient, &reason)).collect();
+    events.write(clock::now(), &lines);
     Ok(())
 }
 
-fn by(uid: u32) -> String {
-    format!("removed by {}", nss::user_name(uid))
+/// Tells of a file that was removed, and was no entry.
+pub fn removed_file(queue: &SpoolQueue, id: &str, file: &str, decision: Decision, events: &mut events::Log) {
+    let line = Line::removed_file(decision.at, queue.name(), id, file, removed_by(decision));
+    events.write(clock::now(), &[line]);
 }
 
-/// The event of a file that was removed, and was no entry.
-#[derive(Serialize)]
-pub struct RemovedFile<'a> {
-    at: String,
-    queue: &'a str,
-    id: &'a str,
-    file: &'a str,
-    verdict: &'static str,
-    reason: String,
-}
-
-impl<'a> RemovedFile<'a> {
-    pub fn of(queue: &'a SpoolQueue, id: &'a str, file: &'a str, decision: Decision) -> RemovedFile<'a> {
-        let at = Micros::rfc3339(decision.at);
-        RemovedFile { at, queue: queue.name(), id, file, verdict: "removed", reason: by(decision.by) }
-    }
+fn removed_by(decision: Decision) -> String {
+    format!("removed by {}", nss::user_name(decision.by))
 }

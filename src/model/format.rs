@@ -53,15 +53,16 @@ impl Format {
     /// The number that this program writes.
     pub const fn number(self) -> u32 {
         match self {
-            Format::Job | Format::Journal | Format::Events => 1,
-            Format::Spool | Format::Entry | Format::Ledger => 2,
+            Format::Job | Format::Journal => 1,
+            Format::Spool | Format::Entry | Format::Ledger | Format::Events => 2,
         }
     }
 
     /// What may be done with the number that was found.
     ///
     /// Errors: it is newer than this program.
-    pub fn age(self, found: u64) -> Result<Age, Newer> {
+    pub fn age(self, found: impl Into<u64>) -> Result<Age, Newer> {
+        let found = found.into();
         match found.cmp(&u64::from(self.number())) {
             std::cmp::Ordering::Less => Ok(Age::Older),
             std::cmp::Ordering::Equal => Ok(Age::Current),

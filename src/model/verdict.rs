@@ -1,5 +1,7 @@
 //! What came of an attempt.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// Why a recipient was not delivered to.
@@ -15,12 +17,7 @@ pub struct Reason {
 impl Reason {
     /// A reason without an enhanced status. Control characters become spaces, and the text is cut at 1,000 bytes.
     pub fn new(text: &str) -> Reason {
-        let mut clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if clean.len() > 1_000 {
-            let cut = (0..=1_000).rev().find(|&i| clean.is_char_boundary(i)).unwrap_or(0);
-            clean.truncate(cut);
-        }
-        Reason { text: clean.trim().to_owned(), status: None }
+        Reason { text: one_line(text, 1_000).trim().to_owned(), status: None }
     }
 
     /// Whether the enhanced status tells of this message or recipient, and not of the system or its connections, which are
@@ -36,11 +33,57 @@ impl Reason {
     }
 }
 
-/// What came of one attempt for one recipient.
+/// What a sink said when it took a message, such as `250 2.0.0 Ok: queued as 4Xyz`: one line, not empty, at most
+/// [`Receipt::MAX`] bytes. Copies share the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt(Arc<str>);
+
+impl Receipt {
+    /// The most bytes of one.
+    pub const MAX: usize = 250;
+
+    /// Control characters become spaces, and the text is cut at [`Receipt::MAX`] bytes; `None` if nothing was said.
+    pub fn new(text: &str) -> Option<Receipt> {
+        let clean = one_line(text.trim(), Receipt::MAX);
+        let clean = clean.trim();
+        (!clean.is_empty()).then(|| Receipt(clean.into()))
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The enhanced status code (RFC 2034) behind the code of a reply that it quotes.
+    pub fn status(&self) -> Option<&str> {
+        let (code, rest) = self.0.split_once(' ')?;
+        let status = rest.split(' ').next()?;
+        let mut parts = status.split('.');
+        let mut number = |most| {
+            parts.next().filter(|part| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let is_one = code.len() == 3 && code.starts_with('2') && code.bytes().all(|b| b.is_ascii_digit());
+        let is_status = number(1) == Some("2") && number(3).is_some() && number(3).is_some() && parts.next().is_none();
+        (is_one && is_status).then_some(status)
+    }
+}
+
+/// The beginning of `text`, at most `most` bytes of it, with spaces for its control characters.
+fn one_line(text: &str, most: usize) -> String {
+    let mut clean = String::with_capacity(text.len().min(most));
+    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if clean.len() + c.len_utf8() > most {
+            break;
+        }
+        clean.push(c);
+    }
+    clean
+}
+
+/// What came of one attempt for one recipient. Two deliveries may differ in what was said: compare by [`Verdict::kind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The MTA has it.
-    Delivered,
+    /// The sink has it, and said this.
+    Delivered(Option<Receipt>),
     /// Not now; it is tried again.
     Deferred(Reason),
     /// Never; it is not tried again.
@@ -80,7 +123,7 @@ impl Kind {
 impl Verdict {
     pub fn kind(&self) -> Kind {
         match self {
-            Verdict::Delivered => Kind::Delivered,
+            Verdict::Delivered(_) => Kind::Delivered,
             Verdict::Deferred(_) => Kind::Deferred,
             Verdict::Failed(_) => Kind::Failed,
             Verdict::Unknown(_) => Kind::Unknown,
@@ -91,13 +134,29 @@ impl Verdict {
 
     pub fn reason(&self) -> Option<&Reason> {
         match self {
-            Verdict::Delivered => None,
+            Verdict::Delivered(_) => None,
             Verdict::Deferred(reason)
             | Verdict::Failed(reason)
             | Verdict::Unknown(reason)
             | Verdict::Held(reason)
             | Verdict::Suppressed(reason) => Some(reason),
         }
+    }
+
+    /// What the sink said to a delivery.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Verdict::Delivered(receipt) => receipt.as_ref(),
+            Verdict::Deferred(_)
+            | Verdict::Failed(_)
+            | Verdict::Unknown(_)
+            | Verdict::Held(_)
+            | Verdict::Suppressed(_) => None,
+        }
+    }
+
+    pub fn is_delivered(&self) -> bool {
+        self.kind() == Kind::Delivered
     }
 }
 
@@ -144,4 +203,40 @@ pub struct Doubtful {
     pub blame: Blame,
     /// Equal for refusals that have one cause.
     pub cause: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_one_line_of_bounded_length() {
+        let text = |said: &str| Receipt::new(said).map(|receipt| receipt.text().to_owned());
+        assert_eq!(text("250 2.0.0 Ok: queued as 4Xyz\r\n").as_deref(), Some("250 2.0.0 Ok: queued as 4Xyz"));
+        assert_eq!(text("250 \x1b[31mred\n\0 \"x\"").as_deref(), Some("250  [31mred   \"x\""));
+        assert_eq!((text(""), text(" \r\n\t")), (None, None));
+        // A character is not cut in two.
+        for lead in 0..4 {
+            let long = text(&("x".repeat(lead) + &"\u{1F4E7}".repeat(30_000))).expect("a text");
+            assert!(long.len() <= Receipt::MAX && long.len() > Receipt::MAX - 4, "{}", long.len());
+        }
+    }
+
+    #[test]
+    fn a_receipt_has_the_enhanced_status_of_a_reply() {
+        let status = |said: &str| Receipt::new(said).and_then(|receipt| receipt.status().map(str::to_owned));
+        assert_eq!(status("250 2.0.0 Ok").as_deref(), Some("2.0.0"));
+        assert_eq!(status("250 2.1.5").as_deref(), Some("2.1.5"));
+        for other in
+            ["250 Ok", "250", "2.0.0 Ok", "Ok 2.0.0", "250 5.1.1 no", "250 2.0 x", "250 2.0.0.0 x", "250 2..0 x"]
+        {
+            assert_eq!(status(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn two_deliveries_with_different_receipts_are_deliveries() {
+        let (one, two) = (Verdict::Delivered(Receipt::new("250 one")), Verdict::Delivered(None));
+        assert!(one != two && one.is_delivered() && two.is_delivered());
+    }
 }

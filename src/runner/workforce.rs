@@ -1,7 +1,11 @@
 //! A queue's workers as its supervisor sees them: forking, counting, telling, replacing, and ending one that hangs.
+//!
+//! Kept true: a worker opens the spool and its queue itself, after the fork. Of its supervisor's descriptors it needs the
+//! run's lock alone, which it keeps as long as it lives.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -9,7 +13,7 @@ use super::plan::Plan;
 use super::sink;
 use crate::model::Exit;
 use crate::queue::QueueError;
-use crate::spool::{Spool, SpoolQueue};
+use crate::spool::SpoolQueue;
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
@@ -36,7 +40,6 @@ const TICK: Duration = Duration::from_millis(250);
 /// The workers of one queue. A worker's number is its slot on the board.
 pub(super) struct Workforce<'p, 'a> {
     plan: &'p Plan<'a>,
-    spool: &'p Spool,
     queue: &'p SpoolQueue,
     pids: Vec<Option<i32>>,
     /// What earlier runs were refused.
@@ -51,10 +54,10 @@ pub(super) struct Workforce<'p, 'a> {
 }
 
 impl<'p, 'a> Workforce<'p, 'a> {
-    pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
+    pub fn new(plan: &'p Plan<'a>, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
         let pids = vec![None; plan.workers];
         let (noted, deaths, pace) = (EarlierRefusals::new(), HashMap::new(), Pace::default());
-        Workforce { plan, spool, queue, pids, noted, deaths, told: None, worst: Exit::Ok, pace }
+        Workforce { plan, queue, pids, noted, deaths, told: None, worst: Exit::Ok, pace }
     }
 
     pub fn alive(&self) -> usize {
@@ -174,9 +177,26 @@ impl<'p, 'a> Workforce<'p, 'a> {
     }
 }
 
+/// What a worker opens for itself.
+struct Opened {
+    queue: SpoolQueue,
+    events: File,
+    /// The queue that notices go to.
+    outlet: SpoolQueue,
+}
+
+/// Opens a worker's queue and what comes with it. It begins with what its supervisor has seen of the queue.
+fn open(workforce: &Workforce<'_, '_>) -> Result<Opened, QueueError> {
+    let Workforce { plan, queue: known, .. } = workforce;
+    let gone =
+        || QueueError::Io { doing: "open the queue", path: known.path(""), source: io::ErrorKind::NotFound.into() };
+    let (spool, queue) = plan.open()?.ok_or_else(gone)?;
+    Ok(Opened { queue: queue.knowing(known), events: spool.events()?, outlet: spool.queue(notifier::QUEUE)? })
+}
+
 /// A worker's whole life, in its own process.
 fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
-    let Workforce { plan, spool, queue, noted, pace, .. } = workforce;
+    let Workforce { plan, noted, pace, .. } = workforce;
     fault::instant("worker.forked");
     // For one who starts a command for each message it is faster so; without it nothing else changes.
     if matches!(plan.transport, config::Transport::Pipe { .. } | config::Transport::Command { .. }) {
@@ -184,9 +204,8 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
     }
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());
-    let open = |signals| Ok((signals, spool.events()?, spool.queue(notifier::QUEUE)?));
-    let tools = tools.and_then(|signals| open(signals).map_err(|error: QueueError| error.to_string()));
-    let (signals, events, outlet) = match tools {
+    let tools = tools.and_then(|signals| Ok((signals, open(workforce).map_err(|error| error.to_string())?)));
+    let (signals, Opened { queue, events, outlet }) = match tools {
         Ok(tools) => tools,
         Err(error) => {
             warning!("{}: {error}", plan.name);
@@ -194,7 +213,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
         }
     };
     let context = Context {
-        queue: *queue,
+        queue: &queue,
         queue_name: &plan.name,
         policy: plan.policy,
         spool: &plan.spool,

@@ -158,7 +158,7 @@ impl SpoolClaim<'_> {
             at: now,
             waited: self.waited(now),
             next: None,
-            results: vec![(all, Verdict::Delivered)],
+            results: vec![(all, Verdict::Delivered(None))],
         };
         // If this fails, what comes is an unlink; if that fails too, the run still passes the entry over.
         let _ = self.journal.note(&self.home, &self.envelope.id, &note);
@@ -199,7 +199,8 @@ impl Claim for SpoolClaim<'_> {
         self.journal.history.any(kind)
     }
 
-    fn size(&self) -> u64 {
+    // Every recipient of an entry gets the same message.
+    fn size(&self, _group: &[usize]) -> u64 {
         self.extent.len
     }
 
@@ -211,7 +212,7 @@ impl Claim for SpoolClaim<'_> {
         self.extent.apart
     }
 
-    fn message(&self, by_position: bool) -> Result<Message, QueueError> {
+    fn message(&self, _group: &[usize], by_position: bool) -> Result<Message, QueueError> {
         let Extent { len, .. } = self.extent;
         let start = if self.extent.apart { 0 } else { self.extent.start };
         let open = if self.extent.apart { self.apart.get() } else { Some(&self.file) };

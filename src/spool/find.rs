@@ -1,10 +1,11 @@
 //! Finding entries: every name of a state, and one entry by its id.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
 use super::entry::{self, Extent, Unreadable};
-use super::history::{AttemptLine, History, read_history};
+use super::history::{AttemptLine, Delivery, History, read_deliveries, read_history};
 use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope};
@@ -124,6 +125,15 @@ impl SpoolQueue {
                 Ok(read.0)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::empty(recipients)),
+            Err(error) => Err(self.failed("open", &path)(error)),
+        }
+    }
+    /// The deliveries that the journal of entry `id` tells of, by the recipients' positions.
+    pub fn deliveries(&self, id: &EntryId) -> Result<BTreeMap<usize, Delivery>, QueueError> {
+        let (_, path) = journal_path(id);
+        match dir::open_file(&self.dir, &path, dir::Open::Read) {
+            Ok(file) => read_deliveries(file).map_err(self.failed("read", &path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(self.failed("open", &path)(error)),
         }
     }

@@ -4,11 +4,13 @@
 //! newline. The lines:
 //!
 //! - `{"journal":1,"recipients":N}` comes first;
-//! - `{"begun":AT,"group":[…],"status":"???"}` is written before a group of several recipients' entry is handed over; its
-//!   status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a full
-//!   disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `-` none that
-//!   counts. With `on_crash = "hold"` it is written for every entry, and synced before the hand-over;
-//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody;
+//! - `{"begun":AT,"group":[…],"status":"???","reply":"   "}` is written before a group of several recipients' entry is handed
+//!   over; its status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a
+//!   full disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `-` none that
+//!   counts. So is its reply, of a fixed width: what the sink said to all who were delivered to, if it said the same. With
+//!   `on_crash = "hold"` the line is written for every entry, and synced before the hand-over;
+//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody. It also has
+//!   the deliveries of that attempt to which the sink said different things;
 //! - `{"reopened":AT,"by":UID,"group":[…]}`: a person gave the entry another chance. These recipients are open again, and
 //!   attempts and waiting time begin anew;
 //! - `{"removed":AT,"by":UID}`: a person removes the entry. Every recipient is closed, and none counts as failed;
@@ -16,16 +18,16 @@
 //!   in a summary.
 //!
 //! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
-//! with the group in flight. One whose last word is held waits for a person.
+//! with the group in flight. One whose last word is held waits for a person. A journal of a newer format is not read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::verdict::Kind;
-use crate::model::{Micros, Reason};
+use crate::model::{Format, Micros, Reason};
 use crate::policy::notice::About;
 
 /// More than any line has: a group of ten thousand recipients with its reason. A longer one tells nothing.
@@ -34,12 +36,32 @@ const LINE_MAX: u64 = 1 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum JournalLine {
-    Begun { begun: Micros, group: Vec<usize>, status: String },
+    Begun {
+        begun: Micros,
+        group: Vec<usize>,
+        status: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reply: Option<String>,
+    },
     Attempt(AttemptLine),
-    Noticed { noticed: Micros, about: About, group: Vec<usize> },
-    Reopened { reopened: Micros, by: u32, group: Vec<usize> },
-    Removed { removed: Micros, by: u32 },
-    First { journal: u32, recipients: usize },
+    Noticed {
+        noticed: Micros,
+        about: About,
+        group: Vec<usize>,
+    },
+    Reopened {
+        reopened: Micros,
+        by: u32,
+        group: Vec<usize>,
+    },
+    Removed {
+        removed: Micros,
+        by: u32,
+    },
+    First {
+        journal: u32,
+        recipients: usize,
+    },
 }
 
 /// One finished attempt, as the journal has it.
@@ -63,6 +85,18 @@ pub struct ResultLine {
     pub verdict: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
+    /// What the sink said to a delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply: Option<String>,
+}
+
+/// A recipient's delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// When it was handed over.
+    pub at: Micros,
+    /// What the sink said, as far as the journal has it.
+    pub reply: Option<String>,
 }
 
 /// What a journal tells, in memory that does not grow with the number of attempts.
@@ -212,21 +246,64 @@ pub fn read_history(
     each: &mut dyn FnMut(&AttemptLine),
 ) -> io::Result<(History, bool)> {
     let mut history = History::empty(recipients);
+    let torn = each_line(journal, &mut |line| {
+        if let JournalLine::Attempt(attempt) = &line {
+            each(attempt);
+        }
+        history.take(line);
+    })?;
+    Ok((history, torn))
+}
+
+/// Reads the deliveries out of a journal, by the recipients' positions.
+pub(super) fn read_deliveries(journal: impl Read) -> io::Result<BTreeMap<usize, Delivery>> {
+    let mut found: BTreeMap<usize, Delivery> = BTreeMap::new();
+    let mut add = |recipient, at, reply: Option<&str>| {
+        let reply = reply.map(str::trim_end).filter(|reply| !reply.is_empty()).map(str::to_owned);
+        // A later line without a reply repeats an earlier one.
+        if reply.is_some() || !found.contains_key(&recipient) {
+            found.insert(recipient, Delivery { at, reply });
+        }
+    };
+    each_line(journal, &mut |line| match line {
+        JournalLine::Begun { begun, group, status, reply } => {
+            let answered = group.into_iter().zip(status.chars());
+            let delivered = answered.filter(|&(_, letter)| kind_of(letter) == Some(Kind::Delivered));
+            delivered.for_each(|(recipient, _)| add(recipient, begun, reply.as_deref()));
+        }
+        JournalLine::Attempt(attempt) => {
+            let delivered = attempt.results.iter().filter(|result| result.verdict == Kind::Delivered.name());
+            delivered.for_each(|result| {
+                result.group.iter().for_each(|&recipient| add(recipient, attempt.at, result.reply.as_deref()));
+            });
+        }
+        JournalLine::Noticed { .. }
+        | JournalLine::Reopened { .. }
+        | JournalLine::Removed { .. }
+        | JournalLine::First { .. } => {}
+    })?;
+    Ok(found)
+}
+
+/// Shows `each` line of a journal. Returns whether the last one is torn.
+///
+/// Errors: it cannot be read, or a newer program began it.
+fn each_line(journal: impl Read, each: &mut dyn FnMut(JournalLine)) -> io::Result<bool> {
     let mut reader = BufReader::new(journal);
     let mut text = Vec::new();
     let mut torn = false;
     loop {
         text.clear();
         if reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut text)? == 0 {
-            return Ok((history, torn));
+            return Ok(torn);
         }
         torn = text.last() != Some(&b'\n');
         // A torn line, or one of a later version, tells nothing.
         if let Ok(line) = serde_json::from_slice::<JournalLine>(&text) {
-            if let JournalLine::Attempt(attempt) = &line {
-                each(attempt);
+            if let JournalLine::First { journal, .. } = line {
+                Format::Journal.age(journal).map_err(|newer| io::Error::new(io::ErrorKind::InvalidData, newer))?;
             }
-            history.take(line);
+            each(line);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! An entry's journal, as the file that its claim's holder adds to; [`super::history`] has the lines and what they tell.
 //!
-//! Nothing is ever changed in it but the status of a hand-over, which the answer overwrites in place. What a kill or a full
-//! disk has torn is left, and the next line begins with a newline.
+//! Nothing is ever changed in it but the status of a hand-over and the reply behind it, which the answer overwrites in place.
+//! What a kill or a full disk has torn is left, and the next line begins with a newline. A torn answer leaves a line that can
+//! be read: old and new bytes are plain characters of the same strings ([`plain`]).
 
 use std::fs::File;
 use std::io;
@@ -10,9 +11,9 @@ use std::os::unix::fs::FileExt;
 use super::history::{AttemptLine, History, JournalLine, ResultLine, letter_of, read_history};
 use super::home::Home;
 use super::names::journal_path;
-use crate::model::{EntryId, Micros, Verdict};
+use crate::model::{EntryId, Format, Micros, Receipt, Verdict};
 use crate::policy::notice::About;
-use crate::queue::AttemptNote;
+use crate::queue::{AttemptNote, RECEIPTS_MAX};
 use crate::sys::{dir, durable, fault};
 
 /// An entry's journal, open for its claim's holder or not yet there.
@@ -56,11 +57,12 @@ impl Journal {
     /// Announces a group. Returns where its status stands.
     pub fn begin(&mut self, home: &Home<'_>, id: &EntryId, group: &[usize], now: Micros) -> io::Result<u64> {
         fault::point("journal.begin")?;
-        let line = JournalLine::Begun { begun: now, group: group.to_vec(), status: "?".repeat(group.len()) };
+        let (status, reply) = ("?".repeat(group.len()), Some(" ".repeat(REPLY_WIDTH)));
+        let line = JournalLine::Begun { begun: now, group: group.to_vec(), status, reply };
         let end = self.append(home, id, &line)?;
         fault::instant("journal.begun");
-        // The line ends in `status"}` and a newline, so the status ends three bytes before the end.
-        Ok(end - 3 - group.len() as u64)
+        // Behind the status come the reply, `"}` and a newline.
+        Ok(end - (group.len() + REPLY.len() + REPLY_WIDTH + 3) as u64)
     }
 
     /// Waits until what was announced is on disk. Workers that wait at the same time share a commit of the file system.
@@ -77,18 +79,22 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a group's answer over its status.
+    /// Writes a group's answer over its status, and over the reply what the sink said to all who were delivered to.
     pub fn answer(&mut self, mark: u64, group: &[usize], verdicts: Option<&[Verdict]>) -> io::Result<()> {
         fault::point("journal.answer")?;
-        let letters = match verdicts {
+        let mut answer = match verdicts {
             None => "-".repeat(group.len()),
             Some(verdicts) => verdicts.iter().map(|verdict| letter_of(verdict.kind())).collect(),
         };
+        if let Some(receipt) = common_receipt(verdicts.unwrap_or_default()) {
+            answer.push_str(REPLY);
+            answer.push_str(&format!("{:REPLY_WIDTH$}", plain(receipt)));
+        }
         for (&recipient, verdict) in group.iter().zip(verdicts.unwrap_or_default()) {
             self.history.set(recipient, verdict.kind());
         }
         match &self.file {
-            Some(file) => file.write_all_at(letters.as_bytes(), mark),
+            Some(file) => file.write_all_at(answer.as_bytes(), mark),
             None => Ok(()),
         }
     }
@@ -96,10 +102,16 @@ impl Journal {
     /// Records a finished attempt.
     pub fn note(&mut self, home: &Home<'_>, id: &EntryId, note: &AttemptNote) -> io::Result<()> {
         fault::point("journal.note")?;
+        let mut receipts = 0;
+        let mut receipt = |verdict: &Verdict| {
+            receipts += usize::from(verdict.receipt().is_some());
+            verdict.receipt().filter(|_| receipts <= RECEIPTS_MAX).map(|receipt| receipt.text().to_owned())
+        };
         let result = |(group, verdict): &(Vec<usize>, Verdict)| ResultLine {
             group: group.clone(),
             verdict: verdict.kind().name().to_owned(),
             reason: verdict.reason().cloned(),
+            reply: receipt(verdict),
         };
         let line = AttemptLine {
             attempt: note.number,
@@ -165,7 +177,8 @@ impl Journal {
         }
         // Also where a killed worker made the file and no more.
         if !self.history.headed {
-            let first = JournalLine::First { journal: 1, recipients: self.history.last.len() };
+            let (journal, recipients) = (Format::Journal.number(), self.history.last.len());
+            let first = JournalLine::First { journal, recipients };
             serde_json::to_writer(&mut text, &first)?;
             text.push(b'\n');
         }
@@ -179,6 +192,30 @@ impl Journal {
         self.end += text.len() as u64;
         Ok(self.end)
     }
+}
+
+/// What stands between a status and the reply.
+const REPLY: &str = "\",\"reply\":\"";
+
+/// Bytes of a reply in place; queue ids come early in one.
+const REPLY_WIDTH: usize = 128;
+
+/// What the sink said to each of those who were delivered to, if it was the same.
+fn common_receipt(verdicts: &[Verdict]) -> Option<&Receipt> {
+    let mut delivered = verdicts.iter().filter(|verdict| verdict.is_delivered());
+    let first = delivered.next()?.receipt()?;
+    delivered.all(|verdict| verdict.receipt() == Some(first)).then_some(first)
+}
+
+/// The beginning of a receipt in characters of one byte that JSON has as they are: any of them may follow any other.
+fn plain(receipt: &Receipt) -> String {
+    let plain = |c: char| match c {
+        '"' => '\'',
+        '\\' => '/',
+        ' '..='~' => c,
+        _ => '?',
+    };
+    receipt.text().chars().take(REPLY_WIDTH).map(plain).collect()
 }
 
 #[cfg(test)]
@@ -240,7 +277,9 @@ mod tests {
             std::fs::write(queue.path(&path), left).expect("written");
             let mut journal = Journal::open(&Home::top(&queue), &id, 2).expect("opened");
             let mark = journal.begin(&Home::top(&queue), &id, &[0, 1], Micros(1)).expect("begun");
-            journal.answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Delivered])).expect("answered");
+            journal
+                .answer(mark, &[0, 1], Some(&[Verdict::Delivered(None), Verdict::Delivered(None)]))
+                .expect("answered");
             assert!(queue.history(&id, 0, &mut |_| {}).expect("read").all_closed(), "{left:?}");
         }
     }
@@ -256,7 +295,7 @@ mod tests {
         let mark = journal.begin(&Home::top(&queue), &id, &[0, 1], Micros(1)).expect("begun");
         assert_eq!(open().history.in_flight, BTreeSet::from([0, 1]));
         journal
-            .answer(mark, &[0, 1], Some(&[Verdict::Delivered, Verdict::Unknown(Reason::new("x"))]))
+            .answer(mark, &[0, 1], Some(&[Verdict::Delivered(None), Verdict::Unknown(Reason::new("x"))]))
             .expect("answered");
         assert_eq!(open().history.last, [Some(Kind::Delivered), Some(Kind::Unknown)]);
         journal.file.as_ref().expect("made").write_all_at(b"{\"begun\":7,\"gro", journal.end).expect("torn");

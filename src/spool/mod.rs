@@ -1,7 +1,7 @@
 //! The spool: mail kept safe in a directory tree. `bulkmailer-spool(5)` describes the format for administrators.
 //!
 //! ```text
-//! SPOOL/version                        the number of its format, see [`upgrade`] and [`Format`](crate::model::Format)
+//! SPOOL/version                        the number of its format, see `upgrade` and [`Format`](crate::model::Format)
 //! SPOOL/.version-next                  the next one while it is written
 //! SPOOL/events/<date>.jsonl            see `events`
 //! SPOOL/drop/<queue>.<unique>          handed in by users who may not write here, see [`drop`]
@@ -49,7 +49,7 @@
 //! # What holds
 //!
 //! - **An entry file never changes after it is published.** It is the envelope as one JSON line, the recipients as JSON
-//!   lines where there are several, an empty line, and the message's bytes.
+//!   lines where there are several, an empty line, and the message's bytes. Recipients may have fields.
 //! - **Publish** is one function for single entries ([`publish`]) and one for jobs ([`job::draft`]); each documents its
 //!   steps. The publisher holds the entry's lock until it is durable, so nothing is handed over that a power cut could
 //!   still take back from the submitter.
@@ -57,6 +57,8 @@
 //! - **At worst**: after `kill -9` of a worker, the group that it had in flight is delivered twice; after a power cut,
 //!   what was settled since the last sync (about a second) is. A queue that announces every hand-over on disk
 //!   (`on_crash = "hold"`) holds it instead.
+//! - **Formats have numbers** ([`Format`](crate::model::Format)). What a newer program wrote is left as it is. An older spool is
+//!   upgraded as a whole (`upgrade`), and what is written until then is of its format.
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
 
 pub mod amend;

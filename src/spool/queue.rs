@@ -78,6 +78,12 @@ impl SpoolQueue {
         self
     }
 
+    /// Begins with what `other` has seen, which is the same queue, opened by the process that forked this one.
+    pub fn knowing(mut self, other: &SpoolQueue) -> SpoolQueue {
+        self.quiet = other.quiet.copy();
+        self
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

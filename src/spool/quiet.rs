@@ -5,7 +5,8 @@
 //! time is the same, if it lay far enough back when the walk began: the kernel's clock for file times is coarse, and what
 //! came right after the walk must not bear the time from before it.
 //!
-//! A process remembers this for itself, and a fork takes it along. Nothing depends on it but the time that a look takes.
+//! A process remembers this for itself, and one that it forks begins with a copy. Nothing depends on it but the time that a
+//! look takes.
 
 use std::fs::File;
 use std::sync::Mutex;
@@ -68,6 +69,11 @@ impl QuietWalk {
 pub(super) struct Rest(pub Option<Micros>);
 
 impl Quiet {
+    /// A copy, for another process that opens the same queue.
+    pub fn copy(&self) -> Quiet {
+        Quiet(Mutex::new(locked(&self.0).clone()))
+    }
+
     /// Whether nothing in the folder `ready/<bucket>` of the folder `queue` is due at `now`, as far as is known without a walk.
     pub fn rests(&self, queue: &File, bucket: u8, now: Micros) -> Option<Rest> {
         let seen = locked(&self.0).get(usize::from(bucket)).cloned().flatten()?;

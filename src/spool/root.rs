@@ -164,10 +164,10 @@ fn make(dir: &File, root: &Path) -> Result<u32, QueueError> {
         }
     }
     let steps = || -> io::Result<()> {
-        if dir::stat(dir, "drop")?.is_none() {
+        if dir::stat(dir, DROP)?.is_none() {
             std::fs::set_permissions(root, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         }
-        dir::make(dir, "events")?;
+        dir::make(dir, EVENTS)?;
         version::make(dir)
     };
     steps().map_err(failed)?;

@@ -136,7 +136,7 @@ impl Transport for Maildir {
             let delivered = io::Seek::seek(&mut &*message.file, io::SeekFrom::Start(start))
                 .and_then(|_| self.deliver((envelope, sender), recipient, &message.file));
             match delivered {
-                Ok(()) => verdicts.push(Verdict::Delivered),
+                Ok(()) => verdicts.push(Verdict::Delivered(None)),
                 Err(error) => {
                     let reason = Reason::new(&format!("{}: {error}", self.path.display()));
                     match &error {

@@ -104,6 +104,6 @@ fn show<C: Claim>(hand: &Hand<C>, most: usize, verp: bool, visit: &mut dyn FnMut
     if let Ok(made) = hand.made_sender(group, verp) {
         let envelope = hand.claim.envelope();
         let sender = made.as_ref().or(envelope.sender.as_ref());
-        visit(DeliveryRequest { envelope, sender, group, size: hand.claim.size() });
+        visit(DeliveryRequest { envelope, sender, group, size: hand.claim.size(group) });
     }
 }

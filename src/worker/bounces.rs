@@ -17,6 +17,7 @@ use super::settle::settle;
 use crate::bounce::ledger::{Item, Ledger, LedgerError, ReportOutcome};
 use crate::bounce::{Action, Arrival, Class, MessageKind, READ_MAX, Reading, Report, read};
 use crate::config::{self, PassOn};
+use crate::events::{Line, SuppressedLine};
 use crate::model::{Address, EntryId, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::queue::{Claim, Message, Queue, QueueError};
@@ -95,16 +96,6 @@ impl<'a> ForHook<'a> {
     }
 }
 
-/// The event of an address that gets no more mail from now on.
-#[derive(Serialize)]
-struct Suppressed<'a> {
-    at: String,
-    queue: &'a str,
-    id: &'a EntryId,
-    suppressed: &'a Address,
-    reason: String,
-}
-
 /// A bounce whose reports are in the ledger.
 pub(super) struct RecordedBounce<C> {
     hand: Hand<C>,
@@ -120,7 +111,7 @@ impl<'a, C: Claim> Desk<'a, C> {
 
     /// Reads what may be a bounce, and keeps it until enough are together; gives back what is none.
     pub fn unless_bounce<Q: Queue<Claim = C>>(&mut self, context: &Context<'_, Q>, hand: Hand<C>) -> Option<Hand<C>> {
-        match self.read(&hand.claim) {
+        match self.read(&hand) {
             Ok(reading) if is_report(&reading) => {
                 self.batch.push((hand, reading));
                 None
@@ -171,9 +162,9 @@ impl<'a, C: Claim> Desk<'a, C> {
     }
 
     /// What a message is.
-    fn read(&self, claim: &C) -> Result<Reading, QueueError> {
-        let envelope = claim.envelope();
-        let message = beginning(&claim.message(true)?)?;
+    fn read(&self, hand: &Hand<C>) -> Result<Reading, QueueError> {
+        let envelope = hand.claim.envelope();
+        let message = beginning(&hand.claim.message(&hand.rest, true)?)?;
         let null_sender = Some(envelope.sender.is_none());
         let arrival = Arrival { null_sender, recipient: envelope.recipients.first(), verp: self.verp };
         Ok(read(&arrival, &message))
@@ -205,18 +196,22 @@ impl<'a, C: Claim> Desk<'a, C> {
         let heard = self.tell_hook(context, &hand.claim, &reading, &outcomes);
         let now = clock::now();
         for (report, _) in reading.reports.iter().zip(&outcomes).filter(|(_, outcome)| outcome.newly) {
-            let id = hand.claim.id();
-            let (queue, suppressed, reason) = (context.queue_name, &report.recipient, report.why());
-            let line = Suppressed { at: now.rfc3339(), queue, id, suppressed, reason };
-            context.events.borrow_mut().note(now, &line);
+            let line = SuppressedLine {
+                at: now.rfc3339().into(),
+                queue: context.queue_name.into(),
+                id: hand.claim.id().as_str().into(),
+                suppressed: report.recipient.as_str().into(),
+                reason: report.why().into(),
+            };
+            context.events.borrow_mut().write(now, &[Line::Suppressed(line)]);
         }
         if heard.is_ok() && self.config.pass_on == PassOn::All {
             return Some(hand);
         }
         hand.attempt.through = Some(LEDGER);
-        let verdict = heard.map_or_else(|why| Verdict::Deferred(Reason::new(&why)), |()| Verdict::Delivered);
+        let verdict = heard.map_or_else(|why| Verdict::Deferred(Reason::new(&why)), |()| Verdict::Delivered(None));
         let verdict = hand.attempt.judge(verdict, context.policy.on_crash);
-        let answered = verdict == Verdict::Delivered;
+        let answered = verdict.is_delivered();
         let group = std::mem::take(&mut hand.rest);
         let judged = Judged { verdicts: vec![verdict; group.len()], group, answered, took: started.elapsed() };
         match record(context, &mut hand, &judged) {

@@ -82,7 +82,7 @@ pub(super) fn hand_over<Q: Queue>(
 
 /// Opens the message, and announces that `group` gets it.
 fn announce<C: Claim>(claim: &mut C, group: Vec<usize>, by_position: bool) -> Result<(Message, Begun), QueueError> {
-    let message = claim.message(by_position)?;
+    let message = claim.message(&group, by_position)?;
     let begun = claim.begin(group, clock::now())?;
     Ok((message, begun))
 }
@@ -117,7 +117,7 @@ fn land<Q: Queue>(
         }
         Attempt::SinkDown(_) | Attempt::Stopped => return take_back(claim, flight.begun, || Handed::Left),
     };
-    if verdicts.contains(&Verdict::Delivered) {
+    if verdicts.iter().any(Verdict::is_delivered) {
         context.board.doubts().accepted(flight.began);
     }
     if is_refused_together(&verdicts, shares_verdicts) {

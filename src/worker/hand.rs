@@ -28,6 +28,8 @@ pub(super) struct Try {
     pub again_at: Option<Micros>,
     /// Who is open.
     pub open: Vec<usize>,
+    /// Deliveries whose receipts differ within their groups, for the attempt's next line in the journal.
+    pub receipts: Vec<(Vec<usize>, Verdict)>,
     /// What took it instead of the queue's transport.
     pub through: Option<&'static str>,
     /// How many of the next recipients are handed over one by one: they were refused together, perhaps for one of them.
@@ -44,6 +46,7 @@ impl<C: Claim> Hand<C> {
             expired: waited >= policy.retry.expire,
             again_at: None,
             open: claim.open(),
+            receipts: Vec::new(),
             through: None,
             alone: 0,
         };
@@ -117,7 +120,7 @@ impl Try {
                 let status = reason.status.unwrap_or_else(|| "4.4.7".to_owned());
                 Verdict::Failed(Reason::new(&text).with_status(Some(status)))
             }
-            Verdict::Delivered
+            Verdict::Delivered(_)
             | Verdict::Deferred(_)
             | Verdict::Failed(_)
             | Verdict::Unknown(_)

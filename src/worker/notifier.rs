@@ -98,11 +98,11 @@ impl<Q: Queue> Notifier<'_, Q> {
             let line = summary_line(about, claim.envelope(), &statuses);
             if outlet.admit(&to, self.policy.per_hour as u64, &line, now)? {
                 let host = &self.host;
-                let returned = self.returned(claim, about)?;
+                let returned = self.returned(claim, about, recipients)?;
                 let envelope = claim.envelope();
                 let statuses = &statuses;
                 let notice = Notice { about, id: &id, now, host, to: &to, envelope, statuses, until, returned };
-                self.publish(claim, &notice)?;
+                self.publish(claim, recipients, &notice)?;
             }
         }
         fault::instant("notice.published");
@@ -133,19 +133,19 @@ impl<Q: Queue> Notifier<'_, Q> {
 
     /// What comes back: what RET says, or else the configuration (RFC 3461 section 4.3); the header alone if the message is
     /// too large, or did not fail.
-    fn returned(&self, claim: &Q::Claim, about: About) -> Result<Returned, QueueError> {
+    fn returned(&self, claim: &Q::Claim, about: About, recipients: &[usize]) -> Result<Returned, QueueError> {
         let policy = self.policy;
         let wanted = match claim.envelope().origin.ret.as_deref() {
             Some("full") => Returned::Message,
             Some("hdrs") => Returned::Header,
             Some(_) | None => policy.returned,
         };
-        let fits = about == About::Failed && claim.message(false)?.len <= policy.size;
+        let fits = about == About::Failed && claim.size(recipients) <= policy.size;
         Ok(if fits { wanted } else { Returned::Header })
     }
 
-    fn publish(&self, claim: &Q::Claim, notice: &Notice<'_>) -> Result<(), QueueError> {
-        let mut original = Some(claim.message(false)?);
+    fn publish(&self, claim: &Q::Claim, recipients: &[usize], notice: &Notice<'_>) -> Result<(), QueueError> {
+        let mut original = Some(claim.message(recipients, false)?);
         let mut write = |out: &mut dyn Write| -> io::Result<()> {
             out.write_all(notice.opening().as_bytes())?;
             if let Some(original) = original.take() {

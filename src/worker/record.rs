@@ -6,10 +6,10 @@ use super::board::Counter;
 use super::context::Context;
 use super::hand::Hand;
 use crate::config;
-use crate::events::{self, Event};
+use crate::events::{HandOver, Line};
 use crate::model::{Micros, Verdict};
 use crate::policy::retry;
-use crate::queue::{AttemptNote, Claim, Queue, QueueError};
+use crate::queue::{AttemptNote, Claim, Queue, QueueError, RECEIPTS_MAX};
 use crate::sys::{clock, fault};
 
 /// What came of a group.
@@ -35,8 +35,11 @@ pub(super) fn record<Q: Queue>(
     let now = clock::now();
     let mut noted = Ok(());
     let (claim, attempt) = (&mut hand.claim, &mut hand.attempt);
-    let results = alike(judged);
+    let mut results = alike(judged, |verdict| !(judged.answered && verdict.is_delivered()));
+    attempt.receipts.append(&mut different_receipts(judged));
+    attempt.receipts.truncate(RECEIPTS_MAX);
     if !results.is_empty() {
+        results.append(&mut attempt.receipts);
         let (number, waited) = (attempt.number, attempt.waited);
         if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
             attempt.again_at.get_or_insert_with(|| now.plus(delay(&context.policy.retry, number)));
@@ -49,7 +52,7 @@ pub(super) fn record<Q: Queue>(
         context.board.add(Counter::of(verdict.kind()), 1);
         // A failure that is in no journal is none yet.
         let done = match verdict {
-            Verdict::Delivered => true,
+            Verdict::Delivered(_) => true,
             Verdict::Failed(_) | Verdict::Held(_) | Verdict::Suppressed(_) => noted.is_ok(),
             Verdict::Deferred(_) | Verdict::Unknown(_) => false,
         };
@@ -63,24 +66,16 @@ pub(super) fn record<Q: Queue>(
 /// Writes a line a recipient.
 fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judged: &Judged, now: Micros) {
     let ms = u64::try_from(judged.took.as_millis()).unwrap_or(u64::MAX);
-    let envelope = hand.claim.envelope();
-    let event = |(&recipient, verdict)| {
-        let base = Event {
-            at: now.rfc3339(),
-            queue: context.queue_name,
-            id: &envelope.id,
-            sender: envelope.sender_text(),
-            recipient: &envelope.recipients[recipient],
-            verdict: "",
-            attempt: hand.attempt.number,
-            transport: hand.attempt.through.unwrap_or(&context.policy.transport),
-            ms,
-            status: None,
-            reason: None,
-        };
-        events::of(verdict, base)
+    let hand_over = HandOver {
+        at: now.rfc3339(),
+        queue: context.queue_name,
+        envelope: hand.claim.envelope(),
+        attempt: hand.attempt.number,
+        transport: hand.attempt.through.unwrap_or(&context.policy.transport),
+        ms,
     };
-    let lines: Vec<Event<'_>> = judged.group.iter().zip(&judged.verdicts).map(event).collect();
+    let of_each = judged.group.iter().zip(&judged.verdicts);
+    let lines: Vec<Line<'_>> = of_each.map(|(&recipient, verdict)| hand_over.verdict(recipient, verdict)).collect();
     context.events.borrow_mut().write(now, &lines);
 }
 
@@ -89,13 +84,20 @@ fn delay(policy: &config::Retry, attempt: u32) -> Duration {
     retry::delay(attempt, policy.first, policy.max, chance as f64 / 1_000.0)
 }
 
-/// The same verdicts together; without the deliveries if those were answered.
-fn alike(judged: &Judged) -> Vec<(Vec<usize>, Verdict)> {
+/// The answered deliveries whose receipts the answer could not tell, as they differ.
+fn different_receipts(judged: &Judged) -> Vec<(Vec<usize>, Verdict)> {
+    let mut delivered = judged.verdicts.iter().filter(|verdict| verdict.is_delivered());
+    let first = delivered.next();
+    if !judged.answered || delivered.all(|verdict| Some(verdict) == first) {
+        return Vec::new();
+    }
+    alike(judged, |verdict| verdict.receipt().is_some())
+}
+
+/// Those of the verdicts that are `wanted`, the same ones together.
+fn alike(judged: &Judged, wanted: impl Fn(&Verdict) -> bool) -> Vec<(Vec<usize>, Verdict)> {
     let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
-    for (&recipient, verdict) in judged.group.iter().zip(&judged.verdicts) {
-        if judged.answered && *verdict == Verdict::Delivered {
-            continue;
-        }
+    for (&recipient, verdict) in judged.group.iter().zip(&judged.verdicts).filter(|(_, verdict)| wanted(verdict)) {
         match results.iter_mut().find(|(_, seen)| seen == verdict) {
             Some((recipients, _)) => recipients.push(recipient),
             None => results.push((vec![recipient], verdict.clone())),

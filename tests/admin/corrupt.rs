@@ -1,6 +1,6 @@
 //! Entries that cannot be read are set aside, and a person sees them, mends them, and has them back.
 
-use super::decisions::{SLOW, code, file_of, json_of, loaded};
+use super::decisions::{SLOW, code, file_of, loaded};
 use crate::support::Site;
 use crate::support::posts::{assert_each_once, delivered, id, post};
 use serde_json::json;
@@ -17,7 +17,7 @@ fn corrupt_files_are_listed_shown_removed_and_requeued_when_mended() {
     assert_eq!(site.try_run(&["run"]).status.code(), Some(0));
     let listed = site.ok(&["list"]);
     assert!(listed.contains("-- 2 more could not be read: see 'bulkmailer list --state corrupt'"), "{listed}");
-    let row = json_of(&site, &["list", "--state", "corrupt", "--json", &one]);
+    let row = site.json(&["list", "--state", "corrupt", "--json", &one]);
     assert_eq!((&row["sender"], &row["state"]), (&json!("a@example.org"), &json!("corrupt")));
     assert!(row["reason"].as_str().is_some_and(|why| why.contains("were written")), "{row}");
     let text = site.ok(&["list", "--state", "corrupt", "--reason", "envelope"]);

@@ -15,16 +15,9 @@ pub fn code(site: &Site, args: &[&str]) -> Option<i32> {
     site.try_run(args).status.code()
 }
 
-pub fn json_of(site: &Site, args: &[&str]) -> Value {
-    serde_json::from_slice(&site.try_run(args).stdout).expect("JSON")
-}
-
 /// Entries from three senders in outbound, the last with two recipients, and a batch of two.
 pub fn loaded(site: &Site) -> [String; 3] {
-    let submit = |n: u32, sender: &str, recipients: &[&str]| {
-        let args = [&["submit", "-f", sender, "--"], recipients].concat();
-        String::from_utf8(site.feed(&args, support::message(n).as_bytes()).stdout).expect("an id").trim().to_owned()
-    };
+    let submit = |n: u32, sender: &str, recipients: &[&str]| site.submit_from(sender, n, recipients);
     let ids = [
         submit(1, "a@example.org", &["r75@x.org"]),
         submit(2, "b@example.org", &["r67@y.org"]),
@@ -156,7 +149,7 @@ fn what_is_held_stays_and_what_is_released_goes() {
     assert!(site.deliveries().is_empty() && site.ids("hold").len() == 5);
     site.assert_clean();
     assert_eq!(code(&site, &["hold", &one]), Some(1), "it is held already");
-    assert_eq!(json_of(&site, &["release", &one, "--json"])["done"], 1);
+    assert_eq!(site.json(&["release", &one, "--json"])["done"], 1);
     site.ok(&["run"]);
     assert_eq!((site.deliveries().len(), site.ids("hold").len()), (1, 4));
     // Those of the batch make their place anew, for it is gone.
@@ -286,7 +279,7 @@ fn what_is_in_a_workers_hand_is_left_alone_and_that_is_said() {
         assert!(output.status.code() == Some(75), "{command}: {said}");
         assert!(said.contains("a worker has it in hand: 1 (") && said.contains(&id), "{command}: {said}");
     }
-    let told = json_of(&site, &["remove", "--sender", "sender@example.org", "--json"]);
+    let told = site.json(&["remove", "--sender", "sender@example.org", "--json"]);
     assert_eq!((&told["in_hand"], &told["in_hand_ids"]), (&json!(1), &json!([id])));
     assert_eq!(site.busy(), 1);
     site.sinks().into_iter().for_each(|pid| signal("KILL", pid));
@@ -375,7 +368,7 @@ fn root_acts_as_the_spools_owner_and_is_named() {
     let owner = |path: PathBuf| std::fs::metadata(path).expect("it is there").uid();
     let bucket = file_of(&site, &one, "hold").parent().expect("a folder").to_owned();
     assert_eq!([owner(bucket), owner(site.path("spool/outbound/stopped"))], [65_534; 2]);
-    assert_eq!(json_of(&site, &["status", "--json"])["queues"][0]["stopped_by"], 0);
+    assert_eq!(site.json(&["status", "--json"])["queues"][0]["stopped_by"], 0);
     let line = site.events().into_iter().find(|event| event["verdict"] == "removed").expect("a line");
     assert_eq!(line["reason"], "removed by root");
 }

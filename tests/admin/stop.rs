@@ -1,6 +1,6 @@
 //! Stop and start: a stopped queue hands nothing over, loses nothing, and goes on where it was.
 
-use super::decisions::{SLOW, code, json_of};
+use super::decisions::{SLOW, code};
 use crate::support::{Site, assert_silent, signal, wait_until};
 use serde_json::{Value, json};
 
@@ -22,11 +22,11 @@ fn stop_returns_when_nothing_is_in_hand_and_start_lets_it_go_on() {
     // A stopped queue is said where somebody asks, takes mail, and wants attention.
     let said = String::from_utf8(site.try_run(&["run", "-v"]).stderr).expect("text");
     assert!(said.contains("outbound: this queue is stopped") && said.contains("'bulkmailer start"), "{said}");
-    assert_eq!(json_of(&site, &["run", "--json"])["queues"][0]["stopped"], true);
+    assert_eq!(site.json(&["run", "--json"])["queues"][0]["stopped"], true);
     let status = site.try_run(&["status"]);
     let text = String::from_utf8(status.stdout).expect("text");
     assert!(status.status.code() == Some(1) && text.contains("stopped by "), "{text}");
-    assert!(json_of(&site, &["status", "--json"])["queues"][0]["stopped"].is_u64());
+    assert!(site.json(&["status", "--json"])["queues"][0]["stopped"].is_u64());
     site.submit(30, &["r30@example.net"]);
     assert_eq!(code(&site, &["flush"]), Some(75));
     assert!(site.ok(&["stop"]).contains("was stopped already"));
@@ -50,9 +50,9 @@ fn stop_ends_a_run_that_lingers_and_one_queue_only_where_one_is_named() {
     assert_eq!(site.ok(&["stop", "-Q", "outbound"]), "outbound: stopped; nothing is in hand\n");
     assert_silent(main);
     // One that nothing was queued in yet is stopped beforehand.
-    assert_eq!(json_of(&site, &["stop", "-Q", "bounce", "--json"])["queues"][0]["already"], false);
+    assert_eq!(site.json(&["stop", "-Q", "bounce", "--json"])["queues"][0]["already"], false);
     site.ok(&["start", "-Q", "outbound"]);
-    let rows = json_of(&site, &["status", "--json"]);
+    let rows = site.json(&["status", "--json"]);
     let stopped = |name: &str| {
         let rows = rows["queues"].as_array().expect("a list");
         rows.iter().any(|row| row["queue"] == name && row["stopped"].is_u64())
@@ -78,7 +78,7 @@ fn a_stop_that_is_interrupted_says_what_is_still_in_hand_and_stays() {
     let id = site.submit(1, &["r1@example.net"]);
     site.submit(2, &["r2@example.net"]);
     let main = site.start(&["run"]);
-    let hand = || json_of(&site, &["status", "--json"])["queues"][0]["run"]["in_hand"][0]["id"].clone();
+    let hand = || site.json(&["status", "--json"])["queues"][0]["run"]["in_hand"][0]["id"].clone();
     wait_until("the heartbeat tells what is in hand", || hand().is_string());
     let in_hand = hand();
     let stop = site.start(&["stop", "--json"]);
@@ -129,6 +129,6 @@ fn stop_on_a_large_spool_leaves_all_that_waits() {
     let done = site.deliveries().len();
     assert_silent(main);
     assert!(done < 3_000 && site.deliveries().len() == done, "{done}");
-    let status = json_of(&site, &["status", "--json"]);
+    let status = site.json(&["status", "--json"]);
     assert_eq!((&status["queues"][0]["due"], &status["queues"][0]["waiting"]), (&json!(3_000 - done), &json!(102_400)));
 }

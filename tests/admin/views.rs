@@ -7,16 +7,9 @@ use crate::support::{self, Site, signal, wait_until};
 /// Nothing of the schedule comes by itself while a test runs.
 const SLOW: &str = "workers = 1\nretry = { first = \"1d\", max = \"1d\" }";
 
-fn json_of(site: &Site, args: &[&str]) -> Value {
-    serde_json::from_slice(&site.try_run(args).stdout).expect("JSON")
-}
-
 /// Three entries that were deferred once: from a@ to x.org, from b@ to y.org, from nobody to x.org.
 fn deferred(site: &Site) -> [String; 3] {
-    let submit = |n: u32, sender: &str, recipients: &[&str]| {
-        let args = [&["submit", "-f", sender, "--"], recipients].concat();
-        String::from_utf8(site.feed(&args, support::message(n).as_bytes()).stdout).expect("an id").trim().to_owned()
-    };
+    let submit = |n: u32, sender: &str, recipients: &[&str]| site.submit_from(sender, n, recipients);
     let ids = [
         submit(1, "a@example.org", &["One@X.org"]),
         submit(2, "b@example.org", &["two@y.org"]),
@@ -27,7 +20,7 @@ fn deferred(site: &Site) -> [String; 3] {
 }
 
 fn due_now(site: &Site) -> Vec<String> {
-    let now = json_of(site, &["status", "--json"])["queues"][0]["due"].as_u64().expect("a number");
+    let now = site.json(&["status", "--json"])["queues"][0]["due"].as_u64().expect("a number");
     let mut found: Vec<(String, String)> = (site.list().iter())
         .map(|row| (row["due"].as_str().expect("text").to_owned(), row["id"].as_str().expect("text").to_owned()))
         .collect();
@@ -85,7 +78,7 @@ fn show_tells_every_attempt_with_its_reason() {
         text.contains("attempt 3") && text.contains("sender@example.org") && text.contains("X-Number: 7\n"),
         "{text}"
     );
-    let shown = json_of(&site, &["show", "--json", &id]);
+    let shown = site.json(&["show", "--json", &id]);
     let attempts = shown["attempts"].as_array().expect("a list");
     assert!(
         attempts.len() >= 3 && attempts.iter().all(|attempt| attempt["results"][0]["reason"].is_object()),
@@ -105,7 +98,7 @@ fn status_tells_of_a_run_at_work_and_of_none() {
     assert!(site.ok(&["status"]).contains("1 due, 0 waiting, 0 held, 0 failed, 0 corrupt"));
     assert!(site.ok(&["status"]).contains("no run at work"));
     let main = site.start(&["run"]);
-    let run = || json_of(&site, &["status", "--json"])["queues"][0]["run"].clone();
+    let run = || site.json(&["status", "--json"])["queues"][0]["run"].clone();
     wait_until("the heartbeat tells what is in hand", || run()["in_hand"][0]["id"] == id.as_str());
     assert!(run()["pid"].is_u64() && run()["hangs"] == false, "{}", run());
     let text = site.ok(&["status"]);
@@ -228,14 +221,14 @@ fn config_check_and_show() {
     assert!(said.ends_with("ok\n"), "{said}");
     let (shown, file) = (site.ok(&["config", "show"]), site.path("bulkmailer.toml"));
     assert!(shown.contains("workers = 3") && shown.contains(&format!("# {}:5", file.display())), "{shown}");
-    assert_eq!(json_of(&site, &["config", "show", "--json"])["values"]["queue.outbound.workers"]["value"], 3);
+    assert_eq!(site.json(&["config", "show", "--json"])["values"]["queue.outbound.workers"]["value"], 3);
     site.configure("[queue.outbound]\nworkers = 0\ncolor = 1\nlinger = \"x\"\n");
     let output = site.try_run(&["config", "check"]);
     assert!(
         output.status.code() == Some(78) && String::from_utf8_lossy(&output.stdout).contains(":3: unknown key `color`")
     );
     site.configure("[queue.outbound]\nworkers = 0\nlinger = \"x\"\n");
-    let told = json_of(&site, &["config", "check", "--json"]);
+    let told = site.json(&["config", "check", "--json"]);
     assert!(told["ok"] == false && told["problems"].as_array().is_some_and(|problems| problems.len() == 2), "{told}");
     assert!(!site.path("spool").exists(), "a look makes nothing");
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod hostile_sinks;
 mod pace;
+mod receipts;
 mod refusals;
 mod refused_host;
 mod sink_down;

@@ -2,6 +2,7 @@
 //! else is taken.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use crate::support::{self, Site, signal, wait_until};
 
@@ -36,18 +37,6 @@ fn set_down(site: &Site, down: bool) {
     }
 }
 
-/// One run: its status, and what it said.
-fn run(site: &Site) -> (i32, String) {
-    let output = site.try_run(&["run"]);
-    (output.status.code().expect("it ended by itself"), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn submit_from(site: &Site, sender: &str, n: u32, recipient: &str) -> String {
-    let output = site.feed(&["submit", "-f", sender, "--", recipient], support::message(n).as_bytes());
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("an id").trim().to_owned()
-}
-
 fn ready(site: &Site) -> Vec<(String, serde_json::Value, serde_json::Value)> {
     let rows = site.list().into_iter().filter(|row| row["state"] == "ready");
     rows.map(|row| (row["id"].as_str().expect("an id").to_owned(), row["attempts"].clone(), row["due"].clone()))
@@ -66,17 +55,17 @@ fn down_at_the_first_entry_touches_nothing_and_is_said_once() {
     };
     let files = tree(&site);
     set_down(&site, true);
-    let (status, said) = run(&site);
+    let (status, said) = site.run_once();
     assert_eq!((status, said.lines().count()), (75, 1), "{said}");
     assert!(said.contains("the sink is down: ") && said.contains("postdrop: not there"), "{said}");
     for _ in 0..3 {
-        assert_eq!(run(&site), (75, String::new()));
+        assert_eq!(site.run_once(), (75, String::new()));
     }
     assert_eq!((ready(&site), tree(&site)), (before, files), "attempts, due times, journals");
     assert!(site.events().is_empty());
     assert_eq!(site.try_run(&["status"]).status.code(), Some(1));
     set_down(&site, false);
-    let (status, said) = run(&site);
+    let (status, said) = site.run_once();
     assert!(status == 0 && said.lines().count() == 1 && said.contains("takes mail again"), "{said}");
     assert_eq!(site.deliveries().len(), 30);
     assert!(site.list().is_empty());
@@ -126,7 +115,7 @@ fn a_sink_that_recovers_while_it_is_probed_settles_the_refused_ones_as_deferred(
     for n in 0..20 {
         site.submit(n, &[&format!("r0@h{n}.example.net")]);
     }
-    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(site.run_once(), (0, String::new()));
     let left = ready(&site);
     assert_eq!((site.deliveries().len(), left.len()), (16, 4));
     assert!(left.iter().all(|(_, attempts, _)| attempts == 1), "{left:?}");
@@ -148,7 +137,7 @@ fn entries_that_are_refused_and_come_first_keep_nobody_from_leaving() {
         while site.deliveries().len() < good as usize {
             runs += 1;
             assert!(runs <= 5, "{workers} workers: {:?} after {runs} runs", site.deliveries());
-            run(&site);
+            site.run_once();
         }
         site.assert_clean();
     }
@@ -158,11 +147,11 @@ fn entries_that_are_refused_and_come_first_keep_nobody_from_leaving() {
 fn refusals_of_one_sender_to_all_workers_at_once_hide_nobody_elses_mail() {
     let site = site("workers = 16\nretry = { first = \"1d\", max = \"1d\" }");
     for n in 0..40 {
-        submit_from(&site, "<>", n, "mute64@example.net");
+        site.submit_from("<>", n, &["mute64@example.net"]);
     }
-    submit_from(&site, "a@example.org", 50, "r0@example.com");
+    site.submit_from("a@example.org", 50, &["r0@example.com"]);
     // Sixteen refusals at the same time are one sign, and the next probe is of another sender.
-    run(&site);
+    site.run_once();
     assert_eq!(site.deliveries().len(), 1);
     let deferred = ready(&site).iter().filter(|(_, attempts, _)| attempts == 1).count();
     // What was kept until that one left, none if it came first; the rest waits for the next run.
@@ -172,20 +161,20 @@ fn refusals_of_one_sender_to_all_workers_at_once_hide_nobody_elses_mail() {
 #[test]
 fn a_null_sender_that_is_refused_by_status_64_stops_no_run() {
     let site = site("workers = 1\nretry = { first = \"1d\", max = \"1d\" }");
-    let refused = submit_from(&site, "<>", 1, "mute64@example.net");
+    let refused = site.submit_from("<>", 1, &["mute64@example.net"]);
     for n in 2..30 {
-        submit_from(&site, "a@example.org", n, &format!("r0@h{n}.example.net"));
+        site.submit_from("a@example.org", n, &[&format!("r0@h{n}.example.net")]);
     }
     // Alone and first of all it would call the sink down, and even then nothing else waits for it.
     for _ in 0..5 {
-        run(&site);
+        site.run_once();
     }
     assert_eq!(site.deliveries().len(), 28);
     assert_eq!(site.ids("ready"), [refused.as_str()]);
     for n in 30..40 {
-        submit_from(&site, "a@example.org", n, &format!("r0@h{n}.example.net"));
+        site.submit_from("a@example.org", n, &[&format!("r0@h{n}.example.net")]);
     }
-    run(&site);
+    site.run_once();
     assert_eq!(site.deliveries().len(), 38);
 }
 
@@ -193,7 +182,7 @@ fn a_null_sender_that_is_refused_by_status_64_stops_no_run() {
 fn a_word_about_the_recipient_blames_the_entry() {
     let site = site("retry = { first = \"1d\", max = \"1d\" }");
     let id = site.submit(1, &["r75@example.net"]);
-    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(site.run_once(), (0, String::new()));
     assert_eq!(ready(&site).into_iter().map(|(id, attempts, _)| (id, attempts)).collect::<Vec<_>>(), [(id, 1.into())]);
 }
 
@@ -203,13 +192,13 @@ fn what_is_refused_for_too_long_while_nothing_is_taken_is_held_and_that_is_said(
     let id = site.submit(1, &["mute75@example.net"]);
     let mut said = String::new();
     wait_until("it is held", || {
-        said = run(&site).1;
+        said = site.run_once().1;
         site.ids("hold") == [id.as_str()]
     });
     assert!(said.contains(&id) && said.contains("hold/"), "{said}");
     // The sink takes what else there is, and that ends the outage.
     site.submit(2, &["r0@example.net"]);
-    assert!(run(&site).1.contains("takes mail again"));
+    assert!(site.run_once().1.contains("takes mail again"));
     site.assert_clean();
 }
 
@@ -219,12 +208,12 @@ fn what_was_held_for_it_and_is_released_is_tried_again() {
     let id = site.submit(1, &["r0@example.net"]);
     set_down(&site, true);
     wait_until("it is held", || {
-        run(&site);
+        site.run_once();
         site.ids("hold") == [id.as_str()]
     });
     set_down(&site, false);
     site.ok(&["release", &id]);
-    assert_eq!((run(&site).0, site.deliveries().len()), (0, 1));
+    assert_eq!((site.run_once().0, site.deliveries().len()), (0, 1));
 }
 
 /// One that was refused once, before the command could not even be run, was refused once.
@@ -233,16 +222,16 @@ fn a_command_that_cannot_be_run_refuses_nobody() {
     let site = tidal("retry = { first = \"1s\", max = \"1s\", expire = \"2s\" }");
     site.submit(1, &["r0@example.net"]);
     set_down(&site, true);
-    assert_eq!(run(&site).0, 75);
+    assert_eq!(site.run_once().0, 75);
     let mode = |mode| std::fs::set_permissions(site.path("script"), PermissionsExt::from_mode(mode)).expect("set");
     mode(0o644);
     wait_until("more than its expiry has passed", || {
-        assert_eq!(run(&site).0, 75);
+        assert_eq!(site.run_once().0, 75);
         site.oldest_age() >= 4
     });
     mode(0o755);
     set_down(&site, false);
-    assert_eq!((run(&site).0, site.deliveries().len()), (0, 1));
+    assert_eq!((site.run_once().0, site.deliveries().len()), (0, 1));
 }
 
 #[test]
@@ -282,9 +271,8 @@ fn a_worker_that_dies_with_refused_ones_in_hand_leaves_none_in_doubt() {
     }
     let main = site.start(&["run"]);
     let answered = || {
-        let journals = site.tree().into_iter().filter(|line| line.contains("/journal/"));
-        let read = |line: String| std::fs::read_to_string(line.rsplit_once(' ').expect("a size").0).unwrap_or_default();
-        journals.filter(|line| read(line.clone()).contains("\"--\"")).count()
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        site.files("/journal/").into_iter().filter(|path| read(path.clone()).contains("\"--\"")).count()
     };
     wait_until("two are kept", || answered() == 2);
     let worker = support::children(support::children(main.id())[0])[0];
@@ -293,7 +281,7 @@ fn a_worker_that_dies_with_refused_ones_in_hand_leaves_none_in_doubt() {
     let output = main.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(70), "{output:?}");
     set_down(&site, false);
-    run(&site);
+    site.run_once();
     assert_eq!(site.deliveries().len(), 6);
     assert!(site.list().is_empty());
     site.assert_clean();

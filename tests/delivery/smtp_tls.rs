@@ -199,9 +199,8 @@ fn a_login_opens_and_its_secret_is_told_to_nobody_else() {
             let output = site.try_run(&args);
             assert_secret(&[output.stdout, output.stderr].concat(), &format!("{args:?}"));
         }
-        for line in site.tree() {
-            let path = line.rsplit_once(' ').expect("a size").0;
-            assert_secret(&std::fs::read(path).unwrap_or_default(), path);
+        for path in site.files("") {
+            assert_secret(&std::fs::read(&path).unwrap_or_default(), &path.display().to_string());
         }
     }
 }
@@ -233,9 +232,8 @@ fn a_login_that_is_refused_blames_no_entry_and_tells_no_secret() {
         let said = is_down(&site, || server.log(), &what);
         assert!(said.contains(word) && said.contains(server.connect()), "{what}: {said}");
         assert_secret(said.as_bytes(), &what);
-        for line in site.tree() {
-            let path = line.rsplit_once(' ').expect("a size").0;
-            assert_secret(&std::fs::read(path).unwrap_or_default(), path);
+        for path in site.files("") {
+            assert_secret(&std::fs::read(&path).unwrap_or_default(), &path.display().to_string());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::drop::MARA;
 use crate::support::server::{Act as Does, At, Kind, Script, Server, say};
 use crate::support::{Site, feed, message};
 use crate::sweep;
@@ -59,8 +60,6 @@ impl Act {
     }
 }
 
-/// The user whose mail lies in `drop/`, where we may choose.
-const MARA: u32 = 65_531;
 /// Whom mail that comes in is for.
 const BROUGHT: [&str; 4] = ["ok60", "ok61", "never61", "later62"];
 const SENDER: &str = "news@s.example";

@@ -2,7 +2,8 @@
 //! is worked off. The spools in tests/spools were made by the programs of their time, with the script that lies there.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::support::crash::{self, Trap};
 use crate::support::{Site, message, sink};
@@ -13,8 +14,13 @@ use bulkmailer::spool::Spool;
 /// The queues of the old spools, all through the recording sink.
 const QUEUES: [&str; 6] = ["outbound", "careful", "noisy", "down", "half", "stopped"];
 
-/// A site with the spool that is packed as `name`.
-fn unpacked(name: &str) -> Site {
+/// The folder of the old spools.
+fn spools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spools")
+}
+
+/// A site with the spool that is packed in the file `packed`.
+fn unpacked(packed: &Path) -> Site {
     let site = Site { dir: tempfile::tempdir().expect("a temporary folder") };
     let mut text = "[limits]\nmin_free = \"0\"\n".to_owned();
     for queue in QUEUES {
@@ -30,16 +36,15 @@ fn unpacked(name: &str) -> Site {
         site.path("log").display().to_string()
     );
     site.configure(&text);
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spools").join(format!("{name}.tar.gz"));
     // As of now: no sweep is due, and nothing was kept for long.
-    let mut tar = std::process::Command::new("tar");
+    let mut tar = Command::new("tar");
     tar.args(["-x", "-z", "-p", "-m", "--no-same-owner", "-f"]).arg(packed).arg("-C").arg(site.dir.path());
     assert!(tar.status().expect("tar starts").success());
     site
 }
 
 fn old() -> Site {
-    unpacked("format-1")
+    unpacked(&spools().join("format-1.tar.gz"))
 }
 
 fn version(site: &Site) -> String {
@@ -263,7 +268,7 @@ fn while_an_older_run_is_at_work_the_spool_stays_as_it_is() {
 
 #[test]
 fn a_ledger_of_the_first_layout_knows_who_is_suppressed() {
-    let site = unpacked("format-1-ledger-1");
+    let site = unpacked(&spools().join("format-1-ledger-1.tar.gz"));
     assert_eq!(site.ok(&["suppress", "list"]).lines().count(), 2);
     site.submit(900, &["gone@a.org", "ok@a.org"]);
     site.try_run(&["run", "--quiet"]);
@@ -311,6 +316,37 @@ fn a_newer_spool_is_refused_by_every_command_and_left_as_it_is() {
         assert_eq!(output.status.code(), Some(78), "{args:?}: {output:?}");
         let said = if args[0] == "config" { String::from_utf8_lossy(&output.stdout) + said } else { said };
         assert!(said.ends_with(why) && (args[0] == "config" || said.lines().count() == 1), "{args:?}: {output:?}");
+        assert_eq!(site.tree(), tree, "{args:?}");
+    }
+}
+
+/// The older program is `BULKMAILER_BEFORE`; 'make slow' builds it.
+#[test]
+#[ignore = "needs an older program: WHAT=upgrade make slow"]
+fn an_older_program_is_taken_over_from_and_refuses_what_was_upgraded() {
+    let before = std::env::var_os("BULKMAILER_BEFORE").expect("BULKMAILER_BEFORE is a program");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut make = Command::new(spools().join("make"));
+    let made = make.arg(&before).arg("before").arg(folder.path()).output().expect("the script starts");
+    assert!(made.status.success(), "{made:?}");
+    let site = unpacked(&folder.path().join("before.tar.gz"));
+    let older = |args: &[&str]| {
+        let mut command = Command::new(&before);
+        command.arg("--spool").arg(site.path("spool")).arg("--config").arg(site.path("bulkmailer.toml")).args(args);
+        crate::support::feed(command, message(901).as_bytes())
+    };
+    // Whatever the older program makes of it, a newer one that only looks leaves it fit for it.
+    look(&site);
+    let listed = older(&["list"]);
+    assert!(listed.status.success(), "{listed:?}");
+    work_off(&site);
+    let tree = site.tree();
+    for args in [&["run"][..], &["list"], &["status"], &["check", "--repair"], &["submit", "--", "a@b.org"], &["flush"]]
+    {
+        let refused = older(args);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!((refused.status.code(), said.lines().count()), (Some(78), 1), "{args:?}: {refused:?}");
+        assert!(said.contains("use the newer one"), "{said}");
         assert_eq!(site.tree(), tree, "{args:?}");
     }
 }

@@ -6,7 +6,9 @@ mod support;
 
 mod kick;
 mod laptop;
+mod memory;
 mod offline;
 mod overlap;
 mod pains;
+mod queues_apart;
 mod unattended;

@@ -21,11 +21,6 @@ fn by_file(mode: &str, extra: &str) -> Site {
     site
 }
 
-fn run(site: &Site) -> (i32, String) {
-    let output = site.try_run(&["run"]);
-    (output.status.code().expect("it ended by itself"), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
 fn go_online(site: &Site) {
     std::fs::write(site.path("net"), "").expect("written");
 }
@@ -35,7 +30,7 @@ fn offline_is_quiet_and_touches_nothing() {
     let site = by_file("ok", "retry = { first = \"1s\", max = \"1s\", expire = \"1s\" }");
     let id = site.submit(1, &["r1@example.net"]);
     wait_until("it is older than its expiry", || {
-        assert_eq!(run(&site), (75, String::new()));
+        assert_eq!(site.run_once(), (75, String::new()));
         site.oldest_age() >= 2
     });
     let row = &site.list()[0];
@@ -45,7 +40,7 @@ fn offline_is_quiet_and_touches_nothing() {
     let flush = site.try_run(&["flush"]);
     assert!(String::from_utf8_lossy(&flush.stderr).contains("this host is offline"), "{flush:?}");
     go_online(&site);
-    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(site.run_once(), (0, String::new()));
     site.assert_each_once(1..2);
 }
 
@@ -56,7 +51,7 @@ fn nothing_due_asks_nothing() {
     go_online(&site);
     site.ok(&["run"]);
     std::fs::remove_file(site.path("net")).expect("removed");
-    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(site.run_once(), (0, String::new()));
 }
 
 #[test]
@@ -65,16 +60,16 @@ fn a_connection_that_succeeds_is_online() {
     let to = listener.local_addr().expect("an address");
     let site = asking("ok", "", &format!("connect = \"{to}\""));
     site.submit(1, &["r1@example.net"]);
-    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(site.run_once(), (0, String::new()));
     site.assert_each_once(1..2);
     drop(listener);
     site.submit(2, &["r2@example.net"]);
-    assert_eq!(run(&site), (75, String::new()));
+    assert_eq!(site.run_once(), (75, String::new()));
     // A name that is none.
     site.set_sink("ok", "", "30s");
     let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
     site.configure(&format!("{config}[online]\nconnect = \"nowhere.invalid:25\"\n"));
-    assert_eq!(run(&site), (75, String::new()));
+    assert_eq!(site.run_once(), (75, String::new()));
     assert_eq!(site.list()[0]["attempts"], 0);
 }
 
@@ -93,7 +88,7 @@ fn going_offline_in_the_middle_is_no_outage() {
         let (before, _) = config.split_once("check = ").expect("a check");
         site.configure(&format!("{before}{once}\n"));
         go_online(&site);
-        assert_eq!(run(&site), (75, String::new()), "{mode}");
+        assert_eq!(site.run_once(), (75, String::new()), "{mode}");
         assert!(!site.path("spool/outbound/sink").exists());
         assert!(site.list().iter().all(|row| row["attempts"] == 0 && row["state"] == "ready"));
         assert!(site.events().is_empty());
@@ -101,7 +96,7 @@ fn going_offline_in_the_middle_is_no_outage() {
         // With the net there, the same answers are.
         std::fs::write(site.path("bulkmailer.toml"), config).expect("written");
         go_online(&site);
-        let (status, said) = run(&site);
+        let (status, said) = site.run_once();
         assert!(status == 75 && said.contains("the sink is down"), "{mode}: {said}");
     }
 }
@@ -111,7 +106,7 @@ fn a_check_that_hangs_or_cannot_be_run() {
     let site = asking("ok", "", "check = [\"no-such-command-here\"]");
     site.submit(1, &["r1@example.net"]);
     assert_eq!(site.try_run(&["config", "check"]).status.code(), Some(78));
-    let (status, said) = run(&site);
+    let (status, said) = site.run_once();
     assert!(status == 0 && said.lines().count() == 1 && said.contains("no-such-command-here"), "{said}");
     site.assert_each_once(1..2);
     // A run that is told to end does not wait for the answer.
@@ -137,7 +132,7 @@ fn mail_that_is_due_for_too_long_is_said_once_also_while_offline() {
     site.submit(1, &["r1@example.net"]);
     let mut said = Vec::new();
     wait_until("it is said", || {
-        let (status, text) = run(&site);
+        let (status, text) = site.run_once();
         assert_eq!(status, 75);
         said.push(text);
         said.last().is_some_and(|text| !text.is_empty())
@@ -145,12 +140,12 @@ fn mail_that_is_due_for_too_long_is_said_once_also_while_offline() {
     let text = said.pop().expect("some");
     assert!(said.iter().all(String::is_empty) && text.lines().count() == 1, "{text}");
     assert!(text.contains("mail is due for ") && text.contains("this host is offline"), "{text}");
-    assert_eq!(run(&site), (75, String::new()), "once a day");
+    assert_eq!(site.run_once(), (75, String::new()), "once a day");
     let status = site.try_run(&["status"]);
     assert_eq!(status.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&status.stdout).contains("mail is due for "), "{status:?}");
     go_online(&site);
-    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(site.run_once(), (0, String::new()));
     assert!(site.try_run(&["status"]).status.success() && !site.path("spool/outbound/overdue").exists());
 }
 
@@ -164,6 +159,6 @@ fn what_goes_into_a_maildir_needs_no_net() {
     ));
     let output = site.feed(&["submit", "-Q", "inbound", "-f", "s@x.org", "r@x.org"], support::message(1).as_bytes());
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(run(&site), (0, String::new()));
+    assert_eq!(site.run_once(), (0, String::new()));
     assert_eq!(std::fs::read_dir(site.path("Maildir/new")).expect("a Maildir").count(), 1);
 }

@@ -128,3 +128,24 @@ fn what_arrives_late_gets_all_workers_again() {
     assert_silent(main);
     site.assert_each_once(0..40);
 }
+
+#[test]
+fn a_worker_that_cannot_open_its_queue_says_so_and_hands_nothing_over() {
+    let site = Site::new("ok", "workers = 1");
+    let id = site.submit(1, &["r1@example.net"]);
+    // Between the supervisor's opening it and the worker's the spool is moved away.
+    let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
+    let (here, there) = (site.path("spool"), site.path("moved"));
+    site.configure(&format!("{config}[online]\ncheck = [\"mv\", {here:?}, {there:?}]\n"));
+    let output = site.try_run(&["run"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(74), "{output:?}");
+    assert!(said.contains("outbound: ") && said.contains("cannot open the queue"), "{said}");
+    assert!(said.lines().count() == 1 && site.deliveries().is_empty(), "{said}");
+    std::fs::rename(there, here).expect("moved back");
+    site.configure(&config);
+    assert_eq!(site.ids("ready"), [id]);
+    site.ok(&["run"]);
+    site.assert_each_once(1..2);
+    site.assert_clean();
+}

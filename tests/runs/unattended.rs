@@ -2,7 +2,6 @@
 //! workers that are killed by hand, small mail that comes while a campaign runs.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -149,8 +148,7 @@ fn a_journal_of_any_length_is_remembered_to_its_end() {
     let site = Site::new("exit=75", "workers = 1");
     let id = site.submit(1, &["a@example.net", "b@example.net"]);
     site.ok(&["run"]);
-    let journal = journal_of(&site, &id);
-    let mut file = std::fs::File::options().append(true).open(journal).expect("a journal");
+    let mut file = std::fs::File::options().append(true).open(site.file(&format!("{id}.log"))).expect("a journal");
     let filling = format!(
         "{{\"attempt\":2,\"at\":9,\"waited\":0,\"results\":[{{\"group\":[0,1],\"verdict\":\"deferred\",\
          \"reason\":{{\"text\":\"{}\"}}}}]}}\n",
@@ -163,9 +161,4 @@ fn a_journal_of_any_length_is_remembered_to_its_end() {
     let found: Vec<_> = site.deliveries().into_iter().collect();
     assert_eq!(found, [((1, "b@example.net".to_owned()), 1)]);
     site.assert_clean();
-}
-
-fn journal_of(site: &Site, id: &str) -> PathBuf {
-    let line = site.tree().into_iter().find(|line| line.contains(&format!("{id}.log"))).expect("a journal");
-    Path::new(line.rsplit_once(' ').expect("a size").0).to_owned()
 }

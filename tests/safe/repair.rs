@@ -12,8 +12,7 @@ const TWO_HOURS: Duration = Duration::from_secs(7_200);
 
 /// The files of the single entries in ready/.
 fn entries(site: &Site) -> Vec<PathBuf> {
-    let lines = site.tree().into_iter().filter(|line| line.contains("/outbound/ready/"));
-    lines.map(|line| PathBuf::from(line.rsplit_once(' ').expect("a size").0)).collect()
+    site.files("/outbound/ready/")
 }
 
 /// A bucket that is not the entry's own.
@@ -193,8 +192,7 @@ fn a_journal_whose_entry_is_gone_is_removed_only_if_nobody_is_open_in_it() {
     let site = Site::new("exit=75", "max_recipients = 1");
     site.submit(1, &["a@example.net", "b@example.net"]);
     site.ok(&["run"]);
-    let journal = site.tree().into_iter().find(|line| line.contains("/journal/")).expect("a journal");
-    let journal = PathBuf::from(journal.rsplit_once(' ').expect("a size").0);
+    let journal = site.file("/journal/");
     let text = fs::read_to_string(&journal).expect("text");
     fs::remove_file(&entries(&site)[0]).expect("it was there");
     for args in [&["check"][..], &["check", "--repair"]] {

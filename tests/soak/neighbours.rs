@@ -12,12 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{self};
 use crate::support::Site;
+use crate::support::drop::{MARA, NILS, SERVICE, reads};
 use crate::support::hosts::{self, Plain};
 use crate::{Soak, support};
 
-pub const MARA: u32 = 65_531;
-pub const NILS: u32 = 65_532;
-const SERVICE: u32 = 65_533;
 /// Who may have quotas.
 pub const USERS: [u32; 2] = [MARA, NILS];
 
@@ -108,10 +106,7 @@ fn lists_are_private(spool: &Path) -> usize {
         let name = list.file_name().into_string().expect("text");
         let Some(whose) = name.rsplit_once('.').and_then(|(_, uid)| uid.parse::<u32>().ok()) else { continue };
         for uid in [MARA, NILS] {
-            let mut read = Command::new("setpriv");
-            read.arg(format!("--reuid={uid}")).arg(format!("--regid={uid}")).args(["--clear-groups", "cat"]);
-            let may = read.arg(list.path()).output().expect("setpriv").status.success();
-            assert_eq!(may, uid == whose, "{name}, read by {uid}");
+            assert_eq!(reads(uid, &list.path()), uid == whose, "{name}, read by {uid}");
         }
         lists += 1;
     }

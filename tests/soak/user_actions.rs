@@ -4,8 +4,9 @@
 use crate::account::Word;
 use crate::actions::{Action, RUN};
 use crate::disk::Quota;
-use crate::neighbours::{MARA, NILS, Neighbours, dropped};
+use crate::neighbours::{Neighbours, dropped};
 use crate::sink::SENDERS;
+use crate::support::drop::{MARA, NILS};
 use crate::support::hosts::Plain;
 use crate::support::{Site, message};
 use crate::{Lane, junk};

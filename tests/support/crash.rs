@@ -70,6 +70,13 @@ impl Trap {
     }
 }
 
+/// A run of which one process is killed at `point`.
+pub fn run_killed_at(site: &Site, point: &str) {
+    let trap = Trap::new(site, point);
+    trap.run(site, &["run"]);
+    assert!(trap.was_met(), "{point} was not met");
+}
+
 /// Waits until no process of an earlier run holds the queue; what a killed one had forked finishes what it has in hand.
 pub fn wait_for_the_lock(site: &Site) {
     let Ok(lock) = std::fs::File::open(site.path("spool/outbound/lock")) else { return };

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::hosts::{self, Plain};
 use super::{Site, feed};
@@ -79,6 +79,18 @@ pub fn put(site: &Site, name: &str, text: &str) -> PathBuf {
     std::fs::write(&made, text).expect("written");
     std::fs::rename(&made, &path).expect("renamed");
     path
+}
+
+/// Puts a file of the user's into drop/.
+pub fn put_of(site: &Site, uid: u32, name: &str, text: &str) {
+    chown(put(site, name, text), Some(uid), None).expect("chown");
+}
+
+/// Whether the user may read the file; for root alone to ask.
+pub fn reads(uid: u32, path: &Path) -> bool {
+    let mut cat = Command::new("setpriv");
+    cat.args([&format!("--reuid={uid}"), &format!("--regid={uid}"), "--clear-groups", "cat"]).arg(path);
+    cat.output().expect("setpriv").status.success()
 }
 
 /// Asserts that `check` finds nothing wrong but with files in drop/.

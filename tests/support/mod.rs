@@ -98,9 +98,24 @@ impl Site {
         feed(self.command(args), input)
     }
 
+    /// One run that ends by itself: its status, and its standard error.
+    pub fn run_once(&self) -> (i32, String) {
+        let output = self.try_run(&["run"]);
+        (output.status.code().expect("it ended by itself"), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// What the program prints as JSON, whatever its status.
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_slice(&self.try_run(args).stdout).expect("JSON")
+    }
+
     /// Queues message number `n` with one command; its id.
     pub fn submit(&self, n: u32, recipients: &[&str]) -> String {
-        let args = [&["submit", "-f", "sender@example.org", "--"], recipients].concat();
+        self.submit_from("sender@example.org", n, recipients)
+    }
+
+    pub fn submit_from(&self, sender: &str, n: u32, recipients: &[&str]) -> String {
+        let args = [&["submit", "-f", sender, "--"], recipients].concat();
         let output = self.feed(&args, message(n).as_bytes());
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("an id").trim().to_owned()
@@ -165,6 +180,19 @@ impl Site {
         found
     }
 
+    /// The files of the spool whose paths contain `part`, sorted.
+    pub fn files(&self, part: &str) -> Vec<PathBuf> {
+        let lines = self.tree().into_iter().filter(|line| line.contains(part));
+        lines.map(|line| PathBuf::from(line.rsplit_once(' ').expect("a size").0)).collect()
+    }
+
+    /// The only such file.
+    pub fn file(&self, part: &str) -> PathBuf {
+        let mut found = self.files(part);
+        assert_eq!(found.len(), 1, "{part}: {found:?}");
+        found.remove(0)
+    }
+
     /// The one event line of each recipient and verdict. An empty line tells nothing.
     pub fn events(&self) -> Vec<serde_json::Value> {
         let mut lines = Vec::new();
@@ -175,6 +203,7 @@ impl Site {
         }
         lines
     }
+
     /// The sinks of this site that live: each worker has one when it has something in hand.
     pub fn sinks(&self) -> Vec<u32> {
         let log = self.path("log").display().to_string();
@@ -189,9 +218,7 @@ impl Site {
 
     /// Since when the oldest entry of the first queue waits, in seconds.
     pub fn oldest_age(&self) -> u64 {
-        let status: serde_json::Value =
-            serde_json::from_slice(&self.try_run(&["status", "--json"]).stdout).expect("JSON");
-        status["queues"][0]["oldest_age"].as_u64().expect("a number")
+        self.json(&["status", "--json"])["queues"][0]["oldest_age"].as_u64().expect("a number")
     }
 
     pub fn busy(&self) -> usize {

@@ -218,10 +218,7 @@ fn killed_anywhere_a_dropped_message_arrives_once() {
     for point in ["adopt.forked", "adopt.published", "adopt.removed", "adopt.synced"] {
         let site = own("");
         put(&site, "outbound.1", &text(FIELDS, &message(1)));
-        let mut run = site.command(&["run"]);
-        run.env("BULKMAILER_FAULT", point).env("BULKMAILER_FAULT_ONCE", site.path("hit"));
-        run.output().expect("it starts");
-        assert!(site.path("hit").exists(), "{point} was not met");
+        crash::run_killed_at(&site, point);
         crash::wait_for_the_lock(&site);
         site.try_run(&["run"]);
         assert_eq!((arrived(&site).len(), dropped(&site).len()), (1, 0), "{point}");

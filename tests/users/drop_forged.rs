@@ -2,7 +2,8 @@
 //! fast. None of it keeps other mail waiting.
 
 use crate::support::drop::{
-    FIELDS, MARA, NILS, SERVICE, arrived, by, clean_but_for_drop, dropped, folder, ok, own, put, shared, skipped, text,
+    FIELDS, MARA, NILS, SERVICE, arrived, by, clean_but_for_drop, defer, dropped, folder, ok, own, put, shared,
+    skipped, text,
 };
 use crate::support::hosts::Plain;
 use crate::support::message;
@@ -99,12 +100,7 @@ fn an_envelope_is_believed_in_what_a_user_may_choose_and_in_nothing_else() {
                   \"from\":\"notice\"";
     let file = text(fields, "Subject: x\nBcc: secret@x.org\n\nbody\n").replace("\"a1\"", &format!("\"{other}\""));
     put(&site, "outbound.1", &file);
-    site.configure(
-        &std::fs::read_to_string(site.path("bulkmailer.toml"))
-            .expect("text")
-            .replace("kind = \"maildir\"", "kind = \"pipe\"")
-            .replace("path = ", "command = [\"/bin/sh\", \"-c\", \"exit 75\", \"{recipients}\"] # "),
-    );
+    defer(&site);
     site.try_run(&["run"]);
     let rows = site.list();
     assert_eq!(rows.len(), 2, "{rows:?}");

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::clock::Clock;
-use crate::support::drop::{FIELDS, MARA, NILS, SERVICE, by, dropped, ok, own, put, shared, skipped, text};
+use crate::support::drop::{FIELDS, MARA, NILS, SERVICE, by, defer, dropped, ok, own, put, shared, skipped, text};
 use crate::support::hosts::Plain;
 use crate::support::{Site, message};
 
@@ -83,12 +83,7 @@ fn what_waits_is_counted_and_nothing_is_made() {
     }
     let refused = site.try_run(&["remove", "--state", "drop", "--yes"]);
     assert_eq!((refused.status.code(), dropped(&site).len()), (Some(64), 3), "{refused:?}");
-    site.configure(
-        &std::fs::read_to_string(site.path("bulkmailer.toml"))
-            .expect("text")
-            .replace("kind = \"maildir\"", "kind = \"pipe\"")
-            .replace("path = ", "command = [\"/bin/sh\", \"-c\", \"exit 75\", \"{recipients}\"] # "),
-    );
+    defer(&site);
     site.try_run(&["run"]);
     assert!(site.list().iter().any(|row| row["id"] == id && row["state"] == "ready"), "{id}");
     assert_eq!(rows(&site, &[]).len(), 0);

@@ -1,31 +1,19 @@
 //! A plain user's own mail in a spool that is another's: what he is told of it, and how he takes it back. Two plain users,
 //! root and a service, where we are root; elsewhere all of it is skipped.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::support::drop::{by, folder, ok, put_of, reads, skipped};
 use crate::support::hosts::{self, Plain};
 use crate::support::{Site, feed, message};
 
 const MARA: u32 = 65_521;
 const NILS: u32 = 65_522;
 const SERVICE: u32 = 65_523;
-
-fn skipped() -> bool {
-    if !hosts::is_root() {
-        eprintln!("skipped: only root can act as several users");
-    }
-    !hosts::is_root()
-}
-
-fn folder(path: &Path, mode: u32, uid: u32) {
-    std::fs::create_dir_all(path).expect("a folder");
-    chown(path, Some(uid), Some(uid)).expect("chown");
-    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("a mode");
-}
 
 /// A site whose spool is `uid`'s and has nothing but its drop folder; its sink is this script.
 fn shared(uid: u32, sink: &str) -> Site {
@@ -45,18 +33,6 @@ fn set_sink(site: &Site, sink: &str) {
     std::fs::set_permissions(site.path("bulkmailer.toml"), PermissionsExt::from_mode(0o644)).expect("a mode");
 }
 
-fn by(site: &Site, plain: &Plain, args: &[&str], input: &[u8]) -> Output {
-    let mut command = plain.command("0", args);
-    command.env("BULKMAILER_SPOOL", site.path("spool")).env("BULKMAILER_CONFIG", site.path("bulkmailer.toml"));
-    feed(command, input)
-}
-
-#[track_caller]
-fn ok(output: &Output) -> String {
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
 #[track_caller]
 fn refused(output: &Output, status: i32, what: &str) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -74,13 +50,6 @@ fn submit(site: &Site, plain: &Plain, n: u32, args: &[&str]) -> String {
     ok(&by(site, plain, &[&["submit"], args].concat(), message(n).as_bytes())).trim().to_owned()
 }
 
-/// Whether the user may read the file.
-fn reads(uid: u32, path: &Path) -> bool {
-    let mut cat = Command::new("setpriv");
-    cat.args([&format!("--reuid={uid}"), &format!("--regid={uid}"), "--clear-groups", "cat"]).arg(path);
-    cat.output().expect("setpriv").status.success()
-}
-
 fn lists(site: &Site) -> Vec<String> {
     let names = std::fs::read_dir(site.path("spool/users")).into_iter().flatten().flatten();
     let mut names: Vec<String> = names.map(|name| name.file_name().into_string().expect("text")).collect();
@@ -90,13 +59,6 @@ fn lists(site: &Site) -> Vec<String> {
 
 fn list_of(site: &Site, uid: u32) -> PathBuf {
     site.path(&format!("spool/users/outbound.{uid}"))
-}
-
-/// Puts a file of the user's into drop/.
-fn put(site: &Site, uid: u32, name: &str, text: &str) {
-    let path = site.path("spool/drop").join(name);
-    std::fs::write(&path, text).expect("written");
-    chown(&path, Some(uid), Some(uid)).expect("chown");
 }
 
 #[test]
@@ -158,8 +120,8 @@ fn what_is_held_failed_or_still_in_the_folder_is_listed_with_the_reason() {
     let held = submit(&site, &mara, 2, &["--at", "+2h", "held@x.org"]);
     site.ok(&["run"]);
     site.ok(&["hold", &held]);
-    put(&site, MARA, "outbound.rubbish", "rubbish");
-    put(&site, MARA, "outbound.\u{1b}[2Jx", "rubbish");
+    put_of(&site, MARA, "outbound.rubbish", "rubbish");
+    put_of(&site, MARA, "outbound.\u{1b}[2Jx", "rubbish");
     let later = submit(&site, &mara, 3, &["--at", "+3h", "later@x.org"]);
     site.try_run(&["run"]);
     let own = rows(&site, &mara, &[]);

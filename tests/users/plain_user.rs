@@ -133,8 +133,7 @@ fn the_owner_of_the_tests_with_a_spool_that_is_named() {
 fn links_in_the_spool_are_not_followed() {
     let site = Site::new("ok", "workers = 1");
     site.submit(1, &["r1@example.net"]);
-    let entry = site.tree().into_iter().find(|line| line.contains("/ready/")).expect("an entry");
-    let entry = PathBuf::from(entry.rsplit_once(' ').expect("a size").0);
+    let entry = site.file("/ready/");
     // An entry that lies elsewhere, and a secret that a message could become.
     let (elsewhere, secret) = (site.path("elsewhere"), site.path("secret"));
     std::fs::rename(&entry, &elsewhere).expect("moved");

@@ -1,15 +1,14 @@
 //! A user takes back mail of his that went through `drop/`, and nobody else's.
 
-use std::os::unix::fs::chown;
-
-use crate::support::drop::{FIELDS, MARA, NILS, arrived, by, defer, dropped, ok, own, put, shared, skipped, text};
+use crate::support::drop::{
+    FIELDS, MARA, NILS, arrived, by, defer, dropped, ok, own, put, put_of, shared, skipped, text,
+};
 use crate::support::hosts::Plain;
 use crate::support::{Site, message, wait_until};
 
 /// Has the user `uid` ask for these entries.
 fn ask(site: &Site, name: &str, uid: u32, ids: &[&str]) {
-    let path = put(site, name, &format!("{}\n", serde_json::json!({"v": 1, "remove": ids})));
-    chown(path, Some(uid), None).expect("chown");
+    put_of(site, uid, name, &format!("{}\n", serde_json::json!({"v": 1, "remove": ids})));
 }
 
 fn ids(site: &Site) -> Vec<String> {
@@ -128,10 +127,7 @@ fn killed_anywhere_a_request_is_done_by_the_next_run() {
         let id = ids(&site).remove(0);
         let uid = nix::unistd::geteuid().as_raw();
         ask(&site, "outbound.remove-1", uid, &[&id]);
-        let mut run = site.command(&["run"]);
-        run.env("BULKMAILER_FAULT", point).env("BULKMAILER_FAULT_ONCE", site.path("hit"));
-        run.output().expect("it starts");
-        assert!(site.path("hit").exists(), "{point} was not met");
+        crash::run_killed_at(&site, point);
         crash::wait_for_the_lock(&site);
         site.try_run(&["run"]);
         assert_eq!((ids(&site).len(), dropped(&site).len()), (0, 0), "{point}");

@@ -2,11 +2,9 @@
 //!
 //! A worker that has an entry of the job in hand finishes the group that it hands over, journals it, and lets the entry go.
 
-use serde::Serialize;
-
 use crate::admin::selecting::open_queues::open_queues;
 use crate::config::Site;
-use crate::events;
+use crate::events::{self, JobLine, Line};
 use crate::model::{EntryId, Exit};
 use crate::spool::Spool;
 use crate::spool::job::Standing;
@@ -29,18 +27,6 @@ pub struct Move {
     pub to: Standing,
     /// What is said of a job that it was done to.
     pub done: &'static str,
-}
-
-/// What was done to one job: the line of `--json`, and of the events.
-#[derive(Debug, Serialize)]
-struct JobEvent<'a> {
-    at: String,
-    queue: &'a str,
-    job: &'a EntryId,
-    verdict: &'static str,
-    /// Recipients that were not settled.
-    left: u64,
-    reason: String,
 }
 
 /// When a job came to where it was asked to be.
@@ -83,10 +69,17 @@ pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Re
         let file = queue.job_file(job, wanted.to).ok().flatten();
         let left = file.and_then(|file| queue.progress(job, wanted.to, &file).ok()).map_or(0, |progress| progress.left);
         let (at, reason) = (clock::now(), format!("{} by {}", wanted.done, nss::user_name(by)));
-        let done = JobEvent { at: at.rfc3339(), queue: queue.name(), job, verdict: wanted.done, left, reason };
+        let done = JobLine {
+            at: at.rfc3339().into(),
+            queue: queue.name().into(),
+            job: job.as_str().into(),
+            verdict: wanted.done.into(),
+            left,
+            reason: reason.into(),
+        };
         let what = match when {
             Moved::Now => {
-                events.note(at, &done);
+                events.write(at, &[Line::Job(done.clone())]);
                 wanted.done.to_owned()
             }
             Moved::Before => format!("is {} already", wanted.to.name()),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::fate::Fate;
 use crate::events;
-use crate::intake::withdraw::{self, Back, RemovedFile};
+use crate::intake::withdraw::{self, Back};
 use crate::model::EntryId;
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
@@ -32,7 +32,7 @@ pub(super) fn serve(
     for (dropped, id) in queue.dropped_as(uid, &ids, recipients)? {
         let gone = queue.undrop(&dropped.name)?;
         let name = output::name(&dropped.name);
-        events.note(clock::now(), &RemovedFile::of(queue, id.as_str(), &name, decision));
+        withdraw::removed_file(queue, id.as_str(), &name, decision, events);
         // It may have been adopted before a kill.
         removed.extend(gone.then_some(id));
     }

@@ -15,6 +15,8 @@ use crate::spool::SpoolQueue;
 enum Step {
     /// A hand-over of some who are open, and its answer; `None` where the worker dies.
     HandOver(u8, Option<Option<Vec<u8>>>),
+    /// A hand-over whose answer, with what the sink said, is torn after so many of its bytes.
+    Torn(u8, Vec<u8>, String, usize),
     Note(u8, u8),
     Notice(u8),
     Reopen(u8),
@@ -34,8 +36,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<u8>().prop_map(Step::Notice),
         1 => any::<u8>().prop_map(Step::Reopen),
         2 => (0..90usize).prop_map(Step::Tear),
+        2 => (any::<u8>(), proptest::collection::vec(0..5u8, 8), said(), 0..180usize)
+            .prop_map(|(group, letters, said, bytes)| Step::Torn(group, letters, said, bytes)),
     ];
     proptest::collection::vec(step, 0..16)
+}
+
+/// What a sink may say, in characters that JSON escapes, that are several bytes, or that end a line.
+fn said() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        3 => "250 2\\.0\\.0 Ok: queued as [0-9A-F]{1,12}",
+        1 => Just("\\\"\"\\".to_owned()),
+        1 => Just("\u{1F4E7}jörg\u{7f}".to_owned()),
+        1 => Just("\u{1b}[31m\r\n}\n{\"begun\":1".to_owned()),
+        1 => Just("x".repeat(200)),
+    ];
+    proptest::collection::vec(word, 0..4).prop_map(|words| words.concat())
 }
 
 /// The recipients whose bits are set.
@@ -46,7 +62,7 @@ fn members(bits: u8, recipients: usize) -> Vec<usize> {
 fn verdict(number: u8) -> Verdict {
     let reason = Reason::new("450 4.2.1 \"busy\" \\ jörg").with_status(Some("4.2.1".to_owned()));
     match number {
-        0 => Verdict::Delivered,
+        0 => Verdict::Delivered(None),
         1 => Verdict::Deferred(reason),
         2 => Verdict::Failed(reason),
         3 => Verdict::Unknown(reason),
@@ -90,6 +106,33 @@ impl TrackedJournal {
                         None => drop(self.in_flight.remove(&recipient)),
                     }
                 }
+            }
+            Step::Torn(bits, letters, said, bytes) => {
+                let mut group = members(*bits, recipients);
+                group.retain(|&i| self.journal.history.is_open(i));
+                if group.is_empty() {
+                    return;
+                }
+                let mark = self.journal.begin(home, id, &group, now).expect("begun");
+                self.in_flight.extend(&group);
+                let before = std::fs::read(queue.path(&journal_path(id).1)).expect("read");
+                let of = |&i: &usize| match letters[i] {
+                    0 => Verdict::Delivered(Receipt::new(said)),
+                    number => verdict(number),
+                };
+                let verdicts: Vec<Verdict> = group.iter().map(of).collect();
+                self.journal.answer(mark, &group, Some(&verdicts)).expect("answered");
+                let mut torn = std::fs::read(queue.path(&journal_path(id).1)).expect("read");
+                assert_eq!(torn.len(), before.len(), "an answer takes no room");
+                let cut = usize::try_from(mark).expect("small") + bytes;
+                if let Some(old) = before.get(cut..) {
+                    torn[cut..].copy_from_slice(old);
+                }
+                std::fs::write(queue.path(&journal_path(id).1), torn).expect("written");
+                for (&recipient, verdict) in group.iter().zip(&verdicts).take(*bytes) {
+                    self.set(recipient, verdict.kind());
+                }
+                self.die(queue, id);
             }
             Step::Note(bits, number) => {
                 self.attempts += 1;
@@ -190,7 +233,70 @@ fn as_many_recipients_as_the_limits_allow_are_told_in_a_line() {
     let group = &all[..10_000];
     let mut journal = open();
     let mark = journal.begin(&Home::top(&queue), &id, group, Micros(4)).expect("begun");
-    journal.answer(mark, group, Some(&vec![Verdict::Delivered; group.len()])).expect("answered");
+    journal.answer(mark, group, Some(&vec![Verdict::Delivered(None); group.len()])).expect("answered");
     let history = open().history;
     assert!(group.iter().all(|&i| history.is_closed(i)));
+}
+
+#[test]
+fn what_the_sink_said_is_kept_in_place_or_with_the_attempt() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let spool = crate::spool::Spool::create(temp.path()).expect("a spool");
+    let queue = spool.queue("outbound").expect("a queue");
+    let (id, home) = (EntryId::new(Micros(1)), &Home::top(&queue));
+    let delivered = |said: &str| Verdict::Delivered(Receipt::new(said));
+    let busy = || Verdict::Deferred(Reason::new("450 busy"));
+    let mut journal = Journal::open(home, &id, 5).expect("opened");
+    let hand_over = |journal: &mut Journal, group: &[usize], at, verdicts: &[Verdict]| {
+        let mark = journal.begin(home, &id, group, Micros(at)).expect("begun");
+        journal.answer(mark, group, Some(verdicts)).expect("answered");
+    };
+    let same = "250 2.0.0 Ok: queued as 4Xyz";
+    hand_over(&mut journal, &[0, 1, 2], 7, &[delivered(same), busy(), delivered(same)]);
+    // What differs is not told in place.
+    let (three, four) = (delivered("250 \"three\" \u{1F4E7}"), delivered("250 four"));
+    hand_over(&mut journal, &[3, 4], 8, &[three.clone(), four.clone()]);
+    let told =
+        |recipient: usize| queue.deliveries(&id).expect("read").remove(&recipient).map(|told| (told.at.0, told.reply));
+    assert_eq!(told(0), Some((7, Some(same.to_owned()))));
+    assert_eq!((told(1), told(2)), (None, told(0)));
+    assert_eq!((told(3), told(4)), (Some((8, None)), Some((8, None))));
+    let results = vec![(vec![1], busy()), (vec![3], three), (vec![4], four)];
+    let note = AttemptNote { number: 1, at: Micros(9), waited: Duration::ZERO, next: None, results };
+    journal.note(home, &id, &note).expect("noted");
+    assert_eq!(told(3), Some((9, Some("250 \"three\" \u{1F4E7}".to_owned()))));
+    assert_eq!((told(0), told(4)), (Some((7, Some(same.to_owned()))), Some((9, Some("250 four".to_owned())))));
+    assert_eq!(journal.history.last[1], Some(Kind::Deferred));
+}
+
+#[test]
+fn so_many_different_receipts_are_told_in_a_line_that_can_be_read() {
+    let recipients = 10_000;
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let spool = crate::spool::Spool::create(temp.path()).expect("a spool");
+    let queue = spool.queue("outbound").expect("a queue");
+    let (id, home) = (EntryId::new(Micros(1)), &Home::top(&queue));
+    let result = |i: usize| (vec![i], Verdict::Delivered(Receipt::new(&format!("{i}{}", "\"".repeat(300)))));
+    let results = (0..recipients).map(result).collect();
+    let note = AttemptNote { number: 1, at: Micros(1), waited: Duration::ZERO, next: None, results };
+    Journal::open(home, &id, recipients).expect("opened").note(home, &id, &note).expect("noted");
+    assert!(Journal::open(home, &id, recipients).expect("opened").history.all_closed());
+    let deliveries = queue.deliveries(&id).expect("read");
+    assert_eq!(deliveries.values().filter(|told| told.reply.is_some()).count(), RECEIPTS_MAX);
+}
+
+#[test]
+fn a_journal_of_a_newer_program_is_not_worked_on() {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let spool = crate::spool::Spool::create(temp.path()).expect("a spool");
+    let queue = spool.queue("outbound").expect("a queue");
+    let id = EntryId::new(Micros(1));
+    let mark = Journal::open(&Home::top(&queue), &id, 2)
+        .and_then(|mut new| new.begin(&Home::top(&queue), &id, &[0], Micros(1)));
+    assert!(mark.is_ok());
+    let path = queue.path(&journal_path(&id).1);
+    let text = std::fs::read_to_string(&path).expect("text");
+    std::fs::write(&path, text.replace("\"journal\":1", "\"journal\":2")).expect("written");
+    let error = Journal::open(&Home::top(&queue), &id, 2).expect_err("a newer one").to_string();
+    assert!(error.contains("this journal has format 2") && error.contains("use the newer one"), "{error}");
 }

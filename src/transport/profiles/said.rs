@@ -1,5 +1,7 @@
 //! What a command said: the SMTP replies and the status codes in it, and the words that are given for a reason.
 
+use crate::model::Receipt;
+
 /// The SMTP reply code that a line quotes, at its beginning or after a colon.
 pub(super) fn reply_code(line: &str) -> Option<&str> {
     let code = |part: &&str| {
@@ -12,11 +14,20 @@ pub(super) fn reply_code(line: &str) -> Option<&str> {
 
 /// `text`, and the last thing the command said: that is where sendmails give their reason.
 pub fn with_said(text: &str, said: &str) -> String {
-    let last: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match last.as_slice() {
-        [] => text.to_owned(),
-        lines => format!("{text}: {}", lines[lines.len().saturating_sub(3)..].join(" / ")),
+    match last_lines(said) {
+        last if last.is_empty() => text.to_owned(),
+        last => format!("{text}: {last}"),
     }
+}
+
+/// What a command that took a message said to it.
+pub(super) fn receipt(said: &str) -> Option<Receipt> {
+    Receipt::new(&last_lines(said))
+}
+
+fn last_lines(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(3)..].join(" / ")
 }
 
 /// The last enhanced status code (RFC 3463) of class 4 or 5 in what was said.

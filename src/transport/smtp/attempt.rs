@@ -100,7 +100,7 @@ impl SmtpAttempt<'_> {
     fn without_data(&self, reply: &Reply) -> Verdict {
         match self.server.verdict(reply, "DATA") {
             Verdict::Failed(reason) => Verdict::Failed(reason),
-            Verdict::Delivered
+            Verdict::Delivered(_)
             | Verdict::Deferred(_)
             | Verdict::Unknown(_)
             | Verdict::Held(_)
@@ -120,9 +120,12 @@ impl SmtpAttempt<'_> {
         match came {
             Ok(answers) => {
                 let closed = answers.iter().any(Reply::closes);
-                let each = answers.iter().chain(std::iter::repeat_n(answers.last(), taken).flatten());
-                for (verdict, reply) in open.zip(each) {
-                    *verdict = self.server.verdict(reply, "the message");
+                // The last one is of all who are left.
+                let mut said: Vec<Verdict> = answers.iter().map(|reply| self.server.on_message(reply)).collect();
+                said.truncate(taken);
+                let last = said.last().cloned();
+                for (verdict, said) in open.zip(said.into_iter().chain(std::iter::repeat_n(last, taken).flatten())) {
+                    *verdict = said;
                 }
                 return (whose_fault(verdicts, &answers), !closed);
             }
@@ -132,7 +135,7 @@ impl SmtpAttempt<'_> {
             }
             // What is left of the content would be taken for commands, or its end for a word of its own: the session ends.
             Err(Unsent::Refused(reply)) => {
-                let verdict = self.server.verdict(&reply, "the message");
+                let verdict = self.server.on_message(&reply);
                 open.for_each(|taken| *taken = verdict.clone());
                 return (whose_fault(verdicts, [&reply]), false);
             }
@@ -143,7 +146,7 @@ impl SmtpAttempt<'_> {
                 let mut answers = answers.iter();
                 for verdict in open {
                     let unknown = || Verdict::Unknown(reason.clone());
-                    *verdict = answers.next().map_or_else(unknown, |reply| self.server.verdict(reply, "the message"));
+                    *verdict = answers.next().map_or_else(unknown, |reply| self.server.on_message(reply));
                 }
             }
         }
@@ -153,5 +156,5 @@ impl SmtpAttempt<'_> {
 
 /// Those who were taken at RCPT, and whose verdict the rest of the dialogue is.
 fn taken_ones(verdicts: &mut [Verdict]) -> impl Iterator<Item = &mut Verdict> {
-    verdicts.iter_mut().filter(|verdict| **verdict == Verdict::Delivered)
+    verdicts.iter_mut().filter(|verdict| verdict.is_delivered())
 }

@@ -3,7 +3,7 @@
 use super::reply::Reply;
 use crate::config::Connect;
 use crate::model::verdict::Blame;
-use crate::model::{Reason, Verdict};
+use crate::model::{Reason, Receipt, Verdict};
 use crate::policy::blame;
 
 /// Why a hand-over came to nothing before its content was in the server's hand.
@@ -39,7 +39,7 @@ impl ServerName<'_> {
     /// The verdict that a reply to `to`, which is RCPT or what follows, is. A refusal of this host is none of the message.
     pub fn verdict(self, reply: &Reply, to: &str) -> Verdict {
         match reply.code / 100 {
-            2 => Verdict::Delivered,
+            2 => Verdict::Delivered(None),
             4 => Verdict::Deferred(self.said(reply, to)),
             5 if blame::refused_later(reply.code, &bare(reply)).is_some_and(Blame::is_ours) => {
                 Verdict::Deferred(self.said(reply, to))
@@ -47,6 +47,14 @@ impl ServerName<'_> {
             5 => Verdict::Failed(self.said(reply, to)),
             // To a whole message this is no answer.
             _ => Verdict::Unknown(self.said(reply, to)),
+        }
+    }
+
+    /// The verdict that a reply to the content is: a good one is kept with the delivery.
+    pub fn on_message(self, reply: &Reply) -> Verdict {
+        match self.verdict(reply, "the message") {
+            Verdict::Delivered(_) => Verdict::Delivered(Receipt::new(&reply.to_string())),
+            other => other,
         }
     }
 }

@@ -1,18 +1,12 @@
-//! What happened to whom: one JSON line a recipient and verdict, in `SPOOL/events/<date>.jsonl` (the date in UTC).
-//!
-//! A line is one `O_APPEND` write, so lines of many workers never mix. It is written after the verdict is in the journal
-//! and before the entry is settled. A worker that is killed there leaves the lines of its one hand-over missing (its verdict
-//! is in the journal) or, handed over again, there twice; never a line of what did not happen. A disk that cannot take
-//! events does not stop the mail: it is said once.
+//! The event file of the day: opened, written to, and told to syslog as well.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use crate::model::{Address, EntryId, Micros, Verdict};
+use super::line::{Line, RecipientLine};
+use crate::model::Micros;
 use crate::sys::dir;
 use crate::sys::output::{self, Keep, warning};
 
@@ -20,26 +14,6 @@ use crate::sys::output::{self, Keep, warning};
 const UNDER_WAY: u32 = 20;
 
 const MICROS_A_DAY: u64 = 86_400 * 1_000_000;
-
-/// One recipient's verdict. The fields are the line's.
-#[derive(Debug, Serialize)]
-pub struct Event<'a> {
-    pub at: String,
-    pub queue: &'a str,
-    pub id: &'a EntryId,
-    /// "" is the null sender.
-    pub sender: &'a str,
-    pub recipient: &'a Address,
-    pub verdict: &'static str,
-    pub attempt: u32,
-    pub transport: &'a str,
-    /// How long the hand-over took, in milliseconds.
-    pub ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'a str>,
-}
 
 /// The event file of the day, open.
 #[derive(Debug)]
@@ -64,31 +38,23 @@ impl Log {
         Log { folder, open: None, syslog, failed: false, torn: false }
     }
 
-    /// Writes the events of one hand-over.
-    pub fn write(&mut self, now: Micros, events: &[Event<'_>]) {
-        let mut text = Vec::with_capacity(events.len() * 256);
-        for event in events {
+    /// Writes lines, those of one hand-over together.
+    pub fn write(&mut self, now: Micros, lines: &[Line<'_>]) {
+        let mut text = Vec::with_capacity(lines.len() * 256);
+        for line in lines {
             let before = text.len();
-            if serde_json::to_writer(&mut text, event).is_err() {
+            if line.write(&mut text).is_err() {
                 text.truncate(before);
                 continue;
             }
             output::escape_json(&mut text, before);
             text.push(b'\n');
-            if self.syslog {
-                self.say(event);
+            match line {
+                Line::Recipient(line) if self.syslog => say(line),
+                Line::Recipient(_) | Line::Suppressed(_) | Line::File(_) | Line::Job(_) => {}
             }
         }
         self.put(now, &text);
-    }
-
-    /// Writes a line about something that has no recipient.
-    pub fn note(&mut self, now: Micros, line: &impl Serialize) {
-        if let Ok(mut text) = serde_json::to_vec(line) {
-            output::escape_json(&mut text, 0);
-            text.push(b'\n');
-            self.put(now, &text);
-        }
     }
 
     fn put(&mut self, now: Micros, text: &[u8]) {
@@ -118,24 +84,26 @@ impl Log {
             None => Ok(()),
         }
     }
+}
 
-    fn say(&self, event: &Event<'_>) {
-        use nix::syslog::{Severity, syslog};
-        let reason = event.reason.map_or(String::new(), |reason| format!(", reason={reason}"));
-        let line = format!(
-            "{}: queue={}, from=<{}>, to=<{}>, transport={}, attempt={}, delay={}ms, verdict={}{reason}",
-            event.id,
-            event.queue,
-            event.sender,
-            event.recipient,
-            event.transport,
-            event.attempt,
-            event.ms,
-            event.verdict
-        );
-        let severity = if event.verdict == "delivered" { Severity::LOG_INFO } else { Severity::LOG_WARNING };
-        let _ = syslog(severity, &*output::escaped(&line, Keep::Nothing));
-    }
+fn say(line: &RecipientLine<'_>) {
+    use nix::syslog::{Severity, syslog};
+    let or = |name: &str, text: Option<&str>| text.map_or(String::new(), |text| format!(", {name}={text}"));
+    let text = format!(
+        "{}: queue={}, from=<{}>, to=<{}>, transport={}, attempt={}, delay={}ms, verdict={}{}{}",
+        line.id,
+        line.queue,
+        line.sender,
+        line.recipient,
+        line.transport,
+        line.attempt,
+        line.ms,
+        line.verdict,
+        or("reason", line.reason.as_deref()),
+        or("reply", line.reply.as_deref())
+    );
+    let severity = if line.verdict == "delivered" { Severity::LOG_INFO } else { Severity::LOG_WARNING };
+    let _ = syslog(severity, &*output::escaped(&text, Keep::Nothing));
 }
 
 /// Whether somebody's write left a part of a line, as a disk without room does. One that is under way may look the same,
@@ -152,15 +120,4 @@ fn ends_torn(file: &File) -> io::Result<bool> {
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(true)
-}
-
-/// The event of one recipient.
-pub fn of<'a>(verdict: &'a Verdict, base: Event<'a>) -> Event<'a> {
-    let reason = verdict.reason();
-    Event {
-        verdict: verdict.kind().name(),
-        status: reason.and_then(|reason| reason.status.as_deref()),
-        reason: reason.map(|reason| reason.text.as_str()),
-        ..base
-    }
 }

@@ -1,0 +1,227 @@
+//! The lines of the events, as they are written and read.
+//!
+//! Kept true: what is read is what was written. A line has its format's number as `v`; the first format, which has no `v` and
+//! no `reply`, is read like the second. A line of a newer format is refused.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::format::Newer;
+use crate::model::{Address, Envelope, Format, Micros, Verdict};
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Line<'a> {
+    Recipient(RecipientLine<'a>),
+    Suppressed(SuppressedLine<'a>),
+    File(RemovedFileLine<'a>),
+    Job(JobLine<'a>),
+}
+
+/// What became of one recipient: a verdict, or the removal of the entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientLine<'a> {
+    pub at: Cow<'a, str>,
+    pub queue: Cow<'a, str>,
+    pub id: Cow<'a, str>,
+    /// "" is the null sender.
+    pub sender: Cow<'a, str>,
+    pub recipient: Cow<'a, str>,
+    pub verdict: Cow<'a, str>,
+    pub attempt: u32,
+    pub transport: Cow<'a, str>,
+    /// How long the hand-over took, in milliseconds.
+    pub ms: u64,
+    /// The enhanced status code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Cow<'a, str>>,
+    /// What the sink said to a delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply: Option<Cow<'a, str>>,
+}
+
+/// An address gets no more mail from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuppressedLine<'a> {
+    pub at: Cow<'a, str>,
+    pub queue: Cow<'a, str>,
+    /// The bounce.
+    pub id: Cow<'a, str>,
+    pub suppressed: Cow<'a, str>,
+    pub reason: Cow<'a, str>,
+}
+
+/// A file was removed that was no entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedFileLine<'a> {
+    pub at: Cow<'a, str>,
+    pub queue: Cow<'a, str>,
+    pub id: Cow<'a, str>,
+    pub file: Cow<'a, str>,
+    pub verdict: Cow<'a, str>,
+    pub reason: Cow<'a, str>,
+}
+
+/// A person did something to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobLine<'a> {
+    pub at: Cow<'a, str>,
+    pub queue: Cow<'a, str>,
+    pub job: Cow<'a, str>,
+    pub verdict: Cow<'a, str>,
+    /// Recipients that were not settled.
+    pub left: u64,
+    pub reason: Cow<'a, str>,
+}
+
+/// What the lines of one hand-over, or of one removal, have in common.
+#[derive(Clone, Debug)]
+pub struct HandOver<'a> {
+    /// In RFC 3339's form.
+    pub at: String,
+    pub queue: &'a str,
+    pub envelope: &'a Envelope,
+    pub attempt: u32,
+    pub transport: &'a str,
+    pub ms: u64,
+}
+
+impl HandOver<'_> {
+    /// The line of the recipient at this place in the envelope.
+    pub fn verdict<'l>(&'l self, recipient: usize, verdict: &'l Verdict) -> Line<'l> {
+        let (reason, receipt) = (verdict.reason(), verdict.receipt());
+        let status = reason.and_then(|reason| reason.status.as_deref());
+        Line::Recipient(RecipientLine {
+            verdict: verdict.kind().name().into(),
+            status: status.or_else(|| receipt.and_then(|receipt| receipt.status())).map(Cow::from),
+            reason: reason.map(|reason| reason.text.as_str().into()),
+            reply: receipt.map(|receipt| receipt.text().into()),
+            ..self.base(recipient)
+        })
+    }
+
+    /// The line of the recipient at this place in the envelope of an entry that was removed: by whom, says `reason`.
+    pub fn removed<'l>(&'l self, recipient: usize, reason: &'l str) -> Line<'l> {
+        let base = self.base(recipient);
+        Line::Recipient(RecipientLine { verdict: REMOVED.into(), reason: Some(reason.into()), ..base })
+    }
+
+    fn base(&self, recipient: usize) -> RecipientLine<'_> {
+        RecipientLine {
+            at: self.at.as_str().into(),
+            queue: self.queue.into(),
+            id: self.envelope.id.as_str().into(),
+            sender: self.envelope.sender_text().into(),
+            recipient: self.envelope.recipients.get(recipient).map_or("", Address::as_str).into(),
+            verdict: "".into(),
+            attempt: self.attempt,
+            transport: self.transport.into(),
+            ms: self.ms,
+            status: None,
+            reason: None,
+            reply: None,
+        }
+    }
+}
+
+const REMOVED: &str = "removed";
+
+impl<'a> Line<'a> {
+    /// The line of a file that was removed: by whom, says `reason`.
+    pub fn removed_file(at: Micros, queue: &'a str, id: &'a str, file: &'a str, reason: String) -> Line<'a> {
+        Line::File(RemovedFileLine {
+            at: at.rfc3339().into(),
+            queue: queue.into(),
+            id: id.into(),
+            file: file.into(),
+            verdict: REMOVED.into(),
+            reason: reason.into(),
+        })
+    }
+
+    /// Appends it as JSON, without its end.
+    pub(super) fn write(&self, out: &mut impl Write) -> serde_json::Result<()> {
+        #[derive(Serialize)]
+        struct Numbered<'l, 'a> {
+            v: u32,
+            #[serde(flatten)]
+            line: &'l Line<'a>,
+        }
+        serde_json::to_writer(out, &Numbered { v: Format::Events.number(), line: self })
+    }
+}
+
+/// Why a line cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    #[error(transparent)]
+    Newer(#[from] Newer),
+    #[error("no line of an events file: {0}")]
+    Strange(#[from] serde_json::Error),
+}
+
+/// Reads a line of any format that is known.
+pub fn read(text: &str) -> Result<Line<'static>, Unread> {
+    #[derive(Deserialize)]
+    struct Number {
+        #[serde(default = "first")]
+        v: u32,
+    }
+    fn first() -> u32 {
+        1
+    }
+    Format::Events.age(serde_json::from_str::<Number>(text)?.v)?;
+    Ok(serde_json::from_str(text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_each_format_is_read_and_a_newer_one_is_not() {
+        let first = r#"{"at":"x","queue":"q","id":"i","sender":"","recipient":"r@x.y","verdict":"deferred","attempt":3,"transport":"t","ms":5,"status":"4.2.1","reason":"busy"}"#;
+        let Line::Recipient(line) = read(first).expect("the first format") else { panic!("{first}") };
+        assert_eq!((line.verdict.as_ref(), line.attempt, line.reply), ("deferred", 3, None));
+        let second = first.replace('{', r#"{"v":2,"reply":"250 ok","#);
+        let Line::Recipient(line) = read(&second).expect("the second format") else { panic!("{second}") };
+        assert_eq!(line.reply.as_deref(), Some("250 ok"));
+        let newer = first.replace('{', r#"{"v":3,"#);
+        assert!(matches!(read(&newer), Err(Unread::Newer(_))), "{newer}");
+        for strange in ["", "{", "{}", "[]", r#"{"v":2}"#, "\u{0}"] {
+            assert!(matches!(read(strange), Err(Unread::Strange(_))), "{strange}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let job = JobLine {
+            at: "a".into(),
+            queue: "q".into(),
+            job: "j".into(),
+            verdict: "paused".into(),
+            left: 7,
+            reason: "r".into(),
+        };
+        let suppressed = SuppressedLine {
+            at: "a".into(),
+            queue: "q".into(),
+            id: "i".into(),
+            suppressed: "b@c".into(),
+            reason: "r".into(),
+        };
+        let file = Line::removed_file(Micros(1), "q", "i", "file", "removed by root".to_owned());
+        for line in [Line::Job(job), Line::Suppressed(suppressed), file] {
+            let mut text = Vec::new();
+            line.write(&mut text).expect("memory");
+            let text = String::from_utf8(text).expect("text");
+            assert!(text.starts_with(r#"{"v":2,"at":"#), "{text}");
+            assert_eq!(read(&text).expect("our own"), line);
+        }
+    }
+}
