@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use bulkmailer::intake::recipients::addresses;
-use bulkmailer::intake::sendmail::{Action, parse};
+use bulkmailer::intake::sendmail::{Invocation, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -13,11 +13,11 @@ fuzz_target!(|bytes: &[u8]| {
     let name = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
     let args: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
     match parse(&name, &args) {
-        Ok(Action::Verify { recipients }) => {
+        Ok(Invocation::Verify { recipients }) => {
             assert!(!recipients.is_empty());
             let _ = addresses(&recipients);
         }
-        Ok(Action::Mail(_) | Action::ListQueue | Action::Serve | Action::Flush { .. } | Action::Done(_)) => {}
+        Ok(Invocation::Mail(_) | Invocation::ListQueue | Invocation::Serve | Invocation::Flush { .. } | Invocation::Done(_)) => {}
         Err(refused) => assert!(!refused.to_string().is_empty()),
     }
 });

@@ -126,9 +126,9 @@ fn face(args: &[OsString]) -> Option<anyhow::Result<Exit>> {
 
 fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[OsString]) -> anyhow::Result<Exit> {
     match intake::sendmail::parse(name, args)? {
-        intake::sendmail::Action::Mail(options) => intake::sendmail::mail(&site()?, &options),
-        intake::sendmail::Action::ListQueue => list(site()?, &admin::list::Args::default()),
-        intake::sendmail::Action::Flush { id, site: domain } => {
+        intake::sendmail::Invocation::Mail(options) => intake::sendmail::mail(&site()?, &options),
+        intake::sendmail::Invocation::ListQueue => list(site()?, &admin::list::Args::default()),
+        intake::sendmail::Invocation::Flush { id, site: domain } => {
             let recipient = domain.map(|domain| format!("*@{domain}"));
             let ids = id.into_iter().collect();
             let selection = admin::Selection { ids, recipient, ..Default::default() };
@@ -137,11 +137,11 @@ fn sendmail(site: &dyn Fn() -> Result<Site, ConfigError>, name: &str, args: &[Os
                 &admin::flush::Args { selection, quiet: true, ..Default::default() },
             )
         }
-        intake::sendmail::Action::Serve => {
+        intake::sendmail::Invocation::Serve => {
             intake::smtpd::run(&site().inspect_err(intake::smtpd::unavailable)?, intake::smtpd::QUEUE)
         }
-        intake::sendmail::Action::Verify { recipients } => intake::sendmail::verify(&recipients),
-        intake::sendmail::Action::Done(exit) => Ok(exit),
+        intake::sendmail::Invocation::Verify { recipients } => intake::sendmail::verify(&recipients),
+        intake::sendmail::Invocation::Done(exit) => Ok(exit),
     }
 }
 

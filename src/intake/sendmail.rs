@@ -15,7 +15,7 @@ use crate::sys::output::{Page, print, tell, warning};
 
 /// What the command was asked for.
 #[derive(Debug)]
-pub enum Action {
+pub enum Invocation {
     /// Take a message.
     Mail(Box<Options>),
     /// `mailq`, `-bp`.
@@ -65,7 +65,7 @@ enum Mode {
 }
 
 /// Reads the arguments of the command called `name` (sendmail, mailq, newaliases), without that name.
-pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
+pub fn parse(name: &str, args: &[OsString]) -> Result<Invocation, Refused> {
     let mut options = Options::default();
     let mut mode = match name {
         "mailq" => Mode::List,
@@ -115,7 +115,7 @@ pub fn parse(name: &str, args: &[OsString]) -> Result<Action, Refused> {
 }
 
 /// `part` is what stands behind `-q`.
-fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
+fn finish(options: Options, mode: Mode, part: &str) -> Result<Invocation, Refused> {
     let takes_none =
         matches!(mode, Mode::List | Mode::Flush | Mode::Smtp | Mode::Aliases | Mode::Daemon | Mode::Nothing);
     if takes_none && !options.recipients.is_empty() {
@@ -123,25 +123,25 @@ fn finish(options: Options, mode: Mode, part: &str) -> Result<Action, Refused> {
         return Err(Refused::option("with -q and with -b (but -bm and -bv) it takes no recipients and queues nothing"));
     }
     match mode {
-        Mode::List => Ok(Action::ListQueue),
+        Mode::List => Ok(Invocation::ListQueue),
         Mode::Flush => match part.as_bytes().first() {
-            Some(b'I') => Ok(Action::Flush { id: Some(part[1..].to_owned()), site: None }),
-            Some(b'R') => Ok(Action::Flush { id: None, site: Some(part[1..].to_owned()) }),
+            Some(b'I') => Ok(Invocation::Flush { id: Some(part[1..].to_owned()), site: None }),
+            Some(b'R') => Ok(Invocation::Flush { id: None, site: Some(part[1..].to_owned()) }),
             // An interval asks for a daemon, and -qS for a sender's mail: all of it is flushed.
-            Some(_) | None => Ok(Action::Flush { id: None, site: None }),
+            Some(_) | None => Ok(Invocation::Flush { id: None, site: None }),
         },
-        Mode::Smtp => Ok(Action::Serve),
+        Mode::Smtp => Ok(Invocation::Serve),
         Mode::Verify if options.from_header => Err(Refused::option("-t cannot be used with -bv")),
         Mode::Verify if options.recipients.is_empty() => Err(Refused::NoRecipients),
-        Mode::Verify => Ok(Action::Verify { recipients: options.recipients }),
+        Mode::Verify => Ok(Invocation::Verify { recipients: options.recipients }),
         // The MTA behind us has the aliases; for us there is nothing to do.
-        Mode::Aliases | Mode::Nothing => Ok(Action::Done(Exit::Ok)),
+        Mode::Aliases | Mode::Nothing => Ok(Invocation::Done(Exit::Ok)),
         Mode::Daemon => {
             warning!("there is no daemon to start: cron launches 'bulkmailer run'");
-            Ok(Action::Done(Exit::Ok))
+            Ok(Invocation::Done(Exit::Ok))
         }
         Mode::Mail if options.recipients.is_empty() && !options.from_header => Err(Refused::NoRecipients),
-        Mode::Mail => Ok(Action::Mail(Box::new(options))),
+        Mode::Mail => Ok(Invocation::Mail(Box::new(options))),
     }
 }
 
@@ -250,14 +250,14 @@ mod tests {
 
     use super::*;
 
-    fn read(args: &str) -> Result<Action, Refused> {
+    fn read(args: &str) -> Result<Invocation, Refused> {
         let args: Vec<OsString> = args.split_whitespace().map(|arg| arg.replace('_', "").into()).collect();
         parse("sendmail", &args)
     }
 
     fn options(args: &str) -> Options {
         match read(args) {
-            Ok(Action::Mail(options)) => *options,
+            Ok(Invocation::Mail(options)) => *options,
             other => panic!("{args}: {other:?}"),
         }
     }
@@ -306,17 +306,17 @@ mod tests {
             "-bm x",
             "-em x",
         ] {
-            assert!(matches!(read(args), Ok(Action::Mail(_))), "{args}: {:?}", read(args));
+            assert!(matches!(read(args), Ok(Invocation::Mail(_))), "{args}: {:?}", read(args));
         }
-        assert!(matches!(read("-bp"), Ok(Action::ListQueue)));
-        assert!(matches!(read("-q"), Ok(Action::Flush { id: None, site: None })));
-        assert!(matches!(read("-qIabc"), Ok(Action::Flush { id: Some(id), .. }) if id == "abc"));
-        assert!(matches!(read("-qRx.org"), Ok(Action::Flush { site: Some(site), .. }) if site == "x.org"));
+        assert!(matches!(read("-bp"), Ok(Invocation::ListQueue)));
+        assert!(matches!(read("-q"), Ok(Invocation::Flush { id: None, site: None })));
+        assert!(matches!(read("-qIabc"), Ok(Invocation::Flush { id: Some(id), .. }) if id == "abc"));
+        assert!(matches!(read("-qRx.org"), Ok(Invocation::Flush { site: Some(site), .. }) if site == "x.org"));
         for args in ["-bi", "-I", "-bh", "-bH", "-bd -q30m", "-q30m -bd"] {
-            assert!(matches!(read(args), Ok(Action::Done(Exit::Ok))), "{args}");
+            assert!(matches!(read(args), Ok(Invocation::Done(Exit::Ok))), "{args}");
         }
-        assert!(matches!(read("-bv x"), Ok(Action::Verify { .. })));
-        assert!(matches!(read("-bs -odb -oem"), Ok(Action::Serve)));
+        assert!(matches!(read("-bv x"), Ok(Invocation::Verify { .. })));
+        assert!(matches!(read("-bs -odb -oem"), Ok(Invocation::Serve)));
     }
 
     #[test]

@@ -25,6 +25,11 @@ impl Micros {
         Micros(self.0.saturating_add(by).min(Micros::MAX.0))
     }
 
+    /// This instant earlier by `by`, at least the first there is.
+    pub fn minus(self, by: Duration) -> Micros {
+        Micros(self.0.saturating_sub(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)))
+    }
+
     /// The time from `earlier` to this instant; zero if `earlier` is the later one.
     pub fn since(self, earlier: Micros) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -116,6 +121,7 @@ mod tests {
     #[test]
     fn no_instant_passes_the_bound_of_a_name() {
         assert_eq!(Micros(1).plus(Duration::MAX), Micros::MAX);
+        assert_eq!(Micros(1).minus(Duration::MAX), Micros(0));
         assert_eq!(Micros(1).since(Micros(5)), Duration::ZERO);
         assert_eq!(Micros::MAX.to_string().len(), 16);
     }

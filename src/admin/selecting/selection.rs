@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::filter::Filter;
 use super::place::Place;
-use crate::model::{Address, EntryId, Micros};
+use crate::model::{Address, EntryId};
 use crate::policy::units;
 use crate::sys::clock;
 
@@ -54,7 +54,7 @@ impl Selection {
         }
         let sender = self.sender.as_deref().map(Address::sender).transpose().context("--sender")?;
         let now = clock::now();
-        let ago = |age: Duration| Micros(now.0.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX)));
+        let ago = |age: Duration| now.minus(age);
         Ok(Filter {
             names: self.ids.clone(),
             ids,

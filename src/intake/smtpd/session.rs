@@ -59,7 +59,7 @@ pub fn serve(
     intake: &mut impl Intake,
 ) -> io::Result<()> {
     let stream = Stream::new(input, output);
-    Session { stream, context, intake, client: None, lmtp: false, open: None, bad: 0 }.run()
+    ServerSession { stream, context, intake, client: None, lmtp: false, open: None, bad: 0 }.run()
 }
 
 /// The transaction that MAIL has begun.
@@ -70,7 +70,7 @@ struct OpenTransaction {
     seen: HashSet<Address>,
 }
 
-struct Session<'s, R, W, I> {
+struct ServerSession<'s, R, W, I> {
     stream: Stream<R, W>,
     context: &'s SessionContext<'s>,
     intake: &'s mut I,
@@ -85,7 +85,7 @@ struct Session<'s, R, W, I> {
 const ON: ControlFlow<()> = ControlFlow::Continue(());
 const OVER: ControlFlow<()> = ControlFlow::Break(());
 
-impl<R: Read, W: Write, I: Intake> Session<'_, R, W, I> {
+impl<R: Read, W: Write, I: Intake> ServerSession<'_, R, W, I> {
     fn run(mut self) -> io::Result<()> {
         let host = self.context.host;
         self.stream.say(&format!("220 {host} ESMTP bulkmailer"));

@@ -1,0 +1,17 @@
+//! `bulkmailer suppress export`: the list, for other programs.
+
+use super::row::print_list;
+use crate::admin::printing::table::Form;
+use crate::config::Site;
+use crate::model::Exit;
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// A JSON object a line instead
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
+    print_list(site, if args.json { Form::Json } else { Form::Csv })
+}
