@@ -107,6 +107,11 @@ pub enum Found<C> {
         id: EntryId,
         error: QueueError,
     },
+    /// A newer program made this entry or job, and it lies where it was.
+    Newer {
+        id: EntryId,
+        newer: Newer,
+    },
     /// The pass is over.
     Nothing,
 }
@@ -121,7 +126,7 @@ pub struct Begun {
     pub(crate) mark: Option<u64>,
 }
 
-/// Of so many different receipts at most an attempt tells, so that its line is bounded.
+/// The most different receipts that the line of one attempt has, so that it is bounded.
 pub const RECEIPTS_MAX: usize = 500;
 
 /// What is told about one finished attempt on an entry, for its journal.

@@ -57,6 +57,9 @@ struct FlushCounts {
     open: u64,
     /// In a worker's hand already when it was flushed.
     in_hand: u64,
+    /// Could not be made due, or is a newer bulkmailer's; why was said.
+    #[serde(skip)]
+    refused: u64,
 }
 
 /// `bulkmailer flush`.
@@ -76,6 +79,10 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     }
     counts.flushed = flushed.iter().map(|(_, part)| part.count).sum();
     if counts.flushed == 0 && counts.in_hand == 0 && !dropped {
+        if counts.refused > 0 {
+            say(args, &counts, "nothing was flushed")?;
+            return Ok(Exit::IoErr);
+        }
         let missing = filter.names_some();
         say(args, &counts, if missing { "no such entry waits" } else { "nothing to flush: no entry waits" })?;
         explain(site, &args.selection.ids)?;
@@ -103,7 +110,7 @@ fn say(args: &Args, counts: &FlushCounts, text: &str) -> anyhow::Result<()> {
 }
 
 fn closing(counts: &FlushCounts, no_run: bool) -> String {
-    let FlushCounts { flushed, delivered, deferred, failed, open, in_hand } = counts;
+    let FlushCounts { flushed, delivered, deferred, failed, open, in_hand, refused: _ } = counts;
     if no_run {
         return format!("{flushed} made due; the next run has them");
     }
@@ -148,6 +155,14 @@ impl Flushed {
             return Ok(());
         }
         let id = spot.name.id.clone();
+        // Whoever names an entry is told; of the others the run tells.
+        if filter.names_some()
+            && let Some(newer) = queue.newer_entry(&id)?
+        {
+            warning!("{id}: {newer}");
+            counts.refused += 1;
+            return Ok(());
+        }
         if spot.name.is_due(now, Duration::MAX) {
             self.add(id);
             return Ok(());
@@ -160,7 +175,10 @@ impl Flushed {
             Ok(Taken::Contended) => counts.in_hand += 1,
             Ok(Taken::Gone) => {}
             // One that cannot be opened keeps nobody from the others.
-            Err(error) => warning!("{error}"),
+            Err(error) => {
+                warning!("{error}");
+                counts.refused += 1;
+            }
             Ok(Taken::Corrupt { why }) => warning!("{}: entry {id} was set aside: {why}", queue.name()),
         }
         Ok(())

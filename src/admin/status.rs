@@ -10,7 +10,8 @@ use super::printing::run_status::{RunStatus, rough};
 use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
 use crate::model::{Exit, Micros};
-use crate::runner::SinkNote;
+use crate::queue::QueueError;
+use crate::runner::{NewerNote, SinkNote};
 use crate::spool::SpoolQueue;
 use crate::spool::drop::Waiting;
 use crate::spool::job::Standing;
@@ -44,6 +45,9 @@ struct QueueStatus {
     oldest_age: u64,
     /// What waits for it in `drop/`.
     dropped: DropStatus,
+    /// What a newer bulkmailer made, if there is any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newer: Option<NewerStatus>,
     /// Since when it is stopped, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<Micros>,
@@ -60,6 +64,15 @@ struct QueueStatus {
     no_way_out: Option<String>,
 }
 
+/// What this bulkmailer leaves alone. Entries are those of the last run.
+#[derive(Debug, Serialize)]
+struct NewerStatus {
+    entries: u64,
+    jobs: u64,
+    /// Which bulkmailer is needed for the first of them.
+    why: String,
+}
+
 /// What waits in `drop/`.
 #[derive(Debug, Default, Serialize)]
 struct DropStatus {
@@ -72,7 +85,7 @@ struct DropStatus {
 }
 
 /// `bulkmailer status`: 1 if a run hangs, a sink is down, a queue is stopped or has no way out, mail is due or in `drop/` for
-/// too long, or is in `drop/` for a queue that the configuration does not have.
+/// too long, is in `drop/` for a queue that the configuration does not have, or needs a newer bulkmailer.
 pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let now = clock::now();
     let warn_after = |name: &str| site.config.queues.get(name).map_or(Duration::MAX, |queue| queue.warn_after);
@@ -113,7 +126,9 @@ pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     }
     let bad = |status: &QueueStatus| {
         let told = status.overdue || status.sink_down.is_some() || status.stopped.is_some();
-        told || status.no_way_out.is_some() || status.run.as_ref().is_some_and(|run| run.hangs)
+        told || status.newer.is_some()
+            || status.no_way_out.is_some()
+            || status.run.as_ref().is_some_and(|run| run.hangs)
     };
     // What is no mail does not count: any user of the host could put it there and raise an alarm.
     let bad = all.iter().any(bad) || survey.unknown.files > 0;
@@ -125,6 +140,20 @@ impl DropStatus {
         let age = waiting.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
         let Waiting { files, bytes, oldest: _ } = *waiting;
         DropStatus { files, bytes, oldest_age: age.as_secs(), overdue: files > 0 && age > warn_after }
+    }
+}
+
+impl NewerStatus {
+    fn of(queue: &SpoolQueue) -> Result<Option<NewerStatus>, QueueError> {
+        let noted = NewerNote::last(queue)?.filter(|note| note.entries > 0);
+        // The newer one may have been at work since.
+        let entry = match noted.as_ref().and_then(|note| note.first.as_ref()) {
+            Some(first) => queue.newer_entry(first)?,
+            None => None,
+        };
+        let entries = noted.filter(|_| entry.is_some()).map_or(0, |note| note.entries);
+        let (jobs, job) = queue.newer_jobs()?;
+        Ok(entry.or(job).map(|newer| NewerStatus { entries, jobs, why: newer.to_string() }))
     }
 }
 
@@ -158,6 +187,7 @@ impl QueueStatus {
             run: RunStatus::of(queue, survey.due)?,
             sink_down: SinkNote::last(queue)?,
             no_way_out: None,
+            newer: NewerStatus::of(queue)?,
             dropped: DropStatus::default(),
         })
     }
@@ -203,6 +233,9 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
         }
         if let Some(sink) = &status.sink_down {
             page.line(format!("           the sink is down: {}", sink.why));
+        }
+        if let Some(NewerStatus { entries, jobs, why }) = &status.newer {
+            page.line(format!("           left alone: {entries} entries and {jobs} jobs of a newer bulkmailer: {why}"));
         }
         if let Some(why) = &status.no_way_out {
             page.line(format!("           its mail is not sent: {why}"));

@@ -10,6 +10,7 @@ use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::sys::clock;
 use crate::sys::dir::Stamp;
+use crate::worker::board::newer::NewerMade;
 
 /// The looks of one holding of the lock.
 pub(super) struct Looks<'q> {
@@ -66,11 +67,18 @@ impl<'q> Looks<'q> {
         self.last.as_ref().is_none_or(Look::has_more)
     }
 
-    /// Counts what is due, up to `most`; `claims` is how many claims there were, and `alive` names the workers that live.
-    pub fn look(&mut self, most: usize, claims: u64, alive: impl Iterator<Item = i32>) -> Result<usize, QueueError> {
+    /// Counts what is due, up to `most`, but for what is `newer`; `claims` is how many claims there were, and `alive` names
+    /// the workers that live.
+    pub fn look(
+        &mut self,
+        most: usize,
+        newer: NewerMade<'_>,
+        claims: u64,
+        alive: impl Iterator<Item = i32>,
+    ) -> Result<usize, QueueError> {
         self.noted = self.queue.woken();
         let at = Instant::now();
-        let glance = self.queue.glance(clock::now(), most as u64)?;
+        let glance = self.queue.glance(clock::now(), most as u64, &|id| newer.has(id))?;
         let due = usize::try_from(glance.due).unwrap_or(usize::MAX);
         let alive = if due > 0 { alive.collect() } else { Vec::new() };
         self.last = Some(Look { at, took: at.elapsed(), next: glance.next, claims, alive, stale: false });

@@ -20,6 +20,7 @@ mod drain;
 mod headcount;
 mod lock;
 mod look;
+mod newer;
 mod online;
 mod outage;
 mod overdue;
@@ -39,6 +40,7 @@ pub use args::Args;
 pub use beat::{Beat, EntryInHand, STALE, silence};
 pub use drain::drain;
 pub use lock::is_free;
+pub use newer::NewerNote;
 pub use sink::SinkNote;
 pub use summary::{QueueSummary, Summary};
 

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::look::Looks;
+use super::newer;
 use super::outage::Outage;
 use super::overdue;
 use super::plan::Plan;
@@ -168,7 +169,8 @@ impl<'p, 'a> Shift<'p, 'a> {
         let claims = self.plan.board.count(Counter::Claims);
         // What is in hand is still due by its name, and so is what cannot be settled.
         let busy = self.staff.workers.busy() + self.plan.board.listed(List::Stuck);
-        let due = self.looks.look(self.plan.workers.saturating_add(busy), claims, self.staff.workers.pids())?;
+        let (most, newer) = (self.plan.workers.saturating_add(busy), self.plan.board.newer());
+        let due = self.looks.look(most, newer, claims, self.staff.workers.pids())?;
         if due <= busy {
             return Ok(());
         }
@@ -256,6 +258,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             notifier::sum_up(&self.queue)?;
         }
         self.say_overdue()?;
+        newer::say(self.queue, board.newer(), clock::now())?;
         let every = if self.told() { SWEEP_AT_LEAST_EVERY } else { SWEEP_EVERY };
         if !self.signals.quit() && self.queue.sweep_is_due(every) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;

@@ -1,5 +1,5 @@
 //! The supervisor of one queue: takes the queue's lock, works a shift while it has it, and lets it go when nothing is due any
-//! more.
+//! more but what a newer program made.
 //!
 //! No mail is overlooked: `wake` is noted *before* each look at the names, and after the lock was let go it is compared
 //! once more. Who published before that is seen by us; who published later finds the lock free, or a run whose first look

@@ -29,8 +29,8 @@ impl<'q> Queue for &'q SpoolQueue {
         while let Some(next) = cursor.next(queue, which, now)? {
             let spot = match next {
                 Next::Due(spot) => spot,
-                // Told once, by the first who comes there.
-                Next::Newer { job, error } if reach(&job) => return Ok(Found::Fault { id: job, error }),
+                // `reach` refuses a job that is known already.
+                Next::Newer { job, newer } if reach(&job) => return Ok(Found::Newer { id: job, newer }),
                 Next::Newer { .. } => continue,
             };
             if !reach(&spot.name.id) {
@@ -45,6 +45,7 @@ impl<'q> Queue for &'q SpoolQueue {
                 Ok(Taken::Contended) => cursor.contended(),
                 Ok(Taken::Gone) => {}
                 Ok(Taken::Corrupt { why }) => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
+                Err(QueueError::Newer { newer, .. }) => return Ok(Found::Newer { id: spot.name.id, newer }),
                 Err(error) => return Ok(Found::Fault { id: spot.name.id, error }),
             }
         }

@@ -194,10 +194,15 @@ impl SpoolQueue {
             Err(error) => return Err(error),
         };
         let size = file.metadata()?.size();
-        Ok(entry::read_named(&file, size, &name).err().map(|fault| match fault {
-            Unreadable::Newer(newer) => Fault::Newer(newer),
-            Unreadable::Damaged(why) => Fault::Unreadable(why),
-        }))
+        match entry::read_named(&file, size, &name) {
+            Err(Unreadable::Newer(newer)) => Ok(Some(Fault::Newer(newer))),
+            Err(Unreadable::Damaged(why)) => Ok(Some(Fault::Unreadable(why))),
+            Ok((envelope, _)) => match self.history(&name.id, envelope.recipients.len(), &mut |_| {}) {
+                Err(QueueError::Newer { newer, .. }) => Ok(Some(Fault::Newer(newer))),
+                Err(error) => Err(io::Error::other(error)),
+                Ok(_) => Ok(None),
+            },
+        }
     }
 
     fn mend(&self, state: State, path: &str, text: &str, fault: &Fault) -> io::Result<Option<&'static str>> {

@@ -66,20 +66,28 @@ impl SpoolQueue {
     ///
     /// Errors: a newer program made it, or its job.
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
-        match self.newer_job_of(&spot.name.id) {
-            Some(newer) => Err(newer),
-            None => self.take_due(spot),
+        match self.home(spot)? {
+            None => Ok(Taken::Gone),
+            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot), Err),
         }
     }
 
     /// The same for an entry whose job was looked at before: see [`Cursor`](super::scan::Cursor).
     pub(super) fn take_due(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
+        self.home(spot)?.map_or(Ok(Taken::Gone), |home| self.take_at(home, spot))
+    }
+
+    /// `None` if its job is not at work.
+    fn home(&self, spot: &Spot) -> Result<Option<Home<'_>>, QueueError> {
+        match Home::of(self, &spot.name.id) {
+            Ok(home) => Ok(Some(home)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("open", &spot.path())(error)),
+        }
+    }
+
+    fn take_at<'q>(&'q self, home: Home<'q>, spot: &Spot) -> Result<Taken<'q>, QueueError> {
         let path = spot.path();
-        let home = match Home::of(self, &spot.name.id) {
-            Ok(home) => home,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Taken::Gone),
-            Err(error) => return Err(self.failed("open", &path)(error)),
-        };
         let Some(file) = home.lock_entry(&path)? else { return Ok(Taken::Gone) };
         let aside = |why| self.set_aside(spot).map(|()| Taken::Corrupt { why });
         let (file, size) = match file {

@@ -2,7 +2,7 @@
 //! empty line. What follows, to the end of the file, is the message. A recipient is an address, or an object that has his
 //! fields besides; a head where somebody has fields is numbered 2, any other 1, which older programs read.
 //!
-//! Kept true: no line is written that is longer than what is read.
+//! Kept true: a recipient's line that is longer than a reader accepts is not written.
 //!
 //! The head's first field is `size`, the number of the message's bytes, in twenty columns: it is filled in when the
 //! message is complete, so that a truncated file is known by its length.

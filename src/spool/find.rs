@@ -8,6 +8,7 @@ use super::entry::{self, Extent, Unreadable};
 use super::history::{AttemptLine, Delivery, History, read_deliveries, read_history};
 use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
+use crate::model::format::Newer;
 use crate::model::{EntryId, Envelope};
 use crate::queue::QueueError;
 use crate::sys::dir;
@@ -101,6 +102,22 @@ impl SpoolQueue {
         Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
     }
 
+    /// Why entry `id` is left alone, if it is there and a newer program wrote it, its journal or its job.
+    pub fn newer_entry(&self, id: &EntryId) -> Result<Option<Newer>, QueueError> {
+        let Some(spot) = self.locate(id)? else { return Ok(None) };
+        if let Some(newer) = id.job().and_then(|(job, _)| self.newer_job(&format!("jobs/{job}"))) {
+            return Ok(Some(newer));
+        }
+        let read = self.look(&spot).and_then(|seen| match seen {
+            Some(_) => self.history(id, 0, &mut |_| {}).map(|_| ()),
+            None => Ok(()),
+        });
+        match read {
+            Err(QueueError::Newer { newer, .. }) => Ok(Some(newer)),
+            Ok(()) | Err(_) => Ok(None),
+        }
+    }
+
     /// The message of entry `id`, whose own file and extent these are, positioned at its first byte.
     pub fn message_of(&self, id: &EntryId, file: File, extent: Extent) -> Result<File, QueueError> {
         let path = message_path(id);
@@ -128,6 +145,7 @@ impl SpoolQueue {
             Err(error) => Err(self.failed("open", &path)(error)),
         }
     }
+
     /// The deliveries that the journal of entry `id` tells of, by the recipients' positions.
     pub fn deliveries(&self, id: &EntryId) -> Result<BTreeMap<usize, Delivery>, QueueError> {
         let (_, path) = journal_path(id);

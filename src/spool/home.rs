@@ -27,7 +27,7 @@ impl<'q> Home<'q> {
         Home { queue, job: None }
     }
 
-    /// The home of entry `id`. A job's folder stays open for the entry after it, until [`Home::is_left`] says so of it.
+    /// The home of entry `id`. A job's folder stays open for the entry after it, until [`Home::is_left`] returns true.
     ///
     /// Errors: `NotFound` if its job is not among the jobs at work.
     pub fn of(queue: &'q SpoolQueue, id: &EntryId) -> io::Result<Home<'q>> {
@@ -41,6 +41,13 @@ impl<'q> Home<'q> {
         let job = Arc::new(OpenJob::open(&queue.dir, format!("jobs/{job}"), freshness)?);
         *last = Some(Arc::clone(&job));
         Ok(Home { queue, job: Some(job) })
+    }
+
+    /// The refusal of its entries, if a newer program made the job. `job.json` is read once, as long as the job stays open.
+    pub fn newer_job(&self) -> Option<QueueError> {
+        let job = self.job.as_ref()?;
+        let path = self.queue.path(&format!("{}/job.json", job.path));
+        job.newer().map(|newer| QueueError::Newer { path, newer: newer.clone() })
     }
 
     pub fn dir(&self) -> &File {

@@ -16,6 +16,7 @@
 //! SPOOL/<queue>/run.json               the heartbeat of the run at work
 //! SPOOL/<queue>/sink                   since when the sink is down, and what it refused
 //! SPOOL/<queue>/overdue                when it was last said that mail is due for too long
+//! SPOOL/<queue>/newer                  what a run met that a newer program made, and when that was last said
 //! SPOOL/<queue>/unsent                 when it was last said that the queue has no way out
 //! SPOOL/<queue>/wake                   its time is set after every publish and flush: "look again"
 //! SPOOL/<queue>/stopped                a person stopped the queue: nothing more is handed over

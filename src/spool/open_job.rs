@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use super::freshness::Freshness;
+use super::job::newer::newer_in;
+use crate::model::format::Newer;
 use crate::sys::dir;
 
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) struct OpenJob {
     pub path: String,
     /// The last look whether it lies there.
     pub seen: Mutex<Freshness>,
+    /// Why its entries are left alone, once that was asked. `job.json` never changes.
+    newer: OnceLock<Option<Newer>>,
 }
 
 impl OpenJob {
@@ -24,12 +28,23 @@ impl OpenJob {
     pub fn open(queue: &File, path: String, freshness: Freshness) -> io::Result<OpenJob> {
         let dir = dir::open_at(queue, &path)?;
         let about = dir.metadata()?;
-        Ok(OpenJob { dir, identity: (about.dev(), about.ino()), path, seen: Mutex::new(freshness) })
+        Ok(OpenJob {
+            dir,
+            identity: (about.dev(), about.ino()),
+            path,
+            seen: Mutex::new(freshness),
+            newer: OnceLock::new(),
+        })
     }
 
     /// `path`, which is relative to the queue's folder, as one that is relative to this; `None` if it lies elsewhere.
     pub fn inner<'p>(&self, path: &'p str) -> Option<&'p str> {
         path.strip_prefix(self.path.as_str()).and_then(|rest| rest.strip_prefix('/'))
+    }
+
+    /// Why the job is left as it is, if a newer program made it; `job.json` is read once.
+    pub fn newer(&self) -> Option<&Newer> {
+        self.newer.get_or_init(|| newer_in(&self.dir, "job.json")).as_ref()
     }
 
     /// Whether the folder `path` of the folder `queue` is this one.

@@ -136,17 +136,20 @@ mod tests {
         put(&queue, later);
         set_times(&queue, LONG_AGO);
         let waiting = Glance { due: 0, next: Some(later) };
-        assert_eq!(queue.glance(now, 9).expect("a glance"), waiting);
+        assert_eq!(queue.glance(now, 9, &|_| false).expect("a glance"), waiting);
         assert!(
             (0..=u8::MAX).all(|bucket| queue.quiet.rests(&queue.dir, bucket, now).is_some()),
             "all of them are quiet"
         );
-        assert_eq!(queue.glance(now, 9).expect("a glance"), waiting, "as before, without a walk");
+        assert_eq!(queue.glance(now, 9, &|_| false).expect("a glance"), waiting, "as before, without a walk");
         // Its time comes.
-        assert_eq!(queue.glance(later, 9).expect("a glance").due, 1);
+        assert_eq!(queue.glance(later, 9, &|_| false).expect("a glance").due, 1);
         // Another one comes.
         put(&queue, now);
-        assert_eq!(queue.glance(now, 9).expect("a glance"), Glance { due: 1, next: Some(later) });
+        assert_eq!(queue.glance(now, 9, &|_| false).expect("a glance"), Glance { due: 1, next: Some(later) });
+        // What is passed over counts for nothing, and does not make its folder quiet.
+        assert_eq!(queue.glance(later, 9, &|_| true).expect("a glance"), Glance::default());
+        assert_eq!(queue.glance(later, 9, &|_| false).expect("a glance").due, 2);
         // A clock that was set back: nothing is known of that time.
         assert!((0..=u8::MAX).all(|bucket| queue.quiet.rests(&queue.dir, bucket, Micros(1)).is_none()));
     }

@@ -22,6 +22,7 @@ use super::queue::SpoolQueue;
 use super::quiet::QuietWalk;
 use super::random::Random;
 use super::speed::ReadAhead;
+use crate::model::format::Newer;
 use crate::model::{EntryId, Micros};
 use crate::queue::{QueueError, Which};
 use crate::sys::dir;
@@ -68,7 +69,7 @@ pub enum Next {
     /// An entry, by its name. It may be gone, or in other hands.
     Due(Spot),
     /// A job that a newer program made, whose entries are left alone.
-    Newer { job: EntryId, error: QueueError },
+    Newer { job: EntryId, newer: Newer },
 }
 
 /// How far a lane comes at once.
@@ -77,7 +78,7 @@ enum Step {
     Due(EntryName),
     Newer {
         job: EntryId,
-        error: QueueError,
+        newer: Newer,
     },
     /// Nothing is left in this folder of a job, be it `ready` or a part of it.
     Emptied {
@@ -146,7 +147,7 @@ impl Cursor {
             loop {
                 match self.lanes[self.turn].next(queue, now, &mut self.random)? {
                     Step::Due(name) => return Ok(Some(Next::Due(Spot { state: State::Ready, name }))),
-                    Step::Newer { job, error } => return Ok(Some(Next::Newer { job, error })),
+                    Step::Newer { job, newer } => return Ok(Some(Next::Newer { job, newer })),
                     Step::Emptied { job, folder } => queue.finish_job(&job, &folder),
                     Step::Over => break,
                 }
@@ -325,9 +326,9 @@ fn bucket_of(folder: &str) -> Option<u8> {
 
 /// Whether the job whose folder `ready` is was made by a newer program.
 fn newer(queue: &SpoolQueue, ready: &str) -> Option<Step> {
-    let job: EntryId = ready.strip_prefix("jobs/")?.strip_suffix("/ready")?.parse().ok()?;
-    let error = queue.newer_job_of(&job.of_job(0, 0))?;
-    Some(Step::Newer { job, error })
+    let top = ready.strip_suffix("/ready")?;
+    let job: EntryId = top.strip_prefix("jobs/")?.parse().ok()?;
+    queue.newer_job(top).map(|newer| Step::Newer { job, newer })
 }
 
 /// The folders in the `ready` folder of a job, from a random one on.

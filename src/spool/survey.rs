@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::names::{EntryName, State, bucket_path};
 use super::queue::SpoolQueue;
 use super::quiet::{QuietWalk, Rest};
-use crate::model::Micros;
+use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
 use crate::sys::dir;
 
@@ -68,8 +68,9 @@ impl SpoolQueue {
         Ok(survey)
     }
 
-    /// Looks what is due at `now`, and stops when `enough` was seen. Folders that are known to be quiet cost next to nothing.
-    pub fn glance(&self, now: Micros, enough: u64) -> Result<Glance, QueueError> {
+    /// Looks what is due at `now`, but for what is `passed` over, and stops when `enough` was seen. Folders that are known to
+    /// be quiet cost next to nothing.
+    pub fn glance(&self, now: Micros, enough: u64, passed: &dyn Fn(&EntryId) -> bool) -> Result<Glance, QueueError> {
         let mut glance = Glance::default();
         let mut folder = |path: &str, bucket: Option<u8>| -> io::Result<bool> {
             let names = match dir::Names::open(&self.dir, path) {
@@ -86,6 +87,9 @@ impl SpoolQueue {
                     continue;
                 }
                 watch = None;
+                if passed(&name.id) {
+                    continue;
+                }
                 glance.due += 1;
                 if glance.due >= enough {
                     return Ok(false);

@@ -6,11 +6,14 @@
 //! - keys that were marked or made longer than `key_keep` ago;
 //! - jobs that have ended; those of a post and those that were cancelled after `failed_keep`.
 //!
-//! Nothing here ever adopts a half-written file, touches mail that somebody still waits for, or a job of a newer program.
+//! Nothing here ever adopts a half-written file, touches mail that somebody still waits for, or what a newer program wrote.
 
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
+use super::entry::{self, Unreadable};
+use super::home::Home;
 use super::lock::Locked;
 use super::lone::Lone;
 use super::names::{EntryName, Spot, State, journal_path};
@@ -73,12 +76,15 @@ impl SpoolQueue {
         let mut removed = 0;
         for name in old {
             let path = Spot { state: State::Failed, name: name.clone() }.path();
-            if self.newer_job_of(&name.id).is_some() {
+            if Home::of(self, &name.id).is_ok_and(|home| home.newer_job().is_some()) {
                 continue;
             }
             // Claimed first, as whoever removes an entry must.
-            if let Some(Locked::Ours(_held, _)) = self.lock_entry(&path)? {
+            if let Some(Locked::Ours(held, _)) = self.lock_entry(&path)? {
                 let (_, journal) = journal_path(&name.id);
+                if self.is_newer(&name.id, &held) {
+                    continue;
+                }
                 self.mark_key(&name.id).map_err(self.failed("mark", "keys"))?;
                 let _ = dir::unlink(&self.dir, &path);
                 let _ = dir::unlink(&self.dir, &journal);
@@ -86,6 +92,12 @@ impl SpoolQueue {
             }
         }
         Ok(removed)
+    }
+
+    /// Whether a newer program wrote the entry `file` or its journal.
+    fn is_newer(&self, id: &EntryId, file: &File) -> bool {
+        matches!(entry::read(file), Err(Unreadable::Newer(_)))
+            || matches!(self.history(id, 0, &mut |_| {}), Err(QueueError::Newer { .. }))
     }
 
     /// Removes keys that have not changed for `keep`: from then on the same key is a new one. Those of adopted entries that

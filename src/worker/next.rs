@@ -8,14 +8,14 @@ use crate::sys::clock;
 
 /// Claims the next entry that is due, of those that `which` asks for. `None`: there is none, or nothing more is claimed.
 ///
-/// What cannot be read or claimed is said, and the one after it is looked for.
+/// What cannot be read or claimed is said, what a newer program made is counted, and the one after it is looked for.
 pub(super) fn next<Q: Queue>(context: &Context<'_, Q>, cursor: &mut Q::Cursor, which: Which) -> Option<Q::Claim> {
     let (board, slot) = (context.board, context.slot);
     while !context.is_over() {
         // A worker that dies from here on is known to have died of this entry.
         let mut reach = |id: &EntryId| {
             slot.begin(id, SEARCH);
-            !board.is_listed(List::Stuck, id)
+            !board.is_listed(List::Stuck, id) && !board.newer().has(id)
         };
         match context.queue.claim(cursor, which, clock::now(), &mut reach) {
             // It was listed while we locked it.
@@ -31,6 +31,10 @@ pub(super) fn next<Q: Queue>(context: &Context<'_, Q>, cursor: &mut Q::Cursor, w
             // Another worker met it at the same time, and said so.
             Ok(Found::Fault { id, .. }) if board.is_listed(List::Stuck, &id) => {}
             Ok(Found::Fault { id, error }) => context.stick(&id, &error),
+            Ok(Found::Newer { id, newer }) => {
+                board.newer().note(&id, &newer);
+                slot.idle();
+            }
             Ok(Found::Nothing) => break,
             // A folder that cannot be listed is met again in the next pass.
             Err(error) => context.fault(&error),

@@ -6,12 +6,12 @@
 
 use serde::Serialize;
 
+use super::faults::Faults;
 use super::verb::{Done, Verb};
 use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::place::Place;
 use crate::events;
 use crate::model::{EntryId, Exit};
-use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::Corrupt;
@@ -35,20 +35,23 @@ impl<V: Verb> Act<'_, V> {
     pub fn queue(&mut self, queue: &SpoolQueue, filter: &Filter, places: &[Place]) -> anyhow::Result<()> {
         let states: Vec<State> = places.iter().filter_map(|place| place.state()).collect();
         let before = (self.counts.in_hand, self.counts.in_hand_ids.len());
+        let mut faults = Faults::default();
         // A listing can miss a name that a worker renames meanwhile, and what was in hand may be free by now.
         let passes = if filter.names_some() { 1 } else { 2 };
         for _pass in 0..passes {
             self.counts.in_hand = before.0;
             self.counts.in_hand_ids.truncate(before.1);
+            faults.begin_pass();
             filter.each_spot(queue, &states, &mut |spot| {
                 // What we have made due may be listed once more, even in failed/ again.
                 let ours = spot.name.due == self.decision.at && V::MAKES_DUE;
                 if !ours {
-                    self.entry(queue, spot, filter, &states)?;
+                    self.entry(queue, spot, (filter, &states), &mut faults)?;
                 }
                 Ok(true)
             })?;
         }
+        self.counts.faults += faults.end(queue.name());
         if places.contains(&Place::Corrupt) {
             filter.each_corrupt(queue, &mut |file| {
                 self.corrupt(queue, &file)?;
@@ -63,8 +66,14 @@ impl<V: Verb> Act<'_, V> {
         Ok(())
     }
 
-    /// Acts on one entry; one that moved meanwhile is looked for again.
-    fn entry(&mut self, queue: &SpoolQueue, spot: Spot, filter: &Filter, states: &[State]) -> anyhow::Result<()> {
+    /// Acts on one entry; one that moved meanwhile is looked for again, and one that it fails for keeps no other from it.
+    fn entry(
+        &mut self,
+        queue: &SpoolQueue,
+        spot: Spot,
+        (filter, states): (&Filter, &[State]),
+        faults: &mut Faults,
+    ) -> anyhow::Result<()> {
         let mut spot = Some(spot);
         for _ in 0..3 {
             let Some(here) = spot.filter(|spot| states.contains(&spot.state)) else { return Ok(()) };
@@ -73,8 +82,10 @@ impl<V: Verb> Act<'_, V> {
             }
             match queue.take(&here) {
                 Ok(Taken::Claim(claim)) => {
-                    let acted = self.verb.entry(queue, *claim, self.decision, &mut self.events);
-                    self.note(&here.name.id, acted);
+                    match self.verb.entry(queue, *claim, self.decision, &mut self.events) {
+                        Ok(()) => self.counts.done += 1,
+                        Err(error) => faults.add(&here.name.id, &error),
+                    }
                     return Ok(());
                 }
                 Ok(Taken::Contended) => {
@@ -91,23 +102,12 @@ impl<V: Verb> Act<'_, V> {
                     return Ok(());
                 }
                 Err(error) => {
-                    self.note(&here.name.id, Err(error));
+                    faults.add(&here.name.id, &error);
                     return Ok(());
                 }
             }
         }
         Ok(())
-    }
-
-    /// Counts what was done; one that failed keeps no other from it.
-    fn note(&mut self, id: &EntryId, acted: Result<(), QueueError>) {
-        match acted {
-            Ok(()) => self.counts.done += 1,
-            Err(error) => {
-                warning!("{id}: {error}");
-                self.counts.faults += 1;
-            }
-        }
     }
 
     fn corrupt(&mut self, queue: &SpoolQueue, file: &Corrupt) -> anyhow::Result<()> {

@@ -3,4 +3,5 @@
 mod act;
 pub mod ask;
 pub mod decide;
+mod faults;
 pub mod verb;

@@ -6,8 +6,9 @@ use crate::admin::selecting::open_queues::open_queues;
 use crate::config::Site;
 use crate::events::{self, JobLine, Line};
 use crate::model::{EntryId, Exit};
-use crate::spool::Spool;
+use crate::queue::QueueError;
 use crate::spool::job::Standing;
+use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::{Page, print, warning};
 use crate::sys::{clock, nss};
 
@@ -36,6 +37,19 @@ enum Moved {
     Before,
 }
 
+/// A job that a newer program made, or one of whose entries it journaled, is left alone.
+fn refuse_newer(queue: &SpoolQueue, job: &EntryId, standing: Standing) -> Result<(), QueueError> {
+    let counted = queue.job_file(job, standing).and_then(|file| match file {
+        Some(file) => queue.progress(job, standing, &file).map(|_| ()),
+        None => Ok(()),
+    });
+    match counted {
+        Err(error @ QueueError::Newer { .. }) => Err(error),
+        // What else is wrong with it keeps nobody from moving it.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Moves each job, or says why it cannot be. `by` is the real user.
 pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Result<Exit> {
     let queues = open_queues(site, None)?;
@@ -49,6 +63,13 @@ pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Re
         let mut found = None;
         for queue in &queues {
             found = found.or(queue.standing(job)?.map(|standing| (queue, standing)));
+        }
+        if let Some((queue, standing)) = found
+            && let Err(error) = refuse_newer(queue, job, standing)
+        {
+            warning!("{error}");
+            exit = exit.worst(error.exit());
+            continue;
         }
         let moved = match found {
             Some((queue, from)) if wanted.from.contains(&from) && queue.move_job(job, from, wanted.to)? => {

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod draft;
 mod ending;
 mod file;
+pub mod newer;
 pub mod post;
 mod progress;
 mod standing;

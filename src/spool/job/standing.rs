@@ -4,6 +4,7 @@
 use std::io;
 
 use super::file::{JobFault, JobFile};
+use super::newer::newer_in;
 use crate::model::EntryId;
 use crate::model::format::Newer;
 use crate::queue::QueueError;
@@ -85,21 +86,17 @@ impl SpoolQueue {
         })
     }
 
-    /// Why the job in the folder `top` is left as it is, if a newer program made it. Of one whose `job.json` is damaged or
-    /// missing the entries tell everything.
+    /// Why the job in the folder `top` is left as it is, if a newer program made it.
     pub(in crate::spool) fn newer_job(&self, top: &str) -> Option<Newer> {
-        let (text, _) = self.read_note(&format!("{top}/job.json")).ok().flatten()?;
-        match JobFile::parse(&text) {
-            Err(JobFault::Newer(newer)) => Some(newer),
-            Ok(_) | Err(JobFault::Json(_)) => None,
-        }
+        newer_in(&self.dir, &format!("{top}/job.json"))
     }
 
-    /// [`SpoolQueue::newer_job`] of the job at work that entry `id` belongs to, if it belongs to one.
-    pub(in crate::spool) fn newer_job_of(&self, id: &EntryId) -> Option<QueueError> {
-        let top = format!("jobs/{}", id.job()?.0);
-        let newer = self.newer_job(&top)?;
-        Some(QueueError::Newer { path: self.path(&format!("{top}/job.json")), newer })
+    /// The jobs at work that a newer program made: how many, and what the first is.
+    pub fn newer_jobs(&self) -> Result<(u64, Option<Newer>), QueueError> {
+        let jobs = self.jobs(Standing::AtWork)?;
+        let mut newer = jobs.iter().filter_map(|job| self.newer_job(&format!("jobs/{job}")));
+        let first = newer.next();
+        Ok((u64::from(first.is_some()) + newer.count() as u64, first))
     }
 
     /// Moves a job; `false` if it does not lie there. On disk when this returns.

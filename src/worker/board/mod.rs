@@ -10,10 +10,12 @@ use std::time::Duration;
 
 pub mod evidence;
 pub mod judge;
+pub mod newer;
 pub(super) mod refusal;
 mod words;
 
 use self::evidence::{Doubts, Since};
+use self::newer::NewerMade;
 use self::words::{ID_WORDS, WHY_WORDS, get_text, put_text};
 use crate::model::verdict::Kind;
 use crate::model::{EntryId, Micros};
@@ -70,14 +72,15 @@ pub const LISTED_MAX: usize = 64;
 /// A list: how many ids it has, and the ids.
 const LIST_WORDS: usize = 1 + LISTED_MAX * ID_WORDS;
 
-// The words: counters, state of the run, sink flag, offline flag, why the sink is down, the lists, the doubts, slots.
+// The words: counters, state of the run, sink flag, offline flag, why the sink is down, the lists, the doubts, what is newer, slots.
 const STATE: usize = COUNTERS;
 const SINK: usize = STATE + 1;
 const OFFLINE: usize = SINK + 1;
 const WHY: usize = OFFLINE + 1;
 const LISTS: usize = WHY + WHY_WORDS;
 const DOUBTS: usize = LISTS + 2 * LIST_WORDS;
-const SLOTS: usize = DOUBTS + evidence::WORDS;
+const NEWER: usize = DOUBTS + evidence::WORDS;
+const SLOTS: usize = NEWER + newer::WORDS;
 
 /// Entries that every worker must know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +190,12 @@ impl Board {
 
     /// What the workers know of refusals that may be the sink's fault.
     pub fn doubts(&self) -> Doubts<'_> {
-        Doubts { words: &self.words[DOUBTS..SLOTS] }
+        Doubts { words: &self.words[DOUBTS..NEWER] }
+    }
+
+    /// What newer programs made.
+    pub fn newer(&self) -> NewerMade<'_> {
+        NewerMade { words: &self.words[NEWER..SLOTS] }
     }
 
     fn list(&self, list: List) -> &[AtomicU64] {
