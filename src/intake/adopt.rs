@@ -197,11 +197,11 @@ impl Read for Whole {
     }
 }
 
-/// Opens the site's spool for a run: where it has a drop folder, it and the queues that mail waits for there are made.
-/// `None` if there is no spool.
+/// Opens the site's spool for a run; one of an older format is upgraded. Where it has a drop folder, it and the queues that
+/// mail waits for there are made. `None` if there is no spool.
 pub fn prepare(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Option<Spool>, QueueError> {
-    let spool = match Spool::open_to_write(root)? {
-        Some(spool) => spool,
+    let spool = match Spool::open(root)? {
+        Some(spool) => spool.upgraded()?,
         None if drop::is_there(root) => Spool::create(root)?,
         None => return Ok(None),
     };
