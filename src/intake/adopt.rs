@@ -26,6 +26,7 @@ use super::refused::{Failure, Refused};
 use super::submission::Submission;
 use super::{accept, dsn};
 use crate::events;
+use crate::model::reserved::DROP;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
 use crate::spool::drop::{self, DropName, Dropped, Unfit, request};
@@ -207,7 +208,7 @@ pub fn prepare(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Option<Spool
     };
     let mut made = BTreeSet::new();
     for name in spool.drop_names()? {
-        let name = name.map_err(|source| QueueError::Io { doing: "list", path: root.join("drop"), source })?;
+        let name = name.map_err(|source| QueueError::Io { doing: "list", path: root.join(DROP), source })?;
         if let Some(queue) = drop::queue_of(&name).filter(|queue| !made.contains(*queue) && known(queue)) {
             spool.queue(queue)?;
             made.insert(queue.to_owned());
