@@ -155,11 +155,8 @@ impl SpoolQueue {
         let Some((file, meta)) = self.open_plain(name)? else { return Ok(None) };
         let unfit = |why: String| unfit_of(&meta, why);
         let name = name.to_str().ok_or_else(|| unfit("its name is not UTF-8".to_owned()))?;
-        let (envelope, extent) = entry::read(io::Read::take(&file, entry::longest_head(recipients)))
+        let (envelope, extent) = entry::read_plain(io::Read::take(&file, entry::longest_head(recipients)))
             .map_err(|fault| unfit(fault.to_string()))?;
-        if !envelope.fields.is_empty() {
-            return Err(unfit("its recipients have fields, which only a job can use".to_owned()));
-        }
         let size = extent.start.saturating_add(extent.len);
         if size != meta.len() {
             return Err(unfit(format!("it has {} bytes, and its envelope says {size}", meta.len())));
