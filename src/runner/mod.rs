@@ -3,7 +3,7 @@
 //! ```text
 //! cron → run → drain: forks a supervisor for each queue, and waits for them
 //!              └ supervise: takes the queue's lock
-//!                → shift: proves the spool and the sink, decides how many workers there are
+//!                → shift: proves the spool and the sink, decides how many workers are needed now
 //!                → staff, workforce: forks them, and ends who hangs
 //!                  └ worker: claim → send → settle → (again)
 //! ```

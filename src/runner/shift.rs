@@ -1,5 +1,5 @@
-//! One holding of a queue's lock: decides how many workers there are, waits for more mail while any of them lives, and ends
-//! when nothing is due any more.
+//! One holding of a queue's lock: decides how many workers are needed now, of as many as `headcount` allows; waits for more
+//! mail while any of them lives; ends when nothing is due any more.
 //!
 //! What holds: nothing is handed over before the spool and the sink were proved.
 

@@ -1,6 +1,6 @@
 //! Publishing one entry: the instant at which accepted mail becomes the spool's responsibility.
 //!
-//! The order of steps, in [`Draft::publish`]:
+//! The order of steps, in `Draft::commit`:
 //! 1. a file without a name in `tmp/`, locked from the start; envelope and message are written, the size filled in;
 //! 2. the file is synced; if that fails it is thrown away, a failed sync is never retried;
 //! 3. `linkat` to its name in `ready/`, never over another name;

@@ -1,8 +1,8 @@
 //! From the configuration to the transport that it names.
 
-use super::closed::Closed;
 use super::handover::Transport;
 use super::maildir::Maildir;
+use super::no_way_out::NoWayOut;
 use super::pipe::Pipe;
 use super::profiles;
 use super::smtp::Smtp;
@@ -16,7 +16,7 @@ pub fn open(config: &config::Transport, number: usize) -> Box<dyn Transport> {
         }
         config::Transport::Command { command, timeout } => Box::new(Pipe::with_environment(command.clone(), *timeout)),
         config::Transport::Maildir { path } => Box::new(Maildir::new(path.clone())),
-        config::Transport::Ourselves { program } => Box::new(Closed::new(config::no_way_out(program))),
+        config::Transport::Ourselves { program } => Box::new(NoWayOut::new(config::no_way_out(program))),
         config::Transport::Smtp(smtp) => Box::new(Smtp::new((**smtp).clone(), number)),
     }
 }

@@ -3,10 +3,10 @@
 //! Transports know nothing of the spool. [`Transport`] says what each of them keeps true; [`open`](fn@open) makes the one
 //! that is configured.
 
-mod closed;
 mod from_config;
 mod handover;
 mod maildir;
+mod no_way_out;
 mod pipe;
 pub mod profiles;
 pub mod smtp;

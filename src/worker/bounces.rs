@@ -210,7 +210,7 @@ impl<'a, C: Claim> Desk<'a, C> {
         }
         hand.attempt.through = Some(LEDGER);
         let verdict = heard.map_or_else(|why| Verdict::Deferred(Reason::new(&why)), |()| Verdict::Delivered(None));
-        let verdict = hand.attempt.judge(verdict, context.policy.on_crash);
+        let verdict = hand.attempt.final_verdict(verdict, context.policy.on_crash);
         let answered = verdict.is_delivered();
         let group = std::mem::take(&mut hand.rest);
         let judged = Judged { verdicts: vec![verdict; group.len()], group, answered, took: started.elapsed() };

@@ -143,7 +143,8 @@ pub(super) fn release<Q: Queue>(
         return Released::Hand(hand);
     }
     let on_crash = context.policy.on_crash;
-    judged.verdicts = judged.verdicts.into_iter().map(|verdict| hand.attempt.judge(verdict, on_crash)).collect();
+    judged.verdicts =
+        judged.verdicts.into_iter().map(|verdict| hand.attempt.final_verdict(verdict, on_crash)).collect();
     match record(context, &mut hand, &judged) {
         Ok(()) => Released::Hand(hand),
         Err(error) => {

@@ -123,7 +123,7 @@ fn land<Q: Queue>(
     if is_refused_together(&verdicts, shares_verdicts) {
         return take_back(claim, flight.begun, || Handed::Refused(group));
     }
-    let judge = |verdict| hand.attempt.judge(verdict, context.policy.on_crash);
+    let judge = |verdict| hand.attempt.final_verdict(verdict, context.policy.on_crash);
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(judge).collect();
     let answered = claim.answer(flight.begun, Some(&verdicts));
     fault::instant("worker.answered");

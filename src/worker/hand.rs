@@ -1,4 +1,4 @@
-//! An entry in hand, between two groups of its recipients: who is still to be handed over, and how the attempt goes.
+//! An entry in hand: the claim, which recipients are still to be handed over, and how the attempt goes.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ fn together(fits: usize, most: usize, rest: &[usize]) -> usize {
 impl Try {
     /// What a transport's verdict becomes: held where the outcome is unknown and shall not be tried again, and a failure
     /// where it leaves a recipient open that has waited too long.
-    pub fn judge(&self, verdict: Verdict, on_crash: OnCrash) -> Verdict {
+    pub fn final_verdict(&self, verdict: Verdict, on_crash: OnCrash) -> Verdict {
         match verdict {
             Verdict::Unknown(reason) if on_crash == OnCrash::Hold => Verdict::Held(reason),
             Verdict::Deferred(reason) | Verdict::Unknown(reason) if self.expired => {

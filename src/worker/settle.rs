@@ -1,4 +1,7 @@
-//! An attempt is over: its sender is told, and the entry leaves the worker's hand.
+//! An attempt is over: its sender is notified, and the entry leaves the worker's hand.
+//!
+//! Which recipients are held is decided before: by `Try::final_verdict` (`hand`) where no answer came, by `prepare` where a
+//! former worker was killed.
 
 use super::board::Counter;
 use super::context::Context;
@@ -11,7 +14,7 @@ use crate::queue::{AttemptNote, Claim, End, Queue, Stuck};
 use crate::sys::clock;
 
 /// Why a person must look after an entry that is held.
-const IN_DOUBT: &str = "whether a hand-over succeeded is not known, and on_crash = \"hold\"";
+const OUTCOME_UNKNOWN: &str = "whether a hand-over succeeded is not known, and on_crash = \"hold\"";
 
 /// Ends an attempt, after its last group: its sender is told, and the entry settled. `success` is what a delivery is to a
 /// sender who asked to be told of it.
@@ -27,7 +30,7 @@ pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, s
     let end = match attempt.again_at {
         Some(due) if !attempt.open.is_empty() => End::Deferred { due },
         Some(_) | None if claim.any(Kind::Held) => {
-            context.say(&format!("{0}: {IN_DOUBT}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
+            context.say(&format!("{0}: {OUTCOME_UNKNOWN}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
             End::Held
         }
         // Who wrote to one who gets no mail may want to write again; to a list's subscribers he need not.

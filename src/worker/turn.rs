@@ -1,5 +1,6 @@
-//! The turn of a hand-over: a worker waits for a token of its queue's and its transport's rate, and for one of the
-//! transport's sessions (see [`pace`](super::pace)).
+//! The turn of a hand-over, asked for before each group ([`Infeed::admit`]): the queue was not stopped, the run goes on, the
+//! entry's job was neither paused nor cancelled, and there are a token of the queue's and the transport's rate and one of
+//! the transport's sessions (see [`pace`](super::pace)). A worker waits for the last two.
 //!
 //! What holds: a token is taken last and at once before the hand-over; one that was taken is not given back. Whoever waits
 //! has one claim, has announced nothing, and ends at once when told to: its entry is still due. The board knows that such a

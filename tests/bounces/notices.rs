@@ -90,7 +90,7 @@ fn a_failure_is_told_in_three_parts() {
     assert_eq!(failed.len(), 1);
     let shown = site.ok(&["show", &failed[0]]);
     assert!(shown.contains("b67@x.org: failed; the sender was told: failed\n"), "{shown}");
-    assert!(shown.contains("a0@x.org: delivered\n"), "{shown}");
+    assert!(shown.contains("a0@x.org: delivered, "), "{shown}");
     site.ok(&["run"]);
     the_notice(&site);
     site.assert_clean();

@@ -269,7 +269,7 @@ fn a_ledger_of_the_first_layout_is_brought_up_to_date_and_a_newer_one_is_refused
     db().execute_batch("PRAGMA user_version = 3").expect("as a later layout");
     let output = site.try_run(&["suppress", "list"]);
     assert_eq!(output.status.code(), Some(78), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("layout 3"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("format 3"), "{output:?}");
 }
 
 #[cfg(feature = "faults")]

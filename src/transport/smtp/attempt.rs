@@ -35,12 +35,12 @@ impl SmtpAttempt<'_> {
             Err(why) => return lost(why.to_string()),
         };
         let (replies, no_data) = match answer {
-            Answer::Refused(reply) if reply.closes() => return lost(format!("it said to MAIL {reply}")),
+            Answer::Refused(reply) if reply.ends_session() => return lost(format!("it said to MAIL {reply}")),
             Answer::Refused(reply) => return self.refused(session, &reply, reused),
             Answer::Recipients(replies) => (replies, None),
             Answer::NoData(replies, reply) => (replies, Some(reply)),
         };
-        if let Some(reply) = replies.iter().chain(&no_data).find(|reply| reply.closes()) {
+        if let Some(reply) = replies.iter().chain(&no_data).find(|reply| reply.ends_session()) {
             return lost(format!("it said {reply}"));
         }
         let taken = replies.iter().filter(|reply| reply.is_good()).count();
@@ -119,7 +119,7 @@ impl SmtpAttempt<'_> {
         let open = taken_ones(&mut verdicts);
         match came {
             Ok(answers) => {
-                let closed = answers.iter().any(Reply::closes);
+                let closed = answers.iter().any(Reply::ends_session);
                 // The last one is of all who are left.
                 let mut said: Vec<Verdict> = answers.iter().map(|reply| self.server.on_message(reply)).collect();
                 said.truncate(taken);

@@ -54,7 +54,7 @@ impl Reply {
     }
 
     /// Whether the server closes the session with it (RFC 5321 section 3.8).
-    pub fn closes(&self) -> bool {
+    pub fn ends_session(&self) -> bool {
         self.code == 421
     }
 

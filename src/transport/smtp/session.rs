@@ -3,7 +3,9 @@
 //! Where the server offers PIPELINING (RFC 2920), the commands of an envelope are one group, and the envelope of the
 //! *next* message follows the end of a content before that is answered. What holds all the same: **only one content is
 //! ever unanswered**, and no content begins before the replies to its own envelope were read. So a connection that is lost
-//! leaves one message in doubt at most, and only if its last byte had left.
+//! leaves the outcome of one message unknown at most, and only if its last byte had left.
+//!
+//! A reply that ends the session (421) is noticed by `attempt`.
 //!
 //! Where it offers CHUNKING (RFC 3030), content goes by BDAT, whose end is counted and cannot be feigned.
 

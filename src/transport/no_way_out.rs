@@ -9,17 +9,17 @@ use crate::policy::notice::About;
 use crate::sys::signals::Signals;
 
 #[derive(Debug)]
-pub struct Closed {
+pub struct NoWayOut {
     why: String,
 }
 
-impl Closed {
-    pub fn new(why: String) -> Closed {
-        Closed { why }
+impl NoWayOut {
+    pub fn new(why: String) -> NoWayOut {
+        NoWayOut { why }
     }
 }
 
-impl Transport for Closed {
+impl Transport for NoWayOut {
     fn probe(&self) -> Result<(), String> {
         Err(self.why.clone())
     }
