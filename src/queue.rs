@@ -56,6 +56,19 @@ impl QueueError {
         }
     }
 
+    /// Whether a newer program wrote what was to be read.
+    pub fn is_newer(&self) -> bool {
+        match self {
+            QueueError::Newer { .. } => true,
+            QueueError::Io { source, .. } => source.get_ref().is_some_and(|source| source.is::<Newer>()),
+            QueueError::Corrupt { .. }
+            | QueueError::NotASpool { .. }
+            | QueueError::NotYet { .. }
+            | QueueError::Shut { .. }
+            | QueueError::BatchFull(_) => false,
+        }
+    }
+
     /// Whether there is no room for what was to be written.
     pub fn lacks_room(&self) -> bool {
         match self {

@@ -1,7 +1,7 @@
 //! `bulkmailer check`: verifies the spool, and mends it with `--repair`. Of what is in `drop/` it tells what no run can adopt,
 //! in memory that does not grow with it; it is its owner's, and left to a person.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -33,9 +33,31 @@ pub struct Args {
 /// At most this many names that are nobody's, or cannot be adopted, are told.
 const STRAYS_MAX: usize = 100;
 
+/// What was found, as it is printed.
+#[derive(Default)]
+struct Findings {
+    page: Page,
+    rows: Vec<serde_json::Value>,
+    /// How many were not mended.
+    open: u64,
+}
+
+impl Findings {
+    fn add(&mut self, path: &Path, what: &str, mended: Option<&str>) {
+        self.open += u64::from(mended.is_none());
+        let end = mended.map_or(String::new(), |mended| format!("; {mended}"));
+        let path = output::name(path.as_os_str());
+        self.page.line(format!("{path}: {what}{end}"));
+        self.rows.push(json!({"path": path, "what": what, "mended": mended}));
+    }
+}
+
 /// `bulkmailer check`: 0 if all is well or mended, 1 if not.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let (mut entries, mut page, mut rows, mut open) = (0, Page::default(), Vec::new(), 0);
+    let (mut entries, mut found) = (0, Findings::default());
+    if args.repair {
+        upgrade(site, &mut found)?;
+    }
     // First: what is adopted meanwhile is an entry, and looked at as one.
     let mut strays = Strays::default();
     dropped(site, args.queue.as_deref(), &mut strays)?;
@@ -43,36 +65,23 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         let report = queue.check(args.repair)?;
         entries += report.entries;
         for problem in report.problems {
-            let path = queue.path(&problem.path);
-            open += u64::from(problem.mended.is_none());
-            let end = problem.mended.map_or(String::new(), |mended| format!("; {mended}"));
-            let path = output::name(path.as_os_str());
-            page.line(format!("{path}: {}{end}", problem.what));
-            rows.push(json!({"path": path, "what": problem.what, "mended": problem.mended}));
+            found.add(&queue.path(&problem.path), &problem.what, problem.mended);
         }
         if args.repair {
             // Somebody may have met one of our locks.
             queue.wake()?;
         }
     }
-    let found = if args.repair { Spool::open_to_write(&site.spool) } else { Spool::open(&site.spool) };
-    if let Some(spool) = found? {
+    if let Some(spool) = Spool::open(&site.spool)? {
         spool.odd_names(args.queue.as_deref(), &mut |path| strays.add(|| (path, ODD.to_owned())))?;
     }
     let (files, more) = (strays.files, strays.more);
-    open += strays.told.len() as u64 + more;
-    for (path, what) in strays.told {
-        let path = output::name(path.as_os_str());
-        page.line(format!("{path}: {what}"));
-        rows.push(json!({"path": path, "what": what, "mended": null}));
-    }
+    strays.told.iter().for_each(|(path, what)| found.add(path, what, None));
     for (fault, mended) in doors(site, args)? {
-        open += u64::from(mended.is_none());
-        let end = mended.map_or(String::new(), |mended| format!("; {mended}"));
-        let path = output::name(fault.path.as_os_str());
-        page.line(format!("{path}: {}{end}", fault.what));
-        rows.push(json!({"path": path, "what": fault.what, "mended": mended}));
+        found.add(&fault.path, &fault.what, mended);
     }
+    let Findings { mut page, rows, open } = found;
+    let open = open + more;
     if more > 0 {
         page.line(format!("and {more} more"));
     }
@@ -90,6 +99,15 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         print(&page)?;
     }
     Ok(if open > 0 { Exit::Attention } else { Exit::Ok })
+}
+
+/// Upgrades a spool of an older format before anything is mended in it.
+fn upgrade(site: &Site, found: &mut Findings) -> anyhow::Result<()> {
+    let spool = Spool::open(&site.spool)?.map(Spool::upgraded).transpose()?;
+    if let Some(why) = spool.and_then(|spool| spool.says_why_older()) {
+        found.add(&site.spool, &why, None);
+    }
+    Ok(())
 }
 
 /// What keeps other users from handing mail in, and whether it was mended.

@@ -236,7 +236,7 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
     let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();
     let run = runner::Args { quiet, ..runner::Args::default() };
     let mut exit = Exit::Ok;
-    if let Some(spool) = Spool::open_to_write(&site.spool)? {
+    if let Some(spool) = Spool::open(&site.spool)? {
         runner::way_out::say(&spool, &site.config, &names, true)?;
     }
     let mut said = false;

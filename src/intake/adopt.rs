@@ -26,6 +26,7 @@ use super::refused::{Failure, Refused};
 use super::submission::Submission;
 use super::{accept, dsn};
 use crate::events;
+use crate::model::reserved::DROP;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
 use crate::spool::drop::{self, DropName, Dropped, Unfit, request};
@@ -197,17 +198,17 @@ impl Read for Whole {
     }
 }
 
-/// Opens the site's spool for a run: where it has a drop folder, it and the queues that mail waits for there are made.
-/// `None` if there is no spool.
+/// Opens the site's spool for a run; one of an older format is upgraded. Where it has a drop folder, it and the queues that
+/// mail waits for there are made. `None` if there is no spool.
 pub fn prepare(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Option<Spool>, QueueError> {
-    let spool = match Spool::open_to_write(root)? {
-        Some(spool) => spool,
+    let spool = match Spool::open(root)? {
+        Some(spool) => spool.upgraded()?,
         None if drop::is_there(root) => Spool::create(root)?,
         None => return Ok(None),
     };
     let mut made = BTreeSet::new();
     for name in spool.drop_names()? {
-        let name = name.map_err(|source| QueueError::Io { doing: "list", path: root.join("drop"), source })?;
+        let name = name.map_err(|source| QueueError::Io { doing: "list", path: root.join(DROP), source })?;
         if let Some(queue) = drop::queue_of(&name).filter(|queue| !made.contains(*queue) && known(queue)) {
             spool.queue(queue)?;
             made.insert(queue.to_owned());

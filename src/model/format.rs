@@ -4,7 +4,7 @@
 //! | found | what happens |
 //! |---|---|
 //! | the number that this program writes | it is read and written |
-//! | an older one | it is read; a spool is upgraded as a whole, once, by the next command that writes to it |
+//! | an older one | it is read; a spool is upgraded as a whole, once, by the next run or `check --repair` |
 //! | a newer one | it is refused in one line, and left as it is |
 //!
 //! A change that an older program would misread gets the next number here. One that it passes over, such as a new field of a

@@ -47,6 +47,7 @@ pub use summary::{QueueSummary, Summary};
 use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::Exit;
+use crate::model::reserved::DROP;
 use crate::spool::Spool;
 use crate::sys::output::{self, Page, tell, warning};
 
@@ -86,6 +87,6 @@ pub fn say_left(site: &Site, summary: &Summary) -> anyhow::Result<()> {
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(()) };
     let ours = summary.queues.iter().filter(|queue| !queue.busy).map(|queue| &queue.queue);
     let queues = ours.map(|name| spool.existing_queue(name)).collect::<Result<Vec<_>, _>>()?;
-    adopt::say(&site.spool.join("drop"), &queues.into_iter().flatten().collect::<Vec<_>>());
+    adopt::say(&site.spool.join(DROP), &queues.into_iter().flatten().collect::<Vec<_>>());
     Ok(())
 }

@@ -3,7 +3,9 @@
 //!
 //! No mail is overlooked: `wake` is noted *before* each look at the names, and after the lock was let go it is compared
 //! once more. Who published before that is seen by us; who published later finds the lock free, or a run whose first look
-//! is later than his publish.
+//! is later than his publish. An upgrade of the spool has the lock for an instant, works nothing off, and is waited for.
+
+use std::time::{Duration, Instant};
 
 use super::beat;
 use super::lock::{self, QueueLock};
@@ -11,10 +13,14 @@ use super::plan::Plan;
 use super::shift::Shift;
 use crate::model::Exit;
 use crate::queue::QueueError;
-use crate::spool::SpoolQueue;
+use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
 use crate::worker::board::Phase;
+
+/// How long the end of an upgrade is waited for, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Supervises one queue to the end of the run; this is a process of its own.
 pub(super) fn supervise(plan: &Plan<'_>) -> Exit {
@@ -42,7 +48,7 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
             say_stopped(plan);
             return Ok(exit);
         }
-        let Some(lock) = QueueLock::take(&queue)? else {
+        let Some(lock) = take(&spool, &queue, &signals)? else {
             if plan.board.phase() == Phase::Starting {
                 plan.board.set_phase(Phase::Busy);
                 say_who(plan, &queue);
@@ -60,6 +66,22 @@ fn shifts(plan: &Plan<'_>) -> Result<Exit, QueueError> {
         if exit != Exit::Ok || told || (!unseen && !queue.may_be_stopped()) {
             return Ok(exit);
         }
+    }
+}
+
+/// Takes the queue's lock; `None` if another run has it.
+fn take(spool: &Spool, queue: &SpoolQueue, signals: &Signals) -> Result<Option<QueueLock>, QueueError> {
+    let os = |source| QueueError::Io { doing: "wait for the lock of", path: queue.path(""), source };
+    let began = Instant::now();
+    loop {
+        if let Some(lock) = QueueLock::take(queue)? {
+            return Ok(Some(lock));
+        }
+        if !spool.is_being_upgraded()? || began.elapsed() >= PATIENCE || signals.stop_requested() {
+            // What had the lock may have been an upgrade that ended before the second look.
+            return QueueLock::take(queue);
+        }
+        signals.wait(None, LOOK).map_err(os)?;
     }
 }
 

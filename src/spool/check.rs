@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 
 use super::entry::{self, Unreadable};
 use super::error::io_at;
-use super::folders::DROP;
 use super::job::Standing;
 use super::lock::Locked;
 use super::lone::Lone;
@@ -28,6 +27,7 @@ use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
 use super::root::Spool;
 use crate::model::format::Newer;
+use crate::model::reserved::DROP;
 use crate::queue::QueueError;
 use crate::sys::dir;
 

@@ -1,8 +1,9 @@
 //! An entry file's head: the envelope as one JSON line, the recipients as JSON lines where there are several, and an
-//! empty line. What follows, to the end of the file, is the message. A recipient is an address, or an object that has his
-//! fields besides; a head where somebody has fields is numbered 2, any other 1, which older programs read.
+//! empty line. What follows, to the end of the file, is the message. A recipient is an address, or an object that has its
+//! fields besides; a head with fields is numbered 2, any other 1, which older programs read, and in which a recipient is
+//! an address alone.
 //!
-//! Kept true: a recipient's line that is longer than a reader accepts is not written.
+//! Kept true: no head is written that is not read: longer lines, more recipients or more fields are refused before.
 //!
 //! The head's first field is `size`, the number of the message's bytes, in twenty columns: it is filled in when the
 //! message is complete, so that a truncated file is known by its length.
@@ -135,31 +136,61 @@ fn head_of(envelope: &Envelope, apart: Option<u64>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(json.len() + 64 + if several { envelope.recipients.len() * 40 } else { 0 });
     // `json` is an object, so its text begins with a brace.
     bytes.extend_from_slice(format!("{{\"size\":{:>SIZE_WIDTH$},{}\n", apart.unwrap_or(0), &json[1..]).as_bytes());
-    if let (false, Some(address)) = (several, recipients.first()) {
-        fits(bytes.len(), address)?;
-    }
+    let makes = |address: &Address| format!("the fields of {address} make");
+    fits(bytes.len(), || match recipients.first() {
+        Some(address) if !several => makes(address),
+        Some(_) | None => "its envelope makes".to_owned(),
+    })?;
     if several {
+        let mut bounds = Bounds::default();
+        bounds.recipients(recipients.len()).map_err(unfit)?;
         for (i, address) in recipients.iter().enumerate() {
             let start = bytes.len();
             match fields.of(i) {
                 None => serde_json::to_writer(&mut bytes, address)?,
-                Some(_) => serde_json::to_writer(&mut bytes, &line(i, address))?,
+                Some(_) => {
+                    serde_json::to_writer(&mut bytes, &line(i, address))?;
+                    bounds.fields(bytes.len() - start).map_err(unfit)?;
+                }
             }
             bytes.push(b'\n');
-            fits(bytes.len() - start, address)?;
+            fits(bytes.len() - start, || makes(address))?;
         }
     }
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// Refuses a line of so many bytes that a reader would not take.
-fn fits(bytes: usize, address: &Address) -> io::Result<()> {
+/// Refuses a line that a reader would not take.
+fn fits(bytes: usize, what: impl FnOnce() -> String) -> io::Result<()> {
     if bytes as u64 <= LINE_MAX {
         return Ok(());
     }
-    let why = format!("the fields of {address} make a line of {bytes} bytes, and at most {LINE_MAX} are possible");
-    Err(io::Error::new(io::ErrorKind::InvalidData, why))
+    Err(unfit(format!("{} a line of {bytes} bytes, and at most {LINE_MAX} are possible", what())))
+}
+
+fn unfit(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// What the recipient lines of one head have together, for the writer as for the reader.
+#[derive(Default)]
+struct Bounds {
+    with_fields: usize,
+}
+
+impl Bounds {
+    fn recipients(&self, count: usize) -> Result<(), String> {
+        let many = || Err(format!("its envelope has {count} recipients, and at most {RECIPIENTS_MAX} are possible"));
+        if count > RECIPIENTS_MAX { many() } else { Ok(()) }
+    }
+
+    /// Adds a line with fields of this many bytes, its newline not counted.
+    fn fields(&mut self, bytes: usize) -> Result<(), String> {
+        self.with_fields += bytes;
+        let many = || Err(format!("the fields of its recipients have more than {FIELDS_MAX} bytes"));
+        if self.with_fields > FIELDS_MAX { many() } else { Ok(()) }
+    }
 }
 
 /// The size as it stands in the head.
@@ -190,11 +221,29 @@ fn first_line(line: &[u8]) -> Result<Head, Unreadable> {
 
 /// Reads a head from the start of an entry file.
 pub fn read(file: impl Read) -> Result<(Envelope, Extent), Unreadable> {
+    read_if(file, |_| Ok(()))
+}
+
+/// Reads a head without fields: a stranger's takes no more memory than its addresses. Any other is refused by its first line.
+pub(super) fn read_plain(file: impl Read) -> Result<(Envelope, Extent), Unreadable> {
+    read_if(file, |v| match v {
+        PLAIN => Ok(()),
+        _ => Err("its recipients have fields, which only a job can use".to_owned()),
+    })
+}
+
+/// Reads a head if its number `suits`, which is asked before more than the first line is read.
+fn read_if(file: impl Read, suits: impl Fn(u32) -> Result<(), String>) -> Result<(Envelope, Extent), Unreadable> {
     let mut reader = BufReader::with_capacity(HEAD, file);
     let mut start = 0;
     let mut line = Vec::new();
     next_line(&mut reader, &mut line, &mut start)?;
     let head = first_line(&line)?;
+    suits(head.v)?;
+    let plain = head.v == PLAIN;
+    if plain && head.recipient.as_ref().is_some_and(RecipientLine::has_fields) {
+        return Err(format!("its envelope has version {PLAIN}, in which recipients have no fields").into());
+    }
     let sender = Address::sender(&head.sender).map_err(|error| error.to_string())?;
     let (mut recipients, mut fields) = (Vec::new(), Fields::default());
     let mut add = |line: RecipientLine| {
@@ -203,17 +252,16 @@ pub fn read(file: impl Read) -> Result<(Envelope, Extent), Unreadable> {
         recipients.push(address);
     };
     head.recipient.into_iter().for_each(&mut add);
-    let mut with_fields = 0;
+    let mut bounds = Bounds::default();
     let more = head.recipients.unwrap_or(0);
-    if more > RECIPIENTS_MAX {
-        return Err(format!("its envelope speaks of {more} recipients").into());
-    }
+    bounds.recipients(more)?;
     for _ in 0..more {
         next_line(&mut reader, &mut line, &mut start)?;
-        let one: RecipientLine = serde_json::from_slice(&line).map_err(|error| format!("a recipient line: {error}"))?;
-        with_fields += if one.has_fields() { line.len() } else { 0 };
-        if with_fields > FIELDS_MAX {
-            return Err(format!("the fields of its recipients have more than {FIELDS_MAX} bytes").into());
+        let one =
+            if plain { serde_json::from_slice(&line).map(RecipientLine::Plain) } else { serde_json::from_slice(&line) };
+        let one: RecipientLine = one.map_err(|error| format!("a recipient line: {error}"))?;
+        if one.has_fields() {
+            bounds.fields(line.len())?;
         }
         add(one);
     }

@@ -13,8 +13,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use super::error::io_at;
-use super::folders::{DROP, DROP_MODE, NEW_DROP, OPEN_MODE};
+use super::folders::{DROP_MODE, NEW_DROP, OPEN_MODE};
 use super::version;
+use crate::model::reserved::DROP;
 use crate::queue::QueueError;
 use crate::sys::{dir, fault};
 

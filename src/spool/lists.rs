@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::drop::{Dropped, Unfit, request};
 use super::error::io_at;
+use super::folders::BESIDE;
 use super::names::{EntryName, Spot, State};
 use super::own_lists::{LISTS, ListLine, ListsWritten};
 use super::queue::SpoolQueue;
@@ -41,7 +42,7 @@ impl SpoolQueue {
     /// for this queue, or a list, or mail that was counted, or nobody has looked yet.
     pub fn has_users(&self) -> bool {
         let there = |path: &str| matches!(dir::stat(&self.dir, path), Ok(Some(_)));
-        there("../drop")
+        there(BESIDE)
             && (self.drop_names().is_ok_and(|mut names| names.next().is_some())
                 || self.uses().is_ok_and(|uses| !uses.is_empty())
                 || !self.has_seen_all()
@@ -110,7 +111,7 @@ impl SpoolQueue {
             if name.to_str().is_some_and(request::is_request) {
                 continue;
             }
-            let path = Path::new("../drop").join(&name);
+            let path = Path::new(BESIDE).join(&name);
             let Ok(Some(stat)) = dir::stat_raw(&self.dir, &path) else { continue };
             let looked = looked.entry(stat.st_uid).or_default();
             *looked += 1;

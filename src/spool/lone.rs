@@ -69,8 +69,12 @@ impl SpoolQueue {
             if self.locate(&id)?.is_some() || self.names("corrupt").map_err(failed())?.flatten().any(corrupt) {
                 continue;
             }
-            // One that cannot be read, or that a newer program wrote, is nobody's to remove.
-            let closed = self.history(&id, 0, &mut |_| {}).is_ok_and(|history| history.all_closed());
+            let closed = match self.history(&id, 0, &mut |_| {}) {
+                Ok(history) => history.all_closed(),
+                // What it says is for the program that wrote it.
+                Err(error) if error.is_newer() => false,
+                Err(error) => return Err(error),
+            };
             let path = format!("{journals}/{id}.log");
             // Looked at last: where it is gone by now, its worker has tidied up meanwhile.
             if let Some(stat) = dir::stat(&self.dir, &path).map_err(failed())? {

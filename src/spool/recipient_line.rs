@@ -19,6 +19,7 @@ pub(super) enum RecipientLine {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Full {
     address: Address,
+    #[serde(default)]
     fields: OneFields,
 }
 
@@ -60,7 +61,7 @@ impl<'de> Deserialize<'de> for RecipientLine {
     }
 }
 
-/// Told by the first character, so that an address costs no more than alone.
+/// The first character decides, so that an address costs no more than alone.
 struct Either;
 
 impl<'de> Visitor<'de> for Either {

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use super::error::io_at;
 use super::folders::NEW_DROP;
 use super::queue::SpoolQueue;
-use super::upgrade::{Formatted, upgrade};
+use super::upgrade::{Formatted, is_under_way, upgrade};
 use super::version;
-use crate::model::Format;
 use crate::model::reserved::{DROP, EVENTS, PACE, RESERVED, VERSION};
 use crate::queue::QueueError;
 use crate::sys::speed::apart::keep_apart;
@@ -27,8 +26,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool at `root` to write to it, and makes it if there is nothing or an empty folder. One of an older
-    /// format is upgraded.
+    /// Opens the spool at `root` as it is, and makes it if there is nothing or an empty folder.
     ///
     /// Errors: it cannot be made or opened, it holds something else, or its format is newer.
     pub fn create(root: &Path) -> Result<Spool, QueueError> {
@@ -40,19 +38,33 @@ impl Spool {
             Some(found) => found,
             None => make(&dir, root)?,
         };
-        Spool { root: root.to_owned(), dir, format: Formatted::new(number) }.upgraded()
+        Ok(Spool { root: root.to_owned(), dir, format: Formatted::new(number) })
     }
 
-    /// Opens the spool at `root` to write to it; `None` if there is none yet. One of an older format is upgraded.
-    pub fn open_to_write(root: &Path) -> Result<Option<Spool>, QueueError> {
-        Spool::open(root)?.map(Spool::upgraded).transpose()
-    }
-
-    fn upgraded(mut self) -> Result<Spool, QueueError> {
+    /// Upgrades a spool of an older format, if nothing is in the way; what is, [`Spool::says_why_older`] tells.
+    pub fn upgraded(mut self) -> Result<Spool, QueueError> {
         if !self.format.is_current() {
             self.format = upgrade(&self.dir, &self.root, self.format.clone(), &|| self.queues())?;
         }
         Ok(self)
+    }
+
+    /// That the spool still has an older format, and why [`Spool::upgraded`] could not change that.
+    pub fn says_why_older(&self) -> Option<String> {
+        self.format.says_why_older()
+    }
+
+    /// Whether another process is upgrading the spool, and may have its queues' locks for an instant.
+    pub fn is_being_upgraded(&self) -> Result<bool, QueueError> {
+        is_under_way(&self.dir).map_err(io_at("look at the lock of", self.root.clone()))
+    }
+
+    /// Refuses the spool at `root` if a newer program made it. Any other fault of it is for whoever opens it.
+    pub fn refuse_newer(root: &Path) -> Result<(), QueueError> {
+        match Spool::open(root) {
+            Err(newer @ QueueError::Newer { .. }) => Err(newer),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Opens the spool at `root` as it is; `None` if there is none yet.
@@ -150,7 +162,8 @@ impl Spool {
     }
 }
 
-/// Makes an empty folder a spool; the number that it has then. Two who do so at once make the same one; `version` comes last.
+/// Makes an empty folder a spool; the number that it has then. Of two that do so at once the faster one's number counts;
+/// `version` comes last.
 fn make(dir: &File, root: &Path) -> Result<u32, QueueError> {
     let failed = |error| io_at("make the spool", root.to_owned())(error);
     for name in dir::Names::open(dir, ".").map_err(failed)?.raw() {
@@ -171,13 +184,23 @@ fn make(dir: &File, root: &Path) -> Result<u32, QueueError> {
         version::make(dir)
     };
     steps().map_err(failed)?;
-    Ok(Format::Spool.number())
+    version::read(dir, root)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::format::Newer;
+
+    #[test]
+    fn a_faster_makers_number_counts() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let dir = dir::open(temp.path()).expect("opened");
+        std::fs::write(temp.path().join("version"), "1\n").expect("written");
+        assert_eq!(make(&dir, temp.path()).expect("it is a spool"), 1);
+        std::fs::write(temp.path().join("version"), "3\n").expect("written");
+        assert!(matches!(make(&dir, temp.path()), Err(QueueError::Newer { .. })));
+    }
 
     #[test]
     fn a_newer_spool_and_a_strange_folder_are_refused() {

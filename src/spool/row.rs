@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::drop::Dropped;
 use super::find::Seen;
 use super::history::History;
+use crate::model::reserved::DROP;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Micros};
 
 /// What the state of a file in `drop/` is called.
-pub const IN_DROP: &str = "drop";
+pub const IN_DROP: &str = DROP;
 
 /// One entry. The fields are those of `--json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -103,12 +103,11 @@ impl SpoolQueue {
     /// Removes keys that have not changed for `keep`: from then on the same key is a new one. Those of adopted entries that
     /// a killed adopter left go as soon as nothing lies in `drop/` for this queue, after an hour.
     pub(super) fn drop_old_keys(&self, keep: Duration) -> Result<u64, QueueError> {
-        let before =
-            |keep: Duration| Micros(clock::now().0.saturating_sub(u64::try_from(keep.as_micros()).unwrap_or(u64::MAX)));
-        let limit = before(keep);
+        let now = clock::now();
+        let limit = now.minus(keep);
         let adopted = match self.drop_names()?.next() {
             Some(_) => limit,
-            None => limit.max(before(ORPHAN_AGE)),
+            None => limit.max(now.minus(ORPHAN_AGE)),
         };
         let (mut removed, mut synced) = (0, false);
         for bucket in self.names("keys").map_err(self.failed("list", "keys"))? {

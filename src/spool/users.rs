@@ -11,14 +11,14 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use super::folders::DROP;
+use super::folders::BESIDE;
 use super::queue::SpoolQueue;
-use crate::model::{Micros, reserved};
+use crate::model::Micros;
 use crate::queue::QueueError;
 use crate::sys::{clock, dir, lock};
 
 /// The folder's name in a queue.
-const USERS: &str = reserved::USERS;
+const USERS: &str = "users";
 
 /// What a user has waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,9 +119,8 @@ impl SpoolQueue {
     /// queue and in `others` of the same spool together; `false` if he would have.
     pub fn take_share(&self, others: &[String], uid: u32, more: Use, most: Use) -> Result<bool, QueueError> {
         // All queues' adopters take turns here, for as long as a few small reads and one write take.
-        let turn =
-            dir::open_at(&self.dir, &format!("../{DROP}")).and_then(|drop| lock::exclusive(&drop).map(|()| drop));
-        let _turn = turn.map_err(self.failed("lock", &format!("../{DROP}")))?;
+        let turn = dir::open_at(&self.dir, BESIDE).and_then(|drop| lock::exclusive(&drop).map(|()| drop));
+        let _turn = turn.map_err(self.failed("lock", BESIDE))?;
         let elsewhere = others.iter().map(|other| self.use_elsewhere(other, uid)).sum::<Result<Use, _>>()?;
         let all = self.use_of(uid)?.and(elsewhere).and(more);
         if all.entries > most.entries || all.bytes > most.bytes {

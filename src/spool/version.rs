@@ -41,7 +41,7 @@ pub(super) fn read(dir: &File, root: &Path) -> Result<Option<u32>, QueueError> {
     }
 }
 
-/// Makes the file of a new spool, unless another maker was faster.
+/// Makes the file of a new spool, unless another maker, perhaps of another version, was faster.
 pub(super) fn make(dir: &File) -> io::Result<()> {
     let new = durable::Unnamed::create(dir, ".", &format!("{SPARE}{}", std::process::id()))?;
     new.file().write_all(text(Format::Spool.number()).as_bytes())?;
@@ -54,31 +54,29 @@ pub(super) fn make(dir: &File) -> io::Result<()> {
     dir.sync_all()
 }
 
-/// Writes the next number beside the file and on disk, for the same owner and with the same mode.
+/// Writes the next number beside the file and on disk, for the same owner and with the same mode. What is there after an
+/// error is for [`discard`]. The group is the folder's choice: nobody but the owner has anything from this file.
 pub(super) fn prepare(dir: &File, number: u32) -> io::Result<()> {
     let old = dir::open_file(dir, VERSION, dir::Open::Read)?.metadata()?;
-    let steps = || -> io::Result<()> {
-        let next = dir::open_file(dir, NEXT, dir::Open::Create)?;
-        next.set_len(0)?;
-        let made = next.metadata()?;
-        // Owner first: a change of owner may take bits of the mode away.
-        if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
-            fchown(&next, Some(old.uid()), Some(old.gid()))?;
-        }
-        next.set_permissions(PermissionsExt::from_mode(old.mode() & 0o7777))?;
-        fault::point("upgrade.write")?;
-        (&next).write_all(text(number).as_bytes())?;
-        next.sync_all()
-    };
-    steps().inspect_err(|_| discard(dir))
+    let next = dir::open_file(dir, NEXT, dir::Open::Create)?;
+    next.set_len(0)?;
+    // Owner first: a change of owner may take bits of the mode away.
+    if next.metadata()?.uid() != old.uid() {
+        fchown(&next, Some(old.uid()), None)?;
+    }
+    next.set_permissions(PermissionsExt::from_mode(old.mode() & 0o7777))?;
+    fault::point("upgrade.write")?;
+    (&next).write_all(text(number).as_bytes())?;
+    next.sync_all()
 }
 
 /// Puts the number that was prepared in the old one's place, in one step.
 pub(super) fn replace(dir: &File) -> io::Result<()> {
-    dir::rename_over(dir, NEXT, VERSION).inspect_err(|_| discard(dir))
+    dir::rename_over(dir, NEXT, VERSION)
 }
 
-fn discard(dir: &File) {
+/// Removes the number that was prepared.
+pub(super) fn discard(dir: &File) {
     // If this fails, the next upgrade writes over it.
     let _ = dir::unlink(dir, NEXT);
 }

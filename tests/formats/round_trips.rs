@@ -191,6 +191,14 @@ fn an_entry_whose_recipients_have_fields_has_a_number_of_its_own() {
         let written = entry::head(&envelope).expect("JSON");
         assert_eq!(written[29..], head.as_bytes()[29..], "{extent:?}");
     }
+    let bare = entry::read(one(2, r#"{"address":"m@x.org","more":1}"#).as_bytes()).expect("nobody has to have fields");
+    assert!(bare.0.fields.is_empty());
+    for old in
+        [one(1, mara), text(1, &format!("\"recipients\":2,\"submitted\":5,\"uid\":0}}\n\"b@x.org\"\n{mara}\n\n"))]
+    {
+        let odd = entry::read(old.as_bytes()).expect_err("format 1 has no fields");
+        assert!(matches!(&odd, entry::Unreadable::Damaged(_)), "{odd}");
+    }
     let newer = entry::read(one(9, r#"{"new":1}"#).as_bytes()).expect_err("it is newer");
     assert!(matches!(&newer, entry::Unreadable::Newer(_)), "{newer}");
     let odd = entry::read(one(2, r#"{"fields":{}}"#).as_bytes()).expect_err("it has no address");
@@ -214,6 +222,36 @@ fn a_line_that_nobody_would_read_is_not_written() {
         let why = with(65_600, recipients).expect_err("too long").to_string();
         assert!(why.contains("a@b.org") && why.contains("65536"), "{why}");
     }
+}
+
+#[test]
+fn a_head_that_nobody_would_read_is_not_written() {
+    let origin = Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
+    let with = |recipients: usize, fields: Fields, origin: &Origin| {
+        let recipients = vec!["a@b.org".parse().expect("an address"); recipients];
+        let origin = origin.clone();
+        entry::head(&Envelope { id: EntryId::new(Micros(1)), sender: None, recipients, fields, origin })
+    };
+    let fields = |lines: usize| {
+        let mut fields = Fields::default();
+        let one: OneFields = [("x".to_owned(), Value::from("x".repeat(65_000)))].into_iter().collect();
+        (0..lines).for_each(|i| fields.set(i, one.clone()));
+        fields
+    };
+    let most = (64 << 20) / 65_037;
+    let head = with(most, fields(most), &origin).expect("it fits");
+    assert!(entry::read(&head[..]).is_ok());
+    let why = with(most + 1, fields(most + 1), &origin).expect_err("too much").to_string();
+    assert!(why.contains("fields of its recipients have more than 67108864 bytes"), "{why}");
+
+    let head = with(1_000_000, Fields::default(), &origin).expect("it fits");
+    assert!(entry::read(&head[..]).is_ok());
+    let why = with(1_000_001, Fields::default(), &origin).expect_err("too many").to_string();
+    assert!(why.contains("1000001 recipients"), "{why}");
+
+    let long = Origin { envid: Some("x".repeat(70_000)), ..origin };
+    let why = with(2, Fields::default(), &long).expect_err("too long").to_string();
+    assert!(why.starts_with("its envelope makes a line of"), "{why}");
 }
 
 #[test]

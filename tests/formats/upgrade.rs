@@ -1,12 +1,14 @@
-//! A spool that an older program made: who looks at it changes nothing, who writes to it upgrades it once, and all of its mail
+//! A spool that an older program made: a look changes nothing, a run or `check --repair` upgrades it once, and all of its mail
 //! is worked off. The spools in tests/spools were made by the programs of their time, with the script that lies there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use std::os::unix::fs::MetadataExt;
+
 use crate::support::crash::{self, Trap};
-use crate::support::{Site, message, sink};
+use crate::support::{Site, assert_silent, children, drop, message, signal, sink, wait_until};
 use bulkmailer::model::envelope::Origin;
 use bulkmailer::model::{Envelope, Exit, Fields, Micros};
 use bulkmailer::spool::Spool;
@@ -141,27 +143,56 @@ fn work_off(site: &Site) {
 }
 
 #[test]
-fn who_looks_changes_nothing_and_who_writes_upgrades() {
+fn a_look_changes_nothing_and_a_change_upgrades_nothing() {
     let site = old();
     let (tree, rows) = (site.tree(), look(&site));
     assert!(rows.len() > 30, "{rows:?}");
     assert_eq!((site.tree(), version(&site)), (tree, "1".to_owned()));
-    site.submit(900, &["ok-s6@a.org"]);
-    assert_eq!(version(&site), "2");
+    let id = site.submit(900, &["ok-s6@a.org"]);
+    for args in [
+        &["hold", &id][..],
+        &["release", &id],
+        &["remove", &id],
+        &["stop", "--queue", "down"],
+        &["start", "--queue", "down"],
+        &["suppress", "add", "other@a.org"],
+        &["suppress", "remove", "other@a.org"],
+    ] {
+        site.ok(args);
+        assert_eq!(version(&site), "1", "{args:?}");
+    }
+    repair(&site);
     let new = look(&site);
     assert!(rows.iter().all(|(id, said)| new.get(id) == Some(said)), "{rows:?} {new:?}");
-    site.ok(&["remove", "--recipient", "ok-s6@a.org", "--yes"]);
     work_off(&site);
+}
+
+/// What `check --repair` says. The spool is of this program's format then.
+fn repair(site: &Site) -> String {
+    let output = site.try_run(&["check", "--repair"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!said.contains("still has format"), "{said}");
+    assert_eq!(version(site), "2");
+    assert!(!site.path("spool/.version-next").exists());
+    said
+}
+
+/// A site whose spool has format 1, and in which one mail is due.
+fn aged() -> Site {
+    let site = Site::new("ok", "workers = 1");
+    site.submit(1, &["a@x.org"]);
+    std::fs::write(site.path("spool/version"), "1\n").expect("written");
+    site
 }
 
 #[test]
 fn the_first_run_upgrades_and_works_all_off() {
     let site = old();
     let meta = |path: &str| std::fs::metadata(site.path(path)).expect("it is there");
-    let old = std::os::unix::fs::MetadataExt::mode(&meta("spool/version"));
+    let old = meta("spool/version").mode();
     site.try_run(&["run", "--quiet"]);
     assert_eq!(version(&site), "2");
-    assert_eq!(std::os::unix::fs::MetadataExt::mode(&meta("spool/version")), old);
+    assert_eq!(meta("spool/version").mode(), old);
     work_off(&site);
 }
 
@@ -172,15 +203,14 @@ fn an_upgrade_that_is_killed_anywhere_is_finished_by_the_next() {
     for point in points {
         let site = old();
         let trap = Trap::new(&site, &point.name);
-        let killed = trap.run(&site, &["release", "--sender", "nobody@example.org", "--yes"]);
+        let killed = trap.run(&site, &["check", "--repair"]);
         assert!(trap.was_met() && crash::was_killed(&killed), "{}: {killed:?}", point.name);
         let after = ["upgrade.renamed", "upgrade.synced"].contains(&point.name.as_str());
         assert_eq!(version(&site), if after { "2" } else { "1" }, "{}", point.name);
         look(&site);
-        site.submit(900, &["ok-s6@a.org"]);
-        assert_eq!(version(&site), "2", "{}", point.name);
-        assert!(!site.path("spool/.version-next").exists(), "{}", point.name);
-        site.ok(&["remove", "--recipient", "ok-s6@a.org", "--yes"]);
+        let id = site.submit(900, &["ok-s6@a.org"]);
+        repair(&site);
+        site.ok(&["remove", &id]);
         work_off(&site);
     }
 }
@@ -189,18 +219,114 @@ fn an_upgrade_that_is_killed_anywhere_is_finished_by_the_next() {
 fn a_disk_that_refuses_the_upgrade_refuses_no_mail() {
     for error in ["enospc", "erofs"] {
         for point in ["upgrade.locked", "upgrade.step", "upgrade.write", "upgrade.written"] {
-            let site = old();
+            let site = aged();
             let fault = format!("{point}={error}");
-            let mut submit = site.command(&["submit", "-f", "sender@example.org", "--", "ok-s6@a.org"]);
-            submit.env("BULKMAILER_FAULT", &fault);
-            let output = crate::support::feed(submit, message(900).as_bytes());
-            assert!(output.status.success() && output.stderr.is_empty(), "{fault}: {output:?}");
-            assert_eq!(version(&site), "1", "{fault}");
-            site.ok(&["remove", "--recipient", "ok-s6@a.org", "--yes"]);
-            assert_eq!(version(&site), "2", "{fault}");
-            assert!(!site.path("spool/.version-next").exists(), "{fault}");
+            let with = |args: &[&str]| {
+                let output = site.command(args).env("BULKMAILER_FAULT", &fault).output().expect("it starts");
+                assert_eq!(version(&site), "1", "{fault}");
+                assert!(!site.path("spool/.version-next").exists(), "{fault}");
+                output
+            };
+            let run = with(&["run", "--quiet"]);
+            assert!(run.status.success() && run.stderr.is_empty(), "{fault}: {run:?}");
+            assert_eq!(site.deliveries().len(), 1, "{fault}");
+            let check = with(&["check", "--repair"]);
+            let said = String::from_utf8_lossy(&check.stdout);
+            assert_eq!(check.status.code(), Some(1), "{fault}: {check:?}");
+            assert!(said.contains("spool: this spool still has format 1: it cannot be upgraded: "), "{said}");
+            assert_eq!(repair(&site), "0 entries, all in order\n");
         }
     }
+}
+
+/// An upgrade that was stopped while it had all locks.
+fn stopped_upgrade(site: &Site) -> std::process::Child {
+    let trap = Trap::new(site, "upgrade.locked=stop");
+    let upgrader = trap.set(site.command(&["check", "--repair"])).stdout(std::process::Stdio::null()).spawn();
+    let upgrader = upgrader.expect("it starts");
+    let state = format!("/proc/{}/stat", upgrader.id());
+    wait_until("the upgrade is stopped", || std::fs::read_to_string(&state).is_ok_and(|stat| stat.contains(") T ")));
+    upgrader
+}
+
+#[test]
+fn a_run_that_meets_an_upgrade_waits_and_is_not_another_run() {
+    let site = aged();
+    let mut upgrader = stopped_upgrade(&site);
+    let run = site.start(&["run", "--quiet"]);
+    // Its supervisor waits, asleep, for the lock.
+    wait_until("a supervisor is there", || !children(run.id()).is_empty());
+    signal("CONT", upgrader.id());
+    assert!(upgrader.wait().expect("it ends").success());
+    assert_silent(run);
+    assert_eq!((site.deliveries().len(), version(&site)), (1, "2".to_owned()));
+}
+
+#[test]
+fn an_upgrade_that_stands_still_keeps_nobody_waiting() {
+    let site = aged();
+    let mut upgrader = stopped_upgrade(&site);
+    site.submit(2, &["b@x.org"]);
+    site.ok(&["hold", "--recipient", "b@x.org", "--yes"]);
+    let check = site.try_run(&["check", "--repair"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(said.contains("still has format 1: another process has locked its folder"), "{said}");
+    // The queue's lock is held, so a run leaves its mail to the next.
+    site.ok(&["run", "--quiet"]);
+    assert!(site.deliveries().is_empty());
+    signal("KILL", upgrader.id());
+    let _ = upgrader.wait();
+    site.ok(&["run", "--quiet"]);
+    assert_eq!((site.deliveries().len(), version(&site)), (1, "2".to_owned()));
+}
+
+#[test]
+fn a_lock_on_the_top_folder_keeps_no_mail() {
+    let site = aged();
+    let top = std::fs::File::open(site.path("spool")).expect("opened");
+    top.lock().expect("nobody else has it");
+    site.ok(&["run", "--quiet"]);
+    assert_eq!((site.deliveries().len(), version(&site)), (1, "1".to_owned()));
+    drop(top);
+    site.ok(&["run", "--quiet"]);
+    assert_eq!(version(&site), "2");
+}
+
+#[test]
+fn a_group_that_the_owner_may_not_give_is_in_no_upgrades_way() {
+    const SERVICE: u32 = 65_534;
+    if drop::skipped() {
+        return;
+    }
+    let site = drop::shared(SERVICE, "");
+    let path = site.path("spool/version");
+    site.ok(&["run"]);
+    std::fs::write(&path, "1\n").expect("written");
+    std::os::unix::fs::chown(&path, Some(SERVICE), Some(0)).expect("root may");
+    site.ok(&["run"]);
+    let meta = std::fs::metadata(&path).expect("it is there");
+    assert_eq!((version(&site), meta.uid(), meta.mode() & 0o7777), ("2".to_owned(), SERVICE, 0o600));
+}
+
+/// The line that the manual has for going back, and what it finds.
+#[test]
+fn the_manuals_line_finds_what_an_older_program_cannot_read() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/bulkmailer-spool.5"));
+    let page = page.expect("the page");
+    let line = page.lines().find_map(|line| line.strip_prefix(".Dl # ").filter(|line| line.contains("grep")));
+    let line = line.expect("a line to type").replace("\\(aq", "'").replace("\\(ha", "^");
+    let site = Site::new("ok", "");
+    let found = || {
+        let line = line.replace("/var/spool/bulkmailer", &site.path("spool").display().to_string());
+        let output = Command::new("sh").args(["-c", &line]).output().expect("it starts");
+        assert!(output.stderr.is_empty(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).lines().map(PathBuf::from).collect::<Vec<_>>()
+    };
+    site.submit(1, &["a@x.org", "b@x.org"]);
+    assert_eq!(found(), Vec::<PathBuf>::new());
+    let path = site.file("/ready/");
+    crate::fields::give(&site, "a@x.org", r#"{"name":"Mara"}"#);
+    assert_eq!(found(), [path]);
 }
 
 #[test]
@@ -246,34 +372,56 @@ fn while_an_older_run_is_at_work_the_spool_stays_as_it_is() {
     site.try_run(&["run", "--quiet", "--queue", "half"]);
     assert_eq!(version(&site), "1");
 
+    let check = site.try_run(&["check", "--repair"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(
+        said.contains("still has format 1: a run is at work in queue noisy; try again when it has ended"),
+        "{said}"
+    );
+
     // What needs the new format is refused, for now.
-    let queue = Spool::create(&site.path("spool")).and_then(|spool| spool.queue("outbound")).expect("a queue");
+    let queue = || Spool::create(&site.path("spool")).and_then(|spool| spool.queue("outbound")).expect("a queue");
     let mut fields = Fields::default();
     fields.set(0, [("name".to_owned(), "Mara".into())].into_iter().collect());
     let origin = Origin { submitted: Micros(1), uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
     let recipients = vec!["m@x.org".parse().expect("an address")];
     let envelope = Envelope { id: "1".parse().expect("an id"), sender: None, recipients, fields, origin };
-    let refused = queue.draft(&envelope).expect_err("it has no place");
+    let refused = queue().draft(&envelope).expect_err("it has no place");
     assert_eq!(refused.exit(), Exit::TempFail);
     let why = refused.to_string();
-    assert!(why.contains("still has format 1: a run is at work in queue noisy; try again when it has ended"), "{why}");
+    assert!(why.contains("still has format 1: the next run or 'bulkmailer check --repair' upgrades it"), "{why}");
 
     drop(lock);
     site.ok(&["remove", &id]);
-    assert_eq!(version(&site), "2");
-    let queue = Spool::create(&site.path("spool")).and_then(|spool| spool.queue("outbound")).expect("a queue");
-    assert!(queue.draft(&envelope).is_ok());
+    repair(&site);
+    assert!(queue().draft(&envelope).is_ok());
     work_off(&site);
+}
+
+/// The layout that the ledger's file has (SQLite's user_version).
+fn layout(site: &Site) -> u8 {
+    std::fs::read(site.path("spool/state.db")).expect("a ledger")[63]
 }
 
 #[test]
 fn a_ledger_of_the_first_layout_knows_who_is_suppressed() {
     let site = unpacked(&spools().join("format-1-ledger-1.tar.gz"));
+    assert_eq!(layout(&site), 1);
+    let tree = site.tree();
     assert_eq!(site.ok(&["suppress", "list"]).lines().count(), 2);
+    site.ok(&["suppress", "export"]);
+    assert_eq!(site.try_run(&["suppress", "check", "gone@a.org"]).status.code(), Some(1));
+    site.ok(&["bounces", "list"]);
+    site.ok(&["bounces", "stats"]);
+    site.ok(&["bounces", "show", "gone@a.org"]);
+    assert_eq!((layout(&site), site.tree()), (1, tree));
     site.submit(900, &["gone@a.org", "ok@a.org"]);
     site.try_run(&["run", "--quiet"]);
     let log = std::fs::read_to_string(site.path("log")).expect("something was delivered");
     assert!(log.contains(" ok@a.org") && !log.contains(" gone@a.org"), "{log}");
+    site.ok(&["suppress", "remove", "gone@a.org"]);
+    assert_eq!(layout(&site), 2);
+    assert_eq!(site.ok(&["suppress", "list"]).lines().count(), 1);
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
             filter.stop_at(asked);
         }
     }
-    let Some(spool) = Spool::open_to_write(&site.spool)? else {
+    let Some(spool) = Spool::open(&site.spool)? else {
         return ActionCounts::new::<V>().tell(choice.json, ids);
     };
     let mut act = Act {

@@ -31,7 +31,7 @@ pub struct Choice {
 
 /// The spool's ledger, if there is one. A newer spool's is left as it is.
 pub fn ledger(site: &Site) -> anyhow::Result<Option<Ledger>> {
-    Spool::open(&site.spool)?;
+    Spool::refuse_newer(&site.spool)?;
     Ok(Ledger::existing(&site.spool)?)
 }
 

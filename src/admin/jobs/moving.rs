@@ -53,7 +53,7 @@ fn refuse_newer(queue: &SpoolQueue, job: &EntryId, standing: Standing) -> Result
 /// Moves each job, or says why it cannot be. `by` is the real user.
 pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Result<Exit> {
     let queues = open_queues(site, None)?;
-    let Some(spool) = Spool::open_to_write(&site.spool)? else {
+    let Some(spool) = Spool::open(&site.spool)? else {
         warning!("{}: nothing was queued here yet", site.spool.display());
         return Ok(Exit::Attention);
     };

@@ -8,6 +8,7 @@ use super::message::{copy_message, header, quote};
 use crate::admin::in_drop::row::DropRow;
 use crate::policy::units::rough_size;
 use crate::spool::drop::DropView;
+use crate::spool::row::IN_DROP;
 use crate::sys::nss;
 use crate::sys::output::{self, Page, print};
 
@@ -29,7 +30,7 @@ pub fn show_dropped(view: &DropView, row: DropRow<'_>, args: &Args) -> anyhow::R
         let shown = json!({
             "queue": row.queue,
             "id": label,
-            "state": "drop",
+            "state": IN_DROP,
             "file": path,
             "since": since.rfc3339(),
             "due": dropped.at.map(|at| at.rfc3339()),

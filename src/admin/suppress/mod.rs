@@ -38,7 +38,7 @@ enum Command {
 /// `bulkmailer suppress`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     // A newer spool's ledger is left as it is, too.
-    Spool::open(&site.spool)?;
+    Spool::refuse_newer(&site.spool)?;
     match &args.command {
         Command::Add(args) => add::run(site, args),
         Command::Remove(args) => remove::run(site, args),

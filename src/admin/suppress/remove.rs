@@ -12,7 +12,7 @@ pub struct Args {
 }
 
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
-    let released = match Ledger::existing(&site.spool)? {
+    let released = match Ledger::existing_to_change(&site.spool)? {
         Some(mut ledger) => ledger.release(&args.addresses)?,
         None => 0,
     };

@@ -20,20 +20,31 @@ const BUSY: Duration = Duration::from_secs(60);
 pub struct Ledger {
     pub(super) db: Connection,
     path: PathBuf,
+    /// Of the layout that was found.
+    pub(super) age: Age,
 }
 
 impl Ledger {
-    /// Opens the ledger of the spool at `spool`, and makes it where it is missing.
+    /// Opens the ledger of the spool at `spool` to change it, and makes it where it is missing.
     pub fn open(spool: &Path) -> Result<Ledger, LedgerError> {
-        if let Some(ledger) = Self::existing(spool)? {
+        if let Some(ledger) = Self::existing_to_change(spool)? {
             return Ok(ledger);
         }
         file::make(spool)?;
         let missing = || LedgerError::Io { path: spool.join(FILE), source: io::ErrorKind::NotFound.into() };
-        Self::existing(spool)?.ok_or_else(missing)
+        Self::existing_to_change(spool)?.ok_or_else(missing)
     }
 
-    /// Opens the ledger, if there is one.
+    /// Opens the ledger to change it, if there is one. An older layout is brought up to date.
+    pub fn existing_to_change(spool: &Path) -> Result<Option<Ledger>, LedgerError> {
+        let Some(mut ledger) = Self::existing(spool)? else { return Ok(None) };
+        if ledger.age == Age::Older {
+            ledger.renew()?;
+        }
+        Ok(Some(ledger))
+    }
+
+    /// Opens the ledger to look at it, if there is one. It stays as it is: an older layout lacks an index, and no table.
     pub fn existing(spool: &Path) -> Result<Option<Ledger>, LedgerError> {
         let path = spool.join(FILE);
         let io = |source| LedgerError::Io { path: path.clone(), source };
@@ -54,14 +65,10 @@ impl Ledger {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let sql = |source| LedgerError::Sql { path: path.clone(), source };
         let db = Connection::open_with_flags(folder.join(FILE), flags).map_err(sql)?;
-        let mut ledger = Ledger { db, path: path.clone() };
+        let mut ledger = Ledger { db, path: path.clone(), age: Age::Current };
         let found = ledger.prepare().map_err(ledger.failed())?;
         let found = u64::try_from(found).ok().filter(|&found| found > 0).ok_or_else(|| damaged("it has no layout"))?;
-        match Format::Ledger.age(found) {
-            Ok(Age::Current) => {}
-            Ok(Age::Older) => ledger.renew()?,
-            Err(newer) => return Err(LedgerError::Newer { path, newer }),
-        }
+        ledger.age = Format::Ledger.age(found).map_err(|newer| LedgerError::Newer { path, newer })?;
         Ok(Some(ledger))
     }
 
@@ -82,7 +89,9 @@ impl Ledger {
                 db.pragma_update(None, "user_version", number)?;
             }
             Ok(())
-        })
+        })?;
+        self.age = Age::Current;
+        Ok(())
     }
 
     /// What SQLite's errors are here.

@@ -5,7 +5,14 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::database::Ledger;
 use super::error::LedgerError;
 use super::row::{key, micros, whole};
+use crate::model::format::Age;
 use crate::model::{Address, Micros};
+
+/// Asks for one address that is suppressed; the index holds these alone.
+const BY_INDEX: &str = "SELECT address, suppressed, why FROM address INDEXED BY suppressed \
+                        WHERE address = ?1 AND suppressed IS NOT NULL";
+/// The same of a ledger of layout 1, which has no such index.
+const BY_ADDRESS: &str = "SELECT address, suppressed, why FROM address WHERE address = ?1 AND suppressed IS NOT NULL";
 
 /// Who gets no more mail, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +51,10 @@ impl Ledger {
         let look = || -> rusqlite::Result<Vec<(usize, Suppression)>> {
             // The lock is taken once.
             let look = self.db.unchecked_transaction()?;
-            let mut ask = look.prepare_cached(
-                "SELECT address, suppressed, why FROM address INDEXED BY suppressed \
-                 WHERE address = ?1 AND suppressed IS NOT NULL",
-            )?;
+            let mut ask = look.prepare_cached(match self.age {
+                Age::Current => BY_INDEX,
+                Age::Older => BY_ADDRESS,
+            })?;
             let mut found = Vec::new();
             for (place, address) in addresses {
                 if let Some(one) = ask.query_row([key(address)], suppression).optional()? {

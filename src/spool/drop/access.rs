@@ -7,9 +7,10 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::model::reserved::DROP;
 use crate::queue::QueueError;
 use crate::spool::error::io_at;
-use crate::spool::folders::{DROP, DROP_MODE, OPEN_MODE};
+use crate::spool::folders::{DROP_MODE, OPEN_MODE};
 use crate::sys::{dir, nss, process};
 
 /// What makes the host's folders, for messages.

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use super::names::{adopted_id, file_id, names, queue_of};
 use super::request;
+use crate::model::reserved::DROP;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::queue::QueueError;
 use crate::spool::entry;
 use crate::spool::error::io_at;
-use crate::spool::folders::{DROP, UNKNOWN};
+use crate::spool::folders::{BESIDE, UNKNOWN};
 use crate::spool::names::EntryName;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, process};
@@ -92,7 +93,7 @@ impl SpoolQueue {
     /// When the drop folder last changed, as something to compare with ≠, and whether that is so long ago that the next
     /// change will differ from it.
     pub fn dropped(&self) -> ((i64, i64), bool) {
-        match dir::stat(&self.dir, "../drop") {
+        match dir::stat(&self.dir, BESIDE) {
             Ok(Some(stat)) => {
                 let at = stat.st_mtime.saturating_mul(1_000_000).saturating_add(stat.st_mtime_nsec / 1_000);
                 let now = i64::try_from(clock::now().0).unwrap_or(i64::MAX);
@@ -105,13 +106,13 @@ impl SpoolQueue {
     /// The names in the drop folder that are meant for this queue, read a buffer at a time.
     pub fn drop_names(&self) -> Result<impl Iterator<Item = io::Result<OsString>> + use<>, QueueError> {
         let own = self.name().to_owned();
-        let names = names(&self.dir, "../drop").map_err(io_at("list", self.drop_path("")))?;
+        let names = names(&self.dir, BESIDE).map_err(io_at("list", self.drop_path("")))?;
         Ok(names.filter(move |name| name.as_ref().is_ok_and(|name| queue_of(name) == Some(&own)) || name.is_err()))
     }
 
     /// Opens a file of the drop folder: a regular one, with no name elsewhere. No link is followed, and nobody waited for.
     fn open_plain(&self, name: &OsStr) -> Result<Option<(File, Metadata)>, Unfit> {
-        let path = Path::new("..").join(DROP).join(name);
+        let path = Path::new(BESIDE).join(name);
         let unknown = |error: io::Error| {
             let why = format!("it cannot be looked at: {error}; if something is mounted there, 'umount' it");
             Unfit { why, changed: (0, 0), uid: None }
@@ -154,11 +155,8 @@ impl SpoolQueue {
         let Some((file, meta)) = self.open_plain(name)? else { return Ok(None) };
         let unfit = |why: String| unfit_of(&meta, why);
         let name = name.to_str().ok_or_else(|| unfit("its name is not UTF-8".to_owned()))?;
-        let (envelope, extent) = entry::read(io::Read::take(&file, entry::longest_head(recipients)))
+        let (envelope, extent) = entry::read_plain(io::Read::take(&file, entry::longest_head(recipients)))
             .map_err(|fault| unfit(fault.to_string()))?;
-        if !envelope.fields.is_empty() {
-            return Err(unfit("its recipients have fields, which only a job can use".to_owned()));
-        }
         let size = extent.start.saturating_add(extent.len);
         if size != meta.len() {
             return Err(unfit(format!("it has {} bytes, and its envelope says {size}", meta.len())));
@@ -179,7 +177,7 @@ impl SpoolQueue {
     pub fn each_dropped(&self, each: &mut dyn FnMut(DropName)) -> Result<(), QueueError> {
         for name in self.drop_names()? {
             let name = name.map_err(io_at("list", self.drop_path("")))?;
-            let path = Path::new("..").join(DROP).join(&name);
+            let path = Path::new(BESIDE).join(&name);
             match dir::stat_raw(&self.dir, &path) {
                 Ok(Some(stat)) => {
                     let changed = (stat.st_ctime, stat.st_ctime_nsec);
@@ -196,7 +194,7 @@ impl SpoolQueue {
     /// Whether what was adopted can be removed from the drop folder by this process: else it would be adopted for ever.
     pub fn may_undrop(&self) -> Result<(), QueueError> {
         let failed = |error| io_at("remove what was adopted from", self.drop_path(""))(error);
-        let owner = dir::stat(&self.dir, "../drop").map_err(failed)?.map(|stat| stat.st_uid);
+        let owner = dir::stat(&self.dir, BESIDE).map_err(failed)?.map(|stat| stat.st_uid);
         let may = process::is_root() || owner.is_none_or(|owner| owner == process::effective_uid());
         if may { Ok(()) } else { Err(failed(io::ErrorKind::PermissionDenied.into())) }
     }
@@ -226,7 +224,7 @@ impl SpoolQueue {
     /// `adopted`, which were among them, are of no more use and are removed.
     pub fn forget_dropped(&self, adopted: &mut Vec<EntryId>) -> Result<(), QueueError> {
         if !adopted.is_empty() {
-            durable::sync_dir(&self.dir, "../drop").map_err(io_at("sync", self.drop_path("")))?;
+            durable::sync_dir(&self.dir, BESIDE).map_err(io_at("sync", self.drop_path("")))?;
             fault::instant("adopt.synced");
             adopted.drain(..).for_each(|id| self.drop_key_of(&id));
         }
@@ -235,7 +233,7 @@ impl SpoolQueue {
 
     /// Removes a drop file that was adopted; `false` if its owner has put something else in its place, which stays.
     pub fn undrop(&self, name: &OsStr) -> Result<bool, QueueError> {
-        match dir::unlink_raw(&self.dir, &Path::new("..").join(DROP).join(name)) {
+        match dir::unlink_raw(&self.dir, &Path::new(BESIDE).join(name)) {
             Ok(()) => Ok(true),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound => Ok(true),

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::access;
 use super::names::adopted_id;
+use crate::model::reserved::DROP;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::queue::QueueError;
 use crate::spool::error::io_at;
-use crate::spool::folders::DROP;
 use crate::spool::names::EntryName;
 use crate::spool::publish::Content;
 use crate::sys::durable::Unnamed;

@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 
 use super::access;
 use crate::model::EntryId;
+use crate::model::reserved::DROP;
 use crate::queue::QueueError;
-use crate::spool::folders::DROP;
 use crate::spool::root::Spool;
 use crate::sys::dir;
 

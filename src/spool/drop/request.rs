@@ -11,9 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use serde::{Deserialize, Serialize};
 
 use super::folder::DropFolder;
+use crate::model::reserved::DROP;
 use crate::model::{EntryId, id};
 use crate::queue::QueueError;
-use crate::spool::folders::DROP;
 use crate::sys::durable::{self, Unnamed};
 use crate::sys::{clock, fault};
 

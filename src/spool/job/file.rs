@@ -11,19 +11,17 @@ use crate::model::{EntryId, Micros};
 pub const FOLDER_MAX: u32 = 1_000;
 
 /// What is known of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobFile {
     pub v: u32,
     pub entries: u64,
     /// When it was submitted.
     pub at: Micros,
-    #[serde(flatten)]
     pub kind: JobKind,
 }
 
 /// Which kind of job it is, and what is known of that kind alone.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobKind {
     /// Entries with a message each, which were submitted together.
     Batch,
@@ -32,7 +30,8 @@ pub enum JobKind {
 }
 
 /// The names of the kinds, as `kind` has them.
-const KINDS: [&str; 2] = ["batch", "post"];
+const BATCH: &str = "batch";
+const POST: &str = "post";
 
 /// What is known of a post.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +69,8 @@ pub enum JobFault {
 impl JobKind {
     pub fn name(&self) -> &'static str {
         match self {
-            JobKind::Batch => KINDS[0],
-            JobKind::Post(_) => KINDS[1],
+            JobKind::Batch => BATCH,
+            JobKind::Post(_) => POST,
         }
     }
 
@@ -114,12 +113,21 @@ impl JobFile {
             #[serde(borrow)]
             kind: std::borrow::Cow<'a, str>,
         }
+        #[derive(Deserialize)]
+        struct Known {
+            v: u32,
+            entries: u64,
+            at: Micros,
+        }
         let About { v, kind } = serde_json::from_str(text)?;
         Format::Job.age(v)?;
-        if !KINDS.contains(&kind.as_ref()) {
-            return Err(Format::Job.unknown(&kind).into());
-        }
-        Ok(serde_json::from_str(text)?)
+        let kind = match kind.as_ref() {
+            BATCH => JobKind::Batch,
+            POST => JobKind::Post(serde_json::from_str(text)?),
+            unknown => return Err(Format::Job.unknown(unknown).into()),
+        };
+        let Known { v, entries, at } = serde_json::from_str(text)?;
+        Ok(JobFile { v, entries, at, kind })
     }
 
     /// How many it has of what [`JobKind::counts`] says.
@@ -186,6 +194,5 @@ mod tests {
         for damaged in ["", "{}", "[]", r#"{"v":1,"kind":"batch"}"#, r#"{"v":1,"kind":"post","entries":2,"at":5}"#] {
             assert!(matches!(JobFile::parse(damaged), Err(JobFault::Json(_))), "{damaged}");
         }
-        assert_eq!(KINDS, [JobKind::Batch.name(), JobKind::Post(PostFile::default()).name()]);
     }
 }
