@@ -64,7 +64,7 @@ impl SpoolQueue {
     /// Removes entries in `failed/` that were given up longer than `keep` ago (the file's change time tells: the rename).
     fn drop_old_failures(&self, keep: Duration) -> Result<u64, QueueError> {
         let mut old: Vec<EntryName> = Vec::new();
-        let limit = Micros(clock::now().0.saturating_sub(u64::try_from(keep.as_micros()).unwrap_or(u64::MAX)));
+        let limit = clock::now().minus(keep);
         self.each_name(State::Failed, &mut |name| {
             let path = Spot { state: State::Failed, name: name.clone() }.path();
             let changed = dir::stat(&self.dir, &path).ok().flatten().map_or(i64::MAX, |stat| stat.st_ctime);
