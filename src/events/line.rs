@@ -40,7 +40,7 @@ pub struct RecipientLine<'a> {
     pub status: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Cow<'a, str>>,
-    /// What the sink said to a delivery.
+    /// The sink's reply to a delivery.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply: Option<Cow<'a, str>>,
 }
@@ -94,13 +94,13 @@ pub struct HandOver<'a> {
 impl HandOver<'_> {
     /// The line of the recipient at this place in the envelope.
     pub fn verdict<'l>(&'l self, recipient: usize, verdict: &'l Verdict) -> Line<'l> {
-        let (reason, receipt) = (verdict.reason(), verdict.receipt());
+        let (reason, reply) = (verdict.reason(), verdict.reply());
         let status = reason.and_then(|reason| reason.status.as_deref());
         Line::Recipient(RecipientLine {
             verdict: verdict.kind().name().into(),
-            status: status.or_else(|| receipt.and_then(|receipt| receipt.status())).map(Cow::from),
+            status: status.or_else(|| reply.and_then(|reply| reply.status())).map(Cow::from),
             reason: reason.map(|reason| reason.text.as_str().into()),
-            reply: receipt.map(|receipt| receipt.text().into()),
+            reply: reply.map(|reply| reply.text().into()),
             ..self.base(recipient)
         })
     }

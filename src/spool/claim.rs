@@ -275,7 +275,8 @@ impl Claim for SpoolClaim<'_> {
     fn statuses(&self, recipients: &[usize]) -> Result<Vec<RecipientStatus>, QueueError> {
         let mut last: HashMap<usize, (Micros, Option<Reason>)> = HashMap::new();
         let mut each = |attempt: &AttemptLine| {
-            for result in &attempt.results {
+            // A delivery is here for its reply, or not at all: notices do not depend on that.
+            for result in attempt.results.iter().filter(|result| result.verdict != Kind::Delivered.name()) {
                 last.extend(result.group.iter().map(|&i| (i, (attempt.at, result.reason.clone()))));
             }
         };
