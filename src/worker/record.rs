@@ -10,7 +10,7 @@ use super::board::Counter;
 use super::context::Context;
 use super::hand::{Hand, Try};
 use crate::config;
-use crate::events::{HandOver, Line};
+use crate::events::{EventContext, EventLine};
 use crate::model::{Micros, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, Queue, QueueError};
@@ -94,7 +94,7 @@ fn note<C: Claim>(
 /// Writes a line a recipient.
 fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judged: &Judged, now: Micros) {
     let ms = u64::try_from(judged.took.as_millis()).unwrap_or(u64::MAX);
-    let hand_over = HandOver {
+    let hand_over = EventContext {
         at: now.rfc3339(),
         queue: context.queue_name,
         envelope: hand.claim.envelope(),
@@ -103,7 +103,8 @@ fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judge
         ms,
     };
     let of_each = judged.group.iter().zip(&judged.verdicts);
-    let lines: Vec<Line<'_>> = of_each.map(|(&recipient, verdict)| hand_over.verdict(recipient, verdict)).collect();
+    let lines: Vec<EventLine<'_>> =
+        of_each.map(|(&recipient, verdict)| hand_over.verdict(recipient, verdict)).collect();
     context.events.borrow_mut().write(now, &lines);
 }
 
