@@ -139,9 +139,6 @@ pub struct Begun {
     pub(crate) mark: Option<u64>,
 }
 
-/// The most different receipts that the line of one attempt has, so that it is bounded.
-pub const RECEIPTS_MAX: usize = 500;
-
 /// What is told about one finished attempt on an entry, for its journal.
 #[derive(Clone, Debug)]
 pub struct AttemptNote {
@@ -261,7 +258,7 @@ pub trait Claim: Sized {
     /// Whether this is the last word on some recipient, in this attempt or before.
     fn any(&self, kind: Kind) -> bool;
 
-    /// Bytes of the message that `group` gets, recipients as positions in the envelope: one group, handed over together.
+    /// Bytes of the message that `group` gets; as with [`Claim::message`].
     fn size(&self, group: &[usize]) -> u64;
 
     /// Why the last attempt on it did not succeed, if there was one.
@@ -270,8 +267,9 @@ pub trait Claim: Sized {
     /// Whether it is part of a list post, whose message many entries share.
     fn is_post(&self) -> bool;
 
-    /// The message that `group` gets, for one hand-over to these recipients together. `by_position`: it is read in this
-    /// process alone, and by position alone.
+    /// The message that `group` gets, recipients as positions in the envelope: those of one hand-over, who get it together,
+    /// or one recipient, whose message is read or returned. `by_position`: it is read in this process alone, and by position
+    /// alone.
     fn message(&self, group: &[usize], by_position: bool) -> Result<Message, QueueError>;
 
     /// Whether its job was paused or cancelled since it was claimed: nothing more of it may be handed over, and what was

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::model::format::Newer;
 use crate::model::{Address, Envelope, Format, Micros, Verdict};
 
-/// One line.
+/// One line of the events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Line<'a> {
-    Recipient(RecipientLine<'a>),
+pub enum EventLine<'a> {
+    Recipient(EventRecipient<'a>),
     Suppressed(SuppressedLine<'a>),
     File(RemovedFileLine<'a>),
     Job(JobLine<'a>),
@@ -23,7 +23,7 @@ pub enum Line<'a> {
 
 /// What became of one recipient: a verdict, or the removal of the entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecipientLine<'a> {
+pub struct EventRecipient<'a> {
     pub at: Cow<'a, str>,
     pub queue: Cow<'a, str>,
     pub id: Cow<'a, str>,
@@ -40,7 +40,7 @@ pub struct RecipientLine<'a> {
     pub status: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Cow<'a, str>>,
-    /// What the sink said to a delivery.
+    /// The sink's reply to a delivery.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply: Option<Cow<'a, str>>,
 }
@@ -81,7 +81,7 @@ pub struct JobLine<'a> {
 
 /// What the lines of one hand-over, or of one removal, have in common.
 #[derive(Clone, Debug)]
-pub struct HandOver<'a> {
+pub struct EventContext<'a> {
     /// In RFC 3339's form.
     pub at: String,
     pub queue: &'a str,
@@ -91,28 +91,28 @@ pub struct HandOver<'a> {
     pub ms: u64,
 }
 
-impl HandOver<'_> {
+impl EventContext<'_> {
     /// The line of the recipient at this place in the envelope.
-    pub fn verdict<'l>(&'l self, recipient: usize, verdict: &'l Verdict) -> Line<'l> {
-        let (reason, receipt) = (verdict.reason(), verdict.receipt());
+    pub fn verdict<'l>(&'l self, recipient: usize, verdict: &'l Verdict) -> EventLine<'l> {
+        let (reason, reply) = (verdict.reason(), verdict.reply());
         let status = reason.and_then(|reason| reason.status.as_deref());
-        Line::Recipient(RecipientLine {
+        EventLine::Recipient(EventRecipient {
             verdict: verdict.kind().name().into(),
-            status: status.or_else(|| receipt.and_then(|receipt| receipt.status())).map(Cow::from),
+            status: status.or_else(|| reply.and_then(|reply| reply.status())).map(Cow::from),
             reason: reason.map(|reason| reason.text.as_str().into()),
-            reply: receipt.map(|receipt| receipt.text().into()),
+            reply: reply.map(|reply| reply.text().into()),
             ..self.base(recipient)
         })
     }
 
     /// The line of the recipient at this place in the envelope of an entry that was removed: by whom, says `reason`.
-    pub fn removed<'l>(&'l self, recipient: usize, reason: &'l str) -> Line<'l> {
+    pub fn removed<'l>(&'l self, recipient: usize, reason: &'l str) -> EventLine<'l> {
         let base = self.base(recipient);
-        Line::Recipient(RecipientLine { verdict: REMOVED.into(), reason: Some(reason.into()), ..base })
+        EventLine::Recipient(EventRecipient { verdict: REMOVED.into(), reason: Some(reason.into()), ..base })
     }
 
-    fn base(&self, recipient: usize) -> RecipientLine<'_> {
-        RecipientLine {
+    fn base(&self, recipient: usize) -> EventRecipient<'_> {
+        EventRecipient {
             at: self.at.as_str().into(),
             queue: self.queue.into(),
             id: self.envelope.id.as_str().into(),
@@ -131,10 +131,10 @@ impl HandOver<'_> {
 
 const REMOVED: &str = "removed";
 
-impl<'a> Line<'a> {
+impl<'a> EventLine<'a> {
     /// The line of a file that was removed: by whom, says `reason`.
-    pub fn removed_file(at: Micros, queue: &'a str, id: &'a str, file: &'a str, reason: String) -> Line<'a> {
-        Line::File(RemovedFileLine {
+    pub fn removed_file(at: Micros, queue: &'a str, id: &'a str, file: &'a str, reason: String) -> EventLine<'a> {
+        EventLine::File(RemovedFileLine {
             at: at.rfc3339().into(),
             queue: queue.into(),
             id: id.into(),
@@ -150,7 +150,7 @@ impl<'a> Line<'a> {
         struct Numbered<'l, 'a> {
             v: u32,
             #[serde(flatten)]
-            line: &'l Line<'a>,
+            line: &'l EventLine<'a>,
         }
         serde_json::to_writer(out, &Numbered { v: Format::Events.number(), line: self })
     }
@@ -158,7 +158,7 @@ impl<'a> Line<'a> {
 
 /// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Unread {
+pub enum UnreadableLine {
     #[error(transparent)]
     Newer(#[from] Newer),
     #[error("no line of an events file: {0}")]
@@ -166,7 +166,7 @@ pub enum Unread {
 }
 
 /// Reads a line of any format that is known.
-pub fn read(text: &str) -> Result<Line<'static>, Unread> {
+pub fn read(text: &str) -> Result<EventLine<'static>, UnreadableLine> {
     #[derive(Deserialize)]
     struct Number {
         #[serde(default = "first")]
@@ -186,15 +186,15 @@ mod tests {
     #[test]
     fn a_line_of_each_format_is_read_and_a_newer_one_is_not() {
         let first = r#"{"at":"x","queue":"q","id":"i","sender":"","recipient":"r@x.y","verdict":"deferred","attempt":3,"transport":"t","ms":5,"status":"4.2.1","reason":"busy"}"#;
-        let Line::Recipient(line) = read(first).expect("the first format") else { panic!("{first}") };
+        let EventLine::Recipient(line) = read(first).expect("the first format") else { panic!("{first}") };
         assert_eq!((line.verdict.as_ref(), line.attempt, line.reply), ("deferred", 3, None));
         let second = first.replace('{', r#"{"v":2,"reply":"250 ok","#);
-        let Line::Recipient(line) = read(&second).expect("the second format") else { panic!("{second}") };
+        let EventLine::Recipient(line) = read(&second).expect("the second format") else { panic!("{second}") };
         assert_eq!(line.reply.as_deref(), Some("250 ok"));
         let newer = first.replace('{', r#"{"v":3,"#);
-        assert!(matches!(read(&newer), Err(Unread::Newer(_))), "{newer}");
+        assert!(matches!(read(&newer), Err(UnreadableLine::Newer(_))), "{newer}");
         for strange in ["", "{", "{}", "[]", r#"{"v":2}"#, "\u{0}"] {
-            assert!(matches!(read(strange), Err(Unread::Strange(_))), "{strange}");
+            assert!(matches!(read(strange), Err(UnreadableLine::Strange(_))), "{strange}");
         }
     }
 
@@ -215,8 +215,8 @@ mod tests {
             suppressed: "b@c".into(),
             reason: "r".into(),
         };
-        let file = Line::removed_file(Micros(1), "q", "i", "file", "removed by root".to_owned());
-        for line in [Line::Job(job), Line::Suppressed(suppressed), file] {
+        let file = EventLine::removed_file(Micros(1), "q", "i", "file", "removed by root".to_owned());
+        for line in [EventLine::Job(job), EventLine::Suppressed(suppressed), file] {
             let mut text = Vec::new();
             line.write(&mut text).expect("memory");
             let text = String::from_utf8(text).expect("text");

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use super::line::{Line, RecipientLine};
+use super::line::{EventLine, EventRecipient};
 use crate::model::Micros;
 use crate::sys::dir;
 use crate::sys::output::{self, Keep, warning};
@@ -39,7 +39,7 @@ impl Log {
     }
 
     /// Writes lines, those of one hand-over together.
-    pub fn write(&mut self, now: Micros, lines: &[Line<'_>]) {
+    pub fn write(&mut self, now: Micros, lines: &[EventLine<'_>]) {
         let mut text = Vec::with_capacity(lines.len() * 256);
         for line in lines {
             let before = text.len();
@@ -50,8 +50,8 @@ impl Log {
             output::escape_json(&mut text, before);
             text.push(b'\n');
             match line {
-                Line::Recipient(line) if self.syslog => say(line),
-                Line::Recipient(_) | Line::Suppressed(_) | Line::File(_) | Line::Job(_) => {}
+                EventLine::Recipient(line) if self.syslog => say(line),
+                EventLine::Recipient(_) | EventLine::Suppressed(_) | EventLine::File(_) | EventLine::Job(_) => {}
             }
         }
         self.put(now, &text);
@@ -86,7 +86,7 @@ impl Log {
     }
 }
 
-fn say(line: &RecipientLine<'_>) {
+fn say(line: &EventRecipient<'_>) {
     use nix::syslog::{Severity, syslog};
     let or = |name: &str, text: Option<&str>| text.map_or(String::new(), |text| format!(", {name}={text}"));
     let text = format!(

@@ -3,12 +3,14 @@
 //! A line is one `O_APPEND` write, so lines of many workers never mix. It is written after the verdict is in the journal
 //! and before the entry is settled. A worker that is killed there leaves the lines of its one hand-over missing (its verdict
 //! is in the journal) or, handed over again, there twice; never a line of what did not happen. A disk that cannot take
-//! events does not stop the mail: it is said once.
+//! events does not stop the mail: a process warns once.
 //!
 //! Nothing else knows how a line looks: [`line`] makes them, and reads those of each format.
 
 mod line;
 mod log;
 
-pub use line::{HandOver, JobLine, Line, RecipientLine, RemovedFileLine, SuppressedLine, Unread, read};
+pub use line::{
+    EventContext, EventLine, EventRecipient, JobLine, RemovedFileLine, SuppressedLine, UnreadableLine, read,
+};
 pub use log::Log;

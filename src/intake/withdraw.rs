@@ -3,7 +3,7 @@
 //! An entry is claimed first, as whoever removes one must; what a worker has in hand stays. The line in the events follows
 //! when it is gone: a kill in between leaves no line of what did not happen.
 
-use crate::events::{self, HandOver, Line};
+use crate::events::{self, EventContext, EventLine};
 use crate::model::EntryId;
 use crate::queue::{Claim, QueueError};
 use crate::spool::claim::Taken;
@@ -59,15 +59,15 @@ pub fn remove(
     let (envelope, whom, attempt) = (claim.envelope().clone(), claim.undelivered(), claim.attempts());
     claim.discard(decision)?;
     let (at, reason) = (decision.at.rfc3339(), removed_by(decision));
-    let removal = HandOver { at, queue: queue.name(), envelope: &envelope, attempt, transport: "", ms: 0 };
-    let lines: Vec<Line<'_>> = whom.iter().map(|&recipient| removal.removed(recipient, &reason)).collect();
+    let removal = EventContext { at, queue: queue.name(), envelope: &envelope, attempt, transport: "", ms: 0 };
+    let lines: Vec<EventLine<'_>> = whom.iter().map(|&recipient| removal.removed(recipient, &reason)).collect();
     events.write(clock::now(), &lines);
     Ok(())
 }
 
 /// Tells of a file that was removed, and was no entry.
 pub fn removed_file(queue: &SpoolQueue, id: &str, file: &str, decision: Decision, events: &mut events::Log) {
-    let line = Line::removed_file(decision.at, queue.name(), id, file, removed_by(decision));
+    let line = EventLine::removed_file(decision.at, queue.name(), id, file, removed_by(decision));
     events.write(clock::now(), &[line]);
 }
 

@@ -19,4 +19,4 @@ pub use fields::Fields;
 pub use format::Format;
 pub use id::EntryId;
 pub use time::Micros;
-pub use verdict::{Attempt, Reason, Receipt, Verdict};
+pub use verdict::{Attempt, Reason, SinkReply, Verdict};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// Why a recipient was not delivered to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reason {
     /// What the sink said, or what we saw; one line, at most 1,000 bytes.
     pub text: String,
@@ -33,20 +33,20 @@ impl Reason {
     }
 }
 
-/// What a sink said when it took a message, such as `250 2.0.0 Ok: queued as 4Xyz`: one line, not empty, at most
-/// [`Receipt::MAX`] bytes. Copies share the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt(Arc<str>);
+/// A sink's reply to a message that it took, such as `250 2.0.0 Ok: queued as 4Xyz`: one line, not empty, at most
+/// [`SinkReply::MAX`] bytes. Copies share the text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SinkReply(Arc<str>);
 
-impl Receipt {
+impl SinkReply {
     /// The most bytes of one.
     pub const MAX: usize = 250;
 
-    /// Control characters become spaces, and the text is cut at [`Receipt::MAX`] bytes; `None` if nothing was said.
-    pub fn new(text: &str) -> Option<Receipt> {
-        let clean = one_line(text.trim(), Receipt::MAX);
+    /// Control characters become spaces, and the text is cut at [`SinkReply::MAX`] bytes; `None` if nothing is left.
+    pub fn new(text: &str) -> Option<SinkReply> {
+        let clean = one_line(text.trim(), SinkReply::MAX);
         let clean = clean.trim();
-        (!clean.is_empty()).then(|| Receipt(clean.into()))
+        (!clean.is_empty()).then(|| SinkReply(clean.into()))
     }
 
     pub fn text(&self) -> &str {
@@ -79,11 +79,11 @@ fn one_line(text: &str, most: usize) -> String {
     clean
 }
 
-/// What came of one attempt for one recipient. Two deliveries may differ in what was said: compare by [`Verdict::kind`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of one attempt for one recipient. Two deliveries may differ in their replies: compare by [`Verdict::kind`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// The sink has it, and said this.
-    Delivered(Option<Receipt>),
+    /// The sink has it, and replied this.
+    Delivered(Option<SinkReply>),
     /// Not now; it is tried again.
     Deferred(Reason),
     /// Never; it is not tried again.
@@ -143,10 +143,10 @@ impl Verdict {
         }
     }
 
-    /// What the sink said to a delivery.
-    pub fn receipt(&self) -> Option<&Receipt> {
+    /// The sink's reply to a delivery.
+    pub fn reply(&self) -> Option<&SinkReply> {
         match self {
-            Verdict::Delivered(receipt) => receipt.as_ref(),
+            Verdict::Delivered(reply) => reply.as_ref(),
             Verdict::Deferred(_)
             | Verdict::Failed(_)
             | Verdict::Unknown(_)
@@ -210,21 +210,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_is_one_line_of_bounded_length() {
-        let text = |said: &str| Receipt::new(said).map(|receipt| receipt.text().to_owned());
+    fn a_reply_is_one_line_of_bounded_length() {
+        let text = |words: &str| SinkReply::new(words).map(|reply| reply.text().to_owned());
         assert_eq!(text("250 2.0.0 Ok: queued as 4Xyz\r\n").as_deref(), Some("250 2.0.0 Ok: queued as 4Xyz"));
         assert_eq!(text("250 \x1b[31mred\n\0 \"x\"").as_deref(), Some("250  [31mred   \"x\""));
         assert_eq!((text(""), text(" \r\n\t")), (None, None));
         // A character is not cut in two.
         for lead in 0..4 {
             let long = text(&("x".repeat(lead) + &"\u{1F4E7}".repeat(30_000))).expect("a text");
-            assert!(long.len() <= Receipt::MAX && long.len() > Receipt::MAX - 4, "{}", long.len());
+            assert!(long.len() <= SinkReply::MAX && long.len() > SinkReply::MAX - 4, "{}", long.len());
         }
     }
 
     #[test]
-    fn a_receipt_has_the_enhanced_status_of_a_reply() {
-        let status = |said: &str| Receipt::new(said).and_then(|receipt| receipt.status().map(str::to_owned));
+    fn a_reply_has_the_enhanced_status_of_a_reply() {
+        let status = |words: &str| SinkReply::new(words).and_then(|reply| reply.status().map(str::to_owned));
         assert_eq!(status("250 2.0.0 Ok").as_deref(), Some("2.0.0"));
         assert_eq!(status("250 2.1.5").as_deref(), Some("2.1.5"));
         for other in
@@ -235,8 +235,8 @@ mod tests {
     }
 
     #[test]
-    fn two_deliveries_with_different_receipts_are_deliveries() {
-        let (one, two) = (Verdict::Delivered(Receipt::new("250 one")), Verdict::Delivered(None));
+    fn two_deliveries_with_different_replies_are_deliveries() {
+        let (one, two) = (Verdict::Delivered(SinkReply::new("250 one")), Verdict::Delivered(None));
         assert!(one != two && one.is_delivered() && two.is_delivered());
     }
 }

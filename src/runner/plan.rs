@@ -1,7 +1,7 @@
 //! One queue's part of a run: all that its supervisor is given at the fork, and the board that it shares with main.
 //!
-//! What holds: a plan has no descriptor of its queue. Main opens none; each supervisor opens its own after its fork, and each
-//! worker its own again.
+//! What holds: a plan has no descriptor of its queue. Main opens none; each supervisor opens its own by name after its fork,
+//! and a worker opens what its supervisor has.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ pub(super) struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Opens the plan's queue; each supervisor and each worker does so after its fork. `None`: it is not there.
+    /// Opens the plan's queue; each supervisor does so after its fork. `None`: it is not there.
     pub fn open(&self) -> Result<Option<(Spool, SpoolQueue)>, QueueError> {
         let Some(spool) = Spool::open(&self.spool)? else { return Ok(None) };
         let queue = spool.existing_queue(&self.name)?;

@@ -45,7 +45,7 @@ impl<'p, 'a> Staff<'p, 'a> {
             spool,
             queue,
             signals,
-            workers: Workforce::new(plan, queue),
+            workers: Workforce::new(plan, spool, queue),
             adoption: Adoption::default(),
             clerk: Clerk::new(),
             syncer: Syncer::new(plan, queue),

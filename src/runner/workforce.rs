@@ -1,19 +1,20 @@
 //! A queue's workers as its supervisor sees them: forking, counting, telling, replacing, and ending one that hangs.
 //!
-//! Kept true: a worker opens the spool and its queue itself, after the fork. Of its supervisor's descriptors it needs the
-//! run's lock alone, which it keeps as long as it lives.
+//! Kept true: a worker works in the folders whose lock the run has, wherever they were moved, and shares no description of
+//! them: it opens them anew by its supervisor's descriptors, after the fork. It keeps the run's lock as long as it lives.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
 use super::plan::Plan;
 use super::sink;
 use crate::model::Exit;
 use crate::queue::QueueError;
-use crate::spool::SpoolQueue;
+use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
@@ -40,6 +41,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// The workers of one queue. A worker's number is its slot on the board.
 pub(super) struct Workforce<'p, 'a> {
     plan: &'p Plan<'a>,
+    spool: &'p Spool,
     queue: &'p SpoolQueue,
     pids: Vec<Option<i32>>,
     /// What earlier runs were refused.
@@ -54,10 +56,10 @@ pub(super) struct Workforce<'p, 'a> {
 }
 
 impl<'p, 'a> Workforce<'p, 'a> {
-    pub fn new(plan: &'p Plan<'a>, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
+    pub fn new(plan: &'p Plan<'a>, spool: &'p Spool, queue: &'p SpoolQueue) -> Workforce<'p, 'a> {
         let pids = vec![None; plan.workers];
         let (noted, deaths, pace) = (EarlierRefusals::new(), HashMap::new(), Pace::default());
-        Workforce { plan, queue, pids, noted, deaths, told: None, worst: Exit::Ok, pace }
+        Workforce { plan, spool, queue, pids, noted, deaths, told: None, worst: Exit::Ok, pace }
     }
 
     pub fn alive(&self) -> usize {
@@ -185,13 +187,10 @@ struct Opened {
     outlet: SpoolQueue,
 }
 
-/// Opens a worker's queue and what comes with it. It begins with what its supervisor has seen of the queue.
 fn open(workforce: &Workforce<'_, '_>) -> Result<Opened, QueueError> {
-    let Workforce { plan, queue: known, .. } = workforce;
-    let gone =
-        || QueueError::Io { doing: "open the queue", path: known.path(""), source: io::ErrorKind::NotFound.into() };
-    let (spool, queue) = plan.open()?.ok_or_else(gone)?;
-    Ok(Opened { queue: queue.knowing(known), events: spool.events()?, outlet: spool.queue(notifier::QUEUE)? })
+    let spool = workforce.spool.reopened()?;
+    let queue = workforce.queue.reopened()?;
+    Ok(Opened { queue, events: spool.events()?, outlet: spool.queue(notifier::QUEUE)? })
 }
 
 /// A worker's whole life, in its own process.
@@ -212,8 +211,11 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
             return Exit::IoErr;
         }
     };
+    // The end of the process closes what the queue has open, without a call for each.
+    let queue = ManuallyDrop::new(queue);
+    let queue: &SpoolQueue = &queue;
     let context = Context {
-        queue: &queue,
+        queue,
         queue_name: &plan.name,
         policy: plan.policy,
         spool: &plan.spool,

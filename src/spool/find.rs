@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io;
 
 use super::entry::{self, Extent, Unreadable};
-use super::history::{AttemptLine, Delivery, History, read_deliveries, read_history};
+use super::history::{AttemptLine, Delivery, History, read_history};
+use super::journal::reply::read_deliveries;
 use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
 use crate::model::format::Newer;

@@ -7,10 +7,11 @@
 //! - `{"begun":AT,"group":[…],"status":"???","reply":"   "}` is written before a group of several recipients' entry is handed
 //!   over; its status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a
 //!   full disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `-` none that
-//!   counts. So is its reply, of a fixed width: what the sink said to all who were delivered to, if it said the same. With
+//!   counts. Its reply has a fixed width and is overwritten with it: the sink's reply to all deliveries of the group, if it
+//!   is the same ([`reply`](super::journal::reply)). With
 //!   `on_crash = "hold"` the line is written for every entry, and synced before the hand-over;
-//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody. It also has
-//!   the deliveries of that attempt to which the sink said different things;
+//! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody. Replies that
+//!   differ within a group are in it, too. It takes several such lines where one would be too long;
 //! - `{"reopened":AT,"by":UID,"group":[…]}`: a person gave the entry another chance. These recipients are open again, and
 //!   attempts and waiting time begin anew;
 //! - `{"removed":AT,"by":UID}`: a person removes the entry. Every recipient is closed, and none counts as failed;
@@ -20,7 +21,7 @@
 //! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
 //! with the group in flight. One whose last word is held waits for a person. A journal of a newer format is not read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ use crate::model::verdict::Kind;
 use crate::model::{Format, Micros, Reason};
 use crate::policy::notice::About;
 
-/// More than any line has: a group of ten thousand recipients with its reason. A longer one tells nothing.
-const LINE_MAX: u64 = 1 << 20;
+/// More bytes than any line has, with its newline. A longer line tells nothing.
+pub(super) const LINE_MAX: usize = 1 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -85,7 +86,7 @@ pub struct ResultLine {
     pub verdict: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
-    /// What the sink said to a delivery.
+    /// The sink's reply to a delivery.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply: Option<String>,
 }
@@ -95,7 +96,7 @@ pub struct ResultLine {
 pub struct Delivery {
     /// When it was handed over.
     pub at: Micros,
-    /// What the sink said, as far as the journal has it.
+    /// The sink's reply, as far as the journal has it.
     pub reply: Option<String>,
 }
 
@@ -104,7 +105,7 @@ pub struct Delivery {
 pub struct History {
     /// The last word on each recipient; `None` where there is none yet.
     pub last: Vec<Option<Kind>>,
-    /// The last line about an attempt.
+    /// The last line about an attempt; if that gives no reason, with the results of the last one that does.
     pub attempt: Option<AttemptLine>,
     /// Of whom the sender was told.
     pub noticed: BTreeSet<(About, usize)>,
@@ -184,7 +185,7 @@ impl History {
                     }
                 }
             }
-            JournalLine::Attempt(attempt) => {
+            JournalLine::Attempt(mut attempt) => {
                 for result in &attempt.results {
                     for &recipient in &result.group {
                         if let Some(kind) = kind_named(&result.verdict) {
@@ -194,6 +195,11 @@ impl History {
                     if result.verdict == Kind::Held.name() {
                         self.held = result.reason.clone();
                     }
+                }
+                if attempt.results.iter().all(|result| result.reason.is_none())
+                    && let Some(before) = self.attempt.take()
+                {
+                    attempt.results = before.results;
                 }
                 self.attempt = Some(attempt);
             }
@@ -230,7 +236,7 @@ pub(super) fn letter_of(kind: Kind) -> char {
 
 const KINDS: [Kind; 6] = [Kind::Delivered, Kind::Deferred, Kind::Failed, Kind::Unknown, Kind::Held, Kind::Suppressed];
 
-fn kind_of(letter: char) -> Option<Kind> {
+pub(super) fn kind_of(letter: char) -> Option<Kind> {
     KINDS.into_iter().find(|&kind| letter_of(kind) == letter)
 }
 
@@ -255,46 +261,16 @@ pub fn read_history(
     Ok((history, torn))
 }
 
-/// Reads the deliveries out of a journal, by the recipients' positions.
-pub(super) fn read_deliveries(journal: impl Read) -> io::Result<BTreeMap<usize, Delivery>> {
-    let mut found: BTreeMap<usize, Delivery> = BTreeMap::new();
-    let mut add = |recipient, at, reply: Option<&str>| {
-        let reply = reply.map(str::trim_end).filter(|reply| !reply.is_empty()).map(str::to_owned);
-        // A later line without a reply repeats an earlier one.
-        if reply.is_some() || !found.contains_key(&recipient) {
-            found.insert(recipient, Delivery { at, reply });
-        }
-    };
-    each_line(journal, &mut |line| match line {
-        JournalLine::Begun { begun, group, status, reply } => {
-            let answered = group.into_iter().zip(status.chars());
-            let delivered = answered.filter(|&(_, letter)| kind_of(letter) == Some(Kind::Delivered));
-            delivered.for_each(|(recipient, _)| add(recipient, begun, reply.as_deref()));
-        }
-        JournalLine::Attempt(attempt) => {
-            let delivered = attempt.results.iter().filter(|result| result.verdict == Kind::Delivered.name());
-            delivered.for_each(|result| {
-                result.group.iter().for_each(|&recipient| add(recipient, attempt.at, result.reply.as_deref()));
-            });
-        }
-        JournalLine::Noticed { .. }
-        | JournalLine::Reopened { .. }
-        | JournalLine::Removed { .. }
-        | JournalLine::First { .. } => {}
-    })?;
-    Ok(found)
-}
-
 /// Shows `each` line of a journal. Returns whether the last one is torn.
 ///
 /// Errors: it cannot be read, or a newer program began it.
-fn each_line(journal: impl Read, each: &mut dyn FnMut(JournalLine)) -> io::Result<bool> {
+pub(super) fn each_line(journal: impl Read, each: &mut dyn FnMut(JournalLine)) -> io::Result<bool> {
     let mut reader = BufReader::new(journal);
     let mut text = Vec::new();
     let mut torn = false;
     loop {
         text.clear();
-        if reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut text)? == 0 {
+        if reader.by_ref().take(LINE_MAX as u64).read_until(b'\n', &mut text)? == 0 {
             return Ok(torn);
         }
         torn = text.last() != Some(&b'\n');

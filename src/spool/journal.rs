@@ -1,19 +1,22 @@
 //! An entry's journal, as the file that its claim's holder adds to; [`super::history`] has the lines and what they tell.
 //!
 //! Nothing is ever changed in it but the status of a hand-over and the reply behind it, which the answer overwrites in place.
-//! What a kill or a full disk has torn is left, and the next line begins with a newline. A torn answer leaves a line that can
-//! be read: old and new bytes are plain characters of the same strings ([`plain`]).
+//! What a kill or a full disk has torn is left, and the next line begins with a newline. An answer keeps the length of its
+//! line and writes no character that JSON escapes ([`reply`]), so the line of a torn answer can be read.
+
+pub(super) mod reply;
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::history::{AttemptLine, History, JournalLine, ResultLine, letter_of, read_history};
+use self::reply::{BEHIND_STATUS, REPLY_WIDTH, in_place};
+use super::history::{AttemptLine, History, JournalLine, LINE_MAX, ResultLine, letter_of, read_history};
 use super::home::Home;
 use super::names::journal_path;
-use crate::model::{EntryId, Format, Micros, Receipt, Verdict};
+use crate::model::{EntryId, Format, Micros, Verdict};
 use crate::policy::notice::About;
-use crate::queue::{AttemptNote, RECEIPTS_MAX};
+use crate::queue::AttemptNote;
 use crate::sys::{dir, durable, fault};
 
 /// An entry's journal, open for its claim's holder or not yet there.
@@ -59,10 +62,11 @@ impl Journal {
         fault::point("journal.begin")?;
         let (status, reply) = ("?".repeat(group.len()), Some(" ".repeat(REPLY_WIDTH)));
         let line = JournalLine::Begun { begun: now, group: group.to_vec(), status, reply };
-        let end = self.append(home, id, &line)?;
+        let behind = group.len() + BEHIND_STATUS;
+        debug_assert!(has_status_at(&line, behind), "the status is not where its answer goes");
+        let end = self.append(home, id, &[line])?;
         fault::instant("journal.begun");
-        // Behind the status come the reply, `"}` and a newline.
-        Ok(end - (group.len() + REPLY.len() + REPLY_WIDTH + 3) as u64)
+        Ok(end - behind as u64)
     }
 
     /// Waits until what was announced is on disk. Workers that wait at the same time share a commit of the file system.
@@ -79,17 +83,14 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a group's answer over its status, and over the reply what the sink said to all who were delivered to.
+    /// Writes a group's answer over its status, and behind it the reply to all deliveries, if it is the same.
     pub fn answer(&mut self, mark: u64, group: &[usize], verdicts: Option<&[Verdict]>) -> io::Result<()> {
         fault::point("journal.answer")?;
         let mut answer = match verdicts {
             None => "-".repeat(group.len()),
             Some(verdicts) => verdicts.iter().map(|verdict| letter_of(verdict.kind())).collect(),
         };
-        if let Some(receipt) = common_receipt(verdicts.unwrap_or_default()) {
-            answer.push_str(REPLY);
-            answer.push_str(&format!("{:REPLY_WIDTH$}", plain(receipt)));
-        }
+        answer.push_str(&in_place(verdicts.unwrap_or_default()));
         for (&recipient, verdict) in group.iter().zip(verdicts.unwrap_or_default()) {
             self.history.set(recipient, verdict.kind());
         }
@@ -99,29 +100,12 @@ impl Journal {
         }
     }
 
-    /// Records a finished attempt.
+    /// Records a finished attempt, in as many lines as it takes.
     pub fn note(&mut self, home: &Home<'_>, id: &EntryId, note: &AttemptNote) -> io::Result<()> {
         fault::point("journal.note")?;
-        let mut receipts = 0;
-        let mut receipt = |verdict: &Verdict| {
-            receipts += usize::from(verdict.receipt().is_some());
-            verdict.receipt().filter(|_| receipts <= RECEIPTS_MAX).map(|receipt| receipt.text().to_owned())
-        };
-        let result = |(group, verdict): &(Vec<usize>, Verdict)| ResultLine {
-            group: group.clone(),
-            verdict: verdict.kind().name().to_owned(),
-            reason: verdict.reason().cloned(),
-            reply: receipt(verdict),
-        };
-        let line = AttemptLine {
-            attempt: note.number,
-            at: note.at,
-            waited: u64::try_from(note.waited.as_micros()).unwrap_or(u64::MAX),
-            next: note.next,
-            results: note.results.iter().map(result).collect(),
-        };
-        self.append(home, id, &JournalLine::Attempt(line.clone()))?;
-        self.history.take(JournalLine::Attempt(line));
+        let lines: Vec<JournalLine> = attempt_lines(note)?.into_iter().map(JournalLine::Attempt).collect();
+        self.append(home, id, &lines)?;
+        lines.into_iter().for_each(|line| self.history.take(line));
         fault::instant("journal.noted");
         Ok(())
     }
@@ -137,7 +121,7 @@ impl Journal {
     ) -> io::Result<()> {
         fault::point("notice.record")?;
         let line = JournalLine::Noticed { noticed: now, about, group: recipients.to_vec() };
-        self.append(home, id, &line)?;
+        self.append(home, id, std::slice::from_ref(&line))?;
         self.history.take(line);
         Ok(())
     }
@@ -145,7 +129,7 @@ impl Journal {
     /// Opens `group` again, with no attempt made and no time waited.
     pub fn reopen(&mut self, home: &Home<'_>, id: &EntryId, group: Vec<usize>, at: Micros, by: u32) -> io::Result<()> {
         let line = JournalLine::Reopened { reopened: at, by, group };
-        self.append(home, id, &line)?;
+        self.append(home, id, std::slice::from_ref(&line))?;
         self.history.take(line);
         Ok(())
     }
@@ -153,13 +137,13 @@ impl Journal {
     /// Closes every recipient of an entry that a person removes.
     pub fn remove(&mut self, home: &Home<'_>, id: &EntryId, at: Micros, by: u32) -> io::Result<()> {
         let line = JournalLine::Removed { removed: at, by };
-        self.append(home, id, &line)?;
+        self.append(home, id, std::slice::from_ref(&line))?;
         self.history.take(line);
         Ok(())
     }
 
-    /// Adds a line, and makes the journal first if it is missing. Returns where the file ends then.
-    fn append(&mut self, home: &Home<'_>, id: &EntryId, line: &JournalLine) -> io::Result<u64> {
+    /// Adds lines in one write, and makes the journal first if it is missing. Returns where the file ends then.
+    fn append(&mut self, home: &Home<'_>, id: &EntryId, lines: &[JournalLine]) -> io::Result<u64> {
         let file = match &mut self.file {
             Some(file) => file,
             empty => {
@@ -182,8 +166,10 @@ impl Journal {
             serde_json::to_writer(&mut text, &first)?;
             text.push(b'\n');
         }
-        serde_json::to_writer(&mut text, line)?;
-        text.push(b'\n');
+        for line in lines {
+            serde_json::to_writer(&mut text, line)?;
+            text.push(b'\n');
+        }
         // Until it is whole it counts as torn, so that a failure leaves the next append a fresh line.
         self.torn = true;
         file.write_all_at(&text, self.end)?;
@@ -194,28 +180,42 @@ impl Journal {
     }
 }
 
-/// What stands between a status and the reply.
-const REPLY: &str = "\",\"reply\":\"";
+/// Bytes of an attempt's line beside its results, at most.
+const BESIDE_RESULTS: usize = 256;
 
-/// Bytes of a reply in place; queue ids come early in one.
-const REPLY_WIDTH: usize = 128;
-
-/// What the sink said to each of those who were delivered to, if it was the same.
-fn common_receipt(verdicts: &[Verdict]) -> Option<&Receipt> {
-    let mut delivered = verdicts.iter().filter(|verdict| verdict.is_delivered());
-    let first = delivered.next()?.receipt()?;
-    delivered.all(|verdict| verdict.receipt() == Some(first)).then_some(first)
+/// An attempt as lines that can be read back: each is shorter than [`LINE_MAX`].
+fn attempt_lines(note: &AttemptNote) -> serde_json::Result<Vec<AttemptLine>> {
+    let line = |results| AttemptLine {
+        attempt: note.number,
+        at: note.at,
+        waited: u64::try_from(note.waited.as_micros()).unwrap_or(u64::MAX),
+        next: note.next,
+        results,
+    };
+    let (mut lines, mut results, mut len) = (Vec::new(), Vec::new(), BESIDE_RESULTS);
+    for (group, verdict) in &note.results {
+        let result = ResultLine {
+            group: group.clone(),
+            verdict: verdict.kind().name().to_owned(),
+            reason: verdict.reason().cloned(),
+            reply: verdict.reply().map(|reply| reply.text().to_owned()),
+        };
+        let more = serde_json::to_vec(&result)?.len() + 1;
+        if !results.is_empty() && len + more > LINE_MAX {
+            lines.push(line(std::mem::take(&mut results)));
+            len = BESIDE_RESULTS;
+        }
+        len += more;
+        results.push(result);
+    }
+    lines.push(line(results));
+    Ok(lines)
 }
 
-/// The beginning of a receipt in characters of one byte that JSON has as they are: any of them may follow any other.
-fn plain(receipt: &Receipt) -> String {
-    let plain = |c: char| match c {
-        '"' => '\'',
-        '\\' => '/',
-        ' '..='~' => c,
-        _ => '?',
-    };
-    receipt.text().chars().take(REPLY_WIDTH).map(plain).collect()
+/// Whether a status that is not answered begins `behind` bytes before the end of the line and its newline.
+fn has_status_at(line: &JournalLine, behind: usize) -> bool {
+    let text = serde_json::to_vec(line).unwrap_or_default();
+    (text.len() + 1).checked_sub(behind).is_some_and(|at| at > 0 && text[at - 1] == b'"' && text[at] == b'?')
 }
 
 #[cfg(test)]

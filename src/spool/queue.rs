@@ -78,10 +78,17 @@ impl SpoolQueue {
         self
     }
 
-    /// Begins with what `other` has seen, which is the same queue, opened by the process that forked this one.
-    pub fn knowing(mut self, other: &SpoolQueue) -> SpoolQueue {
-        self.quiet = other.quiet.copy();
-        self
+    /// The same folder, opened anew by its descriptor, for a process that was forked. It shares no description with this
+    /// one, follows the folder wherever it was moved, and begins with what this one has seen.
+    pub fn reopened(&self) -> Result<SpoolQueue, QueueError> {
+        let dir = dir::open_at(&self.dir, ".").map_err(self.failed("open the queue", ""))?;
+        let wake = dir::open_file(&dir, "wake", dir::Open::Read).map_err(self.failed("open", "wake"))?;
+        Ok(SpoolQueue {
+            horizon: self.horizon,
+            announces: self.announces,
+            quiet: self.quiet.copy(),
+            ..SpoolQueue::of(&self.name, self.path.clone(), dir, wake, self.format.clone())
+        })
     }
 
     pub fn name(&self) -> &str {

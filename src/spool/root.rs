@@ -78,6 +78,12 @@ impl Spool {
         Ok(found.map(|number| Spool { root: root.to_owned(), dir, format: Formatted::new(number) }))
     }
 
+    /// The same folder, opened anew by its descriptor: see [`SpoolQueue::reopened`].
+    pub fn reopened(&self) -> Result<Spool, QueueError> {
+        let dir = dir::open_at(&self.dir, ".").map_err(io_at("open the spool", self.root.clone()))?;
+        Ok(Spool { root: self.root.clone(), dir, format: self.format.clone() })
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

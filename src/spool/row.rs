@@ -38,9 +38,12 @@ impl<'a> Row<'a> {
         let given_up = |i: usize| matches!(history.last.get(i), Some(Some(Kind::Failed | Kind::Suppressed)));
         let open = |i: &usize| !history.is_closed(*i) || given_up(*i);
         let recipients = (0..envelope.recipients.len()).filter(open).map(|i| &envelope.recipients[i]);
-        let last = history.attempt.as_ref().and_then(|attempt| attempt.results.last());
+        let last = history
+            .attempt
+            .as_ref()
+            .and_then(|attempt| attempt.results.iter().rev().find_map(|result| result.reason.as_ref()));
         let held = history.held.as_ref().filter(|_| history.any(Kind::Held));
-        let reason = held.or_else(|| last.and_then(|result| result.reason.as_ref()));
+        let reason = held.or(last);
         Row {
             queue: queue.into(),
             id: envelope.id.as_str().into(),

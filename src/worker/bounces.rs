@@ -17,7 +17,7 @@ use super::settle::settle;
 use crate::bounce::ledger::{Item, Ledger, LedgerError, ReportOutcome};
 use crate::bounce::{Action, Arrival, Class, MessageKind, READ_MAX, Reading, Report, read};
 use crate::config::{self, PassOn};
-use crate::events::{Line, SuppressedLine};
+use crate::events::{EventLine, SuppressedLine};
 use crate::model::{Address, EntryId, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::queue::{Claim, Message, Queue, QueueError};
@@ -164,7 +164,7 @@ impl<'a, C: Claim> Desk<'a, C> {
     /// What a message is.
     fn read(&self, hand: &Hand<C>) -> Result<Reading, QueueError> {
         let envelope = hand.claim.envelope();
-        let message = beginning(&hand.claim.message(&hand.rest, true)?)?;
+        let message = beginning(&hand.claim.message(hand.rest.get(..1).unwrap_or_default(), true)?)?;
         let null_sender = Some(envelope.sender.is_none());
         let arrival = Arrival { null_sender, recipient: envelope.recipients.first(), verp: self.verp };
         Ok(read(&arrival, &message))
@@ -203,7 +203,7 @@ impl<'a, C: Claim> Desk<'a, C> {
                 suppressed: report.recipient.as_str().into(),
                 reason: report.why().into(),
             };
-            context.events.borrow_mut().write(now, &[Line::Suppressed(line)]);
+            context.events.borrow_mut().write(now, &[EventLine::Suppressed(line)]);
         }
         if heard.is_ok() && self.config.pass_on == PassOn::All {
             return Some(hand);

@@ -11,6 +11,9 @@ use crate::queue::Claim;
 use crate::sys::clock;
 use crate::transport::Transport;
 
+/// How many different replies an attempt keeps, at most, where they differ within a group.
+const REPLIES_MAX: usize = 500;
+
 pub(super) struct Hand<C> {
     pub claim: C,
     pub attempt: Try,
@@ -28,8 +31,12 @@ pub(super) struct Try {
     pub again_at: Option<Micros>,
     /// Who is open.
     pub open: Vec<usize>,
-    /// Deliveries whose receipts differ within their groups, for the attempt's next line in the journal.
-    pub receipts: Vec<(Vec<usize>, Verdict)>,
+    /// Deliveries whose replies differ within their groups, for the attempt's next line in the journal.
+    pub replies: Vec<(Vec<usize>, Verdict)>,
+    /// How many more different ones of these are kept.
+    pub replies_left: usize,
+    /// The journal has a line of this attempt.
+    pub noted: bool,
     /// What took it instead of the queue's transport.
     pub through: Option<&'static str>,
     /// How many of the next recipients are handed over one by one: they were refused together, perhaps for one of them.
@@ -46,7 +53,9 @@ impl<C: Claim> Hand<C> {
             expired: waited >= policy.retry.expire,
             again_at: None,
             open: claim.open(),
-            receipts: Vec::new(),
+            replies: Vec::new(),
+            replies_left: REPLIES_MAX,
+            noted: false,
             through: None,
             alone: 0,
         };

@@ -140,12 +140,12 @@ impl<Q: Queue> Notifier<'_, Q> {
             Some("hdrs") => Returned::Header,
             Some(_) | None => policy.returned,
         };
-        let fits = about == About::Failed && claim.size(recipients) <= policy.size;
+        let fits = about == About::Failed && claim.size(&recipients[..1]) <= policy.size;
         Ok(if fits { wanted } else { Returned::Header })
     }
 
     fn publish(&self, claim: &Q::Claim, recipients: &[usize], notice: &Notice<'_>) -> Result<(), QueueError> {
-        let mut original = Some(claim.message(recipients, false)?);
+        let mut original = Some(claim.message(&recipients[..1], false)?);
         let mut write = |out: &mut dyn Write| -> io::Result<()> {
             out.write_all(notice.opening().as_bytes())?;
             if let Some(original) = original.take() {

@@ -1,15 +1,19 @@
-//! What came of a group is recorded: journaled, told in the events, counted.
+//! What came of a group is recorded: journaled, written to the events, counted.
+//!
+//! A group's answer in the journal has one reply to its deliveries. Where they differ, as with LMTP, they are in the
+//! attempt's lines, but only if the entry stays: no write is made for an entry that is removed.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::board::Counter;
 use super::context::Context;
-use super::hand::Hand;
+use super::hand::{Hand, Try};
 use crate::config;
-use crate::events::{HandOver, Line};
+use crate::events::{EventContext, EventLine};
 use crate::model::{Micros, Verdict};
 use crate::policy::retry;
-use crate::queue::{AttemptNote, Claim, Queue, QueueError, RECEIPTS_MAX};
+use crate::queue::{AttemptNote, Claim, Queue, QueueError};
 use crate::sys::{clock, fault};
 
 /// What came of a group.
@@ -24,9 +28,9 @@ pub(super) struct Judged {
     pub took: Duration,
 }
 
-/// Journals what was not delivered, and what was where the answer could not be; writes the events, counts.
+/// Journals each verdict other than delivered, and deliveries whose answer could not be journaled; writes the events, counts.
 ///
-/// Errors: the journal cannot be written. Then nobody's failure counts, and whoever was delivered to is done all the same.
+/// Errors: the journal cannot be written. Then no failure counts, and a recipient who was delivered to is done all the same.
 pub(super) fn record<Q: Queue>(
     context: &Context<'_, Q>,
     hand: &mut Hand<Q::Claim>,
@@ -35,16 +39,19 @@ pub(super) fn record<Q: Queue>(
     let now = clock::now();
     let mut noted = Ok(());
     let (claim, attempt) = (&mut hand.claim, &mut hand.attempt);
-    let mut results = alike(judged, |verdict| !(judged.answered && verdict.is_delivered()));
-    attempt.receipts.append(&mut different_receipts(judged));
-    attempt.receipts.truncate(RECEIPTS_MAX);
-    if !results.is_empty() {
-        results.append(&mut attempt.receipts);
-        let (number, waited) = (attempt.number, attempt.waited);
-        if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
-            attempt.again_at.get_or_insert_with(|| now.plus(delay(&context.policy.retry, number)));
+    let results = alike(judged, usize::MAX, |verdict| !(judged.answered && verdict.is_delivered()));
+    let mut replies = different_replies(judged, attempt.replies_left);
+    attempt.replies_left -= replies.len();
+    attempt.replies.append(&mut replies);
+    if results.is_empty() {
+        if attempt.noted {
+            note_replies(claim, attempt);
         }
-        noted = claim.note(&AttemptNote { number, at: now, waited, next: attempt.again_at, results });
+    } else {
+        if results.iter().any(|(_, verdict)| matches!(verdict, Verdict::Deferred(_) | Verdict::Unknown(_))) {
+            attempt.again_at.get_or_insert_with(|| now.plus(delay(&context.policy.retry, attempt.number)));
+        }
+        noted = note(claim, attempt, now, results);
     }
     write_events(context, hand, judged, now);
     fault::instant("worker.recorded");
@@ -63,10 +70,31 @@ pub(super) fn record<Q: Queue>(
     noted
 }
 
+/// Journals the replies that no line has yet. Where this fails only they are lost: the deliveries are journaled.
+pub(super) fn note_replies<C: Claim>(claim: &mut C, attempt: &mut Try) {
+    if !attempt.replies.is_empty() {
+        let _ = note(claim, attempt, clock::now(), Vec::new());
+    }
+}
+
+/// Journals a line of the attempt: the replies that no line has yet, and `results`.
+fn note<C: Claim>(
+    claim: &mut C,
+    attempt: &mut Try,
+    at: Micros,
+    mut results: Vec<(Vec<usize>, Verdict)>,
+) -> Result<(), QueueError> {
+    results.splice(0..0, attempt.replies.drain(..));
+    let Try { number, waited, again_at: next, .. } = *attempt;
+    claim.note(&AttemptNote { number, at, waited, next, results })?;
+    attempt.noted = true;
+    Ok(())
+}
+
 /// Writes a line a recipient.
 fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judged: &Judged, now: Micros) {
     let ms = u64::try_from(judged.took.as_millis()).unwrap_or(u64::MAX);
-    let hand_over = HandOver {
+    let hand_over = EventContext {
         at: now.rfc3339(),
         queue: context.queue_name,
         envelope: hand.claim.envelope(),
@@ -75,7 +103,8 @@ fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judge
         ms,
     };
     let of_each = judged.group.iter().zip(&judged.verdicts);
-    let lines: Vec<Line<'_>> = of_each.map(|(&recipient, verdict)| hand_over.verdict(recipient, verdict)).collect();
+    let lines: Vec<EventLine<'_>> =
+        of_each.map(|(&recipient, verdict)| hand_over.verdict(recipient, verdict)).collect();
     context.events.borrow_mut().write(now, &lines);
 }
 
@@ -84,23 +113,28 @@ fn delay(policy: &config::Retry, attempt: u32) -> Duration {
     retry::delay(attempt, policy.first, policy.max, chance as f64 / 1_000.0)
 }
 
-/// The answered deliveries whose receipts the answer could not tell, as they differ.
-fn different_receipts(judged: &Judged) -> Vec<(Vec<usize>, Verdict)> {
+/// The answered deliveries whose replies differ, of which the answer has none: the first `most` different ones.
+fn different_replies(judged: &Judged, most: usize) -> Vec<(Vec<usize>, Verdict)> {
     let mut delivered = judged.verdicts.iter().filter(|verdict| verdict.is_delivered());
     let first = delivered.next();
     if !judged.answered || delivered.all(|verdict| Some(verdict) == first) {
         return Vec::new();
     }
-    alike(judged, |verdict| verdict.receipt().is_some())
+    alike(judged, most, |verdict| verdict.reply().is_some())
 }
 
-/// Those of the verdicts that are `wanted`, the same ones together.
-fn alike(judged: &Judged, wanted: impl Fn(&Verdict) -> bool) -> Vec<(Vec<usize>, Verdict)> {
+/// Those of the verdicts that are `wanted`, the same ones together: the first `most` different ones.
+fn alike(judged: &Judged, most: usize, wanted: impl Fn(&Verdict) -> bool) -> Vec<(Vec<usize>, Verdict)> {
     let mut results: Vec<(Vec<usize>, Verdict)> = Vec::new();
+    let mut places: HashMap<&Verdict, usize> = HashMap::new();
     for (&recipient, verdict) in judged.group.iter().zip(&judged.verdicts).filter(|(_, verdict)| wanted(verdict)) {
-        match results.iter_mut().find(|(_, seen)| seen == verdict) {
-            Some((recipients, _)) => recipients.push(recipient),
-            None => results.push((vec![recipient], verdict.clone())),
+        match places.get(verdict) {
+            Some(&place) => results[place].0.push(recipient),
+            None if results.len() < most => {
+                places.insert(verdict, results.len());
+                results.push((vec![recipient], verdict.clone()));
+            }
+            None => {}
         }
     }
     results

@@ -6,6 +6,7 @@
 use super::board::Counter;
 use super::context::Context;
 use super::hand::Hand;
+use super::record::note_replies;
 use crate::model::Verdict;
 use crate::model::verdict::Kind;
 use crate::policy::notice::About;
@@ -19,7 +20,7 @@ const OUTCOME_UNKNOWN: &str = "whether a hand-over succeeded is not known, and o
 /// Ends an attempt, after its last group: its sender is told, and the entry settled. `success` is what a delivery is to a
 /// sender who asked to be told of it.
 pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, success: Option<About>) {
-    let Hand { mut claim, attempt, .. } = hand;
+    let Hand { mut claim, mut attempt, .. } = hand;
     if let Err(error) = context.notifier.tell_of_failures(&mut claim) {
         return context.stick(claim.id(), &error);
     }
@@ -37,6 +38,9 @@ pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, s
         Some(_) | None if has_failed(&claim.known()) => End::Failed,
         Some(_) | None => End::Delivered,
     };
+    if end != End::Delivered {
+        note_replies(&mut claim, &mut attempt);
+    }
     let_go(context, claim, end);
 }
 

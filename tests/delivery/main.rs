@@ -6,9 +6,9 @@ mod support;
 
 mod hostile_sinks;
 mod pace;
-mod receipts;
 mod refusals;
 mod refused_host;
+mod replies;
 mod sink_down;
 mod smtp_bytes;
 mod smtp_faults;

@@ -111,10 +111,7 @@ fn submit_to_news(site: &Site, numbers: std::ops::Range<u32>) {
 
 /// How many of a queue's workers wait for their turn.
 fn waiting(site: &Site, queue: &str) -> usize {
-    let beat = std::fs::read(site.path(&format!("spool/{queue}/run.json"))).unwrap_or_default();
-    let beat: serde_json::Value = serde_json::from_slice(&beat).unwrap_or_default();
-    let hands = beat["in_hand"].as_array().map_or(&[][..], Vec::as_slice);
-    hands.iter().filter(|hand| hand["paced"] == true).count()
+    site.beat(queue).map_or(0, |beat| beat.in_hand.iter().filter(|hand| hand.paced).count())
 }
 
 #[test]

@@ -130,22 +130,30 @@ fn what_arrives_late_gets_all_workers_again() {
 }
 
 #[test]
-fn a_worker_that_cannot_open_its_queue_says_so_and_hands_nothing_over() {
-    let site = Site::new("ok", "workers = 1");
-    let id = site.submit(1, &["r1@example.net"]);
-    // Between the supervisor's opening it and the worker's the spool is moved away.
-    let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
-    let (here, there) = (site.path("spool"), site.path("moved"));
-    site.configure(&format!("{config}[online]\ncheck = [\"mv\", {here:?}, {there:?}]\n"));
-    let output = site.try_run(&["run"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(74), "{output:?}");
-    assert!(said.contains("outbound: ") && said.contains("cannot open the queue"), "{said}");
-    assert!(said.lines().count() == 1 && site.deliveries().is_empty(), "{said}");
-    std::fs::rename(there, here).expect("moved back");
-    site.configure(&config);
-    assert_eq!(site.ids("ready"), [id]);
-    site.ok(&["run"]);
-    site.assert_each_once(1..2);
-    site.assert_clean();
+fn a_run_whose_spool_is_moved_away_works_there_and_leaves_what_is_put_in_its_place() {
+    for restore in [false, true] {
+        let site = Site::new("ok", "workers = 2");
+        for n in 1..6 {
+            site.submit(n, &[&format!("r{n}@example.net")]);
+        }
+        // Between the supervisor's opening the spool and its workers'.
+        let config = std::fs::read_to_string(site.path("bulkmailer.toml")).expect("text");
+        let (here, there) = (site.path("spool"), site.path("moved"));
+        let copy = if restore { "&& cp -a \"$2\" \"$1\"" } else { "" };
+        let script = format!("[ -e \"$2\" ] || {{ mv \"$1\" \"$2\" {copy}; }}");
+        site.configure(&format!(
+            "{config}[online]\ncheck = [\"sh\", \"-c\", {script:?}, \"sh\", {here:?}, {there:?}]\n"
+        ));
+        let output = site.try_run(&["run"]);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        site.assert_each_once(1..6);
+        assert_eq!(here.exists(), restore);
+        if restore {
+            assert_eq!(site.ids("ready").len(), 5, "the copy is nobody's yet");
+            std::fs::remove_dir_all(&here).expect("removed");
+        }
+        std::fs::rename(there, here).expect("moved back");
+        assert!(site.list().is_empty());
+        site.assert_clean();
+    }
 }

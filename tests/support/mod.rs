@@ -136,6 +136,12 @@ impl Site {
         self.ok(&["list", "--json"]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
+    /// The heartbeat of a queue's run, if there is one.
+    pub fn beat(&self, queue: &str) -> Option<bulkmailer::runner::Beat> {
+        let text = std::fs::read(self.path(&format!("spool/{queue}/run.json"))).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
     /// Entries of a state, by their ids.
     pub fn ids(&self, state: &str) -> Vec<String> {
         let rows = self.list().into_iter().filter(|row| row["state"] == state);
@@ -193,13 +199,13 @@ impl Site {
         found.remove(0)
     }
 
-    /// The one event line of each recipient and verdict. An empty line tells nothing.
+    /// The lines of the events, each of which the program's own reader reads back whole. An empty line tells nothing.
     pub fn events(&self) -> Vec<serde_json::Value> {
         let mut lines = Vec::new();
         for file in std::fs::read_dir(self.path("spool/events")).into_iter().flatten().flatten() {
             let text = std::fs::read_to_string(file.path()).expect("text");
             let told = text.lines().filter(|line| !line.is_empty());
-            lines.extend(told.map(|line| serde_json::from_str(line).expect("JSON")));
+            lines.extend(told.map(event));
         }
         lines
     }
@@ -224,6 +230,16 @@ impl Site {
     pub fn busy(&self) -> usize {
         self.sinks().len()
     }
+}
+
+/// A line of the events.
+fn event(line: &str) -> serde_json::Value {
+    let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let read = serde_json::to_value(bulkmailer::events::read(line).expect("a line of the events")).expect("JSON");
+    let mut known = value.clone();
+    known.as_object_mut().expect("an object").remove("v");
+    assert_eq!(read, known, "the reader knows another line than the writer");
+    value
 }
 
 impl Drop for Site {

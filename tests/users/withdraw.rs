@@ -86,10 +86,7 @@ fn what_a_worker_has_in_hand_is_taken_back_once_it_has_not_left() {
     );
     put(&site, "outbound.1", &text(FIELDS, &message(1)));
     let run = site.start(&["run"]);
-    let in_hand = || {
-        let beat = std::fs::read_to_string(site.path("spool/outbound/run.json")).unwrap_or_default();
-        beat.contains("\"in_hand\":[{")
-    };
+    let in_hand = || site.beat("outbound").is_some_and(|beat| !beat.in_hand.is_empty());
     wait_until("it is in hand", in_hand);
     let id = ids(&site).remove(0);
     ask(&site, "outbound.remove-1", nix::unistd::geteuid().as_raw(), &[&id]);

@@ -4,7 +4,7 @@
 
 use crate::admin::selecting::open_queues::open_queues;
 use crate::config::Site;
-use crate::events::{self, JobLine, Line};
+use crate::events::{self, EventLine, JobLine};
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
 use crate::spool::job::Standing;
@@ -100,7 +100,7 @@ pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Re
         };
         let what = match when {
             Moved::Now => {
-                events.write(at, &[Line::Job(done.clone())]);
+                events.write(at, &[EventLine::Job(done.clone())]);
                 wanted.done.to_owned()
             }
             Moved::Before => format!("is {} already", wanted.to.name()),

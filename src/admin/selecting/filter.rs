@@ -157,9 +157,12 @@ impl Filter {
 
     fn matches_reason(&self, queue: &SpoolQueue, envelope: &Envelope) -> Result<bool, QueueError> {
         let Some(text) = &self.reason else { return Ok(true) };
-        // An attempt has a line for each of its groups.
+        // An attempt has a line for each of its groups. One without reasons has replies alone.
         let (mut number, mut found) = (0, false);
         queue.history(&envelope.id, envelope.recipients.len(), &mut |attempt| {
+            if attempt.results.iter().all(|result| result.reason.is_none()) {
+                return;
+            }
             if attempt.attempt != number {
                 (number, found) = (attempt.attempt, false);
             }

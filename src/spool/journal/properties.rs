@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Reason;
 use crate::model::verdict::Kind;
+use crate::model::{Reason, SinkReply};
 use crate::spool::SpoolQueue;
 
 /// One thing that a claim's holder does.
@@ -15,7 +15,7 @@ use crate::spool::SpoolQueue;
 enum Step {
     /// A hand-over of some who are open, and its answer; `None` where the worker dies.
     HandOver(u8, Option<Option<Vec<u8>>>),
-    /// A hand-over whose answer, with what the sink said, is torn after so many of its bytes.
+    /// A hand-over whose answer, with the sink's reply, is torn after so many of its bytes.
     Torn(u8, Vec<u8>, String, usize),
     Note(u8, u8),
     Notice(u8),
@@ -36,14 +36,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<u8>().prop_map(Step::Notice),
         1 => any::<u8>().prop_map(Step::Reopen),
         2 => (0..90usize).prop_map(Step::Tear),
-        2 => (any::<u8>(), proptest::collection::vec(0..5u8, 8), said(), 0..180usize)
-            .prop_map(|(group, letters, said, bytes)| Step::Torn(group, letters, said, bytes)),
+        2 => (any::<u8>(), proptest::collection::vec(0..5u8, 8), reply(), 0..130usize)
+            .prop_map(|(group, letters, reply, bytes)| Step::Torn(group, letters, reply, bytes)),
     ];
     proptest::collection::vec(step, 0..16)
 }
 
-/// What a sink may say, in characters that JSON escapes, that are several bytes, or that end a line.
-fn said() -> impl Strategy<Value = String> {
+/// What a sink may reply, in characters that JSON escapes, that are several bytes, or that end a line.
+fn reply() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         3 => "250 2\\.0\\.0 Ok: queued as [0-9A-F]{1,12}",
         1 => Just("\\\"\"\\".to_owned()),
@@ -107,7 +107,7 @@ impl TrackedJournal {
                     }
                 }
             }
-            Step::Torn(bits, letters, said, bytes) => {
+            Step::Torn(bits, letters, reply, bytes) => {
                 let mut group = members(*bits, recipients);
                 group.retain(|&i| self.journal.history.is_open(i));
                 if group.is_empty() {
@@ -117,7 +117,7 @@ impl TrackedJournal {
                 self.in_flight.extend(&group);
                 let before = std::fs::read(queue.path(&journal_path(id).1)).expect("read");
                 let of = |&i: &usize| match letters[i] {
-                    0 => Verdict::Delivered(Receipt::new(said)),
+                    0 => Verdict::Delivered(SinkReply::new(reply)),
                     number => verdict(number),
                 };
                 let verdicts: Vec<Verdict> = group.iter().map(of).collect();
@@ -239,12 +239,12 @@ fn as_many_recipients_as_the_limits_allow_are_told_in_a_line() {
 }
 
 #[test]
-fn what_the_sink_said_is_kept_in_place_or_with_the_attempt() {
+fn a_reply_is_kept_in_place_or_with_the_attempt() {
     let temp = tempfile::tempdir().expect("a temporary folder");
     let spool = crate::spool::Spool::create(temp.path()).expect("a spool");
     let queue = spool.queue("outbound").expect("a queue");
     let (id, home) = (EntryId::new(Micros(1)), &Home::top(&queue));
-    let delivered = |said: &str| Verdict::Delivered(Receipt::new(said));
+    let delivered = |reply: &str| Verdict::Delivered(SinkReply::new(reply));
     let busy = || Verdict::Deferred(Reason::new("450 busy"));
     let mut journal = Journal::open(home, &id, 5).expect("opened");
     let hand_over = |journal: &mut Journal, group: &[usize], at, verdicts: &[Verdict]| {
@@ -261,28 +261,50 @@ fn what_the_sink_said_is_kept_in_place_or_with_the_attempt() {
     assert_eq!(told(0), Some((7, Some(same.to_owned()))));
     assert_eq!((told(1), told(2)), (None, told(0)));
     assert_eq!((told(3), told(4)), (Some((8, None)), Some((8, None))));
-    let results = vec![(vec![1], busy()), (vec![3], three), (vec![4], four)];
+    let results = vec![(vec![1], busy()), (vec![3], three), (vec![4], four.clone())];
     let note = AttemptNote { number: 1, at: Micros(9), waited: Duration::ZERO, next: None, results };
     journal.note(home, &id, &note).expect("noted");
-    assert_eq!(told(3), Some((9, Some("250 \"three\" \u{1F4E7}".to_owned()))));
-    assert_eq!((told(0), told(4)), (Some((7, Some(same.to_owned()))), Some((9, Some("250 four".to_owned())))));
+    assert_eq!(told(3), Some((8, Some("250 \"three\" \u{1F4E7}".to_owned()))));
+    assert_eq!((told(0), told(4)), (Some((7, Some(same.to_owned()))), Some((8, Some("250 four".to_owned())))));
     assert_eq!(journal.history.last[1], Some(Kind::Deferred));
+    // A line of replies alone leaves the attempt's reasons known.
+    let note =
+        AttemptNote { number: 1, at: Micros(10), waited: Duration::ZERO, next: None, results: vec![(vec![4], four)] };
+    journal.note(home, &id, &note).expect("noted");
+    let reasons = |history: &History| history.attempt.as_ref().map(|attempt| attempt.results[0].reason.clone());
+    assert_eq!(reasons(&journal.history), Some(Some(Reason::new("450 busy"))));
+    // A delivery after a person had it tried again has the time and the reply of its own.
+    journal.reopen(home, &id, vec![0], Micros(11), 0).expect("noted");
+    assert_eq!(told(0), None);
+    hand_over(&mut journal, &[0], 12, &[Verdict::Delivered(None)]);
+    assert_eq!(told(0), Some((12, None)));
 }
 
 #[test]
-fn so_many_different_receipts_are_told_in_a_line_that_can_be_read() {
+fn an_attempt_with_many_long_reasons_and_replies_is_read_back() {
     let recipients = 10_000;
     let temp = tempfile::tempdir().expect("a temporary folder");
     let spool = crate::spool::Spool::create(temp.path()).expect("a spool");
     let queue = spool.queue("outbound").expect("a queue");
     let (id, home) = (EntryId::new(Micros(1)), &Home::top(&queue));
-    let result = |i: usize| (vec![i], Verdict::Delivered(Receipt::new(&format!("{i}{}", "\"".repeat(300)))));
+    let text = |i: usize| format!("{i}{}", "\"".repeat(1_000));
+    let result = |i: usize| match i % 2 {
+        0 => (vec![i], Verdict::Delivered(SinkReply::new(&text(i)))),
+        _ => (vec![i], Verdict::Deferred(Reason::new(&text(i)))),
+    };
     let results = (0..recipients).map(result).collect();
-    let note = AttemptNote { number: 1, at: Micros(1), waited: Duration::ZERO, next: None, results };
-    Journal::open(home, &id, recipients).expect("opened").note(home, &id, &note).expect("noted");
-    assert!(Journal::open(home, &id, recipients).expect("opened").history.all_closed());
+    let (waited, next) = (Duration::from_micros(7), Some(Micros(5)));
+    let note = AttemptNote { number: 3, at: Micros(1), waited, next, results };
+    let mut journal = Journal::open(home, &id, recipients).expect("opened");
+    journal.note(home, &id, &note).expect("noted");
+    let read = Journal::open(home, &id, recipients).expect("opened").history;
+    assert_eq!(read, journal.history);
+    assert_eq!((read.attempts(), read.waited(Micros(3))), (3, Duration::from_micros(9)));
+    assert!((0..recipients).all(|i| read.is_closed(i) == (i % 2 == 0)));
     let deliveries = queue.deliveries(&id).expect("read");
-    assert_eq!(deliveries.values().filter(|told| told.reply.is_some()).count(), RECEIPTS_MAX);
+    assert_eq!(deliveries.values().filter(|delivery| delivery.reply.is_some()).count(), recipients / 2);
+    let text = std::fs::read(queue.path(&journal_path(&id).1)).expect("text");
+    assert!(text.split(|&byte| byte == b'\n').all(|line| line.len() < LINE_MAX));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! A deferral without an enhanced status code is ambiguous: the sink's fault as likely as the entry's. So is a failure
 //! whose words blame this host, or say that the sender was refused before anything was known of the message.
 
-use super::said::{enhanced_status, receipt, reply_code, with_said};
+use super::said::{enhanced_status, reply, reply_code, with_said};
 use crate::config::Profile;
 use crate::model::verdict::Blame;
 use crate::model::{Reason, Verdict};
@@ -135,7 +135,7 @@ impl Behaviour {
         let reason = || Reason::new(&text).with_status(status.clone());
         Ok(match (meaning, status.as_deref().and_then(|status| status.chars().next())) {
             (Meaning::SinkDown, _) => return Err(text),
-            (Meaning::Delivered, _) => Verdict::Delivered(receipt(said)),
+            (Meaning::Delivered, _) => Verdict::Delivered(reply(said)),
             (Meaning::Unknown, _) => Verdict::Unknown(reason()),
             (Meaning::Deferred | Meaning::Failed, Some('5')) if phrase.is_none() => Verdict::Failed(reason()),
             (Meaning::Deferred | Meaning::Failed, Some('4')) if phrase.is_none() => Verdict::Deferred(reason()),
@@ -323,7 +323,7 @@ mod tests {
         assert!(matches!(&failed, Verdict::Failed(reason) if reason.status.as_deref() == Some("5.1.1")), "{failed:?}");
         assert!(matches!(verdict(67, "host said 4.2.2 mailbox full"), Verdict::Deferred(_)));
         let warned = verdict(0, "\nwarning: 5.5.5 in the output of a success\n");
-        assert_eq!(warned.receipt().map(|receipt| receipt.text()), Some("warning: 5.5.5 in the output of a success"));
+        assert_eq!(warned.reply().map(|reply| reply.text()), Some("warning: 5.5.5 in the output of a success"));
         assert_eq!(verdict(0, ""), Verdict::Delivered(None));
         assert!(matches!(verdict(75, "10.5.1.1 is an address"), Verdict::Deferred(reason) if reason.status.is_none()));
         assert!(matches!(generic().verdict(Ended::Signalled(13), ""), Ok(Verdict::Unknown(_))));

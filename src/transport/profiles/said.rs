@@ -1,6 +1,6 @@
 //! What a command said: the SMTP replies and the status codes in it, and the words that are given for a reason.
 
-use crate::model::Receipt;
+use crate::model::SinkReply;
 
 /// The SMTP reply code that a line quotes, at its beginning or after a colon.
 pub(super) fn reply_code(line: &str) -> Option<&str> {
@@ -20,9 +20,9 @@ pub fn with_said(text: &str, said: &str) -> String {
     }
 }
 
-/// What a command that took a message said to it.
-pub(super) fn receipt(said: &str) -> Option<Receipt> {
-    Receipt::new(&last_lines(said))
+/// The reply of a command that took a message: the end of its output.
+pub(super) fn reply(said: &str) -> Option<SinkReply> {
+    SinkReply::new(&last_lines(said))
 }
 
 fn last_lines(said: &str) -> String {

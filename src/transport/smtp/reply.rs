@@ -8,13 +8,15 @@ use crate::model::Reason;
 const LINE_MAX: usize = 4 << 10;
 /// The most lines of one reply.
 const LINES_MAX: usize = 256;
+/// More of a reply's text is not kept, but for its first line.
+const TEXT_MAX: usize = 4 << 10;
 
 /// One reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// 200 to 599.
     pub code: u16,
-    /// What stands behind the code, see [`Reply::lines`].
+    /// What stands behind the code, see [`Reply::lines`]; lines that are too many are left out.
     pub text: String,
 }
 
@@ -39,10 +41,13 @@ impl Reply {
                 return Err(Garbage("lines of one reply with different codes"));
             }
             reply.code = code;
-            if lines > 0 {
+            let text = String::from_utf8_lossy(text);
+            if lines == 0 {
+                reply.text = text.into_owned();
+            } else if reply.text.len() + text.len() < TEXT_MAX {
                 reply.text.push('\n');
+                reply.text.push_str(&text);
             }
-            reply.text.push_str(&String::from_utf8_lossy(text));
             (from, lines) = (from + end + 1, lines + 1);
             if !goes_on {
                 return Ok(Some((reply, from)));
@@ -149,6 +154,10 @@ mod tests {
         }
         assert!(Reply::parse(&b"250-a\r\n".repeat(LINES_MAX + 1)).is_err());
         assert!(Reply::parse(&[b'2'; LINE_MAX]).is_err());
+        let line = |end: &str| format!("250{end}{}\r\n", "x".repeat(LINE_MAX - 10));
+        let long = line("-").repeat(LINES_MAX - 1) + &line(" ");
+        let (reply, len) = Reply::parse(long.as_bytes()).expect("a reply").expect("a whole one");
+        assert!(len == long.len() && reply.text.len() <= TEXT_MAX, "{}", reply.text.len());
     }
 
     proptest! {

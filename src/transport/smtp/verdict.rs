@@ -3,7 +3,7 @@
 use super::reply::Reply;
 use crate::config::Connect;
 use crate::model::verdict::Blame;
-use crate::model::{Reason, Receipt, Verdict};
+use crate::model::{Reason, SinkReply, Verdict};
 use crate::policy::blame;
 
 /// Why a hand-over came to nothing before its content was in the server's hand.
@@ -53,7 +53,7 @@ impl ServerName<'_> {
     /// The verdict that a reply to the content is: a good one is kept with the delivery.
     pub fn on_message(self, reply: &Reply) -> Verdict {
         match self.verdict(reply, "the message") {
-            Verdict::Delivered(_) => Verdict::Delivered(Receipt::new(&reply.to_string())),
+            Verdict::Delivered(_) => Verdict::Delivered(SinkReply::new(&reply.to_string())),
             other => other,
         }
     }

@@ -93,6 +93,40 @@ fn with_lmtp_each_recipient_has_a_reply_of_his_own() {
     let recipients = shown(&site, &id);
     assert_eq!(recipients[1]["reply"], "250 2.1.5 Saved as two", "{recipients:?}");
     assert_eq!(recipients[2]["reply"], "250 2.1.5 Saved as one", "{recipients:?}");
+    // So are those that come after it, which leave its reason in the list.
+    let id = site.submit(3, &["late@e.example", "a@e.example", "b@e.example", "c@e.example"]);
+    site.ok(&["run"]);
+    let recipients = shown(&site, &id);
+    assert_eq!(recipients[3]["reply"], "250 2.1.5 Saved as two", "{recipients:?}");
+    let rows = site.list();
+    let row = rows.iter().find(|row| row["id"] == id.as_str()).expect("it waits");
+    assert!(row["reason"].as_str().is_some_and(|reason| reason.contains("4.2.1 later")), "{row}");
+    assert!(site.ok(&["list", "--reason", "4.2.1 later"]).contains(&id));
+}
+
+#[test]
+fn replies_of_an_attempt_that_delivers_to_all_are_kept_where_somebody_failed_before() {
+    let script = Script::steps(|step| match (step.at, step.session) {
+        (At::Rcpt, _) if step.line.contains("never") => say("550 5.1.1 nobody"),
+        (At::Rcpt, 0) => say("450 4.2.1 later"),
+        (At::Content, _) => say(&format!("250 2.1.5 Saved as {}", ["one", "two"][step.recipient])),
+        _ => Act::Go,
+    });
+    let server = Server::tcp(Kind::lmtp(&["PIPELINING"]), script);
+    let site = site_of(&server, LATER, "timeout = \"20s\"");
+    let id = site.submit(1, &["a@c.example", "never@c.example", "b@c.example"]);
+    site.ok(&["run"]);
+    site.ok(&["flush"]);
+    site.ok(&["run"]);
+    assert_eq!(site.ids("failed"), [id.as_str()]);
+    let recipients = shown(&site, &id);
+    assert_eq!(
+        (&recipients[0]["reply"], &recipients[2]["reply"]),
+        (&"250 2.1.5 Saved as one".into(), &"250 2.1.5 Saved as two".into())
+    );
+    let rows = site.list();
+    assert!(rows[0]["reason"].as_str().is_some_and(|reason| reason.contains("5.1.1 nobody")), "{rows:?}");
+    site.assert_clean();
 }
 
 #[test]
@@ -118,7 +152,7 @@ fn nothing_that_a_sink_says_breaks_the_journal_the_events_or_a_terminal() {
         // Escape sequences, and ends of lines.
         "printf 'ok \\033[31mred\\033]0;title\\007\\r\\n{\"begun\":1}\\n'",
         // What JSON escapes, at the end of what fits.
-        "printf '%0126d\\\\\\\\\\\\\"\"\"\"' 0",
+        "printf '%078d\\\\\\\\\\\\\"\"\"\"' 0",
         "printf '\"\\\\\"},\"reply\":\"x'",
         // Bytes that are no UTF-8, and a character cut in its middle.
         "printf 'a\\303\\050\\377\\360\\237'",
@@ -139,7 +173,7 @@ fn nothing_that_a_sink_says_breaks_the_journal_the_events_or_a_terminal() {
         assert!(journal.lines().count() >= 4, "{journal}");
         let recipients = shown(&site, &id);
         assert_eq!((&recipients[0]["state"], &recipients[1]["state"]), (&"delivered".into(), &"deferred".into()));
-        assert!(recipients[0]["reply"].as_str().unwrap_or("").len() <= 128, "{recipients:?}");
+        assert!(recipients[0]["reply"].as_str().unwrap_or("").len() <= 80, "{recipients:?}");
         let reply = event(&site.events(), "a@c.example")["reply"].as_str().unwrap_or("").to_owned();
         assert!(reply.len() <= 250 && !reply.chars().any(char::is_control), "{words}: {reply:?}");
         let page = site.ok(&["show", &id]);
