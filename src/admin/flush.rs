@@ -260,7 +260,7 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
         }
         let signals = Signals::install(false)?;
         signals.wait(None, FOLLOW)?;
-        if signals.terms() > 0 {
+        if signals.stop_requested() {
             return Ok(exit);
         }
     }

@@ -17,7 +17,7 @@ use super::config::{manual, sample};
 use crate::model::Exit;
 
 /// The day of the manual page's last change by hand.
-const DATE: &str = "2026-11-24";
+const DATE: &str = "2026-11-30";
 
 /// Bytes of a line in the page's source.
 const WIDTH: usize = 78;

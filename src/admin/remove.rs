@@ -32,7 +32,7 @@ impl Verb for Remove {
     const DONE: &'static str = "removed";
     const MAKES_DUE: bool = false;
     const PLACES: &'static [Place] = &Place::ENTRIES;
-    const REACHES: &'static [Place] = &Place::IN_QUEUE;
+    const PLACES_BY_ID: &'static [Place] = &Place::IN_QUEUE;
 
     fn entry(
         &self,

@@ -36,7 +36,7 @@ impl Verb for Requeue {
     const DONE: &'static str = "requeued";
     const MAKES_DUE: bool = true;
     const PLACES: &'static [Place] = &[Place::Failed];
-    const REACHES: &'static [Place] = &Place::IN_QUEUE;
+    const PLACES_BY_ID: &'static [Place] = &Place::IN_QUEUE;
 
     fn entry(
         &self,

@@ -90,7 +90,7 @@ pub fn run(site: &Site, args: &QueueArgs) -> anyhow::Result<Exit> {
     let now = clock::now();
     let warn_after = |name: &str| site.config.queues.get(name).map_or(Duration::MAX, |queue| queue.warn_after);
     // Before the queues: what is adopted meanwhile counts twice rather than not at all.
-    let survey = count::survey(site, args.queue.as_deref())?;
+    let survey = count::count(site, args.queue.as_deref())?;
     let mut all = Vec::new();
     for queue in open_queues(site, args.queue.as_deref())? {
         let no_way_out = site.config.no_way_out(queue.name());

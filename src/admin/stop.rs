@@ -20,7 +20,7 @@ use crate::sys::signals::Signals;
 
 /// How often the locks are looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// After so long it is said what is waited for.
+/// After this wait a line reports what is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `bulkmailer stop`, pressed by the real user `by`: 75 if it was interrupted while something was still in hand.

@@ -81,7 +81,7 @@ enum Command {
     },
     /// Show the whole way on this machine, with nothing installed: queue, overlap, drain, verify
     Demo(admin::demo::Args),
-    /// Write the manual page and the shells' completions
+    /// Write the two generated manual pages, the sample configuration or the shells' completions
     #[command(hide = true)]
     Generate(admin::generate::Args),
 }

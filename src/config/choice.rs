@@ -62,9 +62,12 @@ impl<N: NamedValue> OneOfNames for Option<N> {
 
 fn find<N: NamedValue>(text: &str) -> Result<N, String> {
     let found = N::VALUES.iter().copied().find(|value| value.is_called(text));
-    found.ok_or_else(|| {
-        let mut words: Vec<String> = N::VALUES.iter().map(|value| format!("{:?}", NamedValue::word(*value))).collect();
-        let last = words.pop().unwrap_or_default();
-        format!("{} {}{}{last}", N::REFUSED, words.join(", "), N::OR)
-    })
+    found.ok_or_else(|| format!("{} {}", N::REFUSED, names::<N>()))
+}
+
+/// All names, in quotation marks.
+pub(super) fn names<N: NamedValue>() -> String {
+    let mut words: Vec<String> = N::VALUES.iter().map(|value| format!("{:?}", NamedValue::word(*value))).collect();
+    let last = words.pop().unwrap_or_default();
+    format!("{}{}{last}", words.join(", "), N::OR)
 }

@@ -6,7 +6,7 @@ use super::table::ConfigTable;
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Events {
-    /// Say each event to syslog (facility mail) too.
+    /// Log each event to syslog (facility mail), too.
     pub syslog: bool,
 }
 
@@ -18,8 +18,8 @@ type EventKey = ConfigKey<Events>;
 const KEYS: &[EventKey] = &[EventKey::new(
     "syslog",
     ValueForm::Flag(|events| &mut events.syslog),
-    "Say it to
-    .Xr syslog 3
+    "Log each event to
+    .Xr syslog 3 ,
     too, with the facility
     .Sy mail .",
 )];

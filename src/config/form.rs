@@ -1,6 +1,6 @@
 //! The forms that a key's value can have: how each is read into its field, and how it is printed again.
 //!
-//! Kept true: what [`ValueForm::show`] gives for a field is what [`ValueForm::read`] makes the same field of. A form that prints
+//! Kept true: [`ValueForm::read`] of what [`ValueForm::show`] gives for a field makes the same field. A form that prints
 //! nothing for a field stands for a key that is not set.
 
 use std::ops::RangeInclusive;
@@ -32,7 +32,7 @@ pub(super) enum ValueForm<T: 'static> {
     Limit(RangeInclusive<usize>, FieldOf<T, Option<usize>>),
     /// How many; `"auto"` is `None`.
     Auto(RangeInclusive<usize>, FieldOf<T, Option<usize>>),
-    /// At least so many bytes.
+    /// A number of bytes, at least this one.
     Size(u64, FieldOf<T, u64>),
     Duration(FieldOf<T, Duration>),
     /// A duration of at least a second.
@@ -105,7 +105,8 @@ impl<T> ValueForm<T> {
         Ok(())
     }
 
-    /// The field as the file writes it; `None` is a key that is not set. `part` is lent to find the field and stays as it is.
+    /// The field as the file writes it; `None` is a key that is not set. `part` is lent to find the field and stays as
+    /// it is.
     pub fn show(&self, part: &mut T) -> Option<Value> {
         let text = |text: &str| Value::String(text.to_owned());
         match self {
@@ -141,7 +142,7 @@ impl<T> ValueForm<T> {
             ValueForm::Time(_) => "A duration, at least\n.Qq 1s .".to_owned(),
             ValueForm::Fraction(range, _) => {
                 let (least, most) = (grouped(&range.start().to_string()), grouped(&range.end().to_string()));
-                format!("A number from {least} to {most}, in quotation marks where it has a point.")
+                format!("A number from {least} to {most}, in quotation marks.")
             }
             ValueForm::Rate(_) => "A rate.".to_owned(),
             ValueForm::Burst(_) => format!("A number from {}.", bounds(&(1..=burst_max()))),

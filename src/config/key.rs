@@ -1,12 +1,13 @@
 //! One key of the configuration, declared once.
 //!
-//! What follows from the declaration: how the key is read ([`ValueForm::read`]), how `config show` prints it ([`ValueForm::show`]),
-//! which names a misspelt one is held against, its line in the sample file and its paragraph in bulkmailer.toml(5). A new key
-//! is a field, with its default, and one entry in the list of its table.
+//! What follows from the declaration: how the key is read ([`ValueForm::read`]), how `config show` prints it
+//! ([`ValueForm::show`]), which names a misspelt one is held against, its line in the sample file and its paragraph in
+//! bulkmailer.toml(5). A new key is a field, with its default, and one entry in the list of its table; then `make man`.
 //!
 //! The text of a key is mdoc(7), a sentence on a line of its own. The indent of its lines does not count.
 
 use super::form::ValueForm;
+use super::transport::TransportKind;
 
 /// A key of the table whose typed part is a `T`.
 pub(super) struct ConfigKey<T: 'static> {
@@ -20,7 +21,7 @@ pub(super) struct ConfigKey<T: 'static> {
     /// For a key without a default value: what it could be set to, as the file writes it.
     pub example: &'static str,
     /// The kinds of transports that have it; empty for a key of all kinds, or of another table.
-    pub kinds: &'static [&'static str],
+    pub kinds: &'static [TransportKind],
 }
 
 impl<T> ConfigKey<T> {
@@ -38,13 +39,13 @@ impl<T> ConfigKey<T> {
         self
     }
 
-    pub const fn of(mut self, kinds: &'static [&'static str]) -> ConfigKey<T> {
+    pub const fn of(mut self, kinds: &'static [TransportKind]) -> ConfigKey<T> {
         self.kinds = kinds;
         self
     }
 
     /// Whether a transport of this kind has it.
-    pub fn is_of(&self, kind: &str) -> bool {
+    pub fn is_of(&self, kind: TransportKind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 }

@@ -10,12 +10,12 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
-use super::online::Ways;
+use super::online::OnlineKeys;
 use super::pace::{self, TransportPace};
 use super::queue::{self, Queue};
 use super::reader::{Origins, Reader, SetKeys, line_at};
 use super::settings::Config;
-use super::transport::{self, Transport, TransportDraft};
+use super::transport::{self, Transport, TransportKind, TransportTable};
 use super::{bounces, drop, events, limits, notices, online, suppress, values};
 
 /// The tables that a file can have.
@@ -90,9 +90,9 @@ fn single_tables(root: &DeTable<'_>, config: &mut Config, reader: &mut Reader<'_
     reader.part(&events::TABLE, root, &mut config.events);
     reader.part(&notices::TABLE, root, &mut config.notices);
     reader.part(&bounces::TABLE, root, &mut config.bounces);
-    let mut ways = Ways::default();
-    let set = reader.part(&online::TABLE, root, &mut ways);
-    config.online = ways.only(&set, reader);
+    let mut keys = OnlineKeys::default();
+    let set = reader.part(&online::TABLE, root, &mut keys);
+    config.online = keys.only(&set, reader);
     reader.part(&suppress::TABLE, root, &mut config.suppress);
 }
 
@@ -102,7 +102,8 @@ fn tables_of<'v>(kind: &str, root: &'v DeTable<'v>, reader: &mut Reader<'_>) -> 
     tables.into_iter().flatten().collect()
 }
 
-/// Reads the transport called `name` into `config`.
+/// Reads the transport called `name` into `config`: over the one of that name that `config` has, unless the file makes
+/// it one of another kind.
 fn read_transport(
     name: &Spanned<DeString<'_>>,
     value: &Spanned<DeValue<'_>>,
@@ -115,13 +116,17 @@ fn read_transport(
         reader.problem(Some(at), format!("transport {word:?}: {why}"));
     }
     let place = format!("transport.{word}");
-    let mut draft = TransportDraft::default();
-    let set = transport::keys::read(&place, found, &mut draft, reader);
+    let pace = config.paces.get(&**word).cloned().unwrap_or_default();
+    let before = config.transports.get(&**word).and_then(|transport| TransportTable::of(transport, &pace));
+    let kind = before.as_ref().and_then(|before| before.kind).map(TransportKind::name);
+    let is_same = found.get("kind").is_none_or(|value| value.get_ref().as_str() == kind);
+    let mut table = before.filter(|_| is_same).unwrap_or_default();
+    let set = transport::keys::read(&place, found, &mut table, reader);
     pace::settle(&place, &set, reader);
-    if draft.pace != TransportPace::default() {
-        config.paces.insert(word.to_string(), draft.pace.clone());
+    if table.pace != TransportPace::default() {
+        config.paces.insert(word.to_string(), table.pace.clone());
     }
-    if let Some(transport) = draft.transport(&place, at, &set, reader) {
+    if let Some(transport) = table.transport(&place, at, &set, reader) {
         config.transports.insert(word.to_string(), transport);
     }
 }

@@ -30,23 +30,23 @@ impl Online {
 
 /// The table as it is read: of the two ways one may be set.
 #[derive(Clone, Default)]
-pub(super) struct Ways {
+pub(super) struct OnlineKeys {
     check: Option<Vec<String>>,
     connect: Option<String>,
 }
 
-pub(super) const TABLE: ConfigTable<Ways> = ConfigTable {
+pub(super) const TABLE: ConfigTable<OnlineKeys> = ConfigTable {
     name: "online",
     about: "How a run finds out whether this host is online; without this table it does not ask.",
     keys: KEYS,
 };
 
-type OnlineKey = ConfigKey<Ways>;
+type OnlineKey = ConfigKey<OnlineKeys>;
 
 const KEYS: &[OnlineKey] = &[
     OnlineKey::new(
         "check",
-        ValueForm::Command(|args, _| program(args), |ways| &mut ways.check),
+        ValueForm::Command(|args, _| program(args), |keys| &mut keys.check),
         "A command and its arguments, which ends with status 0 within 10
         seconds if the host is online.
         A name without a path is looked for in the system's folders, not in
@@ -58,11 +58,11 @@ const KEYS: &[OnlineKey] = &[
         "connect",
         ValueForm::Other {
             words: "",
-            read: |value, ways| {
-                ways.connect = Some(values::host_and_port(&values::text(value)?)?);
+            read: |value, keys| {
+                keys.connect = Some(values::host_and_port(&values::text(value)?)?);
                 Ok(())
             },
-            show: |ways| ways.connect.clone().map(toml::Value::String),
+            show: |keys| keys.connect.clone().map(toml::Value::String),
         },
         "A text
         .Qq HOST:PORT
@@ -73,12 +73,12 @@ const KEYS: &[OnlineKey] = &[
     .example("\"mail.example.org:587\""),
 ];
 
-impl Ways {
+impl OnlineKeys {
     /// The keys that make `online`.
-    pub fn of(online: &Online) -> Ways {
+    pub fn of(online: &Online) -> OnlineKeys {
         match online.clone() {
-            Online::Check(command) => Ways { check: Some(command), connect: None },
-            Online::Connect(to) => Ways { check: None, connect: Some(to) },
+            Online::Check(command) => OnlineKeys { check: Some(command), connect: None },
+            Online::Connect(to) => OnlineKeys { check: None, connect: Some(to) },
         }
     }
 

@@ -14,7 +14,7 @@ pub struct TransportPace {
 
 /// Notes a `burst` in the table `place` without the `rate` that it belongs to.
 pub(super) fn settle(place: &str, set: &SetKeys, reader: &mut Reader<'_>) {
-    if set.at("rate").is_none() && set.at("burst").is_some() {
+    if set.at("rate").is_none() && set.is_good("burst") {
         let why = "there is no rate that it could belong to: set rate, too, or remove it";
         reader.problem(set.at("burst"), format!("{place}.burst: {why}"));
     }

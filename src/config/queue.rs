@@ -1,4 +1,6 @@
 //! One queue's policy: `[queue.NAME]`.
+//!
+//! A new key is a field with its default here, an entry in `KEYS` in `queue/keys.rs`, and then `make man`.
 
 pub(super) mod keys;
 
@@ -43,20 +45,20 @@ pub struct Queue {
     pub failed_keep: Duration,
     /// How long an id that counts once (a notice, `submit --key`) is remembered; default 7 days.
     pub key_keep: Duration,
-    /// Whether senders are told of mail that failed; default yes.
+    /// Whether senders are notified of mail that failed; default yes.
     pub notices: bool,
-    /// How long mail waits until its sender is told that it is delayed, once; zero, the default: he is not told.
+    /// After this wait the sender is notified, once, that the mail is delayed; zero, the default: never.
     pub delay_warning: Duration,
     /// What becomes of recipients whose outcome is unknown; default [`OnCrash::Resend`].
     pub on_crash: OnCrash,
     /// The time between two hand-overs while it is in doubt whether the sink is down; default one second.
     pub probe_every: Duration,
-    /// Mail that is due for longer is said; default one day.
+    /// Mail that is due for longer is reported; default one day.
     pub warn_after: Duration,
     /// The most hand-overs in a time, by all its workers and runs together; default no limit.
     pub rate: Option<Rate>,
-    /// Where the workers of a run are limited, the queues with the highest get theirs first, from 0 to 100; default 20 for
-    /// `inbound`, 10 for `bounce`, 0 for the others.
+    /// Where the workers of a run are limited, the queues with the highest get theirs first, from 0 to 100; default 20
+    /// for `inbound`, 10 for `bounce`, 0 for the others.
     pub priority: usize,
     /// Whether its mail is read as bounces, and recorded; default for the queue `bounce` alone.
     pub read_bounces: bool,

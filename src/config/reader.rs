@@ -1,7 +1,7 @@
 //! Reads the tables of a file: what was set where, and what is wrong with it.
 //!
-//! Kept true: a table is read to its end whatever is wrong in it, so one pass finds all problems. A key that is faulty leaves
-//! its field as it was.
+//! Kept true: a table is read to its end whatever is wrong in it, so one pass finds all problems. A key that is faulty
+//! leaves its field as it was.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,11 +2,11 @@
 
 use toml::Value;
 
-use super::online::Ways;
+use super::online::OnlineKeys;
 use super::queue::Queue;
 use super::settings::Config;
 use super::table::ConfigTable;
-use super::transport::TransportDraft;
+use super::transport::{TransportKind, TransportTable};
 use super::{bounces, drop, events, limits, notices, online, queue, suppress, transport};
 
 /// A table as it is declared.
@@ -22,7 +22,7 @@ pub struct Declared {
 pub struct DeclaredKey {
     pub name: &'static str,
     /// The kinds of transports that have it; empty: all.
-    pub kinds: &'static [&'static str],
+    pub kinds: &'static [TransportKind],
     /// What it can be set to; may be empty.
     pub words: String,
     /// What it does.
@@ -60,7 +60,7 @@ pub fn declared() -> Vec<Declared> {
         single(&online::TABLE),
         single(&suppress::TABLE),
         table("queue.NAME", &queue::keys::TABLE, Queue::through("sendmail")),
-        table("transport.NAME", &transport::keys::TABLE, TransportDraft::default()),
+        table("transport.NAME", &transport::keys::TABLE, TransportTable::default()),
     ]
 }
 
@@ -79,15 +79,15 @@ pub fn in_force(config: &Config) -> Vec<Shown> {
         single(&notices::TABLE, &config.notices),
         single(&bounces::TABLE, &config.bounces),
     ];
-    tables.extend(config.online.as_ref().map(|online| single(&online::TABLE, &Ways::of(online))));
+    tables.extend(config.online.as_ref().map(|online| single(&online::TABLE, &OnlineKeys::of(online))));
     tables.extend(config.suppress.as_ref().map(|_| single(&suppress::TABLE, &config.suppress)));
     let queues = config.queues.iter();
     tables.extend(queues.map(|(name, queue)| (format!("queue.{name}"), queue::keys::TABLE.show(queue))));
     tables.extend(config.transports.iter().filter_map(|(name, way)| {
         let pace = config.paces.get(name).cloned().unwrap_or_default();
-        let draft = TransportDraft::of(way, &pace)?;
-        let mut keys = transport::keys::TABLE.show(&draft);
-        keys.retain(|(key, _)| transport::keys::is_of(key, &draft.kind));
+        let table = TransportTable::of(way, &pace)?;
+        let mut keys = transport::keys::TABLE.show(&table);
+        keys.retain(|(key, _)| table.kind.is_some_and(|kind| transport::keys::is_of(key, kind)));
         Some((format!("transport.{name}"), keys))
     }));
     tables
@@ -127,9 +127,12 @@ mod tests {
         check(&events::TABLE, &events::Events::default());
         check(&notices::TABLE, &notices::Notices::default());
         check(&bounces::TABLE, &bounces::Bounces::default());
-        check(&online::TABLE, &Ways::default());
+        check(&online::TABLE, &OnlineKeys::default());
         check(&suppress::TABLE, &None);
         check(&queue::keys::TABLE, &Queue::through("sendmail"));
-        check(&transport::keys::TABLE, &TransportDraft { kind: "pipe".to_owned(), ..TransportDraft::default() });
+        check(
+            &transport::keys::TABLE,
+            &TransportTable { kind: Some(TransportKind::Pipe), ..TransportTable::default() },
+        );
     }
 }

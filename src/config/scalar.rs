@@ -1,7 +1,7 @@
 //! What stands in the file where a value belongs, before it is known what it means.
 //!
-//! A value has the right kind here (a text, a number, a list), or a [`ValueFault`] says what it is instead. What it may be is the
-//! matter of `values` and of its part.
+//! A value has the right kind here (a text, a number, a list), or a [`ValueFault`] says what it is instead. What it may
+//! be is the matter of `values` and of its part.
 
 use std::fmt;
 
@@ -38,7 +38,8 @@ impl Scalar {
         match value {
             DeValue::String(text) => Ok(Scalar::Text(text.to_string())),
             DeValue::Integer(number) => {
-                whole(number).and_then(|n| i64::try_from(n).ok()).map(Scalar::Whole).ok_or_else(other)
+                let fits = whole(number).and_then(|n| i64::try_from(n).ok());
+                fits.map(Scalar::Whole).ok_or_else(|| ValueFault::Value(out_of_reach(number)))
             }
             DeValue::Boolean(flag) => Ok(Scalar::Flag(*flag)),
             DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => Err(other()),
@@ -90,7 +91,7 @@ pub(super) fn mismatch(value: &DeValue<'_>, expected: &str) -> String {
     let found = match value {
         DeValue::String(text) => Unexpected::Str(text),
         DeValue::Integer(whole) => {
-            number = format!("integer `{}`", self::whole(whole).map_or_else(|| whole.to_string(), |n| n.to_string()));
+            number = format!("integer `{}`", decimal(whole));
             Unexpected::Other(&number)
         }
         DeValue::Float(float) => Unexpected::Float(float.as_str().parse().unwrap_or(f64::INFINITY)),
@@ -104,4 +105,15 @@ pub(super) fn mismatch(value: &DeValue<'_>, expected: &str) -> String {
 /// A number that the file may write in another base than ten.
 fn whole(number: &DeInteger<'_>) -> Option<i128> {
     i128::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// A number in the base ten, if it is not too large for that.
+fn decimal(number: &DeInteger<'_>) -> String {
+    whole(number).map_or_else(|| number.to_string(), |n| n.to_string())
+}
+
+/// What is wrong with a number that no key can have.
+fn out_of_reach(number: &DeInteger<'_>) -> String {
+    let size = if number.as_str().starts_with('-') { "small" } else { "large" };
+    format!("{} is too {size} a number", decimal(number))
 }

@@ -22,9 +22,9 @@ pub(super) enum Sendmail<'a> {
     None,
 }
 
-/// The first of these that is a program and not this one. One that is there but cannot run, or a link that leads nowhere,
-/// counts where there is no better: the host has an MTA, which is being upgraded or is broken, and mail has to wait for it
-/// rather than end in a Maildir that nobody looks into.
+/// The first of these that is a program and not this one. One that is there but cannot run, or a link that leads
+/// nowhere, counts where there is no better: the host has an MTA, which is being upgraded or is broken, and mail has to
+/// wait for it rather than end in a Maildir that nobody looks into.
 pub(super) fn find<'a>(places: &'a [PathBuf], own: Option<&Metadata>) -> (Sendmail<'a>, String) {
     let mut ourselves = None;
     let mut broken = None;

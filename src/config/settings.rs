@@ -65,8 +65,8 @@ impl Config {
 }
 
 impl Config {
-    /// The same for a host whose only sendmail command, `program`, is bulkmailer itself: mail for other hosts has no way out,
-    /// and must not end in a Maildir that nobody looks into.
+    /// The same for a host whose only sendmail command, `program`, is bulkmailer itself: mail for other hosts has no way
+    /// out, and must not end in a Maildir that nobody looks into.
     pub fn without_way_out(mut self, program: &Path) -> Config {
         let program = program.to_owned();
         self.transports.insert("sendmail".to_owned(), Transport::Ourselves { program });

@@ -8,8 +8,8 @@
 //! | 4 | the host's: root always, a plain user on a host that has bulkmailer | the host's, if it exists |
 //! | 5 | the plain user's own | none: the embedded configuration |
 //!
-//! A host has bulkmailer where its file or its spool exists. Whether mail can be handed in there is not asked here: mail
-//! that it refuses is seen by its sender, and mail in a spool of his own that nothing runs by nobody.
+//! A host has bulkmailer where its file or its spool exists. Whether mail can be handed in there is not asked here:
+//! mail that it refuses is seen by its sender, and mail in a spool of his own that nothing runs by nobody.
 //!
 //! The host's are `/var/spool/bulkmailer` and `/etc/bulkmailer.toml`; a plain user's are
 //! `$XDG_STATE_HOME/bulkmailer/spool` and `$XDG_CONFIG_HOME/bulkmailer.toml`.

@@ -19,9 +19,7 @@ impl<T: Clone> ConfigTable<T> {
         let mut part = part.clone();
         self.keys.iter().filter_map(|key| Some((key.name, key.form.show(&mut part)?))).collect()
     }
-}
 
-impl<T: Clone> ConfigTable<T> {
     /// The table `group` inside of it, as the file writes it on one line.
     pub fn group(&self, group: &str, part: &T) -> String {
         let inside = |key: &'static str| key.strip_prefix(group).and_then(|rest| rest.strip_prefix('.'));

@@ -16,6 +16,7 @@ mod classify;
 mod dsn;
 pub mod header;
 pub mod host;
+mod intake_batch;
 mod letter;
 mod maildir;
 pub mod mbox;
@@ -25,7 +26,6 @@ pub mod sendmail;
 pub mod smtpd;
 mod submission;
 pub mod submit;
-mod sync_group;
 mod way_in;
 pub mod withdraw;
 

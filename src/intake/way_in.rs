@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 
 use super::accept::{self, Accepted};
 use super::host;
+use super::intake_batch::IntakeBatch;
 use super::refused::{Failure, Refused};
 use super::submission::Submission;
-use super::sync_group::SyncGroup;
 use crate::config::Site;
 use crate::queue::QueueError;
 use crate::spool::drop::{DropFolder, access};
@@ -107,12 +107,12 @@ impl<'s> WayIn<'s> {
         accept::check_room(free, &self.site.config.limits)
     }
 
-    /// Begins a group of messages, and refuses where the disk is nearly full.
-    pub fn group(&self) -> Result<SyncGroup<'_>, Failure> {
+    /// Begins a batch of messages, and refuses where the disk is nearly full.
+    pub fn batch(&self) -> Result<IntakeBatch<'_>, Failure> {
         self.check_room()?;
         match &self.destination {
-            Destination::Queue(_, queue) => Ok(SyncGroup::Batch(queue, queue.batch()?)),
-            Destination::Drop(folder) => Ok(SyncGroup::Drop(folder, self.queue, Vec::new())),
+            Destination::Queue(_, queue) => Ok(IntakeBatch::Batch(queue, queue.batch()?)),
+            Destination::Drop(folder) => Ok(IntakeBatch::Drop(folder, self.queue, Vec::new())),
         }
     }
 

@@ -44,12 +44,12 @@ pub struct Beat {
     pub settled: u64,
     pub workers: usize,
     /// What each busy worker has in hand.
-    pub in_hand: Vec<EntryInHand>,
+    pub in_hand: Vec<BeatEntry>,
 }
 
 /// One worker's entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryInHand {
+pub struct BeatEntry {
     pub id: String,
     pub since: Micros,
     /// It waits for its turn, because of a rate or of sessions.
@@ -81,7 +81,7 @@ impl Beat {
             unknown: board.count(Counter::Unknown),
             settled: board.count(Counter::Settled),
             workers,
-            in_hand: in_hand.map(|hand| EntryInHand { id: hand.id, since: hand.since, paced: hand.paced }).collect(),
+            in_hand: in_hand.map(|hand| BeatEntry { id: hand.id, since: hand.since, paced: hand.paced }).collect(),
         }
     }
 }

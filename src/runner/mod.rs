@@ -8,8 +8,9 @@
 //!                  └ worker: claim → send → settle → (again)
 //! ```
 //!
-//! What holds: a process never has descriptors of two queues' locks (main opens none; each supervisor opens its own after
-//! its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no output.
+//! What holds: a process never has descriptors of two queues' locks (main opens none; each supervisor opens its own
+//! after its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no
+//! output.
 
 mod adoption;
 mod args;
@@ -37,7 +38,7 @@ pub mod way_out;
 mod workforce;
 
 pub use args::Args;
-pub use beat::{Beat, EntryInHand, STALE, silence};
+pub use beat::{Beat, BeatEntry, STALE, silence};
 pub use drain::drain;
 pub use lock::is_free;
 pub use newer::NewerNote;
@@ -46,8 +47,7 @@ pub use summary::{QueueSummary, Summary};
 
 use crate::config::Site;
 use crate::intake::adopt;
-use crate::model::Exit;
-use crate::model::reserved::DROP;
+use crate::model::{Exit, reserved};
 use crate::spool::Spool;
 use crate::sys::output::{self, Page, tell, warning};
 
@@ -87,6 +87,6 @@ pub fn say_left(site: &Site, summary: &Summary) -> anyhow::Result<()> {
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(()) };
     let ours = summary.queues.iter().filter(|queue| !queue.busy).map(|queue| &queue.queue);
     let queues = ours.map(|name| spool.existing_queue(name)).collect::<Result<Vec<_>, _>>()?;
-    adopt::say(&site.spool.join(DROP), &queues.into_iter().flatten().collect::<Vec<_>>());
+    adopt::say(&site.spool.join(reserved::DROP), &queues.into_iter().flatten().collect::<Vec<_>>());
     Ok(())
 }

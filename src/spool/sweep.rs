@@ -19,7 +19,7 @@ use super::lone::Lone;
 use super::names::{EntryName, Spot, State, journal_path};
 use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
-use crate::model::{EntryId, Micros};
+use crate::model::EntryId;
 use crate::queue::QueueError;
 use crate::sys::{clock, dir, fault};
 

@@ -174,6 +174,33 @@ fn flush_while_a_run_is_at_work_gives_it_the_entries_and_follows() {
 }
 
 #[test]
+fn a_flush_that_follows_a_run_ends_at_any_signal_to_stop() {
+    for stop in ["TERM", "INT", "QUIT"] {
+        let site = Site::new("wait=20000", SLOW);
+        site.submit(1, &["r1@example.net"]);
+        let run = site.start(&["run"]);
+        wait_until("the worker is busy", || site.busy() == 1);
+        // Due, and behind the other's back.
+        site.submit(2, &["r2@example.net"]);
+        let mut flush = site.start(&["flush", "-q"]);
+        let id = flush.id();
+        wait_until("it follows the run", || follows(id));
+        support::signal(stop, id);
+        wait_until("it ended", || flush.try_wait().expect("it is ours").is_some());
+        support::term_twice(run.id());
+        run.wait_with_output().expect("it ended");
+    }
+}
+
+/// Whether the process has handlers of the three signals that stop it, as it has for good when it waits.
+fn follows(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap_or_default();
+    [2, 3, 15].iter().all(|signal| caught & 1 << (signal - 1) != 0)
+}
+
+#[test]
 fn what_waits_too_long_is_given_up_and_kept_in_failed() {
     let site = Site::new("exit=75", "retry = { first = \"1s\", max = \"1s\", expire = \"1s\" }");
     let id = site.submit(1, &["r1@example.net"]);

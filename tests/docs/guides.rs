@@ -25,7 +25,7 @@ fn faults(root: &Path, line: &str) -> Vec<String> {
             word.strip_suffix("()").unwrap_or("")
         };
         if let (Some(text), false) = (&file, name.is_empty())
-            && !['(', '<'].iter().any(|after| text.contains(&format!("fn {name}{after}")))
+            && !['(', '<'].iter().any(|next| text.contains(&format!("fn {name}{next}")))
         {
             faults.push(format!("fn {name} is not there"));
         }

@@ -1,7 +1,7 @@
 //! One command at work on the entries that were chosen.
 //!
 //! What holds: each entry is claimed before anything is done with it, so these are safe beside runs, submitters and one
-//! another; what is in a worker's hand is left alone, and that is said. When a queue is left, what was done there is on
+//! another; an entry in a worker's hand is left alone, and reported. When a queue is left, what was done there is on
 //! disk.
 
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::spool::decision::Decision;
 use crate::spool::names::{Spot, State};
 use crate::sys::output::{Page, print, warning};
 
-/// So many ids of what was left alone are told.
+/// The most ids of entries left alone that are reported.
 const TOLD_MAX: usize = 100;
 
 /// One command at work.
@@ -133,9 +133,9 @@ pub struct ActionCounts {
     in_hand: u64,
     /// The first of those.
     in_hand_ids: Vec<EntryId>,
-    /// Cannot be read, or not queued again as they are; why was said.
+    /// Cannot be read, or not queued again as they are; why was reported.
     refused: u64,
-    /// It could not be done; why was said.
+    /// It could not be done; why was reported.
     faults: u64,
 }
 

@@ -75,7 +75,7 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
     }
     let ids = !choice.selection.ids.is_empty();
     let places = match places {
-        [] if ids => V::REACHES,
+        [] if ids => V::PLACES_BY_ID,
         [] => V::PLACES,
         asked => asked,
     };

@@ -18,7 +18,7 @@ pub trait Verb {
     /// Where it finds what it acts on, if nobody says.
     const PLACES: &'static [Place];
     /// Where it acts on what is named by its id.
-    const REACHES: &'static [Place] = Self::PLACES;
+    const PLACES_BY_ID: &'static [Place] = Self::PLACES;
 
     /// Acts on a claimed entry.
     fn entry(
@@ -49,6 +49,6 @@ pub enum Done {
     Yes,
     /// It is there no more, or it is not for this command.
     No,
-    /// It stays; why was said.
+    /// It stays; why was reported.
     Refused,
 }

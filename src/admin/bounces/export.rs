@@ -1,6 +1,6 @@
 //! `bulkmailer bounces export`: all reports, for other programs.
 
-use super::reports::{Choice, print_reports};
+use super::reports::{ReportChoice, print_reports};
 use crate::admin::printing::table::Form;
 use crate::config::Site;
 use crate::model::Exit;
@@ -8,7 +8,7 @@ use crate::model::Exit;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    choice: Choice,
+    choice: ReportChoice,
     /// A JSON object a line instead
     #[arg(long)]
     json: bool,

@@ -14,7 +14,7 @@ use crate::sys::clock;
 use crate::sys::output::Page;
 
 #[derive(Clone, Debug, clap::Args)]
-pub struct Choice {
+pub struct ReportChoice {
     /// Reports of these addresses only; '*' stands for any characters
     #[arg(long, value_name = "PATTERN")]
     address: Option<String>,
@@ -35,9 +35,9 @@ pub fn ledger(site: &Site) -> anyhow::Result<Option<Ledger>> {
     Ok(Ledger::existing(&site.spool)?)
 }
 
-impl Choice {
+impl ReportChoice {
     fn filter(&self, limit: Option<u64>) -> ReportFilter {
-        let Choice { address, class, action, since } = self.clone();
+        let ReportChoice { address, class, action, since } = self.clone();
         ReportFilter { address, class, action, since: since.map(|since| clock::now().minus(since)), limit }
     }
 }
@@ -83,7 +83,7 @@ pub fn lines(report: &RecordedReport) -> Page {
 }
 
 /// Prints the newest first, `limit` at most.
-pub fn print_reports(site: &Site, choice: &Choice, limit: Option<u64>, form: Form) -> anyhow::Result<Exit> {
+pub fn print_reports(site: &Site, choice: &ReportChoice, limit: Option<u64>, form: Form) -> anyhow::Result<Exit> {
     let mut table = Table::new(form);
     if let Some(ledger) = ledger(site)? {
         ledger.reports(&choice.filter(limit), &mut |report| table.put(&ReportRow::of(&report), || lines(&report)))?;

@@ -1,6 +1,7 @@
 //! bulkmailer.toml(5): the prose of `man/bulkmailer.toml.5.d`, and the keys as they are declared.
 
 use super::mdoc::{filled, joined, lines};
+use crate::config::TransportKind;
 use crate::config::reference::{Declared, DeclaredKey, declared};
 use crate::model::reserved::RESERVED;
 
@@ -42,7 +43,7 @@ fn list(table: &Declared) -> String {
 /// What a key can be set to and what it does; of which transports it is, before that.
 fn body(key: &DeclaredKey) -> String {
     let text = joined(&key.words, key.about);
-    let kinds: Vec<&str> = key.kinds.iter().map(|kind| with_article(kind)).collect();
+    let kinds: Vec<&str> = key.kinds.iter().map(|kind| with_article(*kind)).collect();
     let mark = if key.words.ends_with(':') { ';' } else { ':' };
     match kinds.split_last() {
         None => text,
@@ -51,12 +52,12 @@ fn body(key: &DeclaredKey) -> String {
     }
 }
 
-fn with_article(kind: &str) -> &str {
+fn with_article(kind: TransportKind) -> &'static str {
     match kind {
-        "pipe" => "a pipe",
-        "command" => "a command",
-        "maildir" => "a maildir",
-        other => other,
+        TransportKind::Pipe => "a pipe",
+        TransportKind::Command => "a command",
+        TransportKind::Maildir => "a maildir",
+        TransportKind::Smtp | TransportKind::Lmtp => kind.name(),
     }
 }
 

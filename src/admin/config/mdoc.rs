@@ -1,6 +1,7 @@
 //! The texts of the keys: as lines of a manual page, and as plain text.
 //!
-//! They are mdoc(7), of which they use what [`plain`] knows: a macro on a line of its own, with its punctuation behind it.
+//! They are mdoc(7), of which they use what [`plain`] knows: a macro on a line of its own, with its punctuation behind
+//! it.
 
 use toml::Value;
 

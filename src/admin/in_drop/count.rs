@@ -21,25 +21,25 @@ pub struct DropCounts {
 }
 
 /// Counts what waits in `drop/`, for all queues or for the one that was asked for. What waits for too long is opened.
-pub fn survey(site: &Site, asked: Option<&str>) -> anyhow::Result<DropCounts> {
-    let (mut survey, now) = (DropCounts::default(), clock::now());
-    let Some(view) = drop_view(site)? else { return Ok(survey) };
+pub fn count(site: &Site, asked: Option<&str>) -> anyhow::Result<DropCounts> {
+    let (mut counts, now) = (DropCounts::default(), clock::now());
+    let Some(view) = drop_view(site)? else { return Ok(counts) };
     for file in view.files()? {
         let file = file?;
         match meant(&site.config, &file) {
             Meant::Queue(queue) | Meant::Unknown(queue) if asked.is_some_and(|asked| asked != queue) => {}
             Meant::Queue(_) if file.is_request() => {}
             Meant::Queue(queue) if file.regular && !is_left(&view, &file, queue, site, now) => {
-                survey.queues.entry(queue.to_owned()).or_default().add(&file);
+                counts.queues.entry(queue.to_owned()).or_default().add(&file);
             }
             Meant::Unknown(queue) => {
-                survey.unknown.add(&file);
-                survey.unknown_queue.get_or_insert_with(|| queue.to_owned());
+                counts.unknown.add(&file);
+                counts.unknown_queue.get_or_insert_with(|| queue.to_owned());
             }
-            Meant::Queue(_) | Meant::Nobody => survey.junk += u64::from(asked.is_none()),
+            Meant::Queue(_) | Meant::Nobody => counts.junk += u64::from(asked.is_none()),
         }
     }
-    Ok(survey)
+    Ok(counts)
 }
 
 /// Whether a file that waits for too long can never be taken up: nobody else is opened, and it is no mail that is late.

@@ -1,6 +1,7 @@
-//! Jobs that a person pauses, resumes or cancels: one rename each.
+//! Jobs that a person pauses, resumes or cancels: one [`move_job`](crate::spool::SpoolQueue::move_job) each.
 //!
-//! A worker that has an entry of the job in hand finishes the group that it hands over, journals it, and lets the entry go.
+//! A worker that has an entry of the job in hand finishes the group that it hands over, journals it, and lets the entry
+//! go.
 
 use crate::admin::selecting::open_queues::open_queues;
 use crate::config::Site;

@@ -17,9 +17,9 @@ pub struct JobRow<'a> {
     kind: &'static str,
     #[serde(skip)]
     counts: &'static str,
-    /// Whether recipients were left out at its submission.
+    /// Its submission may have left recipients out: duplicates and suppressed ones.
     #[serde(skip)]
-    leaves_out: bool,
+    is_post: bool,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -71,7 +71,7 @@ impl<'a> JobRow<'a> {
             job,
             kind: file.kind.name(),
             counts: file.kind.counts(),
-            leaves_out: post.is_some(),
+            is_post: post.is_some(),
             state,
             name: post.and_then(|post| post.name.as_deref()),
             sender: post.map(|post| post.sender.as_str()),
@@ -127,7 +127,7 @@ impl<'a> JobRow<'a> {
             field("waits for", time);
         }
         field("entries", &self.entries.to_string());
-        if self.leaves_out {
+        if self.is_post {
             field("left out", &format!("{} duplicates, {} suppressed", self.duplicates, self.suppressed));
         }
         field("progress", &self.progress());

@@ -30,31 +30,31 @@ pub fn run(site: &Site, args: &list::Args, owner: u32) -> anyhow::Result<Exit> {
     };
     let lists = OwnLists::open(&site.spool, process::effective_uid())?;
     let mut paper = Paper::default();
-    let told = tell(&lists, &queues, &wanted, args.json, &mut paper)?;
-    if let Some(at) = told.at.filter(|_| !args.json) {
-        let empty = told.sum.entries == 0 && !selective;
-        let last = if empty { "Nothing of yours waits.".to_owned() } else { closing(&told.sum, selective) };
+    let listed = print_rows(&lists, &queues, &wanted, args.json, &mut paper)?;
+    if let Some(at) = listed.at.filter(|_| !args.json) {
+        let empty = listed.sum.entries == 0 && !selective;
+        let last = if empty { "Nothing of yours waits.".to_owned() } else { closing(&listed.sum, selective) };
         paper.write(&Page::of(last))?;
         let at = at.local();
         paper.write(&Page::of(format!("as of {at}, by the last run; what was handed in since is not in it")))?;
     }
     paper.finish()?;
-    if told.more > 0 {
-        warning!("{} more entries of yours wait, and are not listed", told.more);
+    if listed.more > 0 {
+        warning!("{} more entries of yours wait, and are not listed", listed.more);
     }
-    if let Some((queue, why)) = told.refused {
+    if let Some((queue, why)) = listed.refused {
         return Err(NotYours::Lists { queue, why, owner: nss::user_name(owner) }.into());
     }
-    if told.at.is_none() {
+    if listed.at.is_none() {
         warning!("no run has looked yet for what waits of yours: ask again after the next one");
         return Ok(Exit::TempFail);
     }
-    Ok(if told.sum.entries == 0 && filter.names_some() { Exit::Attention } else { Exit::Ok })
+    Ok(if listed.sum.entries == 0 && filter.names_some() { Exit::Attention } else { Exit::Ok })
 }
 
-/// What the lists told.
+/// What the lists have.
 #[derive(Default)]
-struct Told {
+struct ListedMail {
     sum: Sum,
     /// The oldest of his lists is from then; where he has none, the last look.
     at: Option<Micros>,
@@ -64,33 +64,33 @@ struct Told {
 }
 
 /// Prints the rows that are `wanted`.
-fn tell(
+fn print_rows(
     lists: &OwnLists,
     queues: &[&str],
     wanted: &dyn Fn(&Row<'_>) -> bool,
     json: bool,
     paper: &mut Paper,
-) -> anyhow::Result<Told> {
-    let mut told = Told::default();
+) -> anyhow::Result<ListedMail> {
+    let mut listed = ListedMail::default();
     // A queue in which nobody has mail is not looked at again.
     let (mut oldest, mut newest): (Option<Micros>, Option<Micros>) = (None, None);
     for queue in queues {
         let noted = match lists.noted(queue)? {
             None => continue,
             Some(ListsWritten { why: Some(why), .. }) => {
-                told.refused.get_or_insert_with(|| ((*queue).to_owned(), why));
+                listed.refused.get_or_insert_with(|| ((*queue).to_owned(), why));
                 continue;
             }
             Some(ListsWritten { at, why: None }) => at,
         };
         let mut has_any = false;
-        told.more += lists.rows(queue, &mut |row| {
+        listed.more += lists.rows(queue, &mut |row| {
             has_any = true;
             if !wanted(&row) {
                 return Ok(true);
             }
-            told.sum.entries += 1;
-            told.sum.bytes = told.sum.bytes.saturating_add(row.bytes);
+            listed.sum.entries += 1;
+            listed.sum.bytes = listed.sum.bytes.saturating_add(row.bytes);
             let due = Micros::parse(&row.due).unwrap_or_default();
             paper.write(&if json { Page::json(&row)? } else { entry_page(&row, due, "") })
         })?;
@@ -99,6 +99,6 @@ fn tell(
             oldest = Some(oldest.map_or(noted, |other| other.min(noted)));
         }
     }
-    told.at = oldest.or(newest);
-    Ok(told)
+    listed.at = oldest.or(newest);
+    Ok(listed)
 }

@@ -25,11 +25,11 @@ pub fn show_entry(queue: &SpoolQueue, seen: Seen, args: &Args) -> anyhow::Result
     let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut each)?;
     let deliveries = queue.deliveries(&seen.envelope.id)?;
     let header = header(message, seen.extent.len)?;
-    let journaled = Journaled { history, attempts, deliveries };
+    let journal = JournalView { history, attempts, deliveries };
     if args.json {
-        print(&Page::pretty(&as_json(queue, &seen, &journaled, &header)))?;
+        print(&Page::pretty(&as_json(queue, &seen, &journal, &header)))?;
     } else {
-        print(&as_page(queue, &seen, &journaled, &header))?;
+        print(&as_page(queue, &seen, &journal, &header))?;
     }
     Ok(Exit::Ok)
 }
@@ -46,35 +46,37 @@ fn word(history: &History, recipient: usize) -> &'static str {
     }
 }
 
-/// What the journal of an entry tells.
-struct Journaled {
+/// What the journal of an entry records.
+struct JournalView {
     history: History,
     attempts: Vec<AttemptLine>,
     deliveries: BTreeMap<usize, Delivery>,
 }
 
-impl Journaled {
-    /// The notices about a recipient.
+impl JournalView {
+    /// The notices to the sender about a recipient.
     fn notices(&self, recipient: usize) -> Vec<&'static str> {
         self.history.noticed.iter().filter(|(_, of)| *of == recipient).map(|(about, _)| about.name()).collect()
     }
 
-    /// The delivery to a recipient who has it.
+    /// Of a recipient who was delivered to: when, and the sink's reply.
     fn delivery(&self, recipient: usize) -> Option<&Delivery> {
         let delivered = self.history.last.get(recipient) == Some(&Some(Kind::Delivered));
         self.deliveries.get(&recipient).filter(|_| delivered)
     }
 }
 
-fn as_json(queue: &SpoolQueue, seen: &Seen, journaled: &Journaled, header: &str) -> serde_json::Value {
+fn as_json(queue: &SpoolQueue, seen: &Seen, journal: &JournalView, header: &str) -> serde_json::Value {
     let envelope = &seen.envelope;
     let recipients: Vec<_> = (envelope.recipients.iter().enumerate())
         .map(|(i, recipient)| {
             let mut shown =
-                json!({"address": recipient, "state": word(&journaled.history, i), "told": journaled.notices(i)});
-            if let Some(delivery) = journaled.delivery(i) {
+                json!({"address": recipient, "state": word(&journal.history, i), "told": journal.notices(i)});
+            if let Some(delivery) = journal.delivery(i) {
                 shown["delivered"] = json!(delivery.at.rfc3339());
-                shown["reply"] = json!(delivery.reply);
+                if let Some(reply) = &delivery.reply {
+                    shown["reply"] = json!(reply);
+                }
             }
             if let Some(fields) = envelope.fields.of(i) {
                 shown["fields"] = Value::Object(fields.clone());
@@ -97,12 +99,12 @@ fn as_json(queue: &SpoolQueue, seen: &Seen, journaled: &Journaled, header: &str)
         "notify": envelope.origin.notify,
         "ret": envelope.origin.ret,
         "envid": envelope.origin.envid,
-        "attempts": journaled.attempts,
+        "attempts": journal.attempts,
         "header": header,
     })
 }
 
-fn as_page(queue: &SpoolQueue, seen: &Seen, journaled: &Journaled, header: &str) -> Page {
+fn as_page(queue: &SpoolQueue, seen: &Seen, journal: &JournalView, header: &str) -> Page {
     let envelope = &seen.envelope;
     let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
     let mut page = Page::of(format!("entry      {}", envelope.id));
@@ -113,20 +115,20 @@ fn as_page(queue: &SpoolQueue, seen: &Seen, journaled: &Journaled, header: &str)
     page.line(format!("sender     {sender}"));
     page.line(format!("size       {}", rough_size(seen.extent.len)));
     for (i, recipient) in envelope.recipients.iter().enumerate() {
-        let notices = match journaled.notices(i).as_slice() {
+        let notices = match journal.notices(i).as_slice() {
             [] => String::new(),
             notices => format!("; the sender was told: {}", notices.join(", ")),
         };
-        let delivery = journaled.delivery(i).map_or(String::new(), |delivery| {
+        let delivery = journal.delivery(i).map_or(String::new(), |delivery| {
             let reply = delivery.reply.as_ref().map_or(String::new(), |reply| format!(": {reply}"));
             format!(", {}{reply}", delivery.at.local())
         });
-        page.line(format!("recipient  {recipient}: {}{delivery}{notices}", word(&journaled.history, i)));
+        page.line(format!("recipient  {recipient}: {}{delivery}{notices}", word(&journal.history, i)));
         for (name, value) in envelope.fields.of(i).into_iter().flatten() {
             page.line(format!("           {name}: {value}"));
         }
     }
-    for attempt in &journaled.attempts {
+    for attempt in &journal.attempts {
         page.line(format!("attempt {:<2} {}", attempt.attempt, attempt.at.local()));
         for result in &attempt.results {
             let whom: Vec<&str> =

@@ -13,13 +13,13 @@ use crate::model::{Address, Exit, Micros};
 use crate::sys::clock;
 use crate::sys::output::{Page, print, warning};
 
-/// So many addresses are set on the list in one step.
+/// The most addresses that are set on the list in one step.
 const STEP: usize = 10_000;
-/// So many bad lines are said.
-const SAID_MAX: u64 = 100;
+/// The most bad lines that are reported.
+const REPORTED_MAX: u64 = 100;
 /// More bytes are no address with its reason.
 const LINE_MAX: usize = 64 << 10;
-/// What has no end within so many bytes is no line.
+/// The most bytes of a line.
 const NO_LINE: usize = 1 << 20;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
                 }
                 Err(why) => {
                     bad += 1;
-                    if bad <= SAID_MAX {
+                    if bad <= REPORTED_MAX {
                         warning!("{}:{number}: passed over: {why}", file.display());
                     }
                 }

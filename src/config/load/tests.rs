@@ -195,7 +195,7 @@ fn each_fault_is_one_line_with_its_place_and_what_is_possible() {
             "[transport.a]",
             "/etc/b.toml:1: transport.a.kind: it is missing: \"pipe\", \"command\", \"smtp\", \"lmtp\" or \"maildir\"",
         ),
-        ("[transport.a]\nkind = \"smoke\"", "/etc/b.toml:1: transport.a.kind: \"smoke\" is none"),
+        ("[transport.a]\nkind = \"smoke\"", "/etc/b.toml:2: transport.a.kind: \"smoke\" is none: \"pipe\", "),
         ("[transport.a]\nkind = \"pipe\"", "/etc/b.toml:1: transport.a.command: it needs the command"),
         ("[transport.a]\nkind = \"maildir\"", "/etc/b.toml:1: transport.a.path: a maildir needs"),
         (
@@ -266,6 +266,67 @@ fn a_key_that_is_unknown_or_no_value_ends_nothing() {
     // A key with a dot stands in a table inside of the table, and nowhere else.
     assert_eq!(bad("[queue.x]\n\"retry.first\" = \"1m\"\n").len(), 1);
     assert_eq!(bad("[queue.x]\n\"a\\nb\" = 1\n")[0].lines().count(), 1);
+}
+
+#[test]
+fn a_kind_that_is_none_hides_no_other_fault() {
+    let text =
+        "[transport.x]\nkind = \"smtpp\"\nconnect = \"mail:25\"\nprofile = \"x\"\npath = \"m\"\nrate = 1\ntls = 1\n";
+    let said = bad(text);
+    let lines: Vec<_> = said.iter().filter_map(|line| line.split(':').nth(1)).collect();
+    assert_eq!(lines, ["2", "3", "4", "5", "6", "7"], "{said:#?}");
+    let said = bad("[transport.x]\ncommand = [\"sendmail\"]\ntimeout = 0\n");
+    let lines: Vec<_> = said.iter().filter_map(|line| line.split(':').nth(1)).collect();
+    assert_eq!(lines, ["1", "2", "3"], "{said:#?}");
+    assert_eq!(bad("[transport.x]\nkind = 3\n").len(), 1);
+}
+
+#[test]
+fn a_line_has_one_problem() {
+    for (text, said) in [
+        ("[queue.outbound]\nburst = \"x\"\n", "queue.outbound.burst: \"x\" is not possible: "),
+        ("[transport.sendmail]\nburst = 0\n", "transport.sendmail.burst: 0 is not possible: "),
+        ("[limits]\nmessage = 99999999999999999999\n", "limits.message: 99999999999999999999 is too large a number"),
+        ("[limits]\nrecipients = 0xffffffffffffffff\n", "limits.recipients: 18446744073709551615 is too large"),
+        ("[limits]\nmessage = -99999999999999999999\n", "limits.message: -99999999999999999999 is too small a number"),
+    ] {
+        let all = bad(text);
+        assert!(all.len() == 1 && all[0].starts_with(&format!("/etc/b.toml:2: {said}")), "{text}{all:#?}");
+    }
+    // The base of a number does not matter.
+    let digits = "9".repeat(60);
+    let all = bad(&format!("[limits]\nmessage = {digits}\n"));
+    assert_eq!(all, [format!("/etc/b.toml:2: limits.message: {digits} is too large a number")]);
+}
+
+#[test]
+fn a_transport_is_read_over_the_embedded_one_unless_it_is_of_another_kind() {
+    let (config, origins) = parse("[transport.sendmail]\ntimeout = \"7m\"\nrate = \"20/s\"\n").expect("a good file");
+    let Transport::Pipe { command, profile, timeout } = &config.transports["sendmail"] else { panic!("it is a pipe") };
+    assert_eq!((command[0].as_str(), *profile, timeout.as_secs()), ("/usr/sbin/sendmail", Profile::Auto, 420));
+    assert!(config.paces["sendmail"].rate.is_some());
+    assert_eq!(origins.line("transport.sendmail.timeout"), Some(2));
+    assert_eq!(origins.line("transport.sendmail.command"), None);
+    assert_eq!(good("[transport.sendmail]\n[transport.maildir]\n"), embedded());
+    let config = good("[transport.maildir]\npath = \"/m\"\n");
+    assert_eq!(config.transports["maildir"], Transport::Maildir { path: "/m".into() });
+    assert!(
+        bad("[transport.maildir]\ntimeout = \"7m\"\n")[0].contains("a transport of kind \"maildir\" has no such key")
+    );
+    assert_eq!(good("[transport.sendmail]\nkind = \"pipe\"\n[transport.maildir]\nkind = \"maildir\"\n"), embedded());
+    // Of another kind, nothing is taken over.
+    let said = bad("[transport.sendmail]\nkind = \"command\"\n");
+    assert!(said[0].contains("transport.sendmail.command: it needs"), "{said:?}");
+    let said = bad("[transport.sendmail]\nkind = \"smtp\"\n");
+    assert!(said[0].contains("transport.sendmail.connect: it needs"), "{said:?}");
+    // A host without a sendmail command has none that could be meant.
+    for embedded in
+        [Config::embedded(None, "/m".into()), Config::embedded(None, "/m".into()).without_way_out(Path::new("/s"))]
+    {
+        let read = read("[transport.sendmail]\ntimeout = \"7m\"\n", Path::new("/etc/b.toml"), embedded, &|| None);
+        let error = read.expect_err("there is none");
+        assert!(error.problems().iter().any(|p| p.to_string().contains("transport.sendmail.kind: it is missing")));
+    }
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! The keys of a queue: `[queue.NAME]`.
+//!
+//! A new key is a field with its default in `queue.rs`, an entry in `KEYS` here, and then `make man`.
 
 use super::Queue;
 use crate::config::form::ValueForm;
@@ -177,10 +179,10 @@ const KEYS: &[QueueKey] = &[
     QueueKey::new(
         "warn_after",
         ValueForm::Time(|queue| &mut queue.warn_after),
-        "Where mail is due for longer when a run ends, that is said, once a day, also
-        while the host is offline, and
+        "A run that ends while mail is due for longer warns, once a day, also while the
+        host is offline, and
         .Ic bulkmailer status
-        exits with 1; so it does where mail is in
+        exits with 1, as it does while mail is in
         .Pa drop/
         for longer.",
     ),
@@ -234,7 +236,8 @@ const KEYS: &[QueueKey] = &[
     QueueKey::new(
         "burst",
         ValueForm::Burst(|queue| &mut queue.rate),
-        "How many hand-overs may follow one another at once after a rest.",
+        "How many hand-overs may follow one another at once after a rest; it needs
+        .Ic rate .",
     )
     .otherwise(
         "Default: what

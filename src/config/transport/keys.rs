@@ -1,40 +1,29 @@
 //! The keys of a transport: `[transport.NAME]`, and which kinds of transports have them.
 
 use super::connect::{Connect, connects};
-use super::draft::TransportDraft;
+use super::kind::TransportKind;
 use super::program;
+use super::table::TransportTable;
 use crate::config::form::{ValueForm, array};
 use crate::config::key::ConfigKey;
 use crate::config::reader::{Reader, SetKeys, value_of};
 use crate::config::table::ConfigTable;
 use crate::config::values;
 
-pub(in crate::config) const TABLE: ConfigTable<TransportDraft> =
+pub(in crate::config) const TABLE: ConfigTable<TransportTable> =
     ConfigTable { name: "transport.sendmail", about: "A transport: how mail leaves.", keys: KEYS };
 
-const KINDS: [&str; 5] = ["pipe", "command", "maildir", "smtp", "lmtp"];
-const PROGRAM: &[&str] = &["pipe", "command"];
-const SERVER: &[&str] = &["smtp", "lmtp"];
-const NOT_MAILDIR: &[&str] = &["pipe", "command", "smtp", "lmtp"];
+const PROGRAM: &[TransportKind] = &[TransportKind::Pipe, TransportKind::Command];
+const SERVER: &[TransportKind] = &[TransportKind::Smtp, TransportKind::Lmtp];
+const NOT_MAILDIR: &[TransportKind] =
+    &[TransportKind::Pipe, TransportKind::Command, TransportKind::Smtp, TransportKind::Lmtp];
 
-type TransportKey = ConfigKey<TransportDraft>;
+type TransportKey = ConfigKey<TransportTable>;
 
 const KEYS: &[TransportKey] = &[
     TransportKey::new(
         "kind",
-        ValueForm::Other {
-            words: ".Qq pipe ,
-                .Qq command ,
-                .Qq smtp ,
-                .Qq lmtp
-                or
-                .Qq maildir .",
-            read: |value, draft| {
-                draft.said = Some(value.to_string());
-                values::text(value).map(|kind| draft.kind = kind)
-            },
-            show: |draft| Some(toml::Value::String(draft.kind.clone())),
-        },
+        ValueForm::OneOf(|table| &mut table.kind),
         "How mail leaves.
         .Qq pipe :
         a command that takes the message on its standard input, such as
@@ -50,12 +39,24 @@ const KEYS: &[TransportKey] = &[
         .Qq maildir :
         delivery into a Maildir.",
     )
-    .otherwise("There is no default."),
+    .otherwise(
+        "It is required, but in
+        .Ic [transport.sendmail]
+        and
+        .Ic [transport.maildir]
+        where such a transport is there without a file.",
+    ),
     TransportKey::new(
         "command",
         ValueForm::Command(
-            |args, draft| if draft.kind == "pipe" { program::command(args) } else { values::plain_command(args) },
-            |draft| &mut draft.command,
+            |args, table| {
+                if table.kind == Some(TransportKind::Pipe) {
+                    program::command(args)
+                } else {
+                    values::plain_command(args)
+                }
+            },
+            |table| &mut table.command,
         ),
         "The absolute path of the program, and its arguments.
         No shell and no
@@ -96,7 +97,7 @@ const KEYS: &[TransportKey] = &[
     .example("[\"/usr/sbin/sendmail\", \"-oi\", \"-f\", \"{sender}\", \"--\", \"{recipients}\"]"),
     TransportKey::new(
         "profile",
-        ValueForm::OneOf(|draft| &mut draft.profile),
+        ValueForm::OneOf(|table| &mut table.profile),
         "Which MTA the command belongs to, that is, what its exit status
         means and which options it knows.
         .Qq qmail
@@ -112,18 +113,18 @@ const KEYS: &[TransportKey] = &[
         .Ic bulkmailer config check
         says which is in force and why.",
     )
-    .of(&["pipe"]),
-    TransportKey::new("path", ValueForm::Path(|draft| &mut draft.path), "It is made where it is missing.")
-        .of(&["maildir"])
+    .of(&[TransportKind::Pipe]),
+    TransportKey::new("path", ValueForm::Path(|table| &mut table.path), "It is made where it is missing.")
+        .of(&[TransportKind::Maildir])
         .otherwise("")
         .example("\"/var/mail/incoming\""),
     TransportKey::new(
         "connect",
         ValueForm::Texts {
             words: "",
-            read: |texts, draft| connects(texts).map(|connect| draft.smtp.connect = connect),
-            show: |draft| {
-                let connect = &draft.smtp.connect;
+            read: |texts, table| connects(texts).map(|connect| table.smtp.connect = connect),
+            show: |table| {
+                let connect = &table.smtp.connect;
                 (!connect.is_empty()).then(|| array(connect.iter().map(Connect::to_string)))
             },
         },
@@ -142,7 +143,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"tcp:mail.example.org:587\""),
     TransportKey::new(
         "timeout",
-        ValueForm::Time(|draft| &mut draft.timeout),
+        ValueForm::Time(|table| &mut table.timeout),
         "A command that takes longer is ended, and the outcome is unknown.
         Of smtp and lmtp: the longest that one reply may take, or during which nothing
         moves; the reply to a message itself may take twice as long.",
@@ -150,13 +151,13 @@ const KEYS: &[TransportKey] = &[
     .of(NOT_MAILDIR),
     TransportKey::new(
         "session_messages",
-        ValueForm::Count(1..=1_000_000, |draft| &mut draft.smtp.session_messages),
+        ValueForm::Count(1..=1_000_000, |table| &mut table.smtp.session_messages),
         "The most messages of one session.",
     )
     .of(SERVER),
     TransportKey::new(
         "tls",
-        ValueForm::OneOf(|draft| &mut draft.smtp.tls),
+        ValueForm::OneOf(|table| &mut table.smtp.tls),
         "How the session is encrypted.
         With
         .Qq starttls
@@ -177,7 +178,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"starttls\""),
     TransportKey::new(
         "ca",
-        ValueForm::Path(|draft| &mut draft.smtp.ca),
+        ValueForm::Path(|table| &mut table.smtp.ca),
         "A file with the certificates
         .Pq PEM
         of those who are trusted to name servers.
@@ -188,7 +189,7 @@ const KEYS: &[TransportKey] = &[
     .example("\"/etc/ssl/certs/ca.pem\""),
     TransportKey::new(
         "server_name",
-        ValueForm::Word(|draft| &mut draft.smtp.server_name),
+        ValueForm::Word(|table| &mut table.smtp.server_name),
         "The name that the certificate must bear.",
     )
     .of(SERVER)
@@ -197,47 +198,56 @@ const KEYS: &[TransportKey] = &[
             .Ic connect .",
     )
     .example("\"mail.example.org\""),
-    TransportKey::new("hello", ValueForm::Word(|draft| &mut draft.smtp.hello), "The name that we call ourselves.")
+    TransportKey::new("hello", ValueForm::Word(|table| &mut table.smtp.hello), "The name that we call ourselves.")
         .of(SERVER)
         .otherwise("By default this host's.")
         .example("\"host.example.org\""),
     TransportKey::new(
         "user",
-        ValueForm::Line(|draft| &mut draft.login.user),
-        "Log in as this user.
-        Needs one of the next two.",
+        ValueForm::Line(|table| &mut table.login.user),
+        "Log in as this user; it needs
+        .Ic password_file
+        or
+        .Ic password_command .",
     )
     .of(SERVER)
     .otherwise("")
     .example("\"mara@example.org\""),
     TransportKey::new(
         "password_file",
-        ValueForm::Path(|draft| &mut draft.login.password_file),
+        ValueForm::Path(|table| &mut table.login.password_file),
         "A regular file whose first line is the password, for its owner
-        alone.",
+        alone; it needs
+        .Ic user .",
     )
     .of(SERVER)
     .otherwise("")
     .example("\"/etc/bulkmailer.password\""),
     TransportKey::new(
         "password_command",
-        ValueForm::Command(|args, _| values::plain_command(args), |draft| &mut draft.login.password_command),
+        ValueForm::Command(|args, _| values::plain_command(args), |table| &mut table.login.password_command),
         "A program's absolute path and its arguments,
         which prints the password, or the token of
         .Qq xoauth2 ,
-        as its first line.
+        as its first line; it needs
+        .Ic user .
         It is called for each session.",
     )
     .of(SERVER)
     .otherwise("")
     .example("[\"/usr/bin/pass\", \"show\", \"mail\"]"),
-    TransportKey::new("auth", ValueForm::OneOf(|draft| &mut draft.login.auth), "How the login is told to the server.")
-        .of(SERVER)
-        .otherwise("By default the first of plain and login that the server offers.")
-        .example("\"plain\""),
+    TransportKey::new(
+        "auth",
+        ValueForm::OneOf(|table| &mut table.login.auth),
+        "The mechanism of the login; it needs
+        .Ic user .",
+    )
+    .of(SERVER)
+    .otherwise("By default the first of plain and login that the server offers.")
+    .example("\"plain\""),
     TransportKey::new(
         "rate",
-        ValueForm::Rate(|draft| &mut draft.pace.rate),
+        ValueForm::Rate(|table| &mut table.pace.rate),
         "The most hand-overs in that time, by all queues and runs that use this transport
         together, see
         .Sx Rates and sessions .",
@@ -246,8 +256,9 @@ const KEYS: &[TransportKey] = &[
     .example("\"2000/min\""),
     TransportKey::new(
         "burst",
-        ValueForm::Burst(|draft| &mut draft.pace.rate),
-        "How many hand-overs may follow one another at once after a rest.",
+        ValueForm::Burst(|table| &mut table.pace.rate),
+        "How many hand-overs may follow one another at once after a rest; it needs
+        .Ic rate .",
     )
     .otherwise(
         "Default: what
@@ -257,7 +268,7 @@ const KEYS: &[TransportKey] = &[
     .example("100"),
     TransportKey::new(
         "sessions",
-        ValueForm::Limit(1..=256, |draft| &mut draft.pace.sessions),
+        ValueForm::Limit(1..=256, |table| &mut table.pace.sessions),
         "How many of its commands may be at work, or how many of its sessions may be
         open, at the same time, whatever number of workers, queues and runs use this
         transport.",
@@ -268,28 +279,28 @@ const KEYS: &[TransportKey] = &[
 ];
 
 /// Whether a transport of this kind has this key.
-pub(in crate::config) fn is_of(name: &str, kind: &str) -> bool {
+pub(in crate::config) fn is_of(name: &str, kind: TransportKind) -> bool {
     KEYS.iter().any(|key| key.name == name && key.is_of(kind))
 }
 
-/// Reads the keys of the transport `place` that its kind has, and notes those that it does not have.
+/// Reads the keys of the transport `place`, and notes those that its kind does not have. Without a kind all are read.
 pub(in crate::config) fn read(
     place: &str,
     found: &toml::de::DeTable<'_>,
-    draft: &mut TransportDraft,
+    table: &mut TransportTable,
     reader: &mut Reader<'_>,
 ) -> SetKeys {
     let mut set = SetKeys::default();
-    reader.strangers(&TABLE, found, draft);
+    reader.strangers(&TABLE, found, table);
     for key in KEYS {
-        if key.is_of(&draft.kind) {
-            reader.key(key, place, found, draft, &mut set);
-        } else if KINDS.contains(&&*draft.kind)
-            && let Some(value) = value_of(key.name, found)
-        {
-            let kind = &draft.kind;
-            let text = format!("{place}.{}: a transport of kind \"{kind}\" has no such key: remove it", key.name);
-            reader.problem(Some(value.span().start), text);
+        match table.kind.filter(|kind| !key.is_of(*kind)) {
+            None => reader.key(key, place, found, table, &mut set),
+            Some(kind) => {
+                let Some(value) = value_of(key.name, found) else { continue };
+                let (kind, name) = (kind.name(), key.name);
+                let text = format!("{place}.{name}: a transport of kind \"{kind}\" has no such key: remove it");
+                reader.problem(Some(value.span().start), text);
+            }
         }
     }
     set

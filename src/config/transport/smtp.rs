@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connect::{Connect, TlsMode};
+use super::kind::TransportKind;
 use super::login::Login;
 
 /// A server that mail is handed to, or several that take turns.
@@ -46,11 +47,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As the file spells it.
-    pub fn name(self) -> &'static str {
+    /// The kind of a transport that speaks it.
+    pub fn kind(self) -> TransportKind {
         match self {
-            Protocol::Smtp => "smtp",
-            Protocol::Lmtp => "lmtp",
+            Protocol::Smtp => TransportKind::Smtp,
+            Protocol::Lmtp => TransportKind::Lmtp,
         }
     }
 }

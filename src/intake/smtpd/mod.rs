@@ -161,19 +161,19 @@ fn take(
         Err(Fault::Refused(refused)) => return Err(refused.into()),
         Err(Fault::Write(error)) => return Err(way.failed(error).into()),
     }
-    let mut group = way.group()?;
+    let mut batch = way.batch()?;
     let count = submissions.len();
     // It is one message all the same.
     let message_id = Some(EntryId::new(clock::now()));
     let added = submissions.into_iter().try_for_each(|submission| {
         let submission = Submission { message_id: message_id.clone(), ..submission };
-        group.add(limits, submission, &mut again(&mut scratch)?)
+        batch.add(limits, submission, &mut again(&mut scratch)?)
     });
     if let Err(failure) = added {
-        group.abandon();
+        batch.abandon();
         return Err(failure);
     }
-    group.commit()?;
+    batch.commit()?;
     Ok(format!("queued as {count} entries, for the recipients differ in NOTIFY"))
 }
 

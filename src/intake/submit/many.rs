@@ -1,6 +1,6 @@
 //! `submit --mbox` and `--maildir`: the many messages of a mailbox.
 //!
-//! Many messages are committed in groups of up to 1,000: all of a group is visible or none of it. A message that cannot be
+//! Many messages are committed in batches of up to 1,000: all of a batch is visible or none of it. A message that cannot be
 //! taken is named on the standard error and passed over; the others are queued, and the status says that one was not.
 
 use std::fs::File;
@@ -13,11 +13,11 @@ use serde_json::json;
 
 use super::args::Args;
 use crate::config::Limits;
+use crate::intake::intake_batch::IntakeBatch;
 use crate::intake::maildir;
 use crate::intake::mbox::Mbox;
 use crate::intake::refused::{Failure, Refused};
 use crate::intake::submission::Submission;
-use crate::intake::sync_group::SyncGroup;
 use crate::intake::way_in::WayIn;
 use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
@@ -36,9 +36,9 @@ pub(super) fn several(
     // With recipients as arguments, those of the messages count only if they are asked for.
     submission.from_header |= submission.recipients.is_empty();
     let (done, many) = std::thread::scope(|scope| {
-        let (group, committing) = (None, None);
+        let (batch, committing) = (None, None);
         let mut many =
-            Many { way, limits, submission, scope, group, committing, queued: 0, refused: 0, batches: Vec::new() };
+            Many { way, limits, submission, scope, batch, committing, queued: 0, refused: 0, batches: Vec::new() };
         let read = many.all(args);
         // What came before an error is queued all the same.
         let done = many.committed().map_err(anyhow::Error::from).and(read);
@@ -60,20 +60,20 @@ pub(super) fn several(
     Ok(if refused > 0 { Exit::DataErr } else { Exit::Ok })
 }
 
-/// Many messages on their way in. While one group is gathered, the one before it is synced.
+/// Many messages on their way in. While one batch is gathered, the one before it is synced.
 struct Many<'s, 'q> {
     way: &'q WayIn<'q>,
     limits: &'q Limits,
     submission: Submission,
     scope: &'s Scope<'s, 'q>,
-    group: Option<SyncGroup<'q>>,
+    batch: Option<IntakeBatch<'q>>,
     committing: Option<Committing<'s>>,
     queued: u64,
     refused: u64,
     batches: Vec<String>,
 }
 
-/// A group that is being committed: how many messages it has, and what comes of it.
+/// A batch that is being committed: how many messages it has, and what comes of it.
 type Committing<'s> = (u64, ScopedJoinHandle<'s, Result<Option<EntryId>, QueueError>>);
 
 impl<'q> Many<'_, 'q> {
@@ -126,36 +126,36 @@ impl<'q> Many<'_, 'q> {
     }
 
     fn add(&mut self, name: &str, separator: Option<&str>, input: &mut impl BufRead) -> anyhow::Result<()> {
-        let group = match self.group.take() {
-            Some(group) => group,
-            None => self.way.group()?,
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => self.way.batch()?,
         };
-        let group = self.group.insert(group);
+        let batch = self.batch.insert(batch);
         let mut submission = self.submission.clone();
         if submission.sender.is_none() {
             submission.sender_hint = separator.and_then(|text| text.parse().ok());
             submission.sender_from_header = true;
         }
-        match group.add(self.limits, submission, input) {
+        match batch.add(self.limits, submission, input) {
             Ok(()) => {}
             Err(Failure::Refused(refused)) => self.refuse(name, &refused),
             Err(Failure::Spool(error)) => return Err(error.into()),
         }
-        if self.group.as_ref().is_some_and(SyncGroup::is_full) { self.commit() } else { Ok(()) }
+        if self.batch.as_ref().is_some_and(IntakeBatch::is_full) { self.commit() } else { Ok(()) }
     }
 
-    /// Has what was gathered made visible, as soon as the group before it is.
+    /// Has what was gathered made visible, as soon as the batch before it is.
     fn commit(&mut self) -> anyhow::Result<()> {
         self.committed()?;
-        if let Some(group) = self.group.take().filter(|group| group.len() > 0) {
-            let count = group.len() as u64;
-            let commit = std::thread::Builder::new().spawn_scoped(self.scope, || group.commit());
+        if let Some(batch) = self.batch.take().filter(|batch| batch.len() > 0) {
+            let count = batch.len() as u64;
+            let commit = std::thread::Builder::new().spawn_scoped(self.scope, || batch.commit());
             self.committing = Some((count, commit.context("no thread can be started to commit with")?));
         }
         Ok(())
     }
 
-    /// Waits for the group that is being committed.
+    /// Waits for the batch that is being committed.
     fn committed(&mut self) -> Result<(), QueueError> {
         if let Some((count, commit)) = self.committing.take() {
             let id = commit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;

@@ -1,5 +1,5 @@
-//! Messages that are synced together: those of a batch are visible together or not at all, those in `drop/` one by one, after
-//! all were written.
+//! Messages that are synced together: those of a batch are visible together or not at all, those in `drop/` one by one,
+//! after all were written.
 
 use std::io::BufRead;
 
@@ -14,39 +14,39 @@ use crate::spool::job::batch;
 use crate::spool::{Batch, SpoolQueue};
 use crate::sys::process;
 
-/// The most files for `drop/` open in one group. Two groups are open at once, and the process needs a few files more.
+/// The most files for `drop/` open in one batch. Two batches are open at once, and the process needs a few files more.
 const DROPPED_MAX: usize = 200;
 const SPARE_FILES: usize = 40;
 
 /// Messages on their way into one queue.
-pub enum SyncGroup<'w> {
+pub enum IntakeBatch<'w> {
     Batch(&'w SpoolQueue, Batch<'w>),
     Drop(&'w DropFolder, &'w str, Vec<DropDraft<'w>>),
 }
 
-impl SyncGroup<'_> {
+impl IntakeBatch<'_> {
     pub fn len(&self) -> usize {
         match self {
-            SyncGroup::Batch(_, batch) => batch.len(),
-            SyncGroup::Drop(_, _, drafts) => drafts.len(),
+            IntakeBatch::Batch(_, batch) => batch.len(),
+            IntakeBatch::Drop(_, _, drafts) => drafts.len(),
         }
     }
 
     pub fn is_full(&self) -> bool {
         let most = match self {
-            SyncGroup::Batch(..) => batch::MAX as usize,
-            SyncGroup::Drop(..) => process::files_max().saturating_sub(SPARE_FILES).div_ceil(2).clamp(1, DROPPED_MAX),
+            IntakeBatch::Batch(..) => batch::MAX as usize,
+            IntakeBatch::Drop(..) => process::files_max().saturating_sub(SPARE_FILES).div_ceil(2).clamp(1, DROPPED_MAX),
         };
         self.len() >= most
     }
 
-    /// Adds one message. It is queued when the group is committed.
+    /// Adds one message. It is queued when the batch is committed.
     pub fn add(&mut self, limits: &Limits, submission: Submission, input: &mut impl BufRead) -> Result<(), Failure> {
         match self {
-            SyncGroup::Batch(queue, batch) => {
+            IntakeBatch::Batch(queue, batch) => {
                 accept::to_batch(queue, batch, limits, submission, input)?;
             }
-            SyncGroup::Drop(folder, queue, drafts) => {
+            IntakeBatch::Drop(folder, queue, drafts) => {
                 let (draft, _) = accept::to_drop(folder, queue, limits, submission, input)?;
                 drafts.push(draft);
             }
@@ -57,16 +57,16 @@ impl SyncGroup<'_> {
     /// Takes all of it back.
     pub fn abandon(self) {
         match self {
-            SyncGroup::Batch(_, batch) => drop(batch),
-            SyncGroup::Drop(_, _, drafts) => drafts.into_iter().for_each(DropDraft::discard),
+            IntakeBatch::Batch(_, batch) => drop(batch),
+            IntakeBatch::Drop(_, _, drafts) => drafts.into_iter().for_each(DropDraft::discard),
         }
     }
 
     /// Makes it visible and safe. The id of a batch is returned.
     pub fn commit(self) -> Result<Option<EntryId>, QueueError> {
         match self {
-            SyncGroup::Batch(_, batch) => batch.commit().map(Some),
-            SyncGroup::Drop(_, _, drafts) => link_all(drafts).map(|()| None),
+            IntakeBatch::Batch(_, batch) => batch.commit().map(Some),
+            IntakeBatch::Drop(_, _, drafts) => link_all(drafts).map(|()| None),
         }
     }
 }

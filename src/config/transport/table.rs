@@ -4,22 +4,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connect::{Connect, TlsMode};
-use super::kind::Transport;
+use super::kind::TransportKind;
 use super::login::LoginKeys;
 use super::program::Profile;
 use super::smtp::{Protocol, Smtp};
+use super::way_out::Transport;
 use crate::config::pace::TransportPace;
 use crate::config::reader::{Reader, SetKeys};
 
 /// How long one hand-over may take where nothing else is said.
 pub const TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
+const NO_COMMAND: &str = "it needs the command that it leads to";
+
 /// What the keys of all kinds were set to.
 #[derive(Clone)]
-pub(in crate::config) struct TransportDraft {
-    pub kind: String,
-    /// The kind as the file writes it, whatever it is.
-    pub said: Option<String>,
+pub(in crate::config) struct TransportTable {
+    pub kind: Option<TransportKind>,
     pub command: Option<Vec<String>>,
     pub profile: Profile,
     pub timeout: Duration,
@@ -30,8 +31,8 @@ pub(in crate::config) struct TransportDraft {
     pub pace: TransportPace,
 }
 
-impl Default for TransportDraft {
-    fn default() -> TransportDraft {
+impl Default for TransportTable {
+    fn default() -> TransportTable {
         let smtp = Smtp {
             protocol: Protocol::Smtp,
             connect: Vec::new(),
@@ -43,9 +44,8 @@ impl Default for TransportDraft {
             timeout: TIMEOUT,
             session_messages: Smtp::SESSION_MESSAGES,
         };
-        TransportDraft {
-            kind: String::new(),
-            said: None,
+        TransportTable {
+            kind: None,
             command: None,
             profile: Profile::Auto,
             timeout: TIMEOUT,
@@ -57,58 +57,54 @@ impl Default for TransportDraft {
     }
 }
 
-impl TransportDraft {
+impl TransportTable {
     /// The keys that make `transport`; `None` where no file can say so.
-    pub fn of(transport: &Transport, pace: &TransportPace) -> Option<TransportDraft> {
-        let draft = TransportDraft { pace: pace.clone(), ..TransportDraft::default() };
+    pub fn of(transport: &Transport, pace: &TransportPace) -> Option<TransportTable> {
+        let of_kind = |kind| TransportTable { kind: Some(kind), pace: pace.clone(), ..TransportTable::default() };
         Some(match transport.clone() {
             Transport::Pipe { command, profile, timeout } => {
-                TransportDraft { kind: "pipe".to_owned(), command: Some(command), profile, timeout, ..draft }
+                TransportTable { command: Some(command), profile, timeout, ..of_kind(TransportKind::Pipe) }
             }
             Transport::Command { command, timeout } => {
-                TransportDraft { kind: "command".to_owned(), command: Some(command), timeout, ..draft }
+                TransportTable { command: Some(command), timeout, ..of_kind(TransportKind::Command) }
             }
-            Transport::Maildir { path } => TransportDraft { kind: "maildir".to_owned(), path: Some(path), ..draft },
+            Transport::Maildir { path } => TransportTable { path: Some(path), ..of_kind(TransportKind::Maildir) },
             Transport::Ourselves { .. } => return None,
             Transport::Smtp(smtp) => {
                 let login = smtp.login.as_ref().map(LoginKeys::of).unwrap_or_default();
-                let (kind, timeout) = (smtp.protocol.name().to_owned(), smtp.timeout);
-                TransportDraft { kind, timeout, smtp: *smtp, login, ..draft }
+                let (kind, timeout) = (smtp.protocol.kind(), smtp.timeout);
+                TransportTable { timeout, smtp: *smtp, login, ..of_kind(kind) }
             }
         })
     }
 
-    /// The transport that the keys in `set` make, or `None` with the problem noted. `place` is the name of the table, which
-    /// begins `at` this byte.
+    /// The transport that these keys make, of which the file sets those in `set`; or `None` with the problem noted. `place`
+    /// is the name of the table, which begins `at` this byte.
     pub fn transport(self, place: &str, at: usize, set: &SetKeys, reader: &mut Reader<'_>) -> Option<Transport> {
-        match self.kind.as_str() {
-            "pipe" | "command" => {
-                if set.at("command").is_none() {
-                    reader.problem(Some(at), format!("{place}.command: it needs the command that it leads to"));
-                }
-                let (command, profile, timeout) = (self.command?, self.profile, self.timeout);
-                Some(match self.kind.as_str() {
-                    "pipe" => Transport::Pipe { command, profile, timeout },
-                    _ => Transport::Command { command, timeout },
-                })
+        // A key that is set and faulty was noted.
+        let mut need = |key: &str, is_there: bool, why: &str| {
+            if !is_there && set.at(key).is_none() {
+                reader.problem(Some(at), format!("{place}.{key}: {why}"));
             }
-            "smtp" => self.server(Protocol::Smtp, place, at, set, reader),
-            "lmtp" => self.server(Protocol::Lmtp, place, at, set, reader),
-            "maildir" => {
-                if set.at("path").is_none() {
-                    reader.problem(Some(at), format!("{place}.path: a maildir needs its path"));
-                }
+        };
+        let (command, profile, timeout) = (self.command.clone(), self.profile, self.timeout);
+        match self.kind {
+            Some(TransportKind::Pipe) => {
+                need("command", command.is_some(), NO_COMMAND);
+                command.map(|command| Transport::Pipe { command, profile, timeout })
+            }
+            Some(TransportKind::Command) => {
+                need("command", command.is_some(), NO_COMMAND);
+                command.map(|command| Transport::Command { command, timeout })
+            }
+            Some(TransportKind::Maildir) => {
+                need("path", self.path.is_some(), "a maildir needs its path");
                 self.path.map(|path| Transport::Maildir { path })
             }
-            _ => {
-                let said = match (set.at("kind"), self.said) {
-                    (None, _) => "it is missing".to_owned(),
-                    (Some(_), Some(kind)) => format!("{kind} is none"),
-                    // It is no text, number or truth value, which was noted.
-                    (Some(_), None) => return None,
-                };
-                let known = "\"pipe\", \"command\", \"smtp\", \"lmtp\" or \"maildir\"";
-                reader.problem(Some(at), format!("{place}.kind: {said}: {known}"));
+            Some(TransportKind::Smtp) => self.server(Protocol::Smtp, place, at, set, reader),
+            Some(TransportKind::Lmtp) => self.server(Protocol::Lmtp, place, at, set, reader),
+            None => {
+                need("kind", false, &TransportKind::missing());
                 None
             }
         }
@@ -123,11 +119,11 @@ impl TransportDraft {
         reader: &mut Reader<'_>,
     ) -> Option<Transport> {
         let login = self.login.login(place, set, reader);
-        if set.at("connect").is_none() {
-            let text = format!("{place}.connect: it needs a server, as in \"tcp:localhost:25\"");
-            reader.problem(Some(at), text);
-        }
-        if !set.is_good("connect") {
+        if self.smtp.connect.is_empty() {
+            if set.at("connect").is_none() {
+                let text = format!("{place}.connect: it needs a server, as in \"tcp:localhost:25\"");
+                reader.problem(Some(at), text);
+            }
             return None;
         }
         let smtp = Smtp { protocol, login, timeout: self.timeout, ..self.smtp };
