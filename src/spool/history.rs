@@ -8,7 +8,7 @@
 //!   over; its status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a
 //!   full disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `-` none that
 //!   counts. Its reply has a fixed width and is overwritten with it: the sink's reply to all deliveries of the group, if it
-//!   is the same ([`reply`](super::journal::reply)). With
+//!   is the same (`journal::reply`). With
 //!   `on_crash = "hold"` the line is written for every entry, and synced before the hand-over;
 //! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody. Replies that
 //!   differ within a group are in it, too. It takes several such lines where one would be too long;
