@@ -274,7 +274,7 @@ pub trait Claim: Sized {
 
     /// Whether its job was paused or cancelled since it was claimed: nothing more of it may be handed over, and what was
     /// is settled as usual. Asked before each hand-over.
-    fn is_left(&self) -> bool;
+    fn job_was_moved(&self) -> bool;
 
     /// Announces that `group` is handed over now. If this fails, nothing may be handed over.
     fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, QueueError>;

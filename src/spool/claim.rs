@@ -240,8 +240,8 @@ impl Claim for SpoolClaim<'_> {
         Ok(Message { file, start, len })
     }
 
-    fn is_left(&self) -> bool {
-        self.home.is_left()
+    fn job_was_moved(&self) -> bool {
+        self.home.job_was_moved()
     }
 
     fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, QueueError> {

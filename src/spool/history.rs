@@ -5,11 +5,10 @@
 //!
 //! - `{"journal":1,"recipients":N}` comes first;
 //! - `{"begun":AT,"group":[…],"status":"???","reply":"   "}` is written before a group of several recipients' entry is handed
-//!   over; its status has one letter a recipient and is **overwritten in place** by the answer, which needs no space, so a
-//!   full disk cannot refuse it: `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `-` none that
-//!   counts. Its reply has a fixed width and is overwritten with it: the sink's reply to all deliveries of the group, if it
-//!   is the same (`journal::reply`). With
-//!   `on_crash = "hold"` the line is written for every entry, and synced before the hand-over;
+//!   over; with `on_crash = "hold"` for every entry, and synced before the hand-over. Its status has one letter a recipient:
+//!   `?` in flight, `D` delivered, `T` deferred, `F` failed, `U` unknown, `H` held, `S` suppressed, `-` none that counts. Its
+//!   reply, of a fixed width, is the sink's to all deliveries of the group, if it is the same (`journal::reply`). Both are
+//!   **overwritten in place** by the answer, which needs no space, so a full disk cannot refuse it;
 //! - `{"attempt":N,"at":…,"waited":…,"next":…,"results":[…]}` ends an attempt that did not deliver to everybody. Replies that
 //!   differ within a group are in it, too. It takes several such lines where one would be too long;
 //! - `{"reopened":AT,"by":UID,"group":[…]}`: a person gave the entry another chance. These recipients are open again, and
@@ -18,7 +17,7 @@
 //! - `{"noticed":AT,"about":"failed","group":[…]}` says that the sender was told of these recipients, or that they will be
 //!   in a summary.
 //!
-//! A recipient is closed when its last word is delivered or failed. A `?` that is found later is of a worker that died
+//! A recipient is closed when its last word is delivered, failed or suppressed. A `?` that is found later is of a worker that died
 //! with the group in flight. One whose last word is held waits for a person. A journal of a newer format is not read.
 
 use std::collections::BTreeSet;

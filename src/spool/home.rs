@@ -1,7 +1,7 @@
 //! Where an entry's files are reached from: its queue's folder, or its job's, which is held open.
 //!
 //! Kept true: what a claim's holder does goes through the folder that he opened, so it finds its files wherever the job
-//! was moved to meanwhile. A held folder does not tell that it was moved: [`Home::is_left`] does.
+//! was moved to meanwhile. A held folder does not tell that it was moved: [`Home::job_was_moved`] does.
 
 use std::fs::File;
 use std::io;
@@ -27,7 +27,7 @@ impl<'q> Home<'q> {
         Home { queue, job: None }
     }
 
-    /// The home of entry `id`. A job's folder stays open for the entry after it, until [`Home::is_left`] returns true.
+    /// The home of entry `id`. A job's folder stays open for the entry after it, until [`Home::job_was_moved`] returns true.
     ///
     /// Errors: `NotFound` if its job is not among the jobs at work.
     pub fn of(queue: &'q SpoolQueue, id: &EntryId) -> io::Result<Home<'q>> {
@@ -60,7 +60,7 @@ impl<'q> Home<'q> {
     }
 
     /// Whether the job was paused or cancelled since this was opened: looked at again when the queue was woken since.
-    pub fn is_left(&self) -> bool {
+    pub fn job_was_moved(&self) -> bool {
         let Some(job) = &self.job else { return false };
         let woken = self.queue.woken();
         let mut seen = locked(&job.seen);

@@ -22,7 +22,7 @@ pub struct Handover<'a> {
 
 /// The envelope of a hand-over whose message is not opened yet: to whom, from whom, how large.
 #[derive(Clone, Copy, Debug)]
-pub struct DeliveryRequest<'a> {
+pub struct NextHandover<'a> {
     pub envelope: &'a Envelope,
     /// As in [`Handover`].
     pub sender: Option<&'a Address>,
@@ -33,11 +33,11 @@ pub struct DeliveryRequest<'a> {
 }
 
 /// Shows what will probably be handed over after what is in hand.
-pub type Next<'n> = dyn FnMut(Reach, &mut dyn FnMut(DeliveryRequest<'_>)) + 'n;
+pub type Next<'n> = dyn FnMut(Lookahead, &mut dyn FnMut(NextHandover<'_>)) + 'n;
 
 /// How far one looks for what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Lookahead {
     /// What is known already, or found out as soon as a file is opened.
     AtHand,
     /// Whatever there is, however long that takes.

@@ -12,4 +12,4 @@ pub mod profiles;
 pub mod smtp;
 
 pub use self::from_config::open;
-pub use self::handover::{DeliveryRequest, Handover, Next, Reach, Transport};
+pub use self::handover::{Handover, Lookahead, Next, NextHandover, Transport};

@@ -7,7 +7,7 @@ use super::context::{Context, SEARCH};
 use super::hand::Hand;
 use super::source::Source;
 use crate::queue::{Claim, Queue, Which};
-use crate::transport::{DeliveryRequest, Reach};
+use crate::transport::{Lookahead, NextHandover};
 
 /// What is handed over next, as far as it is known before its turn.
 pub(super) struct Ahead<C> {
@@ -49,16 +49,16 @@ impl<C: Claim> Ahead<C> {
         &mut self,
         context: &Context<'_, Q>,
         source: &mut Source<'_, Q>,
-        look: Reach,
+        look: Lookahead,
         current: &Hand<C>,
         (limit, verp): (Duration, bool),
-        visit: &mut dyn FnMut(DeliveryRequest<'_>),
+        visit: &mut dyn FnMut(NextHandover<'_>),
     ) {
         if context.board.doubts().since().is_some() || !context.pace.has_tokens() {
             return;
         }
         if self.hand.is_none() {
-            let which = if look == Reach::AtHand { Which::AtHand } else { Which::Any };
+            let which = if look == Lookahead::AtHand { Which::AtHand } else { Which::Any };
             self.hand = match current.rest.is_empty() {
                 true => source.next(context, which).and_then(|claim| source.prepare(context, claim, false)),
                 false => self.single_between(context, source, current, false),
@@ -99,11 +99,11 @@ impl<C: Claim> Ahead<C> {
 }
 
 /// Shows the first group of those who are left.
-fn show<C: Claim>(hand: &Hand<C>, most: usize, verp: bool, visit: &mut dyn FnMut(DeliveryRequest<'_>)) {
+fn show<C: Claim>(hand: &Hand<C>, most: usize, verp: bool, visit: &mut dyn FnMut(NextHandover<'_>)) {
     let group = hand.peek(most, verp);
     if let Ok(made) = hand.made_sender(group, verp) {
         let envelope = hand.claim.envelope();
         let sender = made.as_ref().or(envelope.sender.as_ref());
-        visit(DeliveryRequest { envelope, sender, group, size: hand.claim.size(group) });
+        visit(NextHandover { envelope, sender, group, size: hand.claim.size(group) });
     }
 }

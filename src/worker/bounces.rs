@@ -131,7 +131,7 @@ impl<'a, C: Claim> Desk<'a, C> {
 
     /// Whether something is to be recorded; what belongs to a job that was paused or cancelled is let go.
     pub fn is_due(&mut self) -> bool {
-        self.batch.retain(|(hand, _)| !hand.claim.is_left());
+        self.batch.retain(|(hand, _)| !hand.claim.job_was_moved());
         !self.batch.is_empty()
     }
 

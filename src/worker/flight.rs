@@ -12,7 +12,7 @@ use super::turn::Infeed;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::queue::{Begun, Claim, Message, Queue, QueueError};
 use crate::sys::{clock, fault};
-use crate::transport::{DeliveryRequest, Handover, Transport};
+use crate::transport::{Handover, NextHandover, Transport};
 
 /// How a hand-over ended.
 pub(super) enum Handed {
@@ -23,7 +23,7 @@ pub(super) enum Handed {
     /// All of them were refused by one status, which tells nothing of each.
     Refused(Vec<usize>),
     /// Nothing was handed over, and nobody is to blame.
-    Left,
+    NotTaken,
     /// The journal cannot be written, or the message not be read.
     Fault(QueueError),
 }
@@ -72,7 +72,7 @@ pub(super) fn hand_over<Q: Queue>(
     context.slot.keeps_open(transport.has_sessions());
     let facts = (limit, transport.verp());
     let mut next =
-        |look, visit: &mut dyn FnMut(DeliveryRequest<'_>)| ahead.look(context, source, look, hand, facts, visit);
+        |look, visit: &mut dyn FnMut(NextHandover<'_>)| ahead.look(context, source, look, hand, facts, visit);
     let answer = transport.send(handover, &mut next, context.signals);
     fault::instant("worker.handed");
     context.slot.keeps_open(transport.is_open());
@@ -115,7 +115,7 @@ fn land<Q: Queue>(
             }
             verdicts
         }
-        Attempt::SinkDown(_) | Attempt::Stopped => return take_back(claim, flight.begun, || Handed::Left),
+        Attempt::SinkDown(_) | Attempt::Stopped => return take_back(claim, flight.begun, || Handed::NotTaken),
     };
     if verdicts.iter().any(Verdict::is_delivered) {
         context.board.doubts().accepted(flight.began);

@@ -186,7 +186,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             }
             match self.infeed.admit(context, &hand.claim, transport) {
                 Ok(Turn::Ours) => {}
-                Ok(Turn::Left) => return context.slot.idle(),
+                Ok(Turn::Dropped) => return context.slot.idle(),
                 Ok(Turn::Stopped) => {
                     self.stopped = true;
                     return context.slot.idle();
@@ -198,7 +198,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
                 hand_over(context, &mut hand, group, (&mut self.ahead, &mut self.source), &mut self.infeed, transport);
             let recorded = match &handed {
                 Handed::Judged(judged, _) => record(context, &mut hand, judged),
-                Handed::InDoubt(..) | Handed::Refused(_) | Handed::Left | Handed::Fault(_) => Ok(()),
+                Handed::InDoubt(..) | Handed::Refused(_) | Handed::NotTaken | Handed::Fault(_) => Ok(()),
             };
             self.infeed.end_session(context, transport);
             match (handed, recorded) {
@@ -212,7 +212,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
                 }
                 (Handed::Refused(group), _) => hand.one_by_one(group),
                 (Handed::InDoubt(judged, doubt), _) => return self.keep(Kept { hand, judged, doubt }),
-                (Handed::Left, _) => return context.slot.idle(),
+                (Handed::NotTaken, _) => return context.slot.idle(),
                 (Handed::Fault(error), _) => return context.stick(hand.claim.id(), &error),
             }
         }

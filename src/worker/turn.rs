@@ -45,7 +45,7 @@ pub(super) enum Turn {
     /// The claim may be handed over.
     Ours,
     /// Its job was paused or cancelled, or nothing more is handed over.
-    Left,
+    Dropped,
     /// A person stopped the queue.
     Stopped,
 }
@@ -64,8 +64,8 @@ impl Infeed {
             if context.queue.is_stopped() {
                 return Ok(Turn::Stopped);
             }
-            if context.is_over() || claim.is_left() {
-                return Ok(Turn::Left);
+            if context.is_over() || claim.job_was_moved() {
+                return Ok(Turn::Dropped);
             }
             let in_doubt = doubts.are_paced();
             // A worker that has not waited had its turn before it claimed.
@@ -87,7 +87,7 @@ impl Infeed {
                 continue;
             }
             if !self.has_session(context, claim)? {
-                return Ok(Turn::Left);
+                return Ok(Turn::Dropped);
             }
             if pace.take(&mut taken) || probe {
                 return Ok(Turn::Ours);
@@ -100,7 +100,7 @@ impl Infeed {
         let (Some(slots), None) = (&context.pace.sessions, &self.session) else { return Ok(true) };
         let go_on = || {
             context.slot.paced(MARGIN);
-            !context.is_over() && !context.queue.is_stopped() && !claim.is_left()
+            !context.is_over() && !context.queue.is_stopped() && !claim.job_was_moved()
         };
         let session = slots.take(context.signals, &go_on).map_err(failed("take a session", String::new()))?;
         // It may have been waited for.

@@ -9,13 +9,13 @@ use crate::model::{Reason, Verdict};
 use crate::policy::blame;
 use crate::queue::Message;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{DeliveryRequest, Next};
+use crate::transport::handover::{Next, NextHandover};
 
 /// One attempt.
 pub struct SmtpAttempt<'a> {
     pub server: ServerName<'a>,
     /// Its group are those who are tried.
-    pub request: DeliveryRequest<'a>,
+    pub request: NextHandover<'a>,
     pub message: &'a Message,
     pub times: Times,
 }

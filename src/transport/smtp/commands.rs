@@ -3,16 +3,16 @@
 use super::offers::Offers;
 use crate::model::envelope::{Body, verp_delimiters};
 use crate::model::{Address, Envelope};
-use crate::transport::handover::DeliveryRequest;
+use crate::transport::handover::NextHandover;
 
 /// Whom it is from and to.
-pub fn addresses<'a>(request: DeliveryRequest<'a>) -> impl Iterator<Item = &'a Address> {
+pub fn addresses<'a>(request: NextHandover<'a>) -> impl Iterator<Item = &'a Address> {
     request.sender.into_iter().chain(request.group.iter().map(move |&i| &request.envelope.recipients[i]))
 }
 
 /// MAIL for this request, as a server that `offers` this takes it.
-pub fn mail(request: DeliveryRequest<'_>, offers: &Offers) -> String {
-    let DeliveryRequest { envelope, sender, size, .. } = request;
+pub fn mail(request: NextHandover<'_>, offers: &Offers) -> String {
+    let NextHandover { envelope, sender, size, .. } = request;
     let origin = &envelope.origin;
     let mut command = String::with_capacity(128);
     command.extend(["MAIL FROM:<", sender.map_or("", Address::as_str), ">"]);
@@ -45,7 +45,7 @@ pub fn rcpt(to: &Address, envelope: &Envelope, offers: &Offers, command: &mut St
 }
 
 /// How the server shall make a sender for each recipient, if it is to: the group goes out under the envelope's own.
-pub fn xverp(request: DeliveryRequest<'_>) -> Option<[char; 2]> {
+pub fn xverp(request: NextHandover<'_>) -> Option<[char; 2]> {
     let own = request.sender.is_some() && request.sender == request.envelope.sender.as_ref();
     request.envelope.origin.verp.as_deref().filter(|_| own).and_then(verp_delimiters)
 }

@@ -22,7 +22,7 @@ use crate::model::{Address, EntryId};
 use crate::queue::Message;
 use crate::sys::fault;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{DeliveryRequest, Next, Reach};
+use crate::transport::handover::{Lookahead, Next, NextHandover};
 
 /// Bytes of one BDAT.
 const CHUNK: usize = 256 << 10;
@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Whether it can take this one next: its envelope is under way, or none and one more may be.
-    pub fn is_ready_for(&self, request: DeliveryRequest<'_>) -> bool {
+    pub fn is_ready_for(&self, request: NextHandover<'_>) -> bool {
         match &self.ahead {
             Some((id, group)) => *id == request.envelope.id && group == request.group,
             None => self.left > 0,
@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Sends an envelope, if it is not under way already, and reads what is answered.
-    pub fn envelope(&mut self, request: DeliveryRequest<'_>, times: Times, signals: &Signals) -> Result<Answer, Lost> {
+    pub fn envelope(&mut self, request: NextHandover<'_>, times: Times, signals: &Signals) -> Result<Answer, Lost> {
         if self.offers.pipelining {
             if self.ahead.take().is_none() {
                 self.send_ahead(request);
@@ -130,7 +130,7 @@ impl Session {
     }
 
     /// Lets an envelope follow what was said last, without waiting for anything.
-    fn send_ahead(&mut self, request: DeliveryRequest<'_>) {
+    fn send_ahead(&mut self, request: NextHandover<'_>) {
         self.left = self.left.saturating_sub(1);
         if self.unfinished {
             self.channel.say(b"RSET\r\n");
@@ -205,7 +205,7 @@ impl Session {
         };
         fault::instant("smtp.sent");
         if self.ahead.is_none() {
-            self.show(Reach::Far, next);
+            self.show(Lookahead::Far, next);
         }
         let count = if self.protocol == Protocol::Lmtp { taken } else { 1 };
         // A chunk that was refused refuses the message, whatever is answered to the others.
@@ -225,7 +225,7 @@ impl Session {
     }
 
     /// Lets the envelope follow that comes next, if one does.
-    fn show(&mut self, look: Reach, next: &mut Next<'_>) {
+    fn show(&mut self, look: Lookahead, next: &mut Next<'_>) {
         if self.offers.pipelining && self.left > 0 {
             next(look, &mut |request| {
                 if addresses(request).all(|address| self.can_name(address)) {
@@ -274,7 +274,7 @@ impl Session {
         // tell whether that end has left.
         let said = self.channel.waiting();
         if !self.channel.is_encrypted() {
-            self.show(Reach::AtHand, next);
+            self.show(Lookahead::AtHand, next);
         }
         let behind = self.channel.waiting() - said;
         match self.channel.flush(times, signals) {

@@ -13,7 +13,7 @@ use crate::model::verdict::{Blame, Doubtful};
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
 use crate::policy::notice::About;
 use crate::sys::signals::Signals;
-use crate::transport::handover::{DeliveryRequest, Handover, Next, Transport, all, not_now};
+use crate::transport::handover::{Handover, Next, NextHandover, Transport, all, not_now};
 
 /// So many hand-overs in a row of which nobody was taken for now, and the next ones wait: something ails the server, and
 /// haste would not help it.
@@ -44,7 +44,7 @@ impl Smtp {
     }
 
     /// The session that is kept, if it can take this request next; else it ends.
-    fn kept_for(&mut self, request: DeliveryRequest<'_>) -> Option<Session> {
+    fn kept_for(&mut self, request: NextHandover<'_>) -> Option<Session> {
         let session = self.session.take()?;
         if session.is_ready_for(request) {
             return Some(session);
@@ -128,7 +128,7 @@ impl Transport for Smtp {
         let times = self.times();
         self.servers.reap();
         let Handover { envelope, sender, group, message } = handover;
-        let whole = DeliveryRequest { envelope, sender, group, size: message.len };
+        let whole = NextHandover { envelope, sender, group, size: message.len };
         let mut kept = self.kept_for(whole);
         loop {
             let reused = kept.is_some();
@@ -153,7 +153,7 @@ impl Transport for Smtp {
             }
             let server = ServerName(self.servers.current());
             let attempt =
-                SmtpAttempt { server, request: DeliveryRequest { group: &tried, ..whole }, message: &message, times };
+                SmtpAttempt { server, request: NextHandover { group: &tried, ..whole }, message: &message, times };
             let (gone, session) = attempt.run(session, reused, next, signals);
             self.session = session;
             // A verdict for each of the group.
@@ -207,7 +207,7 @@ impl Drop for Smtp {
 }
 
 /// Which of the group cannot be named to the server of this session, and which can; where the sender cannot, nobody can.
-fn by_name(session: &Session, request: DeliveryRequest<'_>) -> (Vec<usize>, Vec<usize>) {
+fn by_name(session: &Session, request: NextHandover<'_>) -> (Vec<usize>, Vec<usize>) {
     let unnamed = |address: &Address| !session.can_name(address);
     let nameless = request.sender.is_some_and(unnamed);
     request.group.iter().partition(|&&i| nameless || unnamed(&request.envelope.recipients[i]))
