@@ -187,6 +187,7 @@ fn a_flush_that_follows_a_run_ends_at_any_signal_to_stop() {
         wait_until("it follows the run", || follows(id));
         support::signal(stop, id);
         wait_until("it ended", || flush.try_wait().expect("it is ours").is_some());
+        assert_eq!(site.busy(), 1, "{stop}: it waited for the other run");
         support::term_twice(run.id());
         run.wait_with_output().expect("it ended");
     }
