@@ -198,11 +198,10 @@ impl Read for Whole {
     }
 }
 
-/// Opens the site's spool for a run; one of an older format is upgraded. Where it has a drop folder, it and the queues that
-/// mail waits for there are made. `None` if there is no spool.
+/// Opens the site's spool, as it is. Where it has a drop folder, it and the queues that mail waits for there are made. `None` if there is no spool.
 pub fn prepare(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Option<Spool>, QueueError> {
     let spool = match Spool::open(root)? {
-        Some(spool) => spool.upgraded()?,
+        Some(spool) => spool,
         None if drop::is_there(root) => Spool::create(root)?,
         None => return Ok(None),
     };

@@ -54,7 +54,7 @@ use crate::sys::output::{self, Page, tell, warning};
 /// `bulkmailer run`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     let known = |queue: &str| site.config.queues.contains_key(queue);
-    let Some(spool) = adopt::prepare(&site.spool, &known)? else {
+    let Some(spool) = adopt::prepare(&site.spool, &known)?.map(Spool::upgraded).transpose()? else {
         if args.verbose {
             warning!("{}: no spool yet, so nothing to do", site.spool.display());
         }

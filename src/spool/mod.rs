@@ -59,7 +59,7 @@
 //!   what was settled since the last sync (about a second) is. A queue that announces every hand-over on disk
 //!   (`on_crash = "hold"`) holds it instead.
 //! - **Formats have numbers** ([`Format`](crate::model::Format)). What a newer program wrote is left as it is. An older spool is
-//!   upgraded as a whole by the next run (`upgrade`), and what is written until then is of its format.
+//!   upgraded as a whole by the next run or `check --repair` (`upgrade`), and what is written until then is of its format.
 //! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
 
 pub mod amend;

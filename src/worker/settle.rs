@@ -1,7 +1,7 @@
 //! An attempt is over: its sender is notified, and the entry leaves the worker's hand.
 //!
 //! Which recipients are held is decided before: by `Try::final_verdict` (`hand`) where no answer came, by `prepare` where a
-//! former worker was killed.
+//! former worker was killed, or two died with the entry in hand.
 
 use super::board::Counter;
 use super::context::Context;

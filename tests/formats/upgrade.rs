@@ -167,6 +167,13 @@ fn a_look_changes_nothing_and_a_change_upgrades_nothing() {
     work_off(&site);
 }
 
+#[test]
+fn a_flush_that_starts_no_run_upgrades_nothing() {
+    let site = old();
+    site.try_run(&["flush", "--no-run", "--quiet"]);
+    assert_eq!(version(&site), "1");
+}
+
 /// What `check --repair` says. The spool is of this program's format then.
 fn repair(site: &Site) -> String {
     let output = site.try_run(&["check", "--repair"]);

@@ -1,6 +1,6 @@
 //! The keys of a queue: `[queue.NAME]`.
 //!
-//! A new key is a field with its default in `queue.rs`, an entry in `KEYS` here, and then `make man`.
+//! A new key is a field with its default in `config/queue.rs`, an entry in `KEYS` here, and then `make man`.
 
 use super::Queue;
 use crate::config::form::ValueForm;

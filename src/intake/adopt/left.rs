@@ -1,5 +1,6 @@
-//! What stays in `drop/`, and what is said of it: kept in `<queue>/left` by whoever adopts, and said by the run at its end,
-//! in one line for all queues and all that is there.
+//! What stays in `drop/`, and what is reported of it: kept in `<queue>/left` by whoever adopts, and reported by the run at
+//! its end, in one line for all queues and all that is there. Nothing is decided here: see `adopt`, and
+//! `spool::drop::adopter` for the file itself.
 //!
 //! What cannot be adopted is said once: how new the newest of it was is noted. That a user has as much waiting as he may is
 //! said once a day; that there is no room, by each run.

@@ -1,4 +1,5 @@
-//! A sink's replies to deliveries, as a journal has them: in place, behind a group's status, or in an attempt's line.
+//! A sink's replies to deliveries, as a journal has them: in place, behind a group's status (`Journal::answer`), or, where they
+//! differ, in an attempt's line (`worker::record`, through `Journal::note`). `SpoolQueue::deliveries` reads them for `show`.
 //!
 //! Kept true: a reply in place has one byte a character, none of which JSON escapes, and always fills its width. So any part
 //! of it may overwrite what was there.
