@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use super::acting::faults::Faults;
 use super::in_drop::named::explain;
 use super::selecting::filter::Filter;
 use super::selecting::open_queues::open_queues;
@@ -12,6 +13,7 @@ use super::selecting::selection::Selection;
 use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};
+use crate::queue::QueueError;
 use crate::runner;
 use crate::spool::claim::Taken;
 use crate::spool::names::{Spot, State};
@@ -57,9 +59,13 @@ struct FlushCounts {
     open: u64,
     /// In a worker's hand already when it was flushed.
     in_hand: u64,
-    /// Could not be made due, or is a newer bulkmailer's; why was said.
-    #[serde(skip)]
+    /// Could not be made due, or is a newer bulkmailer's; why was printed.
+    #[serde(skip_serializing_if = "is_none")]
     refused: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// `bulkmailer flush`.
@@ -97,7 +103,7 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         part.add_to(queue, &mut counts)?;
     }
     say(args, &counts, &closing(&counts, args.no_run))?;
-    Ok(exit)
+    Ok(if counts.refused > 0 { exit.worst(Exit::IoErr) } else { exit })
 }
 
 fn say(args: &Args, counts: &FlushCounts, text: &str) -> anyhow::Result<()> {
@@ -110,16 +116,19 @@ fn say(args: &Args, counts: &FlushCounts, text: &str) -> anyhow::Result<()> {
 }
 
 fn closing(counts: &FlushCounts, no_run: bool) -> String {
-    let FlushCounts { flushed, delivered, deferred, failed, open, in_hand, refused: _ } = counts;
-    if no_run {
-        return format!("{flushed} made due; the next run has them");
-    }
-    let mut text = format!("{flushed} flushed: {delivered} delivered, {deferred} deferred, {failed} failed");
-    if *open > 0 {
+    let FlushCounts { flushed, delivered, deferred, failed, open, in_hand, refused } = counts;
+    let mut text = match no_run {
+        true => format!("{flushed} made due; the next run has them"),
+        false => format!("{flushed} flushed: {delivered} delivered, {deferred} deferred, {failed} failed"),
+    };
+    if *open > 0 && !no_run {
         text.push_str(&format!(", {open} still open"));
     }
-    if *in_hand > 0 {
+    if *in_hand > 0 && !no_run {
         text.push_str(&format!("; {in_hand} were in a worker's hand already"));
+    }
+    if *refused > 0 {
+        text.push_str(&format!("; {refused} could not be flushed"));
     }
     text
 }
@@ -127,16 +136,17 @@ fn closing(counts: &FlushCounts, no_run: bool) -> String {
 /// Makes each matching entry due now. It is claimed for that; one in a worker's hand is left alone.
 fn make_due(queue: &SpoolQueue, filter: &Filter, counts: &mut FlushCounts) -> anyhow::Result<Flushed> {
     let now = clock::now();
-    let mut flushed = Flushed { count: 0, tracked: Vec::new() };
+    let (mut flushed, mut faults) = (Flushed { count: 0, tracked: Vec::new() }, Faults::default());
     filter.each_spot(queue, &[State::Ready], &mut |spot| {
         // A renamed entry may be listed once more, under the name that we gave it. Mail for a time waits for it, unless it is
         // chosen: a network that comes up flushes everything.
         let waits = spot.name.at && spot.name.due > now && filter.is_open();
         if spot.name.due != now && !waits {
-            flushed.one(queue, spot, filter, now, counts)?;
+            flushed.one(queue, spot, filter, now, (counts, &mut faults))?;
         }
         Ok(true)
     })?;
+    counts.refused += faults.end(queue.name());
     queue.wake()?;
     Ok(flushed)
 }
@@ -149,18 +159,17 @@ impl Flushed {
         spot: Spot,
         filter: &Filter,
         now: Micros,
-        counts: &mut FlushCounts,
+        (counts, faults): (&mut FlushCounts, &mut Faults),
     ) -> anyhow::Result<()> {
         if filter.needs_look() && filter.look(queue, &spot)?.is_none() {
             return Ok(());
         }
         let id = spot.name.id.clone();
-        // Whoever names an entry is told; of the others the run tells.
+        // Whoever names an entry is told; the run reports the others.
         if filter.names_some()
             && let Some(newer) = queue.newer_entry(&id)?
         {
-            warning!("{id}: {newer}");
-            counts.refused += 1;
+            faults.add(&id, &QueueError::Newer { path: spot.path().into(), newer });
             return Ok(());
         }
         if spot.name.is_due(now, Duration::MAX) {
@@ -175,10 +184,7 @@ impl Flushed {
             Ok(Taken::Contended) => counts.in_hand += 1,
             Ok(Taken::Gone) => {}
             // One that cannot be opened keeps nobody from the others.
-            Err(error) => {
-                warning!("{error}");
-                counts.refused += 1;
-            }
+            Err(error) => faults.add(&id, &error),
             Ok(Taken::Corrupt { why }) => warning!("{}: entry {id} was set aside: {why}", queue.name()),
         }
         Ok(())
@@ -199,7 +205,8 @@ impl Flushed {
         }
         for id in &self.tracked {
             let open = queue.locate(id)?.is_some_and(|spot| spot.state == State::Ready && spot.name.due <= now);
-            if open {
+            // A run leaves alone what a newer program wrote.
+            if open && queue.newer_entry(id)?.is_none() {
                 return Ok(true);
             }
         }

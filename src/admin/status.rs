@@ -235,7 +235,9 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
             page.line(format!("           the sink is down: {}", sink.why));
         }
         if let Some(NewerStatus { entries, jobs, why }) = &status.newer {
-            page.line(format!("           left alone: {entries} entries and {jobs} jobs of a newer bulkmailer: {why}"));
+            let of = |count: &u64, one: &str, many: &str| format!("{count} {}", if *count == 1 { one } else { many });
+            let (entries, jobs) = (of(entries, "entry", "entries"), of(jobs, "job", "jobs"));
+            page.line(format!("           left alone: {entries} and {jobs} of a newer bulkmailer: {why}"));
         }
         if let Some(why) = &status.no_way_out {
             page.line(format!("           its mail is not sent: {why}"));

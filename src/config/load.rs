@@ -119,10 +119,16 @@ fn read_transport(
     let pace = config.paces.get(&**word).cloned().unwrap_or_default();
     let before = config.transports.get(&**word).and_then(|transport| TransportTable::of(transport, &pace));
     let kind = before.as_ref().and_then(|before| before.kind).map(TransportKind::name);
+    let found_command = found.contains_key("command");
     let is_same = found.get("kind").is_none_or(|value| value.get_ref().as_str() == kind);
     let mut table = before.filter(|_| is_same).unwrap_or_default();
+    let is_of_none = &**word == "sendmail" && table.kind.is_none() && is_same && !found_command;
     let set = transport::keys::read(&place, found, &mut table, reader);
     pace::settle(&place, &set, reader);
+    // The host has no sendmail command now, and nothing leads through this.
+    if is_of_none {
+        return;
+    }
     if table.pace != TransportPace::default() {
         config.paces.insert(word.to_string(), table.pace.clone());
     }

@@ -74,8 +74,9 @@ pub struct JobLine<'a> {
     pub queue: Cow<'a, str>,
     pub job: Cow<'a, str>,
     pub verdict: Cow<'a, str>,
-    /// Recipients that were not settled.
-    pub left: u64,
+    /// Recipients that were not settled, where they could be counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub left: Option<u64>,
     pub reason: Cow<'a, str>,
 }
 
@@ -144,15 +145,15 @@ impl<'a> EventLine<'a> {
         })
     }
 
-    /// Appends it as JSON, without its end.
+    /// Appends it as JSON, without its end. The number comes last: scripts may know the other fields by their place.
     pub(super) fn write(&self, out: &mut impl Write) -> serde_json::Result<()> {
         #[derive(Serialize)]
         struct Numbered<'l, 'a> {
-            v: u32,
             #[serde(flatten)]
             line: &'l EventLine<'a>,
+            v: u32,
         }
-        serde_json::to_writer(out, &Numbered { v: Format::Events.number(), line: self })
+        serde_json::to_writer(out, &Numbered { line: self, v: Format::Events.number() })
     }
 }
 
@@ -205,7 +206,7 @@ mod tests {
             queue: "q".into(),
             job: "j".into(),
             verdict: "paused".into(),
-            left: 7,
+            left: Some(7),
             reason: "r".into(),
         };
         let suppressed = SuppressedLine {
@@ -220,7 +221,7 @@ mod tests {
             let mut text = Vec::new();
             line.write(&mut text).expect("memory");
             let text = String::from_utf8(text).expect("text");
-            assert!(text.starts_with(r#"{"v":2,"at":"#), "{text}");
+            assert!(text.starts_with(r#"{"at":"#) && text.ends_with(r#","v":2}"#), "{text}");
             assert_eq!(read(&text).expect("our own"), line);
         }
     }

@@ -60,6 +60,9 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Ok);
     };
+    if let Some(why) = spool.says_why_older().filter(|_| args.verbose) {
+        warning!("{}: {why}", site.spool.display());
+    }
     doors::say(&spool, site.spool_is_hosts);
     let names = queue_names::names(&spool, &site.config, &args.queues)?;
     print_unreported(&spool, &names)?;

@@ -199,7 +199,7 @@ impl SpoolQueue {
             Err(Unreadable::Damaged(why)) => Ok(Some(Fault::Unreadable(why))),
             Ok((envelope, _)) => match self.history(&name.id, envelope.recipients.len(), &mut |_| {}) {
                 Err(QueueError::Newer { newer, .. }) => Ok(Some(Fault::Newer(newer))),
-                Err(error) => Err(io::Error::other(error)),
+                Err(error) => Ok(Some(Fault::Journal(error.to_string()))),
                 Ok(_) => Ok(None),
             },
         }
@@ -211,7 +211,7 @@ impl SpoolQueue {
                 self.to_corrupt(path, text)?;
                 return Ok(Some("moved to corrupt/"));
             }
-            Fault::Newer(_) => return Ok(None),
+            Fault::Newer(_) | Fault::Journal(_) => return Ok(None),
             Fault::Misplaced | Fault::Mode(_) | Fault::Unreadable(_) => {}
         }
         let Some(Locked::Ours(file, _)) = self.lock_entry(path).map_err(io::Error::other)? else { return Ok(None) };
@@ -231,7 +231,7 @@ impl SpoolQueue {
                 file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                 Ok(Some("set to 0600"))
             }
-            (Fault::Unreadable(_) | Fault::Newer(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
+            (Fault::Unreadable(_) | Fault::Newer(_) | Fault::Journal(_) | Fault::Strange(_) | Fault::Misplaced, _) => {
                 self.to_corrupt(path, text)?;
                 Ok(Some("moved to corrupt/"))
             }
@@ -276,6 +276,8 @@ enum Fault {
     Unreadable(String),
     /// A newer program's, which is left as it is.
     Newer(Newer),
+    /// Its journal cannot be read.
+    Journal(String),
 }
 
 impl Fault {
@@ -286,6 +288,7 @@ impl Fault {
             Fault::Mode(mode) => format!("its mode is {mode:04o} and not 0600"),
             Fault::Unreadable(why) => why.clone(),
             Fault::Newer(newer) => newer.to_string(),
+            Fault::Journal(why) => format!("its journal cannot be read: {why}"),
         }
     }
 }

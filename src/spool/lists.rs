@@ -19,7 +19,7 @@ use super::names::{EntryName, Spot, State};
 use super::own_lists::{LISTS, ListLine, ListsWritten};
 use super::queue::SpoolQueue;
 use super::row::Row;
-use super::users::{Counted, Use};
+use super::users::Use;
 use crate::model::Micros;
 use crate::queue::QueueError;
 use crate::sys::output::{self, Page};
@@ -85,8 +85,8 @@ impl SpoolQueue {
         recipients: usize,
         fits: &dyn Fn(&Dropped) -> Result<(), String>,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Counted>, QueueError> {
-        let mut counted = Counted::default();
+    ) -> Result<Option<HashMap<u32, Use>>, QueueError> {
+        let mut counted: HashMap<u32, Use> = HashMap::new();
         let mut lists = Lists::begin(self);
         for state in State::ALL {
             for bucket in 0..=u8::MAX {
@@ -204,23 +204,14 @@ impl<'q> Lists<'q> {
     }
 
     /// Counts and lists an entry, if it came through `drop/` and is still there.
-    fn entry(&mut self, spot: &Spot, counted: &mut Counted) {
-        let seen = match self.queue.look(spot) {
-            Ok(Some(seen)) => seen,
-            Ok(None) => return,
-            // It is for `check`, or for a newer program.
-            Err(_) => {
-                let stat = dir::stat(&self.queue.dir, &spot.path()).ok().flatten();
-                let bytes = stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
-                counted.unread = counted.unread.and(Use { entries: 1, bytes });
-                return;
-            }
-        };
+    fn entry(&mut self, spot: &Spot, counted: &mut HashMap<u32, Use>) {
+        // What cannot be read is for `check`.
+        let Ok(Some(seen)) = self.queue.look(spot) else { return };
         let uid = seen.envelope.origin.uid;
         if uid == self.owner {
             return;
         }
-        let used = counted.uses.entry(uid).or_default();
+        let used = counted.entry(uid).or_default();
         used.entries += 1;
         used.bytes = used.bytes.saturating_add(seen.file.metadata().map_or(0, |meta| meta.len()));
         if !self.is_for(uid) {

@@ -71,9 +71,8 @@ impl SpoolQueue {
             }
             let closed = match self.history(&id, 0, &mut |_| {}) {
                 Ok(history) => history.all_closed(),
-                // What it says is for the program that wrote it.
-                Err(error) if error.is_newer() => false,
-                Err(error) => return Err(error),
+                // One that cannot be read is reported like an open one, and is nobody's to remove.
+                Err(_) => false,
             };
             let path = format!("{journals}/{id}.log");
             // Looked at last: where it is gone by now, its worker has tidied up meanwhile.

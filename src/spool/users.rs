@@ -33,25 +33,9 @@ impl Use {
         Use { entries: self.entries.saturating_add(other.entries), bytes: self.bytes.saturating_add(other.bytes) }
     }
 
-    fn or_more(self, other: Use) -> Use {
-        Use { entries: self.entries.max(other.entries), bytes: self.bytes.max(other.bytes) }
-    }
-
-    fn or_less(self, other: Use) -> Use {
-        Use { entries: self.entries.min(other.entries), bytes: self.bytes.min(other.bytes) }
-    }
-
     fn but(self, other: Use) -> Use {
         Use { entries: self.entries.saturating_sub(other.entries), bytes: self.bytes.saturating_sub(other.bytes) }
     }
-}
-
-/// What a count of all entries found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    pub uses: HashMap<u32, Use>,
-    /// Entries whose user is not known, for they cannot be read.
-    pub unread: Use,
 }
 
 /// Two numbers of a fixed width, so that one write replaces others.
@@ -133,13 +117,11 @@ impl SpoolQueue {
         self.change_use(uid, &|noted| noted.and(more))
     }
 
-    /// Corrects what is noted, after everything was counted: `began` is what [`SpoolQueue::uses`] returned before the count
-    /// began. What was noted since then is added, for it may not have been counted. What could not be read may be any
-    /// user's, so each keeps that much of what was noted of him.
-    pub fn recount(&self, began: &HashMap<u32, Use>, counted: &Counted) -> Result<(), QueueError> {
+    /// Corrects what is noted, after everything was counted: `began` is what [`SpoolQueue::uses`] said before the count
+    /// began. What was noted since then is added, for it may not have been counted.
+    pub fn recount(&self, began: &HashMap<u32, Use>, counted: &HashMap<u32, Use>) -> Result<(), QueueError> {
         for (&uid, &before) in began {
-            let own = counted.uses.get(&uid).copied().unwrap_or_default();
-            let counted = own.or_more(before.or_less(own.and(counted.unread)));
+            let counted = counted.get(&uid).copied().unwrap_or_default();
             self.change_use(uid, &|noted| counted.and(noted.but(before)))?;
         }
         Ok(())
@@ -199,13 +181,7 @@ mod tests {
         let began = queue.uses().expect("read");
         assert_eq!(began, HashMap::from([(7, some(2, 150)), (8, some(1, 1))]));
         queue.note_use(7, some(1, 10)).expect("noted");
-        let count = |unread| Counted { uses: HashMap::from([(7, some(1, 100))]), unread };
-        // An entry of 30 bytes that cannot be read may be his, or the other's who has none.
-        queue.recount(&began, &count(some(1, 30))).expect("counted");
-        assert_eq!(queue.uses().expect("read"), HashMap::from([(7, some(3, 140)), (8, some(1, 1))]));
-        let began = queue.uses().expect("read");
-        queue.note_use(7, some(1, 10)).expect("noted");
-        queue.recount(&began, &count(Use::default())).expect("counted");
+        queue.recount(&began, &HashMap::from([(7, some(1, 100))])).expect("counted");
         assert_eq!(queue.uses().expect("read"), HashMap::from([(7, some(2, 110))]));
         let keyed = |most, keep| queue.note_key(7, most, Duration::from_secs(keep)).expect("noted");
         assert!(keyed(2, 100) && keyed(2, 100) && !keyed(2, 100) && keyed(3, 100) && keyed(2, 0));

@@ -1,7 +1,8 @@
 //! What came of a group is recorded: journaled, written to the events, counted.
 //!
 //! A group's answer in the journal has one reply to its deliveries. Where they differ, as with LMTP, they are in the
-//! attempt's lines, but only if the entry stays: no write is made for an entry that is removed.
+//! attempt's lines, if that ends and the entry stays: no write is made for an entry that is removed, or let go between two
+//! groups. The event lines have every reply.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -3,5 +3,5 @@
 mod act;
 pub mod ask;
 pub mod decide;
-mod faults;
+pub mod faults;
 pub mod verb;

@@ -38,16 +38,12 @@ enum Moved {
     Before,
 }
 
-/// A job that a newer program made, or one of whose entries it journaled, is left alone.
-fn refuse_newer(queue: &SpoolQueue, job: &EntryId, standing: Standing) -> Result<(), QueueError> {
-    let counted = queue.job_file(job, standing).and_then(|file| match file {
-        Some(file) => queue.progress(job, standing, &file).map(|_| ()),
-        None => Ok(()),
-    });
-    match counted {
+/// A job that a newer program made is left alone. Nothing else is looked at before the move, which may be urgent.
+fn refuse_newer_job(queue: &SpoolQueue, job: &EntryId, standing: Standing) -> Result<(), QueueError> {
+    match queue.job_file(job, standing) {
         Err(error @ QueueError::Newer { .. }) => Err(error),
         // What else is wrong with it keeps nobody from moving it.
-        Ok(()) | Err(_) => Ok(()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -66,7 +62,7 @@ pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Re
             found = found.or(queue.standing(job)?.map(|standing| (queue, standing)));
         }
         if let Some((queue, standing)) = found
-            && let Err(error) = refuse_newer(queue, job, standing)
+            && let Err(error) = refuse_newer_job(queue, job, standing)
         {
             warning!("{error}");
             exit = exit.worst(error.exit());
@@ -89,7 +85,7 @@ pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Re
             continue;
         };
         let file = queue.job_file(job, wanted.to).ok().flatten();
-        let left = file.and_then(|file| queue.progress(job, wanted.to, &file).ok()).map_or(0, |progress| progress.left);
+        let left = file.and_then(|file| queue.progress(job, wanted.to, &file).ok()).map(|progress| progress.left);
         let (at, reason) = (clock::now(), format!("{} by {}", wanted.done, nss::user_name(by)));
         let done = JobLine {
             at: at.rfc3339().into(),
@@ -106,7 +102,9 @@ pub fn move_jobs(site: &Site, jobs: &Jobs, wanted: &Move, by: u32) -> anyhow::Re
             }
             Moved::Before => format!("is {} already", wanted.to.name()),
         };
-        let text = format!("{job} {what}; {left} are left of it");
+        let rest =
+            left.map_or("what is left of it cannot be counted".to_owned(), |left| format!("{left} are left of it"));
+        let text = format!("{job} {what}; {rest}");
         print(&if jobs.json { Page::json(&done)? } else { Page::of(text) })?;
     }
     Ok(exit)

@@ -319,13 +319,19 @@ fn a_transport_is_read_over_the_embedded_one_unless_it_is_of_another_kind() {
     assert!(said[0].contains("transport.sendmail.command: it needs"), "{said:?}");
     let said = bad("[transport.sendmail]\nkind = \"smtp\"\n");
     assert!(said[0].contains("transport.sendmail.connect: it needs"), "{said:?}");
-    // A host without a sendmail command has none that could be meant.
-    for embedded in
-        [Config::embedded(None, "/m".into()), Config::embedded(None, "/m".into()).without_way_out(Path::new("/s"))]
-    {
-        let read = read("[transport.sendmail]\ntimeout = \"7m\"\n", Path::new("/etc/b.toml"), embedded, &|| None);
-        let error = read.expect_err("there is none");
-        assert!(error.problems().iter().any(|p| p.to_string().contains("transport.sendmail.kind: it is missing")));
+    // On a host whose sendmail command is gone, or is this program, that leads nowhere, and the file stays good.
+    let without = Config::embedded(None, "/m".into());
+    for embedded in [without.clone(), without.without_way_out(Path::new("/s"))] {
+        let read = |text: &str| read(text, Path::new("/etc/b.toml"), embedded.clone(), &|| None);
+        let (config, _) = read("[transport.sendmail]\ntimeout = \"7m\"\nrate = \"9/s\"\n").expect("a good file");
+        assert_eq!(config, embedded);
+        for (text, fault) in [
+            ("timeout = \"x\"", "transport.sendmail.timeout: "),
+            ("command = [\"/x\"]", "transport.sendmail.kind: it is missing"),
+        ] {
+            let error = read(&format!("[transport.sendmail]\n{text}\n")).expect_err("a fault");
+            assert!(error.problems().iter().any(|p| p.to_string().contains(fault)), "{error}");
+        }
     }
 }
 

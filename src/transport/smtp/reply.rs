@@ -8,7 +8,7 @@ use crate::model::Reason;
 const LINE_MAX: usize = 4 << 10;
 /// The most lines of one reply.
 const LINES_MAX: usize = 256;
-/// More of a reply's text is not kept, but for its first line.
+/// A reply's text is kept up to the line that would exceed so many bytes, and its first line in any case.
 const TEXT_MAX: usize = 4 << 10;
 
 /// One reply.
@@ -29,7 +29,7 @@ impl Reply {
     /// Reads the reply that `input` begins with, and how many bytes it has; `None` if its end did not come yet.
     pub fn parse(input: &[u8]) -> Result<Option<(Reply, usize)>, Garbage> {
         let mut reply = Reply { code: 0, text: String::new() };
-        let (mut from, mut lines) = (0, 0);
+        let (mut from, mut lines, mut cut) = (0, 0, false);
         loop {
             let rest = &input[from..];
             let Some(end) = rest.iter().take(LINE_MAX).position(|&b| b == b'\n') else {
@@ -44,9 +44,11 @@ impl Reply {
             let text = String::from_utf8_lossy(text);
             if lines == 0 {
                 reply.text = text.into_owned();
-            } else if reply.text.len() + text.len() < TEXT_MAX {
+            } else if !cut && reply.text.len() + text.len() < TEXT_MAX {
                 reply.text.push('\n');
                 reply.text.push_str(&text);
+            } else {
+                cut = true;
             }
             (from, lines) = (from + end + 1, lines + 1);
             if !goes_on {
