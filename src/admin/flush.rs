@@ -165,7 +165,7 @@ impl Flushed {
             return Ok(());
         }
         let id = spot.name.id.clone();
-        // Whoever names an entry is told; the run reports the others.
+        // An entry that was named is refused here; the run reports the others.
         if filter.names_some()
             && let Some(newer) = queue.newer_entry(&id)?
         {

@@ -4,7 +4,6 @@
 //! no `reply`, is read like the second. A line of a newer format is refused.
 
 use std::borrow::Cow;
-use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -146,14 +145,15 @@ impl<'a> EventLine<'a> {
     }
 
     /// Appends it as JSON, without its end. The number comes last: scripts may know the other fields by their place.
-    pub(super) fn write(&self, out: &mut impl Write) -> serde_json::Result<()> {
-        #[derive(Serialize)]
-        struct Numbered<'l, 'a> {
-            #[serde(flatten)]
-            line: &'l EventLine<'a>,
-            v: u32,
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        // Each line is an object, and has fields. To have serde flatten it costs as much as writing it.
+        if out.pop_if(|last| *last == b'}').is_some() {
+            out.extend_from_slice(b",\"v\":");
+            serde_json::to_writer(&mut *out, &Format::Events.number())?;
+            out.push(b'}');
         }
-        serde_json::to_writer(out, &Numbered { line: self, v: Format::Events.number() })
+        Ok(())
     }
 }
 
