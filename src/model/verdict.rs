@@ -69,6 +69,10 @@ impl SinkReply {
 
 /// The beginning of `text`, at most `most` bytes of it, with spaces for its control characters.
 fn one_line(text: &str, most: usize) -> String {
+    // Nearly every one is in order.
+    if text.len() <= most && text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        return text.to_owned();
+    }
     let mut clean = String::with_capacity(text.len().min(most));
     for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
         if clean.len() + c.len_utf8() > most {

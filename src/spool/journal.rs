@@ -86,16 +86,18 @@ impl Journal {
     /// Writes a group's answer over its status, and behind it the reply to all deliveries, if it is the same.
     pub fn answer(&mut self, mark: u64, group: &[usize], verdicts: Option<&[Verdict]>) -> io::Result<()> {
         fault::point("journal.answer")?;
-        let mut answer = match verdicts {
-            None => "-".repeat(group.len()),
-            Some(verdicts) => verdicts.iter().map(|verdict| letter_of(verdict.kind())).collect(),
-        };
-        answer.push_str(&in_place(verdicts.unwrap_or_default()));
+        let mut answer = Vec::with_capacity(group.len() + BEHIND_STATUS);
+        match verdicts {
+            None => answer.resize(group.len(), b'-'),
+            // A letter is ASCII.
+            Some(verdicts) => answer.extend(verdicts.iter().map(|verdict| letter_of(verdict.kind()) as u8)),
+        }
+        in_place(verdicts.unwrap_or_default(), &mut answer);
         for (&recipient, verdict) in group.iter().zip(verdicts.unwrap_or_default()) {
             self.history.set(recipient, verdict.kind());
         }
         match &self.file {
-            Some(file) => file.write_all_at(answer.as_bytes(), mark),
+            Some(file) => file.write_all_at(&answer, mark),
             None => Ok(()),
         }
     }

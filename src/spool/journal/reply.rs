@@ -20,9 +20,12 @@ pub(super) const REPLY_WIDTH: usize = 80;
 /// Bytes behind a status: the reply, `"}` and a newline.
 pub(super) const BEHIND_STATUS: usize = REPLY.len() + REPLY_WIDTH + 3;
 
-/// What the answer writes behind the status: nothing unless all deliveries have one reply.
-pub(super) fn in_place(verdicts: &[Verdict]) -> String {
-    common(verdicts).map_or(String::new(), |reply| format!("{REPLY}{:REPLY_WIDTH$}", plain(reply)))
+/// Appends what the answer writes behind the status: nothing unless all deliveries have one reply.
+pub(super) fn in_place(verdicts: &[Verdict], answer: &mut Vec<u8>) {
+    if let Some(reply) = common(verdicts) {
+        answer.extend_from_slice(REPLY.as_bytes());
+        answer.extend_from_slice(&plain(reply));
+    }
 }
 
 /// The reply to each delivery, if it is the same.
@@ -32,15 +35,18 @@ fn common(verdicts: &[Verdict]) -> Option<&SinkReply> {
     delivered.all(|verdict| verdict.reply() == Some(first)).then_some(first)
 }
 
-/// The beginning of a reply in printable ASCII.
-fn plain(reply: &SinkReply) -> String {
-    let plain = |c: char| match c {
-        '"' => '\'',
-        '\\' => '/',
-        ' '..='~' => c,
-        _ => '?',
-    };
-    reply.text().chars().take(REPLY_WIDTH).map(plain).collect()
+/// The beginning of a reply in printable ASCII, with spaces behind it.
+fn plain(reply: &SinkReply) -> [u8; REPLY_WIDTH] {
+    let mut field = [b' '; REPLY_WIDTH];
+    for (place, c) in field.iter_mut().zip(reply.text().chars()) {
+        *place = match c {
+            '"' => b'\'',
+            '\\' => b'/',
+            ' '..='~' => c as u8,
+            _ => b'?',
+        };
+    }
+    field
 }
 
 /// Reads the deliveries out of a journal, by the recipients' positions. Their time is that of the hand-over, where it was
