@@ -14,7 +14,7 @@ pub struct Notices {
     pub returned: Returned,
     /// Bytes of the largest message that comes back whole; default 1 MiB.
     pub size: u64,
-    /// Who is told of mail without a sender that failed; default nobody, and it stays in `failed/`.
+    /// The address that gets notices of failed mail without a sender; default none, and such mail stays in `failed/`.
     pub postmaster: Option<Address>,
     /// The most notices to one sender in an hour, at least 1; default 100.
     pub per_hour: usize,
@@ -45,7 +45,7 @@ const KEYS: &[NoticeKey] = &[
     NoticeKey::new(
         "postmaster",
         ValueForm::Address(|notices| &mut notices.postmaster),
-        "Who is told of mail without a sender that failed, such as a notice to a forged
+        "It gets notices of failed mail without a sender, such as a notice to a forged
         sender.",
     )
     .otherwise(

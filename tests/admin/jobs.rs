@@ -159,7 +159,7 @@ fn an_entry_in_hand_is_settled_in_a_job_that_was_paused_meanwhile() {
     }
 }
 
-/// Whoever was killed, or failed, in the middle gives the command again.
+/// A command that was killed, or failed, in the middle is given again.
 #[test]
 fn a_job_may_be_moved_once_more_to_where_it_is() {
     let site = Site::new("ok", "");

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Site;
 use crate::support::server::{Act, At, Kind, Script, Server, Step, say, site_of};
 
-/// Whoever is deferred is tried again much later.
+/// A deferred recipient is tried again much later.
 const LATER: &str = "retry = { first = \"1d\", max = \"1d\", expire = \"5d\" }";
 
 /// A site whose server answers each content with what `content` says, and defers whoever is called late.

@@ -6,6 +6,8 @@ mod support;
 
 mod fields;
 mod newer;
+#[cfg(feature = "faults")]
+mod old_spool;
 mod round_trips;
 #[cfg(feature = "faults")]
 mod upgrade;

@@ -15,7 +15,7 @@ const FEW: u32 = 2 << 10;
 const MBOX: u32 = 4 << 10;
 const SORT: u32 = 16 << 10;
 
-/// Whoever holds 100 bytes of each of these needs a MiB more, and [`FEW`] has no such room.
+/// A program that holds 100 bytes of each of these needs a MiB more, and [`FEW`] has no such room.
 const ENTRIES: u32 = 10_000;
 
 /// The sink is no part of the promise: the recording one has larger buffers than there is room for.
