@@ -7,6 +7,9 @@
 //! 24 digits out of a hash; a `d` and 24 if it was adopted from `drop/`. No other id begins with a letter before the year
 //! 2286.
 //! An entry of a job is called `<job>.<n>.<k>`: the k-th entry of the job's n-th folder.
+//!
+//! The jobs of one submission have the same ten random digits, and ascend in the order of the submission: they are one
+//! [lane](EntryId::lane). The ids of keys tell no order.
 
 use std::fmt;
 
@@ -20,6 +23,10 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const KEYED: char = 'k';
 /// What an id begins with that follows from a file in `drop/`.
 const ADOPTED: char = 'd';
+
+/// How many digits tell its birth, and how many are random.
+const BORN: usize = 11;
+const RANDOM: usize = 10;
 
 /// The longest id in bytes; ids are part of file names and of fixed slots in shared memory.
 pub const MAX_LEN: usize = 56;
@@ -45,14 +52,31 @@ impl EntryId {
             seed = (nanos ^ (u64::from(std::process::id()) << 32)).to_ne_bytes();
         }
         let random = u64::from_ne_bytes(seed);
-        let mut text = String::with_capacity(21);
-        for shift in (0..11).rev() {
-            text.push(digit(now.0 >> (5 * shift)));
-        }
-        for shift in 0..10 {
-            text.push(digit(random >> (5 * shift)));
-        }
+        let mut text = String::with_capacity(BORN + RANDOM);
+        push_born(&mut text, now);
+        text.extend((0..RANDOM).map(|n| digit(random >> (5 * n))));
         EntryId(text)
+    }
+
+    /// The id of what follows this one in the same submission: it sorts after it, and has its random digits. What follows
+    /// an id of a key has a new one.
+    pub fn after(&self, now: Micros) -> EntryId {
+        let Some((born, lane)) = self.born().zip(self.random()) else { return EntryId::new(now) };
+        let mut text = String::with_capacity(BORN + RANDOM);
+        push_born(&mut text, now.max(Micros(born.0.saturating_add(1))));
+        text.push_str(lane);
+        EntryId(text)
+    }
+
+    /// What the jobs of one submission have in common, and no other: the random digits of this job, or of the job that
+    /// this is an entry of. The whole id where it follows from a key.
+    pub fn lane(&self) -> &str {
+        self.random().unwrap_or_else(|| self.job().map_or(&self.0, |(job, _)| job))
+    }
+
+    fn random(&self) -> Option<&str> {
+        let job = self.job().map_or(self.as_str(), |(job, _)| job);
+        job.get(BORN..).filter(|random| random.len() == RANDOM && !job.starts_with([KEYED, ADOPTED]))
     }
 
     /// The id that follows from `parts`, always the same: an entry that must count once (see `spool::keys`).
@@ -116,13 +140,17 @@ impl EntryId {
     /// When the entry was made, as its first eleven digits tell; `None` if its id follows from a key.
     pub fn born(&self) -> Option<Micros> {
         let value = |b: u8| DIGITS.iter().position(|&d| d == b).unwrap_or(0) as u64;
-        let born = || Micros(self.0.bytes().take(11).fold(0, |sum, b| (sum << 5) | value(b)));
+        let born = || Micros(self.0.bytes().take(BORN).fold(0, |sum, b| (sum << 5) | value(b)));
         (!self.0.starts_with([KEYED, ADOPTED])).then(born)
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn push_born(text: &mut String, born: Micros) {
+    text.extend((0..BORN).rev().map(|n| digit(born.0 >> (5 * n))));
 }
 
 fn digit(value: u64) -> char {
@@ -189,6 +217,35 @@ mod tests {
         assert_eq!(new.job(), None);
         assert_eq!(new.of_job(2, 7).job(), Some((new.as_str(), "2")));
         assert_eq!((new.of_job(2, 7).number_in_job(), new.number_in_job()), (Some((2, 7)), None));
+    }
+
+    #[test]
+    fn what_follows_in_a_submission_sorts_after_it_and_is_in_its_lane() {
+        let first = EntryId::new(Micros(1_795_526_824_000_001));
+        // The clock may stand still or be set back.
+        let later = [1_795_526_824_000_001, 7, 1_795_526_824_000_900].map(Micros);
+        let mut last = first.clone();
+        for (now, born) in later.into_iter().zip([2, 3, 900]) {
+            let next = last.after(now);
+            assert!(next > last && next.as_str().len() == 21);
+            assert_eq!(next.born(), Some(Micros(1_795_526_824_000_000 + born)));
+            assert_eq!((next.lane(), next.of_job(3, 999).lane()), (first.lane(), first.lane()));
+            last = next;
+        }
+        assert_eq!(first.lane(), &first.as_str()[11..]);
+        assert_ne!(EntryId::new(Micros(1)).lane(), first.lane());
+    }
+
+    #[test]
+    fn the_lane_of_a_keyed_id_is_its_own() {
+        let key = EntryId::of_key(&["order", "17"]);
+        assert_eq!((key.lane(), key.of_job(0, 7).lane()), (key.as_str(), key.as_str()));
+        assert_eq!(key.after(Micros(8)).born(), Some(Micros(8)));
+        // Of a spool that somebody else wrote.
+        for odd in ["a", "0123456789", "01234567890", "01234567890123456789012"] {
+            let odd: EntryId = odd.parse().expect("an id");
+            assert_eq!((odd.lane(), odd.of_job(0, 1).lane()), (odd.as_str(), odd.as_str()));
+        }
     }
 
     #[test]
