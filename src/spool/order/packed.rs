@@ -1,7 +1,7 @@
 //! The name of an entry in four words, which sort as the entries are handed out: by due time, then by submission.
 //!
-//! Ids that this program makes fit: the birth and random digits of a single entry's, the hash of one that counts once, and
-//! for an entry of a job its two numbers besides. Any other id has no packed form, and its entry is handed out
+//! Ids that this program makes fit, all of whose characters are digits to the base of 32; for an entry of a job its two
+//! numbers besides. Any other id has no packed form, and its entry is handed out
 //! [apart](super::walk::Filled::odd).
 
 use crate::model::{EntryId, Micros};
@@ -24,12 +24,13 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// Lengths of ids: of one that tells its birth, and of one that follows from a key or a file, with its letter.
-const BORN: usize = 21;
-const HASHED: usize = 25;
-
-/// The kinds of ids, in the order of the letters that they begin with.
-const KINDS: [(u64, Option<u8>); 3] = [(0, None), (1, Some(b'd')), (2, Some(b'k'))];
+/// Lengths of ids: of one that tells its birth, and of one that follows from a key or from a file in `drop/`.
+const SHORT: usize = 21;
+const LONG: usize = 25;
+/// Random digits at the end of a short one.
+const RANDOM: u32 = 10;
+/// Bits of a digit.
+const DIGIT: u32 = 5;
 
 /// An entry's name: its due time; its id, or that of its job, in two words; the numbers in its job and whether a person set
 /// the time.
@@ -43,39 +44,38 @@ pub(super) struct PackedId(pub u64, pub u64);
 impl PackedId {
     /// `None` if this program would not make such an id, or it is that of an entry of a job.
     pub fn parse(text: &[u8]) -> Option<PackedId> {
-        let (kind, digits) = match (text.len(), text.first()?) {
-            (BORN, _) => (0, text),
-            (HASHED, b'd') => (1, &text[1..]),
-            (HASHED, b'k') => (2, &text[1..]),
-            _ => return None,
-        };
+        let is_long = text.len() == LONG;
+        if !is_long && text.len() != SHORT {
+            return None;
+        }
         let mut value = 0_u128;
-        for &byte in digits {
+        for &byte in text {
             let digit = VALUES[usize::from(byte)];
             if digit == NO_DIGIT {
                 return None;
             }
-            value = (value << 5) | u128::from(digit);
+            value = (value << DIGIT) | u128::from(digit);
         }
-        Some(PackedId((kind << 56) | (value >> 64) as u64, value as u64))
+        // From the left, as texts are compared.
+        let value = value << (DIGIT * (LONG - text.len()) as u32 + 1) | u128::from(is_long);
+        Some(PackedId((value >> 64) as u64, value as u64))
+    }
+
+    fn value(self) -> u128 {
+        (u128::from(self.0) << 64) | u128::from(self.1)
     }
 
     /// What the ids of jobs have in common that one command made: their random digits.
-    pub fn submission(self) -> PackedId {
-        const RANDOM: u64 = (1 << 50) - 1;
-        match self.0 >> 56 {
-            0 => PackedId(0, self.1 & RANDOM),
-            _ => self,
-        }
+    pub fn submission(self) -> u128 {
+        let is_long = self.1 & 1 == 1;
+        let end = DIGIT * (LONG - SHORT) as u32 + 1;
+        if is_long { self.value() } else { (self.value() >> end) & ((1 << (RANDOM * DIGIT)) - 1) }
     }
 
     pub fn text(self) -> String {
-        let kind = KINDS.iter().find(|kind| kind.0 == self.0 >> 56);
-        let letter = kind.and_then(|kind| kind.1);
-        let value = (u128::from(self.0 & ((1 << 56) - 1)) << 64) | u128::from(self.1);
-        let digits = if letter.is_some() { HASHED - 1 } else { BORN };
-        let digit = |place: usize| char::from(DIGITS[(value >> (5 * place)) as usize & 31]);
-        letter.map(char::from).into_iter().chain((0..digits).rev().map(digit)).collect()
+        let digits = if self.1 & 1 == 1 { LONG } else { SHORT };
+        let digit = |n: usize| (self.value() >> (DIGIT * (LONG - 1 - n) as u32 + 1)) as usize & 31;
+        (0..digits).map(|n| char::from(DIGITS[digit(n)])).collect()
     }
 }
 
@@ -144,7 +144,13 @@ mod tests {
     #[test]
     fn every_name_of_ours_packs_and_reads_back() {
         let born = EntryId::new(Micros(1_795_526_824_000_001));
-        for id in [&born, &EntryId::new(Micros::MAX), &EntryId::of_key(&["a"]), &EntryId::of_dropped(&["b"])] {
+        for id in [
+            &born,
+            &EntryId::new(Micros::MAX),
+            &EntryId::of_key(&["a"]),
+            &EntryId::of_dropped(Micros(7), &["b"]),
+            &EntryId::of_dropped_before(&["b"]),
+        ] {
             for id in [id.clone(), id.of_job(0, 0), id.of_job(9_999_999, u32::MAX), id.of_job(17, 999)] {
                 for at in [false, true] {
                     let name = name(1_795_526_824_000_001, at, &id);
@@ -167,6 +173,10 @@ mod tests {
             name(2, false, &old.of_job(2, 0)),
             name(2, false, &old.of_job(10, 0)),
             name(2, false, &new),
+            name(2, false, &EntryId::of_dropped(Micros(7), &["z"])),
+            name(2, false, &EntryId::new(Micros(8))),
+            name(2, false, &EntryId::of_dropped_before(&["a"])),
+            name(2, false, &EntryId::of_key(&["a"])),
             name(3, false, &old),
         ];
         let packed: Vec<Packed> =
@@ -189,7 +199,7 @@ mod tests {
             "1795526824000001-0123456789abcdefghjkm.01.2",
             "1795526824000001-0123456789abcdefghjkm.1.",
             "1795526824000001-0123456789abcdefghjkm.1073741823.1",
-            "1795526824000001-x123456789abcdefghjkmnpqr",
+            "1795526824000001-0123456789abcdefghjkmnpq",
             "179552682400000x-0123456789abcdefghjkm",
             "1795526824000001+0123456789abcdefghjkm",
         ] {
