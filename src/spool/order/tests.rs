@@ -130,7 +130,7 @@ impl Fixture {
     }
 
     fn batch(&self, count: u32, due: u64) -> EntryId {
-        let mut batch = self.queue.batch().expect("a batch");
+        let mut batch = self.queue.batch(None).expect("a batch");
         for _ in 0..count {
             let id = batch.next_id();
             let mut draft = batch.draft(&envelope(id), Micros(due)).expect("a draft");
