@@ -112,7 +112,7 @@ fn job(walk: &mut Walk<'_, '_>, job: &str, most: usize, due: &mut Vec<Packed>) {
             }
         }
         Name::Noted => {}
-        Name::Waits(until) => walk.waits(Some(until)),
+        Name::Waits(until, _) => walk.waits(Some(until)),
     });
     due.extend(heap.into_sorted_vec());
 }
@@ -124,7 +124,7 @@ fn odd_job(walk: &mut Walk<'_, '_>, name: &[u8]) {
         // Whatever is due in it has no packed form either, and is noted as it is read.
         walk.each_part(id.as_str(), &mut |walk, name| match name {
             Name::Due(_) | Name::Noted => {}
-            Name::Waits(until) => walk.waits(Some(until)),
+            Name::Waits(until, _) => walk.waits(Some(until)),
         });
     }
 }
