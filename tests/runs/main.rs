@@ -6,6 +6,7 @@ mod support;
 
 mod kick;
 mod laptop;
+mod light;
 mod memory;
 mod offline;
 mod overlap;
