@@ -52,16 +52,26 @@ pub(super) struct QuietWalk {
 impl QuietWalk {
     /// Begins one, at `now`, in the folder `bucket` whose `names` are about to be read.
     pub fn begin(bucket: u8, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
-        let stamp = names.stamp();
-        let age = clock::now().since(Micros(stamp.micros()));
-        let settled = if stamp.is_fine() { SETTLED } else { SETTLED_COARSE };
-        (age > settled).then_some(QuietWalk { bucket, seen: QuietFolder { stamp, at: now, next: None } })
+        let stamp = settled_stamp(names)?;
+        Some(QuietWalk { bucket, seen: QuietFolder { stamp, at: now, next: None } })
     }
 
     /// Takes note of one that waits.
     pub fn waits(&mut self, name: &EntryName) {
-        self.seen.next = Some(self.seen.next.map_or(name.due, |next| next.min(name.due)));
+        self.waits_until(name.due);
     }
+
+    /// Takes note of one that waits for `due`.
+    pub fn waits_until(&mut self, due: Micros) {
+        self.seen.next = Some(self.seen.next.map_or(due, |next| next.min(due)));
+    }
+}
+
+/// The time of the folder whose `names` are about to be read, if it lies far enough back.
+pub(super) fn settled_stamp(names: &dir::Names) -> Option<Stamp> {
+    let stamp = names.stamp();
+    let settled = if stamp.is_fine() { SETTLED } else { SETTLED_COARSE };
+    (clock::now().since(Micros(stamp.micros())) > settled).then_some(stamp)
 }
 
 /// Of a folder in which nothing is due: the first time that one of its names waits for.

@@ -87,6 +87,15 @@ impl Stamp {
         Stamp(seconds, nanoseconds)
     }
 
+    /// As two words of shared memory, and back.
+    pub fn words(self) -> (u64, u64) {
+        (self.0.cast_unsigned(), self.1.cast_unsigned())
+    }
+
+    pub fn of_words(seconds: u64, nanoseconds: u64) -> Stamp {
+        Stamp(seconds.cast_signed(), nanoseconds.cast_signed())
+    }
+
     pub fn of(stat: &FileStat) -> Stamp {
         Stamp(stat.st_mtime, stat.st_mtime_nsec)
     }
@@ -135,6 +144,20 @@ impl Names {
                     }
                 }
                 Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// What `read` makes of the next name but `.` and `..`.
+    pub fn next_with<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<io::Result<T>> {
+        loop {
+            let entry = match self.names.next()? {
+                Ok(entry) => entry,
+                Err(errno) => return Some(Err(errno.into())),
+            };
+            match entry.file_name().to_bytes() {
+                b"." | b".." => {}
+                name => return Some(Ok(read(name))),
             }
         }
     }
