@@ -147,9 +147,9 @@ impl EntryId {
 
     /// For an entry of a job: the job's id and the number of its folder.
     pub fn job(&self) -> Option<(&str, &str)> {
-        let mut parts = self.0.splitn(3, '.');
-        let (job, n, _) = (parts.next()?, parts.next()?, parts.next()?);
-        Some((job, n))
+        let (job, rest) = self.0.split_at(memchr::memchr(b'.', self.0.as_bytes())?);
+        let n = rest.get(1..)?;
+        Some((job, &n[..memchr::memchr(b'.', n.as_bytes())?]))
     }
 
     /// For an entry of a job: the numbers of its folder and of itself in there.

@@ -52,7 +52,9 @@ pub fn escaped(text: &str, keep: Keep) -> Cow<'_, str> {
 
 /// Escapes what stands in `text`, which is JSON, from the byte `from` on. JSON has its control characters of C0 escaped.
 pub fn escape_json(text: &mut Vec<u8>, from: usize) {
-    let Some(tail) = text.get(from..).filter(|tail| !tail.iter().copied().all(is_plain)) else { return };
+    // Without a way out of the loop many bytes are looked at together.
+    let is_clean = |tail: &[u8]| tail.iter().fold(true, |clean, &byte| clean & is_plain(byte));
+    let Some(tail) = text.get(from..).filter(|tail| !is_clean(tail)) else { return };
     let clean = escaped(&String::from_utf8_lossy(tail), Keep::Lines).into_owned();
     text.truncate(from);
     text.extend_from_slice(clean.as_bytes());

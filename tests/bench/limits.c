@@ -1,5 +1,6 @@
 /* What the machine itself can do, for the benchmarks to compare with. Called by the name of what is measured:
      sink                                       the cheapest command that takes a message: reads it all, exits 0
+     slow_sink                                  the same, and takes 50 ms
      arrival FILE                               the same, and adds the time, in microseconds, as a line to FILE
      spawn_limit WORKERS N file BYTES COMMAND   N starts of COMMAND with a file of BYTES as its input
      fs_limit DIR WORKERS N create|fsync_dir    N files of 4 KiB put into 256 folders: unsynced, or file and folder synced
@@ -158,6 +159,11 @@ int main(int argc, char **argv) {
     if (!strcmp(name, "sink")) {
         while (read(0, buffer, sizeof buffer) > 0) {}
         return 0;
+    }
+    if (!strcmp(name, "slow_sink")) {
+        struct timespec time = {0, 50000000};
+        while (read(0, buffer, sizeof buffer) > 0) {}
+        return nanosleep(&time, NULL);
     }
     if (!strcmp(name, "smtp_sink")) return smtp_sink();
     if (!strcmp(name, "arrival") && argc > 1) {

@@ -11,6 +11,7 @@ use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
 use super::bounces;
+use super::drain;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
@@ -20,9 +21,9 @@ use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 14] = [
-    ("drain-memory", |tools| drain(tools, true)),
-    ("drain-disk", |tools| drain(tools, false)),
+pub const ALL: [Row; 17] = [
+    ("drain-memory", |tools| drained(tools, true)),
+    ("drain-disk", |tools| drained(tools, false)),
     ("publish", publish),
     ("smtp-in", smtp_in),
     ("mbox", mbox),
@@ -31,6 +32,9 @@ pub const ALL: [Row; 14] = [
     ("start", start),
     ("rate", rates),
     ("smtp-sink", smtp::sink),
+    ("slow-sink", drain::slow_sink),
+    ("smtp-cpu", drain::smtp_cpu),
+    ("loaded", drain::loaded),
     ("postfix", smtp::postfix),
     ("verp", smtp::verp),
     ("bounces", bounces::bounces),
@@ -44,7 +48,7 @@ fn rate(outcome: Outcome) -> f64 {
 
 /// Draining a queue into the cheapest sendmail, against starting that sendmail as often with nothing else to do; on disk
 /// also against that and the removal of as many synced files, which is what a disk asks for besides.
-fn drain(tools: &Tools, memory: bool) {
+fn drained(tools: &Tools, memory: bool) {
     let count = tools.scale(20_000);
     let place = if memory { "memory" } else { "disk" };
     for workers in [1, 2, 4, 8] {
@@ -137,7 +141,7 @@ fn smtp_in(tools: &Tools) {
     tools.compare("smtp-in, one session / fs_limit fsync_dir", "entries/s", ours, limit);
 }
 
-fn envelope(now: Micros) -> Envelope {
+pub fn envelope(now: Micros) -> Envelope {
     let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
     let address = |text: &str| text.parse().expect("an address");
     let recipients = vec![address("r@example.net")];
