@@ -80,6 +80,7 @@ pub mod glimpse;
 pub mod history;
 mod home;
 pub mod host;
+mod inspect;
 pub mod job;
 mod journal;
 pub mod journals;
