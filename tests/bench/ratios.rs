@@ -20,6 +20,7 @@
 
 mod against;
 mod bounces;
+mod million;
 mod program;
 mod rows;
 mod site;
