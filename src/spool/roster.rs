@@ -140,7 +140,7 @@ mod tests {
     use crate::model::EntryId;
 
     fn name(due: u64, id: &str) -> EntryName {
-        EntryName { due: Micros(due), at: due % 2 == 0, id: id.parse().expect("an id") }
+        EntryName { due: Micros(due), at: due.is_multiple_of(2), id: id.parse().expect("an id") }
     }
 
     #[test]

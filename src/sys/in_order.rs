@@ -113,8 +113,11 @@ mod tests {
     fn squares(count: u32, most: usize) -> (Result<bool, String>, Vec<u32>) {
         let mut seen = Vec::new();
         let items = (0..count).map(|n| if n == 700 { Err("700".to_owned()) } else { Ok(n) });
-        let worker =
-            || |n: u32, out: Out<'_, u32>| (0..n % 5).all(|m| out(n * 10 + m)).then_some(()).unwrap_or_default();
+        let worker = || {
+            |n: u32, out: Out<'_, u32>| {
+                let _ = (0..n % 5).all(|m| out(n * 10 + m));
+            }
+        };
         let whole = in_order(items, worker, &mut |piece| {
             seen.push(piece);
             Ok(seen.len() < most)
