@@ -25,7 +25,7 @@ pub const SIZE_AT: u64 = 8;
 pub const SIZE_WIDTH: usize = 20;
 
 /// Bytes in which most heads end; what is read beyond is read in vain.
-const HEAD: usize = 1_024;
+pub(super) const HEAD: usize = 1_024;
 
 /// The longest line of a head in bytes, and the most recipients: what a reader accepts, far above what is written.
 const LINE_MAX: u64 = 64 << 10;

@@ -12,6 +12,7 @@ use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::Path;
 use std::time::Duration;
 
+use super::brief::Brief;
 use super::drop::{Dropped, Unfit, request};
 use super::error::io_at;
 use super::folders::BESIDE;
@@ -220,7 +221,8 @@ impl<'q> Lists<'q> {
         let Ok(history) = self.queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut |_| {}) else {
             return;
         };
-        self.add(uid, Row::of(self.queue.name(), &seen, &history));
+        let brief = Brief::of(&seen.envelope, seen.extent);
+        self.add(uid, Row::of(self.queue.name(), spot.state, spot.name.due, &brief, &history));
     }
 
     fn add(&mut self, uid: u32, row: Row<'_>) {

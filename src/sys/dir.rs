@@ -9,7 +9,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags};
-use nix::sys::stat::{FileStat, Mode};
+use nix::sys::stat::{FileStat, Mode, UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use nix::unistd::UnlinkatFlags;
 
 use super::listing::Listing;
@@ -201,6 +202,12 @@ pub fn stat_raw(dir: impl AsFd, path: &Path) -> io::Result<Option<FileStat>> {
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Sets when `path` in `dir`, a symbolic link not followed, was modified last, in seconds and nanoseconds since 1970.
+pub fn set_modified(dir: impl AsFd, path: &str, seconds: i64, nanoseconds: u32) -> io::Result<()> {
+    let (keep, to) = (TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds.into()));
+    Ok(utimensat(dir, path, &keep, &to, UtimensatFlags::NoFollowSymlink)?)
 }
 
 /// Renames within `dir`, never over another name (EEXIST).

@@ -37,7 +37,16 @@ pub struct RawName {
 
 impl Listing {
     pub fn of(folder: File) -> Listing {
-        Listing { folder, buffer: Vec::new(), from: 0, to: 0 }
+        Listing::within(folder, Vec::new())
+    }
+
+    /// The same by means of a buffer that was used before.
+    pub fn within(folder: File, buffer: Vec<u8>) -> Listing {
+        Listing { folder, buffer, from: 0, to: 0 }
+    }
+
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     pub fn folder(&self) -> &File {

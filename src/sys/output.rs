@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
@@ -100,6 +101,32 @@ impl Page {
         self.0.push('\n');
     }
 
+    /// Adds a line without a copy of its own: see [`Page::line`].
+    pub fn write(&mut self, line: fmt::Arguments<'_>) {
+        let from = self.0.len();
+        // A String takes whatever is written.
+        let _ = fmt::Write::write_fmt(&mut self.0, line);
+        self.escape(from);
+    }
+
+    /// Adds a JSON value on one line.
+    pub fn add_json(&mut self, value: &impl serde::Serialize) -> serde_json::Result<()> {
+        let from = self.0.len();
+        self.0.push_str(&serde_json::to_string(value)?);
+        self.escape(from);
+        Ok(())
+    }
+
+    /// Escapes the line that begins at `from`, and ends it.
+    fn escape(&mut self, from: usize) {
+        let line = self.0.get(from..).unwrap_or_default();
+        if let Cow::Owned(clean) = escaped(line, Keep::Tabs) {
+            self.0.truncate(from);
+            self.0.push_str(&clean);
+        }
+        self.0.push('\n');
+    }
+
     /// A JSON value on one line.
     pub fn json(value: &impl serde::Serialize) -> serde_json::Result<Page> {
         Ok(Page::of(serde_json::to_string(value)?))
@@ -185,7 +212,13 @@ impl Paper {
         self.note(written)
     }
 
-    /// Writes what is pending.
+    /// Writes what is pending, for a reader who waits; `false` if nobody reads any more.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        let flushed = self.out.flush();
+        self.note(flushed)
+    }
+
+    /// Writes what is pending, at the end.
     pub fn finish(mut self) -> io::Result<()> {
         let flushed = self.out.flush();
         self.note(flushed).map(|_| ())

@@ -21,6 +21,7 @@
 mod against;
 mod bounces;
 mod drain;
+mod million;
 mod program;
 mod rows;
 mod site;

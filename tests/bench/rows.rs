@@ -12,6 +12,7 @@ use bulkmailer::sys::clock;
 
 use super::bounces;
 use super::drain;
+use super::million;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
@@ -27,7 +28,7 @@ pub const ALL: [Row; 17] = [
     ("publish", publish),
     ("smtp-in", smtp_in),
     ("mbox", mbox),
-    ("million", million),
+    ("million", million::million),
     ("overlap", overlap),
     ("start", start),
     ("rate", rates),
@@ -168,44 +169,6 @@ fn mbox(tools: &Tools) {
     let site = Site::into_sink(&tools.ours, dir.path(), tools, "");
     let memory = memory_of(&mut site.submit(&site.mbox(count)));
     println!("{:<44} {:.1} MiB", "    its memory", memory as f64 / 1024.0);
-}
-
-/// A very long queue: how soon a run ends where nothing is due, how soon it delivers where all is, and in how much memory.
-fn million(tools: &Tools) {
-    for count in [1_000, tools.scale(1_000_000)] {
-        let dir = tools.place(true);
-        let site = Site::into_sink(&tools.ours, dir.path(), tools, "workers = 8");
-        fill(&site, count);
-        time_of(&mut site.command(&["run"]));
-        let took = median((0..5).map(|_| time_of(&mut site.command(&["run"])).as_secs_f64()).collect());
-        let idle = memory_of(&mut site.command(&["run"]));
-        println!("{:<44} {:.0} ms, {idle} KiB a process", format!("a run, {count} entries wait"), took * 1e3);
-        // With such a short retry the due times lie too far off to be honest, and count as due.
-        let site =
-            Site::into_sink(&tools.ours, dir.path(), tools, "workers = 8\nretry = { first = \"1s\", max = \"1s\" }");
-        let begun = Instant::now();
-        let mut run = site.command(&["run", "--max-runtime", "4s"]);
-        let mut child = run.spawn().expect("it starts");
-        let written = |file: std::fs::DirEntry| file.metadata().is_ok_and(|meta| meta.len() > 0);
-        let events = || std::fs::read_dir(site.spool().join("events")).expect("a folder").flatten();
-        wait_until("something is delivered", || events().any(written));
-        let first = begun.elapsed();
-        child.wait().expect("it ends");
-        let busy = memory_of(&mut run);
-        let name = format!("the first delivery, {count} entries due");
-        println!("{name:<44} {:.0} ms, {busy} KiB a process", first.as_secs_f64() * 1e3);
-    }
-}
-
-/// Puts `count` entries that wait for an hour into the queue.
-fn fill(site: &Site<'_>, count: u32) {
-    let queue = Spool::create(&site.spool()).and_then(|spool| spool.queue("outbound")).expect("a queue");
-    let due = clock::now().plus(Duration::from_secs(3_600));
-    for n in 0..count {
-        let mut draft = queue.draft(&envelope(clock::now())).expect("a draft");
-        write!(draft, "Subject: {n}\n\nwaits\n").expect("written");
-        draft.publish(due).expect("published");
-    }
 }
 
 /// A launch that meets another at work, against the start of an empty process.

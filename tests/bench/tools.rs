@@ -60,6 +60,15 @@ impl Tools {
         Tools { folder, quick, ours: Program::ours(), kept: RefCell::default() }
     }
 
+    /// Builds the limit program `name` of a C file of its own.
+    pub fn compile(&self, source: &str, name: &str) -> PathBuf {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench").join(source);
+        let mut cc = Command::new("cc");
+        cc.args(["-O2", "-pthread", "-o"]).arg(self.program(name)).arg(source);
+        assert!(cc.status().expect("cc, as Rust needs it").success(), "{name} must compile");
+        self.program(name)
+    }
+
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

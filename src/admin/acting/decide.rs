@@ -9,6 +9,7 @@ use super::in_order::Instants;
 use super::verb::Verb;
 use crate::admin::in_drop::named;
 use crate::admin::printing::listing::{closing, show_all};
+use crate::admin::printing::reading::Form;
 use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::open_queues::open_queues;
 use crate::admin::selecting::place::Place;
@@ -114,7 +115,7 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
 
 fn dry_run<V: Verb>(choice: &Choice, queues: &[SpoolQueue], filter: &Filter, places: &[Place]) -> anyhow::Result<Exit> {
     let mut paper = Paper::default();
-    let sum = show_all(queues, filter, places, choice.json, &mut paper)?;
+    let sum = show_all(queues, filter, places, Form { json: choice.json, by_due: true }, &mut paper)?;
     if !choice.json {
         paper.write(&Page::of(closing(&sum, true)))?;
         if sum.entries > 0 {
