@@ -6,7 +6,6 @@ mod support;
 
 mod kick;
 mod laptop;
-mod light;
 mod memory;
 mod offline;
 mod overlap;
