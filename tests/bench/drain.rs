@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use super::smtp::{Sink, is_missing, source_command};
 use super::tools::{Short, Tools, median, number_of, time_of};
 
 const PAIRS: usize = 11;
+
+/// Beside a ratio to a program that does for each message what no queue can do without.
+const LEAST: &str = "the least that a queue costs";
 
 /// How often the processes of a run are looked at.
 const LOOK: Duration = Duration::from_millis(4);
@@ -38,25 +41,32 @@ fn judge(
     println!("{name:<52} {:>8.5} {:>8.5} {unit:<5} ratio {ratio:.2} ({target})", Short(ours), Short(limit));
 }
 
-/// Eight workers that wait for a sendmail of 50 ms: the processors' time of our processes for a thousand messages, without
-/// the sendmail's, against that of processes that only start it and wait.
+/// Eight workers that wait for a sendmail of 50 ms: the processors' time of our processes for a message, without the
+/// sendmail's, against that of processes that only start it and wait, and of such that open, lock, read and remove a file
+/// for each.
 pub fn slow_sink(tools: &Tools) {
-    let count = tools.scale(2_000);
-    let thousand = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(count);
+    let count = tools.scale(1_000);
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(count);
     let sink = tools.program("slow_sink").display().to_string();
     let ours = || {
         let dir = tools.place(true);
         let command = [&sink, "-oi", "-f", "{sender}", "--", "{recipients}"];
         let site = Site::new(&tools.ours, dir.path(), &command, "");
         time_of(&mut site.submit(&site.mbox(count)));
-        thousand(own_time(&mut site.command(&["run", "--workers", "8"])))
+        each(own_time(&mut site.command(&["run", "--workers", "8"])))
     };
-    let limit = || {
+    let spawns = || {
         let mut command = Command::new(tools.program("spawn_limit"));
-        command.args(["8", &count.to_string(), "file", &BYTES.to_string(), &sink]).stdout(Stdio::null());
-        thousand(own_time(&mut command))
+        command.args(["8", &count.to_string(), "file", &BYTES.to_string(), &sink]);
+        each(own_time(&mut command))
     };
-    judge(tools, "processors, 8 workers, sink of 50 ms / spawn_limit", "ms", "see CONTRIBUTING.md", ours, limit);
+    let queue = || {
+        let dir = tools.place(true);
+        let waiting = files(dir.path(), count);
+        each(own_time(Command::new(tools.program("queue_spawn")).arg("8").arg(waiting).arg(&sink)))
+    };
+    judge(tools, "processors, 8 workers, sink of 50 ms / spawn_limit", "us", "it has no queue", ours, spawns);
+    judge(tools, "processors, 8 workers, sink of 50 ms / queue_spawn", "us", LEAST, ours, queue);
 }
 
 /// Single entries over SMTP, from memory: the processors' time of a message, start and end of the run included, against that
@@ -95,14 +105,12 @@ pub fn smtp_cpu(tools: &Tools) {
     };
     let limit = || {
         let dir = tools.place(true);
-        for n in 0..count {
-            std::fs::write(dir.path().join(n.to_string()), message(n)).expect("written");
-        }
+        let waiting = files(dir.path(), count);
         let meter = Meter::start();
-        time_of(Command::new(tools.program("queue_source")).arg(sink.port.to_string()).arg(dir.path()));
+        time_of(Command::new(tools.program("queue_source")).arg(sink.port.to_string()).arg(waiting));
         micros(meter)
     };
-    judge(tools, "processors, SMTP, 1 session / queue_source", "us", "the least that a queue costs", ours, limit);
+    judge(tools, "processors, SMTP, 1 session / queue_source", "us", LEAST, ours, limit);
 }
 
 /// One worker over SMTP on a machine whose processors are all busy, against Python's smtplib in one session.
@@ -159,6 +167,16 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let _ = self.0.kill().and_then(|()| self.0.wait());
     }
+}
+
+/// A folder in `dir` with a file for each of `count` messages.
+fn files(dir: &Path, count: u32) -> PathBuf {
+    let folder = dir.join("waiting");
+    std::fs::create_dir(&folder).expect("a folder");
+    for n in 0..count {
+        std::fs::write(folder.join(n.to_string()), message(n)).expect("written");
+    }
+    folder
 }
 
 /// Queues `count` single entries.

@@ -47,6 +47,7 @@ impl Tools {
             "one_entry",
             "smtp_sink",
             "queue_source",
+            "queue_spawn",
         ] {
             let alone = sources.join(name).with_extension("c");
             let own = if alone.exists() { alone } else { sources.join("limits.c") };

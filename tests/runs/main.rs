@@ -7,7 +7,6 @@ mod support;
 mod empty;
 mod kick;
 mod laptop;
-mod light;
 mod memory;
 mod offline;
 mod overlap;
