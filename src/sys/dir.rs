@@ -131,6 +131,11 @@ impl Print {
             changed: nanos(stat.st_ctime, stat.st_ctime_nsec),
         }
     }
+
+    /// The time of modification alone.
+    pub fn stamp(self) -> Stamp {
+        Stamp(self.modified.div_euclid(1_000_000_000), self.modified.rem_euclid(1_000_000_000))
+    }
 }
 
 impl Names {
@@ -148,7 +153,7 @@ impl Names {
 
     /// When the directory was changed last.
     pub fn stamp(&self) -> io::Result<Stamp> {
-        Ok(Stamp::of(&nix::sys::stat::fstat(self.0.folder())?))
+        Ok(self.print()?.stamp())
     }
 
     /// The directory's state now.

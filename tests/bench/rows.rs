@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use bulkmailer::model::envelope::Origin;
@@ -12,12 +12,13 @@ use bulkmailer::sys::clock;
 
 use super::bounces;
 use super::drain;
+use super::empty;
 use super::million;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
 use super::tasks::{self, Face};
-use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
+use super::tools::{Tools, median, memory_of, number_of, time_of};
 
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
@@ -29,7 +30,7 @@ pub const ALL: [Row; 17] = [
     ("smtp-in", smtp_in),
     ("mbox", mbox),
     ("million", million::million),
-    ("overlap", overlap),
+    ("empty", empty::empty),
     ("start", start),
     ("rate", rates),
     ("smtp-sink", smtp::sink),
@@ -169,33 +170,6 @@ fn mbox(tools: &Tools) {
     let site = Site::into_sink(&tools.ours, dir.path(), tools, "");
     let memory = memory_of(&mut site.submit(&site.mbox(count)));
     println!("{:<44} {:.1} MiB", "    its memory", memory as f64 / 1024.0);
-}
-
-/// A launch that meets another at work, against the start of an empty process.
-fn overlap(tools: &Tools) {
-    let dir = tools.place(true);
-    let site =
-        Site::new(&tools.ours, dir.path(), &["/bin/sh", "-c", "exec sleep 600", "sh", "{recipients}"], "workers = 1");
-    time_of(&mut site.submit(&site.mbox(1)));
-    let mut holder = site.command(&["run"]).spawn().expect("it starts");
-    wait_until("the run is at work", || site.spool().join("outbound/run.json").exists());
-    let times = tools.scale(200);
-    let mut empty = Command::new(tools.program("sink"));
-    empty.stdin(Stdio::null());
-    let pairs: Vec<(f64, f64)> = (0..times)
-        .map(|_| (time_of(&mut site.command(&["run"])).as_secs_f64(), time_of(&mut empty).as_secs_f64()))
-        .collect();
-    let ours = median(pairs.iter().map(|pair| pair.0).collect()) * 1e3;
-    let empty = median(pairs.iter().map(|pair| pair.1).collect()) * 1e3;
-    println!(
-        "{:<44} {ours:.2} ms, an empty process {empty:.2} ms: {:.2} beyond",
-        "an overlapping launch",
-        ours - empty
-    );
-    for _ in 0..2 {
-        Command::new("kill").arg(holder.id().to_string()).status().expect("kill(1)");
-    }
-    holder.wait().expect("it ends");
 }
 
 /// One message through the sendmail face, against one synced write of the same bytes, and against the steps without which
