@@ -143,7 +143,7 @@ impl Fixture {
     /// The next claim of a pass.
     fn claim<'q>(&'q self, cursor: &mut <&'q SpoolQueue as Queue>::Cursor, which: Which) -> Option<SpoolClaim<'q>> {
         loop {
-            match (&self.queue).claim(cursor, which, Micros(1_000), &mut |_| true).expect("read") {
+            match (&self.queue).claim(cursor, which, clock::now(), &mut |_| true).expect("read") {
                 Found::Claim(claim) => return Some(claim),
                 Found::Later => {}
                 Found::Nothing => return None,
@@ -173,7 +173,7 @@ fn single_entries_come_by_due_time_then_by_submission() {
     let due = |n: usize| 1 + (199 - n as u64) / 2;
     (0..200).rev().for_each(|n| fixture.put(&ids[n], due(n)));
     let waits = EntryId::new(Micros(7));
-    fixture.put(&waits, 2_000);
+    fixture.put(&waits, clock::now().0 + 3_600_000_000);
     let mut expected: Vec<usize> = (0..200).collect();
     expected.sort_by_key(|&n| (due(n), n));
     let expected: Vec<&str> = expected.into_iter().map(|n| ids[n].as_str()).collect();
