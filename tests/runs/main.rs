@@ -8,6 +8,7 @@ mod kick;
 mod laptop;
 mod memory;
 mod offline;
+mod order;
 mod overlap;
 mod pains;
 mod queues_apart;
