@@ -9,6 +9,7 @@ mod laptop;
 mod memory;
 mod offline;
 mod order;
+mod order_at_length;
 mod overlap;
 mod pains;
 mod queues_apart;

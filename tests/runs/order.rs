@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-use bulkmailer::model::EntryId;
 use bulkmailer::spool::names::EntryName;
 
 use crate::support::drop::{MARA, NILS, dropped, folder};
@@ -105,16 +104,16 @@ fn mail_of_other_users_has_its_place_among_the_rest() {
             _ => as_user(n, &["submit", at[0], at[1], "r@example.net"]),
         }
     }
-    for n in 10..100 {
+    for n in 10..60 {
         match n % 4 {
             0 => drop(submit(&site, n, "r@example.net", &[])),
             1 => as_user(n, &["sendmail", "r@example.net"]),
             _ => as_user(n, &["submit", "r@example.net"]),
         }
     }
-    assert!(dropped(&site).len() > 60);
+    assert!(dropped(&site).len() > 40);
     site.ok(&["run"]);
-    assert_taken(&site, 0..100);
+    assert_taken(&site, 0..60);
 }
 
 #[test]
@@ -154,7 +153,7 @@ fn a_time_that_was_asked_for_is_the_order_and_submission_is_its_tie() {
 #[test]
 fn what_is_deferred_keeps_no_other_back_and_is_flushed_in_order() {
     let site = Site::new("digits", SLOW);
-    let recipient = |n: u32| if n % 3 == 0 { "r75@example.net" } else { "r0@example.net" };
+    let recipient = |n: u32| if n.is_multiple_of(3) { "r75@example.net" } else { "r0@example.net" };
     (0..60).for_each(|n| drop(submit(&site, n, recipient(n), &[])));
     submit_box(&site, "box", 60..90);
     site.set_sink("digits", SLOW, "30s");
@@ -268,11 +267,4 @@ fn a_campaign_goes_on_in_spite_of_ever_more_small_batches() {
     drop(run.wait_with_output());
     let campaign: Vec<u32> = taken(&site).into_iter().filter(|&n| n < 300).collect();
     assert!(campaign.is_sorted());
-}
-
-#[test]
-fn ids_that_are_named_are_those_that_were_printed() {
-    let site = Site::new("ok", ONE);
-    let ids: Vec<EntryId> = (0..5).map(|n| submit(&site, n, "r@example.net", &[]).parse().expect("an id")).collect();
-    assert!(ids.is_sorted(), "{ids:?}");
 }
