@@ -9,9 +9,11 @@
 //! `d` and 24 digits out of a hash. No other id begins with a letter before the year 2286.
 //! An entry of a job is called `<job>.<n>.<k>`: the k-th entry of the job's n-th folder.
 //!
-//! The jobs of one submission have the same ten random digits, and ascend in the order of the submission: they are one
-//! [lane](EntryId::lane). The ids of keys tell no order: of those that are due in the same microsecond, any may be first.
+//! The order of ids is that of submission: by birth, and within a job by `n` and `k`. The ids of keys tell no birth: of
+//! those that are due in the same microsecond, any may be first. The jobs of one submission have the same ten random digits
+//! and ascend: they are one [lane](EntryId::lane).
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -35,9 +37,22 @@ const DROPPED: usize = 25;
 pub const MAX_LEN: usize = 56;
 
 /// A valid entry id: 1 to 56 bytes out of `0-9 a-z .`, with no dot at either end.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntryId(String);
+
+impl Ord for EntryId {
+    /// The order of submission.
+    fn cmp(&self, other: &EntryId) -> Ordering {
+        self.rank().cmp(&other.rank()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for EntryId {
+    fn partial_cmp(&self, other: &EntryId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// Text that is no entry id.
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +92,13 @@ impl EntryId {
         self.random().unwrap_or_else(|| self.job().map_or(&self.0, |(job, _)| job))
     }
 
+    /// Its own id or that of its job, which tells the birth, and its numbers there.
+    fn rank(&self) -> (&str, Option<(u32, u32)>) {
+        (self.job().map_or(&self.0, |(job, _)| job), self.number_in_job())
+    }
+
     fn random(&self) -> Option<&str> {
-        let job = self.job().map_or(self.as_str(), |(job, _)| job);
+        let (job, _) = self.rank();
         job.get(BORN..).filter(|random| random.len() == RANDOM && !job.starts_with([KEYED, ADOPTED]))
     }
 
@@ -297,6 +317,21 @@ mod tests {
         // A dot is at the place of the mark, or around it.
         for odd in ["01234567890.d.01234567890", "01234567890d0.234567890.23"] {
             assert!(!odd.parse::<EntryId>().expect("an id").is_adopted());
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_submission() {
+        let at = |n: u64| Micros(1_795_526_824_000_000 + n);
+        let (job, drop) = (EntryId::new(at(2)), |n: u64| EntryId::of_dropped(at(n), &["file"]));
+        let sorted = [drop(0), EntryId::new(at(1)), job.clone(), job.of_job(0, 9), job.of_job(0, 10), job.of_job(2, 0)];
+        let sorted = sorted.into_iter().chain([job.of_job(10, 0), drop(3), EntryId::new(at(4))]);
+        let sorted: Vec<EntryId> = sorted.collect();
+        assert!(sorted.is_sorted(), "{sorted:?}");
+        // Equal are those alone that are the same.
+        let odd = ["a.1.2", "a.01.2", "a.1.02", "a.b.2", "a"].map(|text| text.parse::<EntryId>().expect("an id"));
+        for (n, id) in odd.iter().enumerate() {
+            assert!(odd.iter().enumerate().all(|(m, other)| (n == m) == (id.cmp(other) == Ordering::Equal)));
         }
     }
 
