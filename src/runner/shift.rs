@@ -27,7 +27,7 @@ use crate::worker::notifier;
 use crate::worker::pace::Pace;
 
 /// How often what was left behind is swept up.
-const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// A run that is told to end leaves that to the next one, but for so long: where all end so, nothing else would be swept.
 const SWEEP_AT_LEAST_EVERY: Duration = Duration::from_secs(86_400);
 
@@ -270,6 +270,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
         self.say_overdue()?;
         newer::say(self.queue, board.newer(), clock::now())?;
+        self.queue.leave_hint();
         let every = if self.told() { SWEEP_AT_LEAST_EVERY } else { SWEEP_EVERY };
         if !self.signals.quit() && self.queue.sweep_is_due(every) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;

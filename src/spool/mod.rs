@@ -19,6 +19,7 @@
 //! SPOOL/<queue>/newer                  what a run met that a newer program made, and when that was last said
 //! SPOOL/<queue>/unsent                 when it was last said that the queue has no way out
 //! SPOOL/<queue>/wake                   its time is set after every publish and flush: "look again"
+//! SPOOL/<queue>/quiet                  which folders held nothing due, for the next run; a hint, see `quiet`
 //! SPOOL/<queue>/stopped                a person stopped the queue: nothing more is handed over
 //! SPOOL/<queue>/tmp/                   being written
 //! SPOOL/<queue>/ready/<hh>/<due>-<id>  due or waiting; 256 hash buckets by id

@@ -38,7 +38,7 @@ pub struct SpoolQueue {
     pub(super) wake: File,
     /// The last look whether the queue is stopped.
     pub(super) seen_stopped: Mutex<Option<(Freshness, bool)>>,
-    /// Which folders of single entries hold nothing that is due.
+    /// Which folders hold nothing that is due.
     pub(super) quiet: Quiet,
     /// Closes entries that are delivered and unlinked.
     pub(super) closer: Closer,
@@ -71,9 +71,8 @@ impl SpoolQueue {
     }
 
     /// Sets how far off a due time may lie before it counts as the work of a wrong clock.
-    pub fn with_horizon(mut self, horizon: Duration) -> SpoolQueue {
-        self.horizon = horizon;
-        self
+    pub fn with_horizon(self, horizon: Duration) -> SpoolQueue {
+        SpoolQueue { horizon, quiet: Quiet::within(horizon), ..self }
     }
 
     /// Sets whether every hand-over is announced on disk before it begins, so that a crash leaves no doubt which began.
@@ -157,6 +156,11 @@ impl SpoolQueue {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a folder is empty, or not there.
+    pub fn is_without(&self, folder: &str) -> bool {
+        self.names(folder).is_ok_and(|mut names| names.next().is_none())
     }
 
     /// Opens the file at `path`, and makes it and its folders where they are missing.

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod dir;
 pub mod durable;
 pub mod fault;
+mod listing;
 pub mod lock;
 pub mod mutex;
 pub mod named;

@@ -20,6 +20,9 @@ use crate::spool::folders::{BESIDE, UNKNOWN};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, process};
 
+/// When a drop folder that is not there last changed.
+pub const NO_DROP: (i64, i64) = (0, 0);
+
 /// A drop file as its adopter holds it: regular, with one name, and its owner known.
 #[derive(Debug)]
 pub struct Dropped {
@@ -101,7 +104,7 @@ impl SpoolQueue {
                 let young = (0..TICK.as_micros() as i64).contains(&now.saturating_sub(at));
                 ((stat.st_mtime, stat.st_mtime_nsec), !young)
             }
-            Ok(None) | Err(_) => ((0, 0), true),
+            Ok(None) | Err(_) => (NO_DROP, true),
         }
     }
 

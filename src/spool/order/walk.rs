@@ -38,10 +38,10 @@ pub(super) struct Walk<'q, 'f> {
 pub(super) enum Name {
     /// It is due.
     Due(Packed),
-    /// It is due, or none of ours, or waits; that was noted.
+    /// It is due, and was noted.
     Noted,
-    /// It waits for this time.
-    Waits(Micros),
+    /// It waits for this time; a person asked for that.
+    Waits(Micros, bool),
 }
 
 impl Walk<'_, '_> {
@@ -62,7 +62,7 @@ impl Walk<'_, '_> {
             return if is_due(packed.due(), packed.is_at(), self.now, horizon) {
                 Name::Due(packed)
             } else {
-                Name::Waits(packed.due())
+                Name::Waits(packed.due(), packed.is_at())
             };
         }
         match std::str::from_utf8(name).ok().and_then(EntryName::parse) {
@@ -72,9 +72,9 @@ impl Walk<'_, '_> {
                 }
                 Name::Noted
             }
-            Some(name) => Name::Waits(name.due),
+            Some(name) => Name::Waits(name.due, name.at),
             // None of ours: it makes no folder unquiet.
-            None => Name::Waits(Micros::MAX),
+            None => Name::Waits(Micros::MAX, true),
         }
     }
 }
