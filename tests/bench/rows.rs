@@ -11,6 +11,7 @@ use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
 use super::bounces;
+use super::order;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
@@ -20,13 +21,14 @@ use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 14] = [
+pub const ALL: [Row; 15] = [
     ("drain-memory", |tools| drain(tools, true)),
     ("drain-disk", |tools| drain(tools, false)),
     ("publish", publish),
     ("smtp-in", smtp_in),
     ("mbox", mbox),
     ("million", million),
+    ("order", order::order),
     ("overlap", overlap),
     ("start", start),
     ("rate", rates),
@@ -137,7 +139,8 @@ fn smtp_in(tools: &Tools) {
     tools.compare("smtp-in, one session / fs_limit fsync_dir", "entries/s", ours, limit);
 }
 
-fn envelope(now: Micros) -> Envelope {
+/// An envelope of an entry that was submitted at `now`.
+pub fn envelope(now: Micros) -> Envelope {
     let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
     let address = |text: &str| text.parse().expect("an address");
     let recipients = vec![address("r@example.net")];
