@@ -33,7 +33,7 @@ const SWEEP_AT_LEAST_EVERY: Duration = Duration::from_secs(86_400);
 
 /// How long the first workers wait for the end of the adoption that began before them: mail in `drop/` may have been handed
 /// in before other mail that is due. A flood there keeps nobody waiting for longer.
-const ADOPTED_FIRST: Duration = Duration::from_secs(1);
+const ADOPTED_FIRST: Duration = Duration::from_secs(5);
 
 /// How often the supervisor looks around while every worker that there may be lives: a worker's end interrupts the wait.
 const LONG_TICK: Duration = Duration::from_millis(250);

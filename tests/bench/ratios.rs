@@ -4,8 +4,8 @@
 //! the limit. The limits are C programs: limits.c beside this file, or the sources in the folder that `LIMITS` names.
 //!
 //!     make bench                            # everything
-//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million empty start rate
-//!                                           # smtp-in smtp-sink slow-sink smtp-cpu loaded postfix verp bounces queues
+//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million order empty start
+//!                                           # rate smtp-in smtp-sink slow-sink smtp-cpu loaded postfix verp bounces queues
 //!     make bench DISK=/var/spool            # the disk rows lie there, and not where the build does
 //!     make bench QUICK=1                    # a tenth of the work, one round: shows that it runs, and no more
 //!
@@ -23,6 +23,7 @@ mod bounces;
 mod drain;
 mod empty;
 mod million;
+mod order;
 mod program;
 mod rows;
 mod site;

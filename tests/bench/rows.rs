@@ -14,6 +14,7 @@ use super::bounces;
 use super::drain;
 use super::empty;
 use super::million;
+use super::order;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
@@ -23,13 +24,14 @@ use super::tools::{Tools, median, memory_of, number_of, time_of};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 17] = [
+pub const ALL: [Row; 18] = [
     ("drain-memory", |tools| drained(tools, true)),
     ("drain-disk", |tools| drained(tools, false)),
     ("publish", publish),
     ("smtp-in", smtp_in),
     ("mbox", mbox),
     ("million", million::million),
+    ("order", order::order),
     ("empty", empty::empty),
     ("start", start),
     ("rate", rates),
@@ -143,6 +145,7 @@ fn smtp_in(tools: &Tools) {
     tools.compare("smtp-in, one session / fs_limit fsync_dir", "entries/s", ours, limit);
 }
 
+/// An envelope of an entry that was submitted at `now`.
 pub fn envelope(now: Micros) -> Envelope {
     let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
     let address = |text: &str| text.parse().expect("an address");
