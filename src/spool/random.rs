@@ -1,5 +1,7 @@
 //! Where to begin: workers that walk the same tree begin at different places of it.
 
+use crate::sys::random;
+
 /// A small generator (xorshift64*) for where to begin; nothing secret depends on it.
 #[derive(Debug)]
 pub(super) struct Random(u64);
@@ -7,11 +9,8 @@ pub(super) struct Random(u64);
 impl Random {
     /// Seeded by the kernel, so that workers forked in the same microsecond go different ways.
     pub fn new() -> Random {
-        let mut seed = [0u8; 8];
-        if getrandom::fill(&mut seed).is_err() {
-            seed = u64::from(std::process::id()).to_ne_bytes();
-        }
-        Random(u64::from_ne_bytes(seed) | 1)
+        let seed = random::number().unwrap_or_else(|| u64::from(std::process::id()));
+        Random(seed | 1)
     }
 
     /// A number below `bound`, which is at least 1.
