@@ -24,6 +24,7 @@ mod program;
 mod rows;
 mod site;
 mod smtp;
+mod start;
 mod tasks;
 mod tools;
 

@@ -14,7 +14,8 @@ use super::bounces;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
-use super::tasks::{self, Face};
+use super::start;
+use super::tasks;
 use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
 
 /// A benchmark's name, and itself.
@@ -28,7 +29,7 @@ pub const ALL: [Row; 14] = [
     ("mbox", mbox),
     ("million", million),
     ("overlap", overlap),
-    ("start", start),
+    ("start", start::start),
     ("rate", rates),
     ("smtp-sink", smtp::sink),
     ("postfix", smtp::postfix),
@@ -229,32 +230,6 @@ fn overlap(tools: &Tools) {
         Command::new("kill").arg(holder.id().to_string()).status().expect("kill(1)");
     }
     holder.wait().expect("it ends");
-}
-
-/// One message through the sendmail face, against one synced write of the same bytes, and against the steps without which
-/// a name could outlive a power cut that its bytes do not: file synced, linked, folder synced.
-fn start(tools: &Tools) {
-    let times = tools.scale(100);
-    let ours = || tasks::one_message(tools, &tools.ours, Face::Sendmail, false, times).expect("queued").each();
-    let dir = tools.place(false);
-    let letter = dir.path().join("letter");
-    std::fs::write(&letter, message(1)).expect("written");
-    let typical = |one: &mut dyn FnMut() -> Duration| median((0..times).map(|_| one().as_secs_f64() * 1e3).collect());
-    let mut n = 0;
-    for limit in ["one_write", "one_entry"] {
-        let limits = || {
-            typical(&mut || {
-                n += 1;
-                let mut command = Command::new(tools.program(limit));
-                match limit {
-                    "one_write" => command.arg(dir.path().join(n.to_string())),
-                    _ => command.arg(dir.path()).arg(n.to_string()),
-                };
-                time_of(command.stdin(std::fs::File::open(&letter).expect("readable")))
-            })
-        };
-        tools.compare(&format!("sendmail, one message / {limit}"), "ms", ours, limits);
-    }
 }
 
 /// What a rate lets through in a minute with eight workers, by the times at which the command began, and by how much any
