@@ -140,7 +140,6 @@ impl Postfix<'_> {
         for name in ["etc", "spool", "data"] {
             std::fs::create_dir(folder.join(name)).expect("a folder");
         }
-        #[allow(clippy::disallowed_methods)] // It happens before anything is measured.
         let owner = nix::unistd::User::from_name("postfix").expect("users").expect("Postfix's own");
         nix::unistd::chown(&folder.join("data"), Some(owner.uid), None).expect("as root");
         // Postfix's own processes pass through.

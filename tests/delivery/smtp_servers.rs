@@ -228,7 +228,6 @@ fn aiosmtpd_gets_everything_once_and_byte_for_byte() {
 }
 
 /// Dovecot's LMTP server on a socket of the site, for users r10000.0 and so on of c.example; its mail is in `mail`.
-#[allow(clippy::disallowed_methods)] // No test has the C library linked in.
 fn dovecot(site: &Site, users: &str) -> Foreign {
     let root = nix::unistd::geteuid().is_root();
     // Mail is nobody's where we are root, who cannot have any.
