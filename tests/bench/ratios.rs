@@ -28,6 +28,7 @@ mod program;
 mod rows;
 mod site;
 mod smtp;
+mod start;
 mod tasks;
 mod tools;
 

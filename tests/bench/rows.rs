@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bulkmailer::model::envelope::Origin;
 use bulkmailer::model::{EntryId, Envelope, Micros};
@@ -18,7 +18,8 @@ use super::order;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
-use super::tasks::{self, Face};
+use super::start;
+use super::tasks;
 use super::tools::{Tools, median, memory_of, number_of, time_of};
 
 /// A benchmark's name, and itself.
@@ -33,7 +34,7 @@ pub const ALL: [Row; 18] = [
     ("million", million::million),
     ("order", order::order),
     ("empty", empty::empty),
-    ("start", start),
+    ("start", start::start),
     ("rate", rates),
     ("smtp-sink", smtp::sink),
     ("slow-sink", drain::slow_sink),
@@ -173,32 +174,6 @@ fn mbox(tools: &Tools) {
     let site = Site::into_sink(&tools.ours, dir.path(), tools, "");
     let memory = memory_of(&mut site.submit(&site.mbox(count)));
     println!("{:<44} {:.1} MiB", "    its memory", memory as f64 / 1024.0);
-}
-
-/// One message through the sendmail face, against one synced write of the same bytes, and against the steps without which
-/// a name could outlive a power cut that its bytes do not: file synced, linked, folder synced.
-fn start(tools: &Tools) {
-    let times = tools.scale(100);
-    let ours = || tasks::one_message(tools, &tools.ours, Face::Sendmail, false, times).expect("queued").each();
-    let dir = tools.place(false);
-    let letter = dir.path().join("letter");
-    std::fs::write(&letter, message(1)).expect("written");
-    let typical = |one: &mut dyn FnMut() -> Duration| median((0..times).map(|_| one().as_secs_f64() * 1e3).collect());
-    let mut n = 0;
-    for limit in ["one_write", "one_entry"] {
-        let limits = || {
-            typical(&mut || {
-                n += 1;
-                let mut command = Command::new(tools.program(limit));
-                match limit {
-                    "one_write" => command.arg(dir.path().join(n.to_string())),
-                    _ => command.arg(dir.path()).arg(n.to_string()),
-                };
-                time_of(command.stdin(std::fs::File::open(&letter).expect("readable")))
-            })
-        };
-        tools.compare(&format!("sendmail, one message / {limit}"), "ms", ours, limits);
-    }
 }
 
 /// What a rate lets through in a minute with eight workers, by the times at which the command began, and by how much any

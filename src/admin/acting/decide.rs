@@ -23,7 +23,7 @@ use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{Page, Paper, warning};
 
-/// What all of them take: which entries, and how to go about it.
+// What all of them take: which entries, and how to go about it.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Choice {
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct Choice {
     pub json: bool,
 }
 
-/// `--state`, for those that have a choice.
+// `--state`, for those that have a choice.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Where {
     /// Entries in this state only: ready, hold, failed or corrupt; may be given several times
@@ -47,7 +47,7 @@ pub struct Where {
     pub places: Vec<Place>,
 }
 
-/// `--again`, for those that may repeat a delivery.
+// `--again`, for those that may repeat a delivery.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Again {
     /// Also to recipients that have it already
