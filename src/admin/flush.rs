@@ -1,10 +1,11 @@
-//! `bulkmailer flush`: what waits is due now, and a run delivers it. If a run is at work already, it gets the entries and
+//! `bulkmailer flush`: what waits is due now, in the order that it had, and a run delivers it. If a run is at work already, it gets the entries and
 //! is followed until they are settled.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::acting::faults::Faults;
+use super::acting::in_order::{InOrder, Instants, Turn};
 use super::in_drop::named::explain;
 use super::selecting::filter::Filter;
 use super::selecting::open_queues::open_queues;
@@ -12,12 +13,12 @@ use super::selecting::place::Place;
 use super::selecting::selection::Selection;
 use crate::config::Site;
 use crate::intake::adopt;
-use crate::model::{EntryId, Exit, Micros};
+use crate::model::{EntryId, Exit};
 use crate::queue::QueueError;
 use crate::runner;
+use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::names::{Spot, State};
-use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{Page, print, warning};
 use crate::sys::signals::Signals;
@@ -133,52 +134,66 @@ fn closing(counts: &FlushCounts, no_run: bool) -> String {
     text
 }
 
-/// Makes each matching entry due now. It is claimed for that; one in a worker's hand is left alone.
+/// Makes each matching entry due now, in order. It is claimed for that; one in a worker's hand is left alone.
 fn make_due(queue: &SpoolQueue, filter: &Filter, counts: &mut FlushCounts) -> anyhow::Result<Flushed> {
-    let now = clock::now();
+    let mut instants = Instants::begin();
+    let now = instants.began();
     let (mut flushed, mut faults) = (Flushed { count: 0, tracked: Vec::new() }, Faults::default());
-    filter.each_spot(queue, &[State::Ready], &mut |spot| {
-        // A renamed entry may be listed once more, under the name that we gave it. Mail for a time waits for it, unless it is
-        // chosen: a network that comes up flushes everything.
-        let waits = spot.name.at && spot.name.due > now && filter.is_open();
-        if spot.name.due != now && !waits {
-            flushed.one(queue, spot, filter, now, (counts, &mut faults))?;
+    let mut way = InOrder::new(queue, filter, &[State::Ready]);
+    loop {
+        let is_first = way.is_new();
+        let turns = way.next(&instants, &mut |spot| {
+            if spot.name.is_due(now, Duration::MAX) {
+                // It keeps its place.
+                if is_first && is_meant(queue, spot, filter, &mut faults)? {
+                    flushed.add(spot.name.id.clone());
+                }
+                return Ok(false);
+            }
+            // Mail for a time waits for it, unless it is chosen: a network that comes up flushes everything.
+            Ok(!(spot.name.at && filter.is_open()))
+        })?;
+        if turns.is_empty() {
+            break;
         }
-        Ok(true)
-    })?;
+        for Turn(spot) in turns {
+            if is_meant(queue, &spot, filter, &mut faults)? {
+                flushed.one(queue, &spot, &mut instants, (counts, &mut faults))?;
+            }
+        }
+    }
     counts.refused += faults.end(queue.name());
     queue.wake()?;
     Ok(flushed)
 }
 
+/// Whether an entry matches, and is none of a newer program's. One of those that was named is refused here; the run
+/// reports the others.
+fn is_meant(queue: &SpoolQueue, spot: &Spot, filter: &Filter, faults: &mut Faults) -> anyhow::Result<bool> {
+    if filter.needs_look() && filter.look(queue, spot)?.is_none() {
+        return Ok(false);
+    }
+    let newer = if filter.names_some() { queue.newer_entry(&spot.name.id)? } else { None };
+    if let Some(newer) = newer {
+        faults.add(&spot.name.id, &QueueError::Newer { path: spot.path().into(), newer });
+        return Ok(false);
+    }
+    Ok(true)
+}
+
 impl Flushed {
-    /// Makes one entry due, if it matches and is free.
+    /// Makes one entry due, if it is free.
     fn one(
         &mut self,
         queue: &SpoolQueue,
-        spot: Spot,
-        filter: &Filter,
-        now: Micros,
+        spot: &Spot,
+        instants: &mut Instants,
         (counts, faults): (&mut FlushCounts, &mut Faults),
     ) -> anyhow::Result<()> {
-        if filter.needs_look() && filter.look(queue, &spot)?.is_none() {
-            return Ok(());
-        }
         let id = spot.name.id.clone();
-        // An entry that was named is refused here; the run reports the others.
-        if filter.names_some()
-            && let Some(newer) = queue.newer_entry(&id)?
-        {
-            faults.add(&id, &QueueError::Newer { path: spot.path().into(), newer });
-            return Ok(());
-        }
-        if spot.name.is_due(now, Duration::MAX) {
-            self.add(id);
-            return Ok(());
-        }
-        match queue.take(&spot) {
+        match queue.take(spot) {
             Ok(Taken::Claim(claim)) => {
-                claim.reschedule(now)?;
+                claim.reschedule(instants.next())?;
                 self.add(id);
             }
             Ok(Taken::Contended) => counts.in_hand += 1,
@@ -243,12 +258,10 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
     let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();
     let run = runner::Args { quiet, ..runner::Args::default() };
     let mut exit = Exit::Ok;
-    if let Some(spool) = Spool::open(&site.spool)? {
-        runner::way_out::say(&spool, &site.config, &names, true)?;
-    }
+    runner::way_out::say(flushed.iter().map(|(queue, _)| queue), &site.config, true);
     let mut said = false;
     loop {
-        let summary = runner::drain(site, &names, &run)?;
+        let summary = runner::drain(site, &names, &[], &run)?;
         exit = exit.worst(summary.exit());
         if summary.any_offline() {
             warning!("this host is offline, see online in 'bulkmailer config show'; mail waits");

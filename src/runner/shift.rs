@@ -27,9 +27,13 @@ use crate::worker::notifier;
 use crate::worker::pace::Pace;
 
 /// How often what was left behind is swept up.
-const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// A run that is told to end leaves that to the next one, but for so long: where all end so, nothing else would be swept.
 const SWEEP_AT_LEAST_EVERY: Duration = Duration::from_secs(86_400);
+
+/// How long the first workers wait for the end of the adoption that began before them: mail in `drop/` may have been handed
+/// in before other mail that is due. A flood there keeps nobody waiting for longer.
+const ADOPTED_FIRST: Duration = Duration::from_secs(1);
 
 /// One holding of the lock.
 pub(super) struct Shift<'p, 'a> {
@@ -39,6 +43,7 @@ pub(super) struct Shift<'p, 'a> {
     signals: &'p Signals,
     looks: Looks<'p>,
     staff: Staff<'p, 'a>,
+    began: Instant,
     /// The spool and the sink were proved, before anything was handed over.
     proved: bool,
     /// Since when nothing is due and no worker lives.
@@ -59,6 +64,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             signals,
             looks: Looks::new(queue),
             staff,
+            began: Instant::now(),
             proved: false,
             idle_since: None,
             asked_about: plan.board.doubts().since(),
@@ -104,7 +110,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             if !self.told() {
                 self.staff.serve_users();
             }
-            if !self.halted() && self.looks.is_due() {
+            if !self.halted() && self.looks.is_due() && !self.waits_for_adoption() {
                 self.look()?;
             }
             self.end_doubt();
@@ -118,6 +124,11 @@ impl<'p, 'a> Shift<'p, 'a> {
             self.staff.pass_on();
             self.staff.look_after();
         }
+    }
+
+    /// Whether the first adoption goes on.
+    fn waits_for_adoption(&self) -> bool {
+        self.staff.adoption.is_at_work() && self.began.elapsed() < ADOPTED_FIRST
     }
 
     /// Where every worker waits for evidence there will be no more.
@@ -213,7 +224,7 @@ impl<'p, 'a> Shift<'p, 'a> {
     /// How long to wait for the next event.
     fn pause(&self) -> Duration {
         match self.looks.pause() {
-            Some(pause) if !self.halted() => pause.clamp(Duration::from_millis(1), TICK),
+            Some(pause) if !self.halted() && !self.waits_for_adoption() => pause.clamp(Duration::from_millis(1), TICK),
             Some(_) | None => TICK,
         }
     }
@@ -259,6 +270,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         }
         self.say_overdue()?;
         newer::say(self.queue, board.newer(), clock::now())?;
+        self.queue.leave_hint();
         let every = if self.told() { SWEEP_AT_LEAST_EVERY } else { SWEEP_EVERY };
         if !self.signals.quit() && self.queue.sweep_is_due(every) {
             self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;

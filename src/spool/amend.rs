@@ -49,7 +49,8 @@ impl SpoolClaim<'_> {
 
     /// Makes the entry due at `decision.at`, with no attempt made and no time waited. Recipients in `group` are open again.
     ///
-    /// A held one whose time was asked for (`@`) and is still to come keeps it.
+    /// A held one whose time was asked for (`@`) and is still to come keeps it, and one that waits and is due already keeps
+    /// its place.
     pub fn reopen(mut self, group: Vec<usize>, decision: Decision) -> Result<(), QueueError> {
         let id = self.id().clone();
         if self.journal.exists() {
@@ -57,8 +58,13 @@ impl SpoolClaim<'_> {
             noted.map_err(self.queue.failed("write", &journal_path(&id).1))?;
         }
         fault::instant("amend.noted");
-        let asked = self.spot.state == State::Hold && self.spot.name.at && self.spot.name.due > decision.at;
-        let name = if asked { self.spot.name.clone() } else { EntryName::new(decision.at, id) };
+        let EntryName { due, at, .. } = self.spot.name;
+        let keeps = match self.spot.state {
+            State::Hold => at && due > decision.at,
+            State::Ready => due <= decision.at,
+            State::Failed => false,
+        };
+        let name = if keeps { self.spot.name.clone() } else { EntryName::new(decision.at, id) };
         self.bring_back(&Spot { state: State::Ready, name }).map_err(self.queue.failed("requeue", &self.spot.path()))
     }
 

@@ -19,6 +19,7 @@
 //! SPOOL/<queue>/newer                  what a run met that a newer program made, and when that was last said
 //! SPOOL/<queue>/unsent                 when it was last said that the queue has no way out
 //! SPOOL/<queue>/wake                   its time is set after every publish and flush: "look again"
+//! SPOOL/<queue>/quiet                  which folders held nothing due, for the next run; a hint, see `quiet`
 //! SPOOL/<queue>/stopped                a person stopped the queue: nothing more is handed over
 //! SPOOL/<queue>/tmp/                   being written
 //! SPOOL/<queue>/ready/<hh>/<due>-<id>  due or waiting; 256 hash buckets by id
@@ -60,7 +61,8 @@
 //!   (`on_crash = "hold"`) holds it instead.
 //! - **Formats have numbers** ([`Format`](crate::model::Format)). What a newer program wrote is left as it is. An older spool is
 //!   upgraded as a whole by the next run or `check --repair` (`upgrade`), and what is written until then is of its format.
-//! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
+//! - **First in, first out** ([`order`]). Nothing but order depends on it.
+//! - Memory does not grow with the number of entries: names are read a buffer at a time, and a bounded number is kept.
 
 pub mod amend;
 mod as_queue;
@@ -91,12 +93,12 @@ mod lone;
 pub mod names;
 pub mod notes;
 mod open_job;
+mod order;
 mod orphans;
 pub mod own_lists;
 pub mod publish;
 pub mod queue;
 mod quiet;
-mod random;
 mod recipient_line;
 pub mod root;
 mod roster;

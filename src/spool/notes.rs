@@ -24,11 +24,16 @@ impl SpoolQueue {
     /// Replaces the small file `name` (the heartbeat `run.json`, `sink`) in one step. It is not synced: it tells of what
     /// goes on, and no mail depends on it.
     pub fn write_note(&self, name: &str, text: &str) -> Result<(), QueueError> {
+        self.write_bytes(name, text.as_bytes())
+    }
+
+    /// The same for a file that is no text.
+    pub(super) fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), QueueError> {
         let spare = format!("tmp/{name}-{}", std::process::id());
         let steps = || -> io::Result<()> {
             let file = dir::open_file(&self.dir, &spare, dir::Open::Create)?;
             file.set_len(0)?;
-            io::Write::write_all(&mut &file, text.as_bytes())?;
+            io::Write::write_all(&mut &file, bytes)?;
             dir::rename_over(&self.dir, &spare, name)
         };
         steps().inspect_err(|_| self.drop_spare(&spare)).map_err(self.failed("write", name))
@@ -51,6 +56,17 @@ impl SpoolQueue {
         let modified = file.metadata().and_then(|meta| meta.modified()).map_err(self.failed("look at", name))?;
         io::Read::read_to_string(&mut io::Read::take(file, 1 << 20), &mut text).map_err(self.failed("read", name))?;
         Ok(Some((text, modified)))
+    }
+
+    /// When a small file was written; `None` if it is not there, or cannot be looked at.
+    pub fn note_time(&self, name: &str) -> Option<Micros> {
+        let stat = dir::stat(&self.dir, name).ok().flatten()?;
+        Some(Micros(dir::Stamp::of(&stat).micros()))
+    }
+
+    /// Whether a small file is there, or that cannot be found out.
+    pub fn has_note(&self, name: &str) -> bool {
+        !matches!(dir::stat(&self.dir, name), Ok(None))
     }
 
     /// Removes a small file.

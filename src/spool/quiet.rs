@@ -1,95 +1,166 @@
-//! Which folders of single entries hold nothing that is due: one look at a folder's time then replaces a walk through its
-//! names.
+//! Which folders hold nothing that is due: one look at a folder's times then replaces a walk through its names.
 //!
-//! A folder's time changes with each name that comes, goes, or is renamed in it. So what a walk saw holds as long as that
-//! time is the same, if it lay far enough back when the walk began: the kernel's clock for file times is coarse, and what
-//! came right after the walk must not bear the time from before it.
+//! A folder's times change with each name that comes, goes, or is renamed in it. So what a walk saw holds as long as these
+//! times are the same, if they lay far enough back when the walk began: the kernel's clock for file times is coarse, and what
+//! came right after the walk must not bear the time from before it. The time of change is compared besides that of
+//! modification, and the inode: a backup that was put back has the old modification times, and nobody can set the others.
 //!
-//! A process remembers this for itself, and one that it forks begins with a copy. Nothing depends on it but the time that a
-//! look takes.
+//! A process remembers this for itself, and one that it forks begins with a copy. The first look reads what an earlier run
+//! knew (`quiet`, see [`hint`]), and a run that knows more writes it at its end; it is not synced. Nothing depends on it but
+//! the time that a look takes: each folder's times are looked at each time, and a hint that is missing, torn, old or about
+//! other folders costs a walk.
 
+mod folder;
+mod hint;
+
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{self, Read};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::names::{BUCKETS, EntryName, bucket_path};
+use self::folder::{QuietFolder, is_settled};
+use super::names::bucket_path;
 use crate::model::Micros;
-use crate::sys::clock;
-use crate::sys::dir::{self, Stamp};
+use crate::sys::dir;
 use crate::sys::mutex::locked;
+use crate::sys::{clock, dir::Print};
 
-/// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel, or more than the second of a
-/// file system that keeps whole ones.
-const SETTLED: Duration = Duration::from_millis(50);
-const SETTLED_COARSE: Duration = Duration::from_secs(3);
+/// The file's name.
+pub(super) const HINT: &str = "quiet";
 
 /// What was seen of each folder, if nothing in it was due.
 #[derive(Debug)]
-pub(super) struct Quiet(Mutex<Vec<Option<QuietFolder>>>);
+pub(super) struct Quiet {
+    /// A due time further off than this counts as due.
+    horizon: Duration,
+    /// `None` until the first look.
+    known: Mutex<Option<Known>>,
+}
+
+/// What is known of folders, by their paths' keys.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    folders: BTreeMap<u64, Seen>,
+    /// Something is known that the file does not say.
+    is_new: bool,
+}
 
 #[derive(Clone, Debug)]
-struct QuietFolder {
-    stamp: Stamp,
-    /// When. A clock that was set back since says nothing.
-    at: Micros,
-    /// The first that will be due.
-    next: Option<Micros>,
+struct Seen {
+    folder: QuietFolder,
+    /// This process or one that forked it found the folder like this: it is still there.
+    is_met: bool,
 }
 
 impl Default for Quiet {
     fn default() -> Quiet {
-        Quiet(Mutex::new(vec![None; BUCKETS]))
+        Quiet::within(Duration::MAX)
     }
 }
 
-/// A walk through one of the folders that may end in its being quiet.
+/// A walk through a folder that may end in its being quiet.
 #[derive(Debug)]
 pub(super) struct QuietWalk {
-    bucket: u8,
+    key: u64,
     seen: QuietFolder,
 }
 
 impl QuietWalk {
-    /// Begins one, at `now`, in the folder `bucket` whose `names` are about to be read.
+    /// Begins one, at `now`, in the folder `bucket` of single entries whose `names` are about to be read.
     pub fn begin(bucket: u8, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
-        let stamp = names.stamp();
-        let age = clock::now().since(Micros(stamp.micros()));
-        let settled = if stamp.is_fine() { SETTLED } else { SETTLED_COARSE };
-        (age > settled).then_some(QuietWalk { bucket, seen: QuietFolder { stamp, at: now, next: None } })
+        QuietWalk::begin_at(&bucket_path(bucket), names, now)
     }
 
-    /// Takes note of one that waits.
-    pub fn waits(&mut self, name: &EntryName) {
-        self.seen.next = Some(self.seen.next.map_or(name.due, |next| next.min(name.due)));
+    /// The same in any folder of entries.
+    pub fn begin_at(path: &str, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
+        let print = names.print().ok().filter(|print| is_settled(print, clock::now()))?;
+        Some(QuietWalk { key: key(path), seen: QuietFolder::new(print, now) })
+    }
+
+    /// Takes note of a name that waits for `due`, which a person asked for if it is `at`.
+    pub fn waits(&mut self, due: Micros, at: bool) {
+        self.seen.waits(due, at);
     }
 }
 
-/// Of a folder in which nothing is due: the first time that one of its names waits for.
+/// When the folder whose `names` are about to be read changed last, if that lies so far back that the next change shows.
+pub(super) fn settled_stamp(names: &dir::Names) -> Option<dir::Stamp> {
+    names.print().ok().filter(|print| is_settled(print, clock::now()))?;
+    names.stamp().ok()
+}
+
+/// Of a folder in which nothing is due: the first time that one of its names waits for, `None` if no entry is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rest(pub Option<Micros>);
 
 impl Quiet {
+    /// Nothing is known, and due times further off than `horizon` will count as due.
+    pub fn within(horizon: Duration) -> Quiet {
+        Quiet { horizon, known: Mutex::default() }
+    }
+
     /// A copy, for another process that opens the same queue.
     pub fn copy(&self) -> Quiet {
-        Quiet(Mutex::new(locked(&self.0).clone()))
+        Quiet { horizon: self.horizon, known: Mutex::new(locked(&self.known).clone()) }
     }
 
     /// Whether nothing in the folder `ready/<bucket>` of the folder `queue` is due at `now`, as far as is known without a walk.
     pub fn rests(&self, queue: &File, bucket: u8, now: Micros) -> Option<Rest> {
-        let seen = locked(&self.0).get(usize::from(bucket)).cloned().flatten()?;
-        if now < seen.at || seen.next.is_some_and(|next| next <= now) {
+        self.rests_at(queue, &bucket_path(bucket), now)
+    }
+
+    /// The same of any folder of entries.
+    pub fn rests_at(&self, queue: &File, path: &str, now: Micros) -> Option<Rest> {
+        let mut known = locked(&self.known);
+        let seen = known.get_or_insert_with(|| Known::read(queue)).folders.get_mut(&key(path))?;
+        if !seen.folder.waits_at(now, self.horizon) {
             return None;
         }
-        let stat = dir::stat(queue, &bucket_path(bucket)).ok().flatten()?;
-        (Stamp::of(&stat) == seen.stamp).then_some(Rest(seen.next))
+        let stat = dir::stat(queue, path).ok().flatten()?;
+        seen.is_met = Print::of(&stat) == seen.folder.print;
+        seen.is_met.then_some(Rest(seen.folder.next))
     }
 
     /// The end of a walk that met nothing due.
     pub fn note(&self, watch: QuietWalk) {
-        if let Some(place) = locked(&self.0).get_mut(usize::from(watch.bucket)) {
-            *place = Some(watch.seen);
+        let mut known = locked(&self.known);
+        let known = known.get_or_insert_default();
+        if known.folders.len() < hint::FOLDERS_MAX || known.folders.contains_key(&watch.key) {
+            known.folders.insert(watch.key, Seen { folder: watch.seen, is_met: true });
+            known.is_new = true;
         }
     }
+
+    /// The file's bytes, if something is known that it does not say: all folders that were met.
+    pub fn news(&self) -> Option<Vec<u8>> {
+        let mut known = locked(&self.known);
+        let known = known.as_mut().filter(|known| known.is_new)?;
+        known.is_new = false;
+        let met = known.folders.iter().filter(|(_, seen)| seen.is_met);
+        Some(hint::to_bytes(met.map(|(key, seen)| (*key, &seen.folder))))
+    }
+}
+
+impl Known {
+    /// What an earlier run knew of the folder `queue`; nothing, if that cannot be read.
+    fn read(queue: &File) -> Known {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = dir::open_file(queue, HINT, dir::Open::Read)?;
+            let length = file.metadata()?.len();
+            let length = usize::try_from(length).ok().filter(|length| *length <= hint::BYTES_MAX);
+            let mut bytes = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
+            file.read_exact(&mut bytes).map(|()| bytes)
+        };
+        let folders = read().ok().and_then(|bytes| hint::of_bytes(&bytes)).unwrap_or_default();
+        let seen = |(key, folder)| (key, Seen { folder, is_met: false });
+        Known { folders: folders.into_iter().map(seen).collect(), is_new: false }
+    }
+}
+
+/// What a folder's path is called in the file. Two paths with one key take turns in being known: their inodes differ.
+fn key(path: &str) -> u64 {
+    path.bytes().fold(0xcbf2_9ce4_8422_2325, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -98,20 +169,47 @@ mod tests {
     use crate::model::envelope::Origin;
     use crate::model::{EntryId, Envelope};
     use crate::queue::Queue;
+    use crate::spool::names::EntryName;
     use crate::spool::survey::Glance;
     use crate::spool::{Spool, SpoolQueue};
 
-    /// In seconds since 1970.
-    const LONG_AGO: i64 = 1_000_000_000;
+    const NOW: Micros = Micros(1_000_000);
+    const LATER: Micros = Micros(2_000_000);
 
-    /// Sets the time of all folders, which says when something happened in them last.
-    fn set_times(queue: &SpoolQueue, seconds: i64) {
-        let then = nix::sys::time::TimeSpec::new(seconds, 0);
-        for bucket in 0..=u8::MAX {
-            let folder = format!("ready/{bucket:02x}");
-            let flags = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
-            nix::sys::stat::utimensat(&queue.dir, folder.as_str(), &then, &then, flags).expect("ours");
+    /// Waits until the times of all folders can be trusted.
+    fn settle(queue: &SpoolQueue) {
+        let print = |bucket| dir::Names::open(&queue.dir, &bucket_path(bucket)).and_then(|names| names.print());
+        let settled = || (0..=u8::MAX).all(|bucket| print(bucket).is_ok_and(|print| is_settled(&print, clock::now())));
+        while !settled() {
+            std::thread::yield_now();
         }
+    }
+
+    /// A spool with a queue in which one entry waits until [`LATER`], which a run has seen and noted.
+    fn noted() -> (tempfile::TempDir, Spool) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(&dir.path().join("s")).expect("a spool");
+        let queue = spool.queue("q").expect("a queue");
+        put(&queue, LATER);
+        settle(&queue);
+        assert!(!queue.rests(NOW), "nothing is known yet");
+        assert_eq!(glance(&queue, NOW), Glance { due: 0, next: Some(LATER) });
+        queue.leave_hint();
+        assert!(again(&spool).rests(NOW));
+        (dir, spool)
+    }
+
+    /// The queue as the next run opens it.
+    fn again(spool: &Spool) -> SpoolQueue {
+        spool.existing_queue("q").expect("opened").expect("there")
+    }
+
+    fn glance(queue: &SpoolQueue, now: Micros) -> Glance {
+        queue.glance(now, 9, &|_| false).expect("a glance")
+    }
+
+    fn hint_of(spool: &Spool) -> std::path::PathBuf {
+        spool.root().join("q").join(HINT)
     }
 
     fn put(queue: &SpoolQueue, due: Micros) {
@@ -130,46 +228,129 @@ mod tests {
 
     #[test]
     fn what_comes_goes_or_falls_due_is_seen_though_the_folder_was_quiet() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let queue = Spool::create(&dir.path().join("s")).and_then(|spool| spool.queue("q")).expect("a queue");
-        let (now, later) = (Micros(1_000_000), Micros(2_000_000));
-        put(&queue, later);
-        set_times(&queue, LONG_AGO);
-        let waiting = Glance { due: 0, next: Some(later) };
-        assert_eq!(queue.glance(now, 9, &|_| false).expect("a glance"), waiting);
-        assert!(
-            (0..=u8::MAX).all(|bucket| queue.quiet.rests(&queue.dir, bucket, now).is_some()),
-            "all of them are quiet"
-        );
-        assert_eq!(queue.glance(now, 9, &|_| false).expect("a glance"), waiting, "as before, without a walk");
+        let (_dir, spool) = noted();
+        let queue = again(&spool);
+        let waiting = Glance { due: 0, next: Some(LATER) };
+        assert!((0..=u8::MAX).all(|bucket| queue.quiet.rests(&queue.dir, bucket, NOW).is_some()), "all are quiet");
+        assert_eq!(glance(&queue, NOW), waiting, "as before, without a walk");
         // Its time comes.
-        assert_eq!(queue.glance(later, 9, &|_| false).expect("a glance").due, 1);
+        assert!(!queue.rests(LATER));
+        assert_eq!(glance(&queue, LATER).due, 1);
         // Another one comes.
-        put(&queue, now);
-        assert_eq!(queue.glance(now, 9, &|_| false).expect("a glance"), Glance { due: 1, next: Some(later) });
+        put(&queue, NOW);
+        assert!(!queue.rests(NOW));
+        assert_eq!(glance(&queue, NOW), Glance { due: 1, next: Some(LATER) });
+        settle(&queue);
         // What is passed over counts for nothing, and does not make its folder quiet.
-        assert_eq!(queue.glance(later, 9, &|_| true).expect("a glance"), Glance::default());
-        assert_eq!(queue.glance(later, 9, &|_| false).expect("a glance").due, 2);
+        assert_eq!(queue.glance(LATER, 9, &|_| true).expect("a glance"), Glance::default());
+        assert!(!queue.rests(NOW));
+        assert_eq!(glance(&queue, LATER).due, 2);
         // A clock that was set back: nothing is known of that time.
         assert!((0..=u8::MAX).all(|bucket| queue.quiet.rests(&queue.dir, bucket, Micros(1)).is_none()));
     }
 
     #[test]
     fn a_folder_whose_time_is_not_over_is_never_quiet() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let queue = Spool::create(&dir.path().join("s")).and_then(|spool| spool.queue("q")).expect("a queue");
-        put(&queue, Micros(1));
-        let begin = || {
-            let names = dir::Names::open(&queue.dir, "ready/00").expect("names");
-            QuietWalk::begin(0, &names, clock::now())
-        };
-        set_times(&queue, LONG_AGO);
-        assert!(begin().is_some());
-        // As late as can be.
-        set_times(&queue, i64::from(i32::MAX));
-        assert!(begin().is_none());
-        // Whole seconds: what comes within this one could not be told from what was there.
-        set_times(&queue, i64::try_from(clock::now().0 / 1_000_000).expect("a time"));
-        assert!(begin().is_none());
+        let (_dir, spool) = noted();
+        let queue = again(&spool);
+        let names = |bucket| dir::Names::open(&queue.dir, &bucket_path(bucket)).expect("names");
+        let is_young = |bucket| !is_settled(&names(bucket).print().expect("a print"), clock::now());
+        // A machine may be so slow that the time is over before it is looked at.
+        loop {
+            put(&queue, LATER);
+            let Some(bucket) = (0..=u8::MAX).find(|bucket| is_young(*bucket)) else { continue };
+            let walk = QuietWalk::begin(bucket, &names(bucket), NOW);
+            if is_young(bucket) {
+                assert!(walk.is_none());
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_that_is_none_or_of_another_place_costs_a_walk_and_delays_nothing() {
+        let (_dir, spool) = noted();
+        let (_other_dir, other) = noted();
+        let (hint, theirs) = (hint_of(&spool), std::fs::read(hint_of(&other)).expect("a hint"));
+        let ours = std::fs::read(&hint).expect("a hint");
+        let big = vec![0; hint::BYTES_MAX + 1];
+        for wrong in [theirs.as_slice(), b"", b"{}", &ours[..ours.len() / 2], &[0xff; 4096], &big] {
+            std::fs::write(&hint, wrong).expect("written");
+            let queue = again(&spool);
+            assert!(!queue.rests(NOW));
+            assert_eq!(glance(&queue, NOW), Glance { due: 0, next: Some(LATER) });
+            assert_eq!(glance(&again(&spool), LATER).due, 1);
+        }
+        // What it is taken for does not matter either: a link is not followed, a FIFO not waited for.
+        let elsewhere = hint.with_extension("elsewhere");
+        std::fs::write(&elsewhere, &ours).expect("written");
+        std::fs::remove_file(&hint).expect("removed");
+        std::os::unix::fs::symlink(&elsewhere, &hint).expect("linked");
+        assert!(!again(&spool).rests(NOW));
+        std::fs::remove_file(&hint).expect("removed");
+        nix::unistd::mkfifo(&hint, nix::sys::stat::Mode::S_IRWXU).expect("made");
+        assert!(!again(&spool).rests(NOW));
+        // The next run that walks leaves a good one.
+        let queue = again(&spool);
+        glance(&queue, NOW);
+        queue.leave_hint();
+        assert!(again(&spool).rests(NOW));
+    }
+
+    #[test]
+    fn a_folder_put_back_with_the_time_that_it_had_is_walked_through() {
+        let (_dir, spool) = noted();
+        let queue = again(&spool);
+        let before = queue.names("ready").expect("names").map(|name| {
+            let path = spool.root().join("q/ready").join(name.expect("a name"));
+            (path.metadata().expect("there").modified().expect("a time"), path)
+        });
+        let before: Vec<_> = before.collect();
+        put(&queue, NOW);
+        // What tar(1) and rsync(1) do last.
+        for (modified, path) in &before {
+            std::fs::File::open(path).and_then(|folder| folder.set_modified(*modified)).expect("set");
+        }
+        assert!(!again(&spool).rests(NOW));
+        assert_eq!(glance(&again(&spool), NOW).due, 1);
+    }
+
+    #[test]
+    fn the_hint_holds_for_any_horizon() {
+        let (_dir, spool) = noted();
+        let within = |seconds| again(&spool).with_horizon(Duration::from_secs(seconds));
+        assert!(within(1).rests(NOW));
+        assert!(!within(0).rests(NOW), "by this horizon a clock was wrong, and the entry is due");
+        assert_eq!(glance(&within(0), NOW).due, 1);
+    }
+
+    #[test]
+    fn folders_of_jobs_rest_as_well_and_those_that_are_gone_are_forgotten() {
+        let (_dir, spool) = noted();
+        let queue = again(&spool);
+        let job = EntryId::new(clock::now());
+        let folder = spool.root().join(format!("q/jobs/{job}/ready/0"));
+        std::fs::create_dir_all(&folder).expect("made");
+        let name = |due| folder.join(EntryName::new(due, EntryId::new(NOW)).to_string());
+        std::fs::write(name(LATER), "").expect("written");
+        assert!(!queue.rests(NOW));
+        let print = || dir::Names::open(&queue.dir, &format!("jobs/{job}/ready/0")).and_then(|names| names.print());
+        while !print().is_ok_and(|print| is_settled(&print, clock::now())) {
+            std::thread::yield_now();
+        }
+        assert_eq!(glance(&queue, NOW).due, 0);
+        queue.leave_hint();
+        assert!(again(&spool).rests(NOW) && !again(&spool).rests(LATER));
+        let long = hint_of(&spool).metadata().expect("a hint").len();
+        std::fs::write(name(NOW), "").expect("written");
+        assert!(!again(&spool).rests(NOW));
+        assert_eq!(glance(&again(&spool), NOW).due, 1);
+        std::fs::remove_dir_all(spool.root().join("q/jobs").join(job.to_string())).expect("removed");
+        let queue = again(&spool);
+        put(&queue, LATER);
+        settle(&queue);
+        glance(&queue, NOW);
+        queue.leave_hint();
+        assert_eq!(hint_of(&spool).metadata().expect("a hint").len(), long - 64);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::names::{EntryName, State, bucket_path};
 use super::queue::SpoolQueue;
-use super::quiet::{QuietWalk, Rest};
+use super::quiet::{HINT, QuietWalk, Rest};
 use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
 use crate::sys::dir;
@@ -49,6 +49,25 @@ impl Survey {
 }
 
 impl SpoolQueue {
+    /// Whether nothing is due at `now`, as far as that is known without a walk through the names.
+    pub fn rests(&self, now: Micros) -> bool {
+        let rests = |path: &str| self.quiet.rests_at(&self.dir, path, now).is_some();
+        let mut all = (0..=u8::MAX).all(|bucket| rests(&bucket_path(bucket)));
+        let mut folder = |path: &str| {
+            all = all && rests(path);
+            Ok(all)
+        };
+        self.each_folder_of_jobs(State::Ready, &mut folder).is_ok() && all
+    }
+
+    /// Leaves what is known of quiet folders to the next run, if that is more than the last one did.
+    pub fn leave_hint(&self) {
+        if let Some(news) = self.quiet.news() {
+            // Without it the next run walks.
+            let _ = self.write_bytes(HINT, &news);
+        }
+    }
+
     /// Looks at the names in `ready/`, and stops when `enough` due ones were seen.
     pub fn survey(&self, now: Micros, enough: u64) -> Result<Survey, QueueError> {
         let mut survey = Survey::default();
@@ -72,17 +91,21 @@ impl SpoolQueue {
     /// be quiet cost next to nothing.
     pub fn glance(&self, now: Micros, enough: u64, passed: &dyn Fn(&EntryId) -> bool) -> Result<Glance, QueueError> {
         let mut glance = Glance::default();
-        let mut folder = |path: &str, bucket: Option<u8>| -> io::Result<bool> {
+        let mut folder = |path: &str| -> io::Result<bool> {
+            if let Some(Rest(next)) = self.quiet.rests_at(&self.dir, path, now) {
+                glance.waits(next);
+                return Ok(true);
+            }
             let names = match dir::Names::open(&self.dir, path) {
                 Ok(names) => names,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
                 Err(error) => return Err(error),
             };
-            let mut watch = bucket.and_then(|bucket| QuietWalk::begin(bucket, &names, now));
+            let mut watch = QuietWalk::begin_at(path, &names, now);
             for name in names {
                 let Some(name) = EntryName::parse(&name?) else { continue };
                 if !name.is_due(now, self.horizon) {
-                    watch.iter_mut().for_each(|watch| watch.waits(&name));
+                    watch.iter_mut().for_each(|watch| watch.waits(name.due, name.at));
                     glance.waits(Some(name.due));
                     continue;
                 }
@@ -98,19 +121,15 @@ impl SpoolQueue {
             watch.into_iter().for_each(|watch| self.quiet.note(watch));
             Ok(true)
         };
-        let mut rest = None;
         let mut walk = || -> io::Result<()> {
             for bucket in 0..=u8::MAX {
-                if let Some(Rest(next)) = self.quiet.rests(&self.dir, bucket, now) {
-                    rest = rest.into_iter().chain(next).min();
-                } else if !folder(&bucket_path(bucket), Some(bucket))? {
+                if !folder(&bucket_path(bucket))? {
                     return Ok(());
                 }
             }
-            self.each_folder_of_jobs(State::Ready, &mut |path| folder(path, None))
+            self.each_folder_of_jobs(State::Ready, &mut folder)
         };
         walk().map_err(self.failed("list", State::Ready.name()))?;
-        glance.waits(rest);
         Ok(glance)
     }
 }

@@ -2,19 +2,19 @@
 //!
 //! All paths are relative to an open directory and all opens refuse a symbolic link as their last part.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags};
 use nix::sys::stat::{FileStat, Mode, UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::UnlinkatFlags;
+
+use super::listing::Listing;
+pub use super::listing::RawName;
 
 /// Opens the directory at `path`.
 pub fn open(path: &Path) -> io::Result<File> {
@@ -73,10 +73,7 @@ pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
 }
 
 /// The names in a directory, read a buffer at a time, so that a directory of any size costs the same memory.
-pub struct Names {
-    names: nix::dir::OwningIter,
-    stamp: Stamp,
-}
+pub struct Names(Listing);
 
 /// When a file or directory was changed last, by the kernel's clock for files, which ticks some hundred times a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +83,15 @@ impl Stamp {
     #[cfg(test)]
     pub fn new(seconds: i64, nanoseconds: i64) -> Stamp {
         Stamp(seconds, nanoseconds)
+    }
+
+    /// As two words of shared memory, and back.
+    pub fn words(self) -> (u64, u64) {
+        (self.0.cast_unsigned(), self.1.cast_unsigned())
+    }
+
+    pub fn of_words(seconds: u64, nanoseconds: u64) -> Stamp {
+        Stamp(seconds.cast_signed(), nanoseconds.cast_signed())
     }
 
     pub fn of(stat: &FileStat) -> Stamp {
@@ -104,6 +110,29 @@ impl Stamp {
     }
 }
 
+/// What tells one state of a directory from all others: each name that comes, goes or is renamed in it changes its times,
+/// and nobody but the kernel sets the second of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Print {
+    pub device: u64,
+    pub inode: u64,
+    /// st_mtime and st_ctime, in nanoseconds since 1970.
+    pub modified: i64,
+    pub changed: i64,
+}
+
+impl Print {
+    pub fn of(stat: &FileStat) -> Print {
+        let nanos = |seconds: i64, nanos: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos);
+        Print {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            modified: nanos(stat.st_mtime, stat.st_mtime_nsec),
+            changed: nanos(stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+}
+
 impl Names {
     /// The names in the directory `path` in `dir`.
     pub fn open(dir: impl AsFd, path: &str) -> io::Result<Names> {
@@ -113,23 +142,25 @@ impl Names {
     /// [`Names::open`] of a path that may not be UTF-8.
     pub fn open_raw(dir: impl AsFd, path: &Path) -> io::Result<Names> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let dir = Dir::openat(dir, path, flags, Mode::empty())?;
-        let stamp = Stamp::of(&nix::sys::stat::fstat(&dir)?);
-        Ok(Names { names: dir.into_iter(), stamp })
+        let folder = File::from(nix::fcntl::openat(dir, path, flags, Mode::empty())?);
+        Ok(Names(Listing::of(folder)))
     }
 
-    /// When the directory had been changed last before the names were read.
-    pub fn stamp(&self) -> Stamp {
-        self.stamp
+    /// When the directory was changed last.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp::of(&nix::sys::stat::fstat(self.0.folder())?))
     }
-}
 
-impl Names {
+    /// The directory's state now.
+    pub fn print(&self) -> io::Result<Print> {
+        Ok(Print::of(&nix::sys::stat::fstat(self.0.folder())?))
+    }
+
     /// The next name but `.` and `..`, with its inode's number. Names that are not UTF-8 are none of ours and are passed
     /// over; [`Names::raw`] has them.
     pub fn next_numbered(&mut self) -> Option<io::Result<(u64, String)>> {
         loop {
-            match self.next_raw()? {
+            match self.0.next()? {
                 Ok(RawName { name, inode, .. }) => {
                     if let Ok(name) = name.into_string() {
                         return Some(Ok((inode, name)));
@@ -140,34 +171,15 @@ impl Names {
         }
     }
 
+    /// What `read` makes of the next name but `.` and `..`.
+    pub fn next_with<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<io::Result<T>> {
+        self.0.next_with(|name, _, _| read(name))
+    }
+
     /// All names but `.` and `..` as they are, also those that are not UTF-8.
     pub fn raw(mut self) -> impl Iterator<Item = io::Result<RawName>> {
-        std::iter::from_fn(move || self.next_raw())
+        std::iter::from_fn(move || self.0.next())
     }
-
-    fn next_raw(&mut self) -> Option<io::Result<RawName>> {
-        loop {
-            let entry = match self.names.next()? {
-                Ok(entry) => entry,
-                Err(errno) => return Some(Err(errno.into())),
-            };
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                let may_be_folder = entry.file_type().is_none_or(|kind| kind == nix::dir::Type::Directory);
-                let name = OsStr::from_bytes(name).to_owned();
-                return Some(Ok(RawName { name, inode: entry.ino(), may_be_folder }));
-            }
-        }
-    }
-}
-
-/// A name as the directory has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawName {
-    pub name: OsString,
-    inode: u64,
-    /// It is a directory, or the file system does not say what it is.
-    pub may_be_folder: bool,
 }
 
 impl Iterator for Names {

@@ -1,12 +1,13 @@
 //! One command at work on the entries that were chosen.
 //!
 //! What holds: each entry is claimed before anything is done with it, so these are safe beside runs, submitters and one
-//! another; an entry in a worker's hand is left alone, and reported. When a queue is left, what was done there is on
-//! disk.
+//! another; an entry in a worker's hand is left alone, and reported. Entries that are made due keep the order that they had.
+//! When a queue is left, what was done there is on disk.
 
 use serde::Serialize;
 
 use super::faults::Faults;
+use super::in_order::{InOrder, Instants, Turn};
 use super::verb::{Done, Verb};
 use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::place::Place;
@@ -26,6 +27,7 @@ const TOLD_MAX: usize = 100;
 pub struct Act<'v, V> {
     pub verb: &'v V,
     pub decision: Decision,
+    pub instants: Instants,
     pub events: events::Log,
     pub counts: ActionCounts,
 }
@@ -42,14 +44,14 @@ impl<V: Verb> Act<'_, V> {
             self.counts.in_hand = before.0;
             self.counts.in_hand_ids.truncate(before.1);
             faults.begin_pass();
-            filter.each_spot(queue, &states, &mut |spot| {
-                // What we have made due may be listed once more, even in failed/ again.
-                let ours = spot.name.due == self.decision.at && V::MAKES_DUE;
-                if !ours {
+            if V::MAKES_DUE {
+                self.in_order(queue, (filter, &states), &mut faults)?;
+            } else {
+                filter.each_spot(queue, &states, &mut |spot| {
                     self.entry(queue, spot, (filter, &states), &mut faults)?;
-                }
-                Ok(true)
-            })?;
+                    Ok(true)
+                })?;
+            }
         }
         self.counts.faults += faults.end(queue.name());
         if places.contains(&Place::Corrupt) {
@@ -64,6 +66,25 @@ impl<V: Verb> Act<'_, V> {
         self.verb.finish(queue);
         queue.wake()?;
         Ok(())
+    }
+
+    /// Acts on what matches, in order. What was made due is not met once more, not even in failed/ again.
+    fn in_order(
+        &mut self,
+        queue: &SpoolQueue,
+        (filter, states): (&Filter, &[State]),
+        faults: &mut Faults,
+    ) -> anyhow::Result<()> {
+        let mut way = InOrder::new(queue, filter, states);
+        loop {
+            let turns = way.next(&self.instants, &mut |_| Ok(true))?;
+            if turns.is_empty() {
+                return Ok(());
+            }
+            for Turn(spot) in turns {
+                self.entry(queue, spot, (filter, states), faults)?;
+            }
+        }
     }
 
     /// Acts on one entry; one that moved meanwhile is looked for again, and one that it fails for keeps no other from it.
@@ -82,6 +103,7 @@ impl<V: Verb> Act<'_, V> {
             }
             match queue.take(&here) {
                 Ok(Taken::Claim(claim)) => {
+                    self.decide();
                     match self.verb.entry(queue, *claim, self.decision, &mut self.events) {
                         Ok(()) => self.counts.done += 1,
                         Err(error) => faults.add(&here.name.id, &error),
@@ -110,7 +132,15 @@ impl<V: Verb> Act<'_, V> {
         Ok(())
     }
 
+    /// The next entry is made due after the one before it.
+    fn decide(&mut self) {
+        if V::MAKES_DUE {
+            self.decision.at = self.instants.next();
+        }
+    }
+
     fn corrupt(&mut self, queue: &SpoolQueue, file: &Corrupt) -> anyhow::Result<()> {
+        self.decide();
         match self.verb.corrupt(queue, file, self.decision, &mut self.events)? {
             Done::Yes => self.counts.done += 1,
             Done::No => {}

@@ -5,6 +5,7 @@
 
 use super::act::{Act, ActionCounts};
 use super::ask;
+use super::in_order::Instants;
 use super::verb::Verb;
 use crate::admin::in_drop::named;
 use crate::admin::printing::listing::{closing, show_all};
@@ -98,9 +99,11 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
     let Some(spool) = Spool::open(&site.spool)? else {
         return ActionCounts::new::<V>().tell(choice.json, ids);
     };
+    let instants = Instants::begin();
     let mut act = Act {
         verb,
-        decision: Decision { at: clock::now(), by },
+        decision: Decision { at: instants.began(), by },
+        instants,
         events: events::Log::new(spool.events()?, site.config.events.syslog),
         counts: ActionCounts::new::<V>(),
     };

@@ -4,4 +4,5 @@ mod act;
 pub mod ask;
 pub mod decide;
 pub mod faults;
+pub mod in_order;
 pub mod verb;

@@ -13,7 +13,7 @@ pub trait Verb {
     const NAME: &'static str;
     /// What is said of an entry that it was done to.
     const DONE: &'static str;
-    /// Entries that it was done to are due at the instant at which the command began.
+    /// Entries that it was done to are due at the instant of the decision, which is another for each, in their order.
     const MAKES_DUE: bool;
     /// Where it finds what it acts on, if nobody says.
     const PLACES: &'static [Place];

@@ -103,7 +103,7 @@ impl DropView {
 
     /// When a name came or went last.
     pub fn stamp(&self) -> Result<dir::Stamp, QueueError> {
-        Ok(self.names()?.stamp())
+        self.names()?.stamp().map_err(io_at("look at", self.path("")))
     }
 
     fn names(&self) -> Result<dir::Names, QueueError> {
