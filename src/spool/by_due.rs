@@ -16,7 +16,6 @@ use super::queue::SpoolQueue;
 use super::roster::{Roster, order};
 use crate::model::EntryId;
 use crate::queue::QueueError;
-use crate::sys::name_reader::NameReader;
 
 /// The most names that one thread keeps.
 const KEPT: usize = 800_000;
@@ -61,11 +60,10 @@ impl ByDue<'_> {
         let (next, from, kept) = (AtomicUsize::new(0), self.from.take(), self.kept);
         let mut rosters = {
             let walk = |roster: &mut Roster, few: usize| -> Result<(), QueueError> {
-                let mut reader = NameReader::default();
                 while roster.len() < few
                     && let Some(folder) = folders.get(next.fetch_add(1, Relaxed))
                 {
-                    self.queue.each_name_in(&mut reader, folder, &mut |name| {
+                    self.queue.each_name_in(folder, &mut |name| {
                         let comes = from.as_ref().is_none_or(|from| order(&name, from) != Ordering::Less);
                         if comes && (self.wanted)(&name.id) {
                             roster.add(&name);

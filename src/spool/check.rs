@@ -13,9 +13,7 @@
 //!
 //! An entry is mended only under its lock, so `check` may run beside anything.
 
-use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::error::io_at;
@@ -30,7 +28,6 @@ use crate::model::reserved::DROP;
 use crate::queue::QueueError;
 use crate::sys::dir;
 use crate::sys::in_order::{in_order, one_by_one};
-use crate::sys::name_reader::NameReader;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,26 +51,24 @@ impl Spool {
     /// The names that are not UTF-8, below the queue `queue` or in the whole spool but `drop/`, shown to `each`. No
     /// listing has them, and nothing that could be mended lies there.
     pub fn odd_names(&self, queue: Option<&str>, each: &mut dyn FnMut(PathBuf)) -> Result<(), QueueError> {
-        let mut reader = NameReader::default();
         let mut folders = vec![PathBuf::from(queue.unwrap_or(""))];
         while let Some(folder) = folders.pop() {
-            let read = reader.read(&self.dir, &Path::new(".").join(&folder), &mut |name| {
-                let is_odd = std::str::from_utf8(name.bytes).is_err();
-                if is_odd || name.may_be_folder {
-                    let path = folder.join(OsStr::from_bytes(name.bytes));
-                    if is_odd {
-                        each(self.root().join(&path));
-                    }
-                    if name.may_be_folder && path != Path::new(DROP) {
-                        folders.push(path);
-                    }
-                }
-                Ok(true)
-            });
-            match read {
+            let failed = |error| io_at("list", self.root().join(&folder))(error);
+            let names = match dir::Names::open_raw(&self.dir, &Path::new(".").join(&folder)) {
+                Ok(names) => names,
                 // It has gone meanwhile, or is no folder.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-                other => drop(other.map_err(io_at("list", self.root().join(&folder)))?),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            for name in names.raw() {
+                let name = name.map_err(failed)?;
+                let path = folder.join(&name.name);
+                if name.name.to_str().is_none() {
+                    each(self.root().join(&path));
+                }
+                if name.may_be_folder && path != Path::new(DROP) {
+                    folders.push(path);
+                }
             }
         }
         Ok(())

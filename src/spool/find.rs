@@ -14,7 +14,6 @@ use super::quiet::Rest;
 use crate::model::format::Newer;
 use crate::model::{EntryId, Envelope};
 use crate::queue::QueueError;
-use crate::sys::name_reader::NameReader;
 use crate::sys::{clock, dir};
 
 /// An entry as an onlooker sees it; nobody is kept from working on it.
@@ -31,13 +30,12 @@ impl SpoolQueue {
     /// move meanwhile; memory does not grow with their number.
     pub fn each_name(&self, state: State, each: &mut dyn FnMut(EntryName) -> bool) -> Result<(), QueueError> {
         let failed = || self.failed("list", state.name());
-        let mut reader = NameReader::default();
         for folder in self.single_folders(state).map_err(failed())? {
-            if !self.each_name_in(&mut reader, &folder, each)? {
+            if !self.each_name_in(&folder, each)? {
                 return Ok(());
             }
         }
-        let mut folder = |path: &str| self.names_in(&mut reader, path, each);
+        let mut folder = |path: &str| self.names_in(path, each);
         self.each_folder_of_jobs(state, &mut folder).map_err(failed())
     }
 
@@ -56,29 +54,22 @@ impl SpoolQueue {
 
     /// Shows `each` name of an entry in the folder `path`, until it answers `false`; whether it never did. A folder that
     /// is not there has none.
-    pub fn each_name_in(
-        &self,
-        reader: &mut NameReader,
-        path: &str,
-        each: &mut dyn FnMut(EntryName) -> bool,
-    ) -> Result<bool, QueueError> {
-        self.names_in(reader, path, each).map_err(self.failed("list", path))
+    pub fn each_name_in(&self, path: &str, each: &mut dyn FnMut(EntryName) -> bool) -> Result<bool, QueueError> {
+        self.names_in(path, each).map_err(self.failed("list", path))
     }
 
-    fn names_in(
-        &self,
-        reader: &mut NameReader,
-        path: &str,
-        each: &mut dyn FnMut(EntryName) -> bool,
-    ) -> io::Result<bool> {
-        let read = reader.read(&self.dir, path, &mut |name| {
-            let name = std::str::from_utf8(name.bytes).ok().and_then(EntryName::parse);
-            Ok(name.is_none_or(&mut *each))
-        });
-        match read {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            other => other,
+    fn names_in(&self, path: &str, each: &mut dyn FnMut(EntryName) -> bool) -> io::Result<bool> {
+        let mut names = match dir::Names::open(&self.dir, path) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        while let Some(name) = names.next_with(|name| std::str::from_utf8(name).ok().and_then(EntryName::parse)) {
+            if !name?.is_none_or(&mut *each) {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 
     /// The folders with entries in `state`, in the order of the spool. One that is known to be empty may be missing.

@@ -16,7 +16,6 @@ use crate::model::format::Newer;
 use crate::queue::QueueError;
 use crate::sys::dir;
 use crate::sys::in_order::Out;
-use crate::sys::name_reader::NameReader;
 
 /// So many faulty entries are reported together.
 const FAULTY: usize = 1_000;
@@ -80,7 +79,7 @@ impl Fault {
     }
 }
 
-/// One thread's room for names and heads.
+/// One thread's room for heads.
 struct Inspector<'q> {
     queue: &'q SpoolQueue,
     block: [u8; HEAD],
@@ -123,10 +122,9 @@ impl SpoolQueue {
     /// One thread's way to look at units.
     pub(super) fn inspector(&self) -> impl FnMut(Unit, Out<'_, Piece>) {
         let mut inspector = Inspector { queue: self, block: [0; HEAD] };
-        let mut reader = NameReader::default();
         move |unit, out| {
             let mut piece = Piece::default();
-            if let Err(error) = inspector.look(unit, &mut reader, &mut piece, out) {
+            if let Err(error) = inspector.look(unit, &mut piece, out) {
                 piece.failure = Some(error);
             }
             out(piece);
@@ -187,17 +185,11 @@ impl SpoolQueue {
 }
 
 impl Inspector<'_> {
-    fn look(
-        &mut self,
-        unit: Unit,
-        reader: &mut NameReader,
-        piece: &mut Piece,
-        out: Out<'_, Piece>,
-    ) -> Result<(), QueueError> {
+    fn look(&mut self, unit: Unit, piece: &mut Piece, out: Out<'_, Piece>) -> Result<(), QueueError> {
         match unit {
             Unit::Newer(job, newer) => piece.problems.push((format!("jobs/{job}/job.json"), newer.to_string())),
             Unit::Message(job) => self.queue.check_message(&job, piece)?,
-            Unit::Folder(state, path) => self.folder(state, &path, reader, piece, out)?,
+            Unit::Folder(state, path) => self.folder(state, &path, piece, out)?,
             Unit::Bucket(state, bucket) => {
                 let path = format!("{}/{bucket}", state.name());
                 let stat = dir::stat(&self.queue.dir, &path).map_err(self.queue.failed("check", &path))?;
@@ -205,44 +197,37 @@ impl Inspector<'_> {
                     let fault = Fault::Strange("it is no folder");
                     piece.faulty.push(Faulty { state, path, text: bucket, fault });
                 } else {
-                    self.folder(state, &path, reader, piece, out)?;
+                    self.folder(state, &path, piece, out)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn folder(
-        &mut self,
-        state: State,
-        folder: &str,
-        reader: &mut NameReader,
-        piece: &mut Piece,
-        out: Out<'_, Piece>,
-    ) -> Result<(), QueueError> {
+    fn folder(&mut self, state: State, folder: &str, piece: &mut Piece, out: Out<'_, Piece>) -> Result<(), QueueError> {
         let queue = self.queue;
         let journals = Journals::of(queue);
-        let mut failure = None;
-        let read = reader.read(&queue.dir, folder, &mut |name| {
+        let mut names = match dir::Names::open(&queue.dir, folder) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(queue.failed("list", folder)(error)),
+        };
+        while let Some(name) = names.next_with(|name| std::str::from_utf8(name).map(str::to_owned)) {
             // What is not UTF-8 is told apart.
-            let Ok(text) = std::str::from_utf8(name.bytes) else { return Ok(true) };
+            let Ok(text) = name.map_err(queue.failed("list", folder))? else { continue };
             piece.entries += 1;
             let path = format!("{folder}/{text}");
-            if self.is_in_order(state, folder, &path, text, &journals) {
-                return Ok(true);
+            if self.is_in_order(state, folder, &path, &text, &journals) {
+                continue;
             }
-            match queue.fault_of(state, &path, text) {
-                Ok(None) => {}
-                Ok(Some(fault)) => piece.faulty.push(Faulty { state, path, text: text.to_owned(), fault }),
-                Err(error) => failure = Some(queue.failed("check", &path)(error)),
+            if let Some(fault) = queue.fault_of(state, &path, &text).map_err(queue.failed("check", &path))? {
+                piece.faulty.push(Faulty { state, path, text, fault });
             }
-            Ok(failure.is_none() && (piece.faulty.len() < FAULTY || out(std::mem::take(piece))))
-        });
-        match (failure, read) {
-            (Some(error), _) => Err(error),
-            (None, Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(queue.failed("list", folder)(error)),
-            (None, Ok(_) | Err(_)) => Ok(()),
+            if piece.faulty.len() >= FAULTY && !out(std::mem::take(piece)) {
+                break;
+            }
         }
+        Ok(())
     }
 
     /// Whether nothing is wrong with the file at `path`, as far as one look can tell.

@@ -11,8 +11,8 @@ use crate::model::Micros;
 
 /// Bytes of an id that are in its key: as many as 64 bits hold in [`BASE`].
 const IN_KEY: usize = 12;
-/// The bytes that an id can have, and none.
-const BASE: u64 = 38;
+/// The bytes that an id can have, and none, but for dots.
+const BASE: u64 = 37;
 /// The bit beside a length that says that the time was asked for.
 const ASKED: u8 = 0x80;
 
@@ -20,19 +20,19 @@ const ASKED: u8 = 0x80;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     due: Micros,
-    /// The first bytes of its id.
+    /// The first bytes of its id, or of that of its job.
     head: u64,
 }
 
 impl Key {
     fn of(due: Micros, id: &str) -> Key {
         let digit = |byte: u8| match byte {
-            b'.' => 1,
-            b'0'..=b'9' => 2 + u64::from(byte - b'0'),
-            b'a'..=b'z' => 12 + u64::from(byte - b'a'),
+            b'0'..=b'9' => 1 + u64::from(byte - b'0'),
+            b'a'..=b'z' => 11 + u64::from(byte - b'a'),
             _ => 0,
         };
-        let ends = id.bytes().map(digit).chain(std::iter::repeat(0));
+        let job = id.split('.').next().unwrap_or_default();
+        let ends = job.bytes().map(digit).chain(std::iter::repeat(0));
         Key { due, head: ends.take(IN_KEY).fold(0, |head, digit| head * BASE + digit) }
     }
 }

@@ -37,16 +37,7 @@ pub struct RawName {
 
 impl Listing {
     pub fn of(folder: File) -> Listing {
-        Listing::within(folder, Vec::new())
-    }
-
-    /// The same by means of a buffer that was used before.
-    pub fn within(folder: File, buffer: Vec<u8>) -> Listing {
-        Listing { folder, buffer, from: 0, to: 0 }
-    }
-
-    pub fn into_buffer(self) -> Vec<u8> {
-        self.buffer
+        Listing { folder, buffer: Vec::new(), from: 0, to: 0 }
     }
 
     pub fn folder(&self) -> &File {

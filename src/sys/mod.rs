@@ -14,7 +14,6 @@ pub mod in_order;
 mod listing;
 pub mod lock;
 pub mod mutex;
-pub mod name_reader;
 pub mod named;
 pub mod nss;
 pub mod output;

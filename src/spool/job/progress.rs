@@ -17,7 +17,6 @@ use crate::spool::history::read_history;
 use crate::spool::names::{EntryName, State};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::dir;
-use crate::sys::name_reader::NameReader;
 
 /// How many journals are read; entries that have one beyond that count as wholes.
 const LOOKED_AT: u64 = 100_000;
@@ -53,41 +52,40 @@ impl JobProgress {
 impl SpoolQueue {
     /// How far a job is.
     pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<JobProgress, QueueError> {
-        let reader = &mut NameReader::default();
         let top = format!("{}/{id}", standing.folder());
         let all = file.count();
         let mut count = Count {
             queue: self,
             file,
-            tried: self.tried_parts(&top, file, reader)?,
+            tried: self.tried_parts(&top, file)?,
             progress: JobProgress { all, ..JobProgress::default() },
             looked_at: 0,
             top,
         };
-        for n in self.texts_in(&format!("{}/ready", count.top), reader)? {
+        for n in self.texts_in(&format!("{}/ready", count.top))? {
             let folder = format!("{}/ready/{n}", count.top);
             match untouched(&self.dir, &folder).map_err(self.failed("look at", &folder))? {
                 Some(entries) if !count.tried.contains(&n) => {
                     count.progress.left += file.recipients_of_part(&n, entries);
                 }
-                Some(_) | None => count.folder(State::Ready, &folder, reader)?,
+                Some(_) | None => count.folder(State::Ready, &folder)?,
             }
         }
         for state in [State::Hold, State::Failed] {
             let folder = format!("{}/{}", count.top, state.name());
-            count.folder(state, &folder, reader)?;
+            count.folder(state, &folder)?;
         }
         Ok(count.progress)
     }
 
     /// The parts of a job that have entries with journals, where these tell how far it is.
-    fn tried_parts(&self, top: &str, file: &JobFile, reader: &mut NameReader) -> Result<BTreeSet<String>, QueueError> {
+    fn tried_parts(&self, top: &str, file: &JobFile) -> Result<BTreeSet<String>, QueueError> {
         let mut tried = BTreeSet::new();
         if !file.kind.counts_recipients() {
             return Ok(tried);
         }
         let folder = format!("{top}/journal");
-        self.each_text_in(&folder, reader, &mut |name| {
+        self.each_text_in(&folder, &mut |name| {
             let id = name.strip_suffix(".log").and_then(|id| id.parse::<EntryId>().ok());
             if let Some((_, n)) = id.as_ref().and_then(EntryId::job)
                 && !tried.contains(n)
@@ -99,9 +97,9 @@ impl SpoolQueue {
         Ok(tried)
     }
 
-    fn texts_in(&self, folder: &str, reader: &mut NameReader) -> Result<Vec<String>, QueueError> {
+    fn texts_in(&self, folder: &str) -> Result<Vec<String>, QueueError> {
         let mut texts = Vec::new();
-        self.each_text_in(folder, reader, &mut |text| {
+        self.each_text_in(folder, &mut |text| {
             texts.push(text.to_owned());
             Ok(())
         })?;
@@ -109,19 +107,16 @@ impl SpoolQueue {
     }
 
     /// Shows `each` name in a folder that is UTF-8. One that is not there has none.
-    fn each_text_in(
-        &self,
-        folder: &str,
-        reader: &mut NameReader,
-        each: &mut dyn FnMut(&str) -> io::Result<()>,
-    ) -> Result<(), QueueError> {
-        let read = reader.read(&self.dir, folder, &mut |name| {
-            std::str::from_utf8(name.bytes).map_or(Ok(()), &mut *each).map(|()| true)
-        });
-        match read {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map(|_| ()).map_err(self.failed("list", folder)),
+    fn each_text_in(&self, folder: &str, each: &mut dyn FnMut(&str) -> io::Result<()>) -> Result<(), QueueError> {
+        let mut names = match dir::Names::open(&self.dir, folder) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.failed("list", folder)(error)),
+        };
+        while let Some(shown) = names.next_with(|name| std::str::from_utf8(name).map_or(Ok(()), &mut *each)) {
+            shown.and_then(|shown| shown).map_err(self.failed("list", folder))?;
         }
+        Ok(())
     }
 }
 
@@ -140,8 +135,8 @@ struct Count<'j> {
 
 impl Count<'_> {
     /// Counts the entries of a folder.
-    fn folder(&mut self, state: State, folder: &str, reader: &mut NameReader) -> Result<(), QueueError> {
-        self.queue.each_text_in(folder, reader, &mut |name| {
+    fn folder(&mut self, state: State, folder: &str) -> Result<(), QueueError> {
+        self.queue.each_text_in(folder, &mut |name| {
             let Some(name) = EntryName::parse(name) else { return Ok(()) };
             let recipients = self.file.recipients_of(&name.id);
             let tried = name.id.job().is_some_and(|(_, n)| self.tried.contains(n));
