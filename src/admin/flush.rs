@@ -15,9 +15,9 @@ use crate::intake::adopt;
 use crate::model::{EntryId, Exit, Micros};
 use crate::queue::QueueError;
 use crate::runner;
+use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::names::{Spot, State};
-use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{Page, print, warning};
 use crate::sys::signals::Signals;
@@ -243,12 +243,10 @@ fn deliver(site: &Site, args: &Args, flushed: &[(SpoolQueue, Flushed)]) -> anyho
     let quiet = args.quiet || args.json || !std::io::stderr().is_terminal();
     let run = runner::Args { quiet, ..runner::Args::default() };
     let mut exit = Exit::Ok;
-    if let Some(spool) = Spool::open(&site.spool)? {
-        runner::way_out::say(&spool, &site.config, &names, true)?;
-    }
+    runner::way_out::say(flushed.iter().map(|(queue, _)| queue), &site.config, true);
     let mut said = false;
     loop {
-        let summary = runner::drain(site, &names, &run)?;
+        let summary = runner::drain(site, &names, &[], &run)?;
         exit = exit.worst(summary.exit());
         if summary.any_offline() {
             warning!("this host is offline, see online in 'bulkmailer config show'; mail waits");

@@ -2,7 +2,7 @@
 //! file cannot go stale, but who holds the lock can hang: the next launch notices.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -117,14 +117,23 @@ impl Pulse {
 
 /// How long ago whoever holds the queue's lock gave a sign of life: took it, or wrote its heartbeat.
 pub fn silence(queue: &SpoolQueue) -> Duration {
-    let beaten = queue.read_note(NOTE).ok().flatten().map(|(_, at)| at);
-    let beaten = beaten.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or(Duration::MAX);
     let taken = lock::last_holder(queue).map_or(Duration::MAX, |holder| clock::now().since(holder.started));
     // A lock file without a text, on a full disk: nothing is known, so nothing is said.
-    match beaten.min(taken) {
+    match since_beat(queue).min(taken) {
         Duration::MAX => Duration::ZERO,
         silence => silence,
     }
+}
+
+/// Whether a run that holds the queue's lock may hang. A heartbeat, which most runs have, tells it by its time alone.
+pub(super) fn is_silent(queue: &SpoolQueue) -> bool {
+    since_beat(queue) >= STALE && silence(queue) >= STALE
+}
+
+/// How old the last heartbeat is; the greatest time if there is none, or it is yet to come.
+fn since_beat(queue: &SpoolQueue) -> Duration {
+    let (beaten, now) = (queue.note_time(NOTE), clock::now());
+    beaten.filter(|at| *at <= now).map_or(Duration::MAX, |at| now.since(at))
 }
 
 /// Looks after the run that holds this queue's lock: 75, and a line that says so, if it hangs.

@@ -1,11 +1,12 @@
-//! Main's part of a run: it forks a supervisor for each queue, draws the progress, passes signals on, and waits for the last
-//! of them to end.
+//! Main's part of a run: it forks a supervisor for each queue that needs one, draws the progress, passes signals on, and waits
+//! for the last of them to end.
 //!
-//! What holds: main has one thread, and opens no queue's lock.
+//! What holds: main has one thread, and holds no queue's lock when it forks.
 
 use std::time::{Duration, Instant};
 
 use super::args::Args;
+use super::calm::Idle;
 use super::plan::{self, Plan};
 use super::progress::{self, Progress};
 use super::summary::{QueueSummary, Summary};
@@ -17,19 +18,28 @@ use crate::sys::output::warning;
 use crate::sys::process::{self, Ended, Send};
 use crate::sys::signals::Signals;
 
-/// Runs the queues `names` until each has nothing due, or another run has it.
-pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summary> {
+/// Runs the queues `names` until each has nothing due, or another run has it. The `idle` ones need no supervisor.
+pub fn drain(site: &Site, names: &[String], idle: &[Idle], args: &Args) -> anyhow::Result<Summary> {
     let started = Instant::now();
-    let plans = plan::plans(site, names, args)?;
+    let plans = plan::plans(site, names, &|name| idle.iter().all(|idle| idle.name != name), args)?;
+    let ended = if plans.is_empty() { Vec::new() } else { supervised(&plans, args, started)? };
+    let idle = idle.iter().map(|idle| QueueSummary::idle(&idle.name, idle.busy));
+    let mut queues: Vec<QueueSummary> = ended.into_iter().chain(idle).collect();
+    queues.sort_by_key(|queue| names.iter().position(|name| *name == queue.queue));
+    Ok(Summary::new(queues, started.elapsed()))
+}
+
+/// Runs the queues of these plans, each under a supervisor.
+fn supervised(plans: &[Plan<'_>], args: &Args, started: Instant) -> anyhow::Result<Vec<QueueSummary>> {
     let signals = Signals::install(true)?;
     let mut running = Vec::with_capacity(plans.len());
-    for plan in &plans {
+    for plan in plans {
         let pid = process::fork(|| supervise(plan).code())?;
         fault::instant("main.forked");
         running.push(Running { plan, pid, ended: None });
     }
     let show = !args.quiet && !args.json && progress::is_terminal();
-    let mut bar = show.then(|| Progress::new(&plans));
+    let mut bar = show.then(|| Progress::new(plans));
     let mut relay = StopRelay { signals: &signals, told: 0, until: args.max_runtime.map(|limit| started + limit) };
     while running.iter().any(|queue| queue.ended.is_none()) {
         let slice = if bar.is_some() { Duration::from_millis(100) } else { Duration::from_secs(3_600) };
@@ -45,9 +55,8 @@ pub fn drain(site: &Site, names: &[String], args: &Args) -> anyhow::Result<Summa
     if let Some(bar) = bar {
         bar.finish();
     }
-    let took = started.elapsed();
-    let queues = running.iter().map(|queue| QueueSummary::of(queue.plan, queue.ended.unwrap_or(Exit::Software)));
-    Ok(Summary::new(queues.collect(), took))
+    let summary = |queue: &Running<'_, '_>| QueueSummary::of(queue.plan, queue.ended.unwrap_or(Exit::Software));
+    Ok(running.iter().map(summary).collect())
 }
 
 struct Running<'p, 'a> {

@@ -1,4 +1,5 @@
-//! A queue's lock: flock on `<queue>/lock`, taken by the queue's supervisor before it forks a worker.
+//! A queue's lock: flock on `<queue>/lock`, taken by the queue's supervisor before it forks a worker, and by main while it
+//! looks whether there is anything to do.
 //!
 //! The workers inherit it and keep it while they live, so a next launch stays away until the last of a dead supervisor's
 //! workers has settled what it had in hand. The file is never unlinked: the kernel holds the lock, the text in it is for
@@ -14,7 +15,7 @@ use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::sys::{clock, fault, lock, process};
 
-/// Who holds a queue, as the lock file says.
+/// Who works on a queue, as the lock file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: u32,
@@ -29,19 +30,21 @@ pub struct QueueLock {
 }
 
 impl QueueLock {
-    /// Takes the lock; `None` if another run has it.
+    /// Takes the lock, and signs it; `None` if another run has it.
     pub fn take(queue: &SpoolQueue) -> Result<Option<QueueLock>, QueueError> {
-        let file = queue.lock_file()?;
-        let failed = |source| QueueError::Io { doing: "lock", path: queue.path("lock"), source };
-        if !lock::try_exclusive(&file).map_err(failed)? {
-            return Ok(None);
-        }
+        let Some(mut lock) = QueueLock::take_unsigned(queue)? else { return Ok(None) };
         fault::instant("lock.taken");
         let holder = Holder { pid: std::process::id(), host: process::host_name(), started: clock::now() };
-        let mut lock = QueueLock { file };
         // The lock is what counts: a full disk leaves it without a text.
         let _ = lock.sign(&holder);
         Ok(Some(lock))
+    }
+
+    /// Takes the lock for an instant in which nothing is done but to look: nothing is written.
+    pub fn take_unsigned(queue: &SpoolQueue) -> Result<Option<QueueLock>, QueueError> {
+        let file = queue.lock_file()?;
+        let failed = |source| QueueError::Io { doing: "lock", path: queue.path("lock"), source };
+        Ok(lock::try_exclusive(&file).map_err(failed)?.then_some(QueueLock { file }))
     }
 
     fn sign(&mut self, holder: &Holder) -> std::io::Result<()> {
@@ -57,7 +60,7 @@ pub fn is_free(queue: &SpoolQueue) -> bool {
     queue.lock_file().is_ok_and(|file| lock::try_exclusive(&file).unwrap_or(false))
 }
 
-/// Who the lock file names: the holder of the lock if it is held, else the last one.
+/// Who the lock file names: who works on the queue if anybody does, else who did last.
 pub fn last_holder(queue: &SpoolQueue) -> Option<Holder> {
     let mut text = String::new();
     queue.lock_file().ok()?.take(4_096).read_to_string(&mut text).ok()?;

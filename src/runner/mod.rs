@@ -1,20 +1,23 @@
-//! One launch by cron: a supervisor for each queue, and main, which draws progress, counts signals and tells the end.
+//! One launch by cron: a supervisor for each queue with something to do, and main, which draws progress, counts signals and
+//! tells the end.
 //!
 //! ```text
-//! cron → run → drain: forks a supervisor for each queue, and waits for them
+//! cron → run → calm: looks whether there is anything to do
+//!              drain: forks a supervisor for each queue that needs one, and waits for them
 //!              └ supervise: takes the queue's lock
 //!                → shift: proves the spool and the sink, decides how many workers are needed now
 //!                → staff, workforce: forks them, and ends who hangs
 //!                  └ worker: claim → send → settle → (again)
 //! ```
 //!
-//! What holds: a process never has descriptors of two queues' locks (main opens none; each supervisor opens its own
-//! after its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no
+//! What holds: a process never has descriptors of two queues' locks (main has one only while it looks, and none when it
+//! forks; each supervisor opens its own after its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no
 //! output.
 
 mod adoption;
 mod args;
 mod beat;
+mod calm;
 mod clerk;
 mod doors;
 mod drain;
@@ -48,7 +51,7 @@ pub use summary::{QueueSummary, Summary};
 use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::{Exit, reserved};
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolQueue, drop};
 use crate::sys::output::{self, Page, tell, warning};
 
 /// `bulkmailer run`.
@@ -65,9 +68,12 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     }
     doors::say(&spool, site.spool_is_hosts);
     let names = queue_names::names(&spool, &site.config, &args.queues)?;
-    print_unreported(&spool, &names)?;
-    way_out::say(&spool, &site.config, &names, false)?;
-    let summary = drain(site, &names, args)?;
+    let queues = names.iter().map(|name| spool.existing_queue(name)).collect::<Result<Vec<_>, _>>()?;
+    let queues: Vec<SpoolQueue> = queues.into_iter().flatten().collect();
+    queues.iter().filter_map(SpoolQueue::take_unreported).for_each(|words| output::repeat(&words));
+    way_out::say(queues.iter(), &site.config, false);
+    let idle = calm::idle(&spool, &site.config, queues, args.verbose);
+    let summary = drain(site, &names, &idle, args)?;
     say_left(site, &summary)?;
     if args.json {
         tell(&Page::json(&summary)?);
@@ -75,18 +81,11 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     Ok(summary.exit())
 }
 
-/// Prints the messages of runs that `submit` started and nobody saw.
-fn print_unreported(spool: &Spool, names: &[String]) -> anyhow::Result<()> {
-    for name in names {
-        if let Some(words) = spool.existing_queue(name)?.and_then(|queue| queue.take_unreported()) {
-            output::repeat(&words);
-        }
-    }
-    Ok(())
-}
-
 /// Says what stays in `drop/` for the queues that this run had. For the end of a command, which says it once.
 pub fn say_left(site: &Site, summary: &Summary) -> anyhow::Result<()> {
+    if !drop::is_there(&site.spool) {
+        return Ok(());
+    }
     let Some(spool) = Spool::open(&site.spool)? else { return Ok(()) };
     let ours = summary.queues.iter().filter(|queue| !queue.busy).map(|queue| &queue.queue);
     let queues = ours.map(|name| spool.existing_queue(name)).collect::<Result<Vec<_>, _>>()?;

@@ -9,7 +9,7 @@ use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::sys::output::warning;
 
-const NOTE: &str = "overdue";
+pub(super) const NOTE: &str = "overdue";
 
 /// Looks how long mail is due, at the end of a run that left some, and says so if it is time to.
 pub fn say(queue: &SpoolQueue, warn_after: Duration, why: &str, now: Micros) -> Result<(), QueueError> {

@@ -44,17 +44,29 @@ impl Plan<'_> {
     pub fn open(&self) -> Result<Option<(Spool, SpoolQueue)>, QueueError> {
         let Some(spool) = Spool::open(&self.spool)? else { return Ok(None) };
         let queue = spool.existing_queue(&self.name)?;
-        let announces = self.policy.on_crash == OnCrash::Hold;
-        let set = |queue: SpoolQueue| queue.with_horizon(retry::horizon(self.policy.retry.max)).announcing(announces);
-        Ok(queue.map(|queue| (spool, set(queue))))
+        Ok(queue.map(|queue| (spool, by_policy(queue, self.policy))))
     }
 }
 
-/// A plan for each of the queues `names` that the configuration has, with a board of its own.
-pub(super) fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow::Result<Vec<Plan<'a>>> {
+/// The queue with what its policy says of its entries.
+pub(super) fn by_policy(queue: SpoolQueue, policy: &config::Queue) -> SpoolQueue {
+    queue.with_horizon(retry::horizon(policy.retry.max)).announcing(policy.on_crash == OnCrash::Hold)
+}
+
+/// A plan for each of the queues `names` that the configuration has and that `needs` one, with a board of its own. The
+/// others count where workers are shared out: another run may be at work there.
+pub(super) fn plans<'a>(
+    site: &'a Site,
+    names: &[String],
+    needs: &dyn Fn(&str) -> bool,
+    args: &Args,
+) -> anyhow::Result<Vec<Plan<'a>>> {
     let mut plans = Vec::new();
+    if !names.iter().any(|name| needs(name)) {
+        return Ok(plans);
+    }
     let counts = headcount::counts(&site.config, names, args.workers);
-    for name in names {
+    for (number, name) in names.iter().enumerate().filter(|(_, name)| needs(name)) {
         let Some(policy) = site.config.queues.get(name) else { continue };
         let Some(transport) = site.config.transports.get(&policy.transport) else { continue };
         let workers = counts.get(name).copied().unwrap_or(1);
@@ -72,7 +84,7 @@ pub(super) fn plans<'a>(site: &'a Site, names: &[String], args: &Args) -> anyhow
             drop: &site.config.drop,
             syslog: site.config.events.syslog,
             workers,
-            number: plans.len(),
+            number,
             spool: site.spool.clone(),
             board: Board::new(workers)?,
             verbose: args.verbose,

@@ -21,7 +21,7 @@ const REFUSED_MAX: usize = 1_000;
 const GAP_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// The note's name.
-const NOTE: &str = "sink";
+pub(super) const NOTE: &str = "sink";
 
 /// What is noted of a sink that is down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use crate::model::Exit;
 use crate::worker::board::{Counter, Phase};
 
 /// One queue's part.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct QueueSummary {
     pub queue: String,
     /// Another run has it; the counts are zero.
@@ -57,6 +57,11 @@ pub struct Summary {
 }
 
 impl QueueSummary {
+    /// Of a queue in which nothing was done, because nothing was to be done or, if `busy`, another run has it.
+    pub(super) fn idle(queue: &str, busy: bool) -> QueueSummary {
+        QueueSummary { queue: queue.to_owned(), busy, ..QueueSummary::default() }
+    }
+
     pub(super) fn of(plan: &Plan<'_>, exit: Exit) -> QueueSummary {
         let board = &plan.board;
         QueueSummary {

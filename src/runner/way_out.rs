@@ -9,23 +9,20 @@ use std::io::IsTerminal;
 use crate::config::Config;
 use crate::model::Micros;
 use crate::policy::reminder::{self, DAILY};
-use crate::queue::QueueError;
-use crate::spool::{Spool, SpoolQueue};
+use crate::spool::SpoolQueue;
 use crate::sys::clock;
 use crate::sys::output::warning;
 
 const NOTE: &str = "unsent";
 
 /// Says which of these queues have no way out: `always`, or if it is time to.
-///
-/// Errors: a queue cannot be opened.
-pub fn say(spool: &Spool, config: &Config, names: &[String], always: bool) -> Result<(), QueueError> {
+pub fn say<'q>(queues: impl Iterator<Item = &'q SpoolQueue>, config: &Config, always: bool) {
     let always = always || std::io::stderr().is_terminal();
     let now = clock::now();
-    for name in names {
-        let Some(queue) = spool.existing_queue(name)? else { continue };
+    for queue in queues {
+        let name = queue.name();
         match config.no_way_out(name) {
-            Some(why) if always || is_time(&queue, now) => {
+            Some(why) if always || is_time(queue, now) => {
                 warning!("{name}: mail waits and is not sent: {why}");
                 // If it cannot be noted it is said again by the next run.
                 let _ = queue.write_note(NOTE, &format!("{}\n", now.0));
@@ -37,7 +34,6 @@ pub fn say(spool: &Spool, config: &Config, names: &[String], always: bool) -> Re
             }
         }
     }
-    Ok(())
 }
 
 fn is_time(queue: &SpoolQueue, now: Micros) -> bool {

@@ -19,22 +19,30 @@ use super::lone::Lone;
 use super::names::{EntryName, Spot, State, journal_path};
 use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
-use crate::model::EntryId;
+use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
 use crate::sys::{clock, dir, fault};
+
+/// Its time is that of the last sweep.
+const SWEPT: &str = "swept";
 
 impl SpoolQueue {
     /// Whether the last sweep is longer ago than `every`; if so, notes that one begins now.
     pub fn sweep_is_due(&self, every: Duration) -> bool {
-        let last = dir::open_file(&self.dir, "swept", dir::Open::Create).ok();
-        let Some(last) = last else { return false };
-        let fresh = |meta: std::fs::Metadata| {
-            meta.len() > 0 && meta.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < every))
+        let note = || -> io::Result<()> {
+            let mut note = dir::open_file(&self.dir, SWEPT, dir::Open::Create)?;
+            io::Write::write_all(&mut note, b"the time of this file is that of the last sweep\n")
         };
-        if last.metadata().is_ok_and(fresh) {
-            return false;
-        }
-        io::Write::write_all(&mut &last, b"the time of this file is that of the last sweep\n").is_ok()
+        !self.was_swept_within(every) && note().is_ok()
+    }
+
+    /// Whether the last sweep was so long ago at most. One that a clock set back puts into the future does not count.
+    pub fn was_swept_within(&self, every: Duration) -> bool {
+        let swept = dir::stat(&self.dir, SWEPT).ok().flatten();
+        // On a full disk it has no text, and says nothing.
+        let at = swept.filter(|stat| stat.st_size > 0).map(|stat| Micros(dir::Stamp::of(&stat).micros()));
+        let now = clock::now();
+        at.is_some_and(|at| at <= now && now.since(at) < every)
     }
 
     /// One sweep; returns how many things were removed.

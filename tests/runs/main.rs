@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod empty;
 mod kick;
 mod laptop;
 mod memory;

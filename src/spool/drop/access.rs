@@ -39,6 +39,10 @@ pub fn no_spool(root: &Path) -> Fault {
 
 /// The faults of the spool at `root`. One that is not there has none, and one that is not the host's needs no `drop/`.
 pub fn faults(root: &Path, is_hosts: bool) -> io::Result<Vec<Fault>> {
+    let lacks_drop = || root.join(DROP).symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if !is_hosts && lacks_drop() {
+        return Ok(Vec::new());
+    }
     let found = match dir::open_path(root) {
         Ok(dir) => look(&dir, root, is_hosts)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

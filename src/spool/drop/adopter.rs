@@ -24,6 +24,9 @@ use crate::sys::{clock, dir, durable, fault, process};
 /// File times of the kernel are this coarse at most, in microseconds: a younger one may hide another change.
 const TICK: u64 = 20_000;
 
+/// When a drop folder that is not there last changed.
+pub const NO_DROP: (i64, i64) = (0, 0);
+
 /// A drop file as its adopter holds it: regular, with one name, and its owner known.
 #[derive(Debug)]
 pub struct Dropped {
@@ -99,7 +102,7 @@ impl SpoolQueue {
                 let now = i64::try_from(clock::now().0).unwrap_or(i64::MAX);
                 ((stat.st_mtime, stat.st_mtime_nsec), !(0..TICK as i64).contains(&now.saturating_sub(at)))
             }
-            Ok(None) | Err(_) => ((0, 0), true),
+            Ok(None) | Err(_) => (NO_DROP, true),
         }
     }
 

@@ -174,5 +174,5 @@ fn is_drop(root: &File) -> io::Result<bool> {
 
 /// Whether there is a drop folder in `root`, be it a spool already or not.
 pub fn is_there(root: &Path) -> bool {
-    dir::open_path(root).and_then(|dir| is_drop(&dir)).unwrap_or(false)
+    root.join(DROP).symlink_metadata().is_ok_and(|drop| drop.is_dir())
 }

@@ -20,7 +20,7 @@ mod names;
 pub mod request;
 mod view;
 
-pub use self::adopter::{DropName, Dropped, Unfit};
+pub use self::adopter::{DropName, Dropped, NO_DROP, Unfit};
 pub use self::folder::{DropDraft, DropFolder, LinkedFiles, is_there};
 pub use self::names::queue_of;
 pub use self::view::{DropFile, DropView, Waiting};
