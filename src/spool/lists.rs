@@ -54,7 +54,8 @@ impl SpoolQueue {
         let path = format!("../{LISTS}/{}.seen", self.name());
         let noted = || {
             let file = dir::open_file(&self.dir, &path, dir::Open::Read).ok()?;
-            serde_json::from_reader::<_, ListsWritten>(Read::take(file, 64 << 10)).ok()
+            let text = io::read_to_string(Read::take(file, 64 << 10)).ok()?;
+            serde_json::from_str::<ListsWritten>(&text).ok()
         };
         noted().is_some_and(|noted| noted.why.is_none())
     }

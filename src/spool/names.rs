@@ -116,8 +116,23 @@ pub(super) const BUCKETS: usize = 256;
 
 /// The folder of single entries that is called `bucket`, relative to the queue's.
 pub(super) fn bucket_path(bucket: u8) -> String {
-    format!("{}/{bucket:02x}", State::Ready.name())
+    bucket_str(bucket).to_owned()
 }
+
+/// The same without a string of its own: a look at each of them, each minute, would spend most of its time on making them.
+pub(super) fn bucket_str(bucket: u8) -> &'static str {
+    std::str::from_utf8(&READY[usize::from(bucket)]).unwrap_or_default()
+}
+
+static READY: [[u8; 8]; BUCKETS] = {
+    let (mut paths, mut bucket) = ([*b"ready/00"; BUCKETS], 0);
+    while bucket < BUCKETS {
+        paths[bucket][6] = b"0123456789abcdef"[bucket >> 4];
+        paths[bucket][7] = b"0123456789abcdef"[bucket & 15];
+        bucket += 1;
+    }
+    paths
+};
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +157,14 @@ mod tests {
             "ééééééééé-a",
         ] {
             assert_eq!(EntryName::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_lies_where_its_entries_do() {
+        for n in 0..1_000 {
+            let id = EntryId::new(Micros(n));
+            assert_eq!(bucket_path(id.bucket()), folder(State::Ready, &id));
         }
     }
 
