@@ -125,6 +125,8 @@ pub enum Found<C> {
         id: EntryId,
         newer: Newer,
     },
+    /// Another worker is looking what is due; it may be asked again at once.
+    Later,
     /// The pass is over.
     Nothing,
 }
@@ -190,10 +192,11 @@ pub trait Queue {
     type Cursor;
 
     /// The start of a pass.
-    fn cursor(&self) -> Self::Cursor;
+    fn cursor(&self) -> Result<Self::Cursor, QueueError>;
 
-    /// Claims the next entry that is due at `now`, of those that `which` asks for. `reach` is told of each before it is
-    /// opened, and answers whether to take it. [`Found::Nothing`] of [`Which::Any`] ends the pass.
+    /// Claims the next entry that is due at `now`, of those that `which` asks for: single entries, and those of each job, in
+    /// the order of their due times, ties by submission. `reach` is told of each before it is opened, and answers whether to
+    /// take it. [`Found::Nothing`] of [`Which::Any`] ends the pass.
     fn claim(
         &self,
         cursor: &mut Self::Cursor,
@@ -201,6 +204,9 @@ pub trait Queue {
         now: Micros,
         reach: &mut dyn FnMut(&EntryId) -> bool,
     ) -> Result<Found<Self::Claim>, QueueError>;
+
+    /// Says that claims were let go without an attempt: their entries come before those that were due later.
+    fn look_again(&self);
 
     /// Whether a person stopped it: nothing more may be handed over. Asked before each hand-over.
     fn is_stopped(&self) -> bool;

@@ -49,18 +49,20 @@ pub fn single(
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
     let id = id_of(&submission);
-    queue_as(id, queue, limits, submission, input)
+    queue_since(clock::now(), id, queue, limits, submission, input)
 }
 
-/// Queues one message under an id that is given.
-pub(super) fn queue_as(
+/// Queues one message that was handed in at `since`, under an id that is given.
+pub(super) fn queue_since(
+    since: Micros,
     id: EntryId,
     queue: &SpoolQueue,
     limits: &Limits,
     submission: Submission,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
-    let now = clock::now();
+    // By a clock that was set back it may be to come.
+    let due = since.min(clock::now());
     let at = submission.at;
     let mut letter = Letter::read(id, limits, submission, input)?;
     letter.trace();
@@ -69,7 +71,7 @@ pub(super) fn queue_as(
     let recipients = letter.envelope.recipients.len();
     let published = match at {
         Some(at) => draft.publish_at(at)?,
-        None => draft.publish(now)?,
+        None => draft.publish(due)?,
     };
     let new = published == Published::New;
     Ok(Accepted { id: letter.envelope.id, recipients, bytes, new })

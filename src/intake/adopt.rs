@@ -4,6 +4,8 @@
 //! id that counts once, removed; when the removals of some are synced, their keys are. Killed between publishing and
 //! removing, the next adopter finds the id and only removes.
 //!
+//! An entry is due since its file was handed in, whenever it is adopted: so mail of all ways in leaves in one order.
+//!
 //! Users take turns (`lanes`), and each may have so much waiting; what is beyond that waits in `drop/`. A file that cannot
 //! be adopted is left where it is, because it may be evidence and is its owner's, and is said once (`left`).
 //!
@@ -114,7 +116,7 @@ impl Adopter<'_> {
 
     fn mail(&mut self, file: &DropName) -> Result<Fate, QueueError> {
         let dropped = match self.queue.open_dropped(&file.name, self.bounds.limits.recipients) {
-            Ok(Some(dropped)) => dropped,
+            Ok(Some(dropped)) => self.as_before(dropped)?,
             Ok(None) => return Ok(Fate::Gone),
             Err(unfit) => return Ok(Fate::Unfit(unfit)),
         };
@@ -136,6 +138,14 @@ impl Adopter<'_> {
                 Ok(Fate::Unfit(Unfit { why: refused.to_string(), changed, uid: Some(uid) }))
             }
             Err(Failure::Spool(error)) => Err(error),
+        }
+    }
+
+    /// A file that a program before this published, and was killed before it could remove it, keeps the id that it had.
+    fn as_before(&self, dropped: Dropped) -> Result<Dropped, QueueError> {
+        match &dropped.id_before {
+            Some(id) if self.queue.knows_key(id)? => Ok(Dropped { id: id.clone(), ..dropped }),
+            Some(_) | None => Ok(dropped),
         }
     }
 
@@ -163,7 +173,7 @@ impl Adopter<'_> {
             ..Submission::default()
         };
         let mut input = BufReader::with_capacity(64 << 10, Whole { file: dropped.file, left: dropped.len });
-        accept::queue_as(dropped.id, self.queue, limits, submission, &mut input)?;
+        accept::queue_since(dropped.since, dropped.id, self.queue, limits, submission, &mut input)?;
         Ok(true)
     }
 

@@ -54,6 +54,14 @@ impl IntakeBatch<'_> {
         Ok(())
     }
 
+    /// The id of the batch that comes after this one in the same submission.
+    pub fn next_batch(&self) -> Option<EntryId> {
+        match self {
+            IntakeBatch::Batch(_, batch) => Some(batch.next_batch()),
+            IntakeBatch::Drop(..) => None,
+        }
+    }
+
     /// Takes all of it back.
     pub fn abandon(self) {
         match self {

@@ -12,6 +12,7 @@ use super::intake_batch::IntakeBatch;
 use super::refused::{Failure, Refused};
 use super::submission::Submission;
 use crate::config::Site;
+use crate::model::EntryId;
 use crate::queue::QueueError;
 use crate::spool::drop::{DropFolder, access};
 use crate::spool::{Spool, SpoolQueue};
@@ -107,11 +108,12 @@ impl<'s> WayIn<'s> {
         accept::check_room(free, &self.site.config.limits)
     }
 
-    /// Begins a batch of messages, and refuses where the disk is nearly full.
-    pub fn batch(&self) -> Result<IntakeBatch<'_>, Failure> {
+    /// Begins a batch of messages, with the id that the batch before it gave or a new one, and refuses where the disk is
+    /// nearly full.
+    pub fn batch(&self, id: Option<EntryId>) -> Result<IntakeBatch<'_>, Failure> {
         self.check_room()?;
         match &self.destination {
-            Destination::Queue(_, queue) => Ok(IntakeBatch::Batch(queue, queue.batch()?)),
+            Destination::Queue(_, queue) => Ok(IntakeBatch::Batch(queue, queue.batch(id)?)),
             Destination::Drop(folder) => Ok(IntakeBatch::Drop(folder, self.queue, Vec::new())),
         }
     }

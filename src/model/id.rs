@@ -4,9 +4,13 @@
 //! digits without look-alikes. So ids sort by age, and two that were made in the same microsecond, by whatever threads,
 //! processes or containers, differ but for a chance of 2^-50; a publish never replaces an existing name besides.
 //! An entry that must count once, however often it is published, has an id that follows from what it is about: a `k` and
-//! 24 digits out of a hash; a `d` and 24 if it was adopted from `drop/`. No other id begins with a letter before the year
-//! 2286.
+//! 24 digits out of a hash. If it was adopted from `drop/`, its id has eleven digits for the microsecond at which it was
+//! handed in, a `d`, and 13 out of a hash: 25 characters, which sort among the others. A program before this gave it a
+//! `d` and 24 digits out of a hash. No other id begins with a letter before the year 2286.
 //! An entry of a job is called `<job>.<n>.<k>`: the k-th entry of the job's n-th folder.
+//!
+//! The jobs of one submission have the same ten random digits, and ascend in the order of the submission: they are one
+//! [lane](EntryId::lane). The ids of keys tell no order: of those that are due in the same microsecond, any may be first.
 
 use std::fmt;
 
@@ -18,8 +22,14 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// What an id begins with that follows from a key.
 const KEYED: char = 'k';
-/// What an id begins with that follows from a file in `drop/`.
+/// What tells an id that follows from a file in `drop/`: after its birth, or at its beginning.
 const ADOPTED: char = 'd';
+
+/// How many digits tell its birth, and how many are random.
+const BORN: usize = 11;
+const RANDOM: usize = 10;
+/// The length of an id that follows from a file in `drop/`.
+const DROPPED: usize = 25;
 
 /// The longest id in bytes; ids are part of file names and of fixed slots in shared memory.
 pub const MAX_LEN: usize = 56;
@@ -45,14 +55,31 @@ impl EntryId {
             seed = (nanos ^ (u64::from(std::process::id()) << 32)).to_ne_bytes();
         }
         let random = u64::from_ne_bytes(seed);
-        let mut text = String::with_capacity(21);
-        for shift in (0..11).rev() {
-            text.push(digit(now.0 >> (5 * shift)));
-        }
-        for shift in 0..10 {
-            text.push(digit(random >> (5 * shift)));
-        }
+        let mut text = String::with_capacity(BORN + RANDOM);
+        push_born(&mut text, now);
+        text.extend((0..RANDOM).map(|n| digit(random >> (5 * n))));
         EntryId(text)
+    }
+
+    /// The id of what follows this one in the same submission: it sorts after it, and has its random digits. What follows
+    /// an id of a key has a new one.
+    pub fn after(&self, now: Micros) -> EntryId {
+        let Some((born, lane)) = self.born().zip(self.random()) else { return EntryId::new(now) };
+        let mut text = String::with_capacity(BORN + RANDOM);
+        push_born(&mut text, now.max(Micros(born.0.saturating_add(1))));
+        text.push_str(lane);
+        EntryId(text)
+    }
+
+    /// What the jobs of one submission have in common, and no other: the random digits of this job, or of the job that
+    /// this is an entry of. The whole id where it follows from a key.
+    pub fn lane(&self) -> &str {
+        self.random().unwrap_or_else(|| self.job().map_or(&self.0, |(job, _)| job))
+    }
+
+    fn random(&self) -> Option<&str> {
+        let job = self.job().map_or(self.as_str(), |(job, _)| job);
+        job.get(BORN..).filter(|random| random.len() == RANDOM && !job.starts_with([KEYED, ADOPTED]))
     }
 
     /// The id that follows from `parts`, always the same: an entry that must count once (see `spool::keys`).
@@ -60,33 +87,37 @@ impl EntryId {
         EntryId::hashed(KEYED, parts)
     }
 
-    /// The id that follows from a file in `drop/`: an entry that must count once for as long as that file may be there.
-    pub fn of_dropped(parts: &[&str]) -> EntryId {
+    /// The id that follows from a file in `drop/`, which was handed in at `born`: an entry that must count once for as long
+    /// as that file may be there.
+    pub fn of_dropped(born: Micros, parts: &[&str]) -> EntryId {
+        let mut text = String::with_capacity(DROPPED);
+        push_born(&mut text, born);
+        text.push(ADOPTED);
+        text.extend(hash(parts).take(DROPPED - BORN - 1));
+        EntryId(text)
+    }
+
+    /// What a program before this called the same.
+    pub fn of_dropped_before(parts: &[&str]) -> EntryId {
         EntryId::hashed(ADOPTED, parts)
     }
 
     fn hashed(kind: char, parts: &[&str]) -> EntryId {
-        use sha2::Digest;
-        let mut hash = sha2::Sha256::new();
-        for part in parts {
-            // With its length before it, no part can pass for another's end.
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
         let mut text = String::from(kind);
-        text.extend(hash.finalize().iter().take(24).map(|&byte| digit(u64::from(byte))));
+        text.extend(hash(parts).take(24));
         EntryId(text)
     }
 
     /// Whether this entry or job must count once: whoever removes it marks its key first. The entries of a job do not, for
     /// themselves.
     pub fn counts_once(&self) -> bool {
-        self.0.starts_with([KEYED, ADOPTED]) && self.job().is_none()
+        (self.0.starts_with(KEYED) && self.job().is_none()) || self.is_adopted()
     }
 
     /// Whether it was adopted from `drop/`, and its user gave it no key.
     pub fn is_adopted(&self) -> bool {
-        self.0.starts_with(ADOPTED) && self.job().is_none()
+        let sorts = self.0.len() == DROPPED && self.0[BORN..].starts_with(ADOPTED) && !self.0.starts_with(KEYED);
+        (self.0.starts_with(ADOPTED) || sorts) && self.job().is_none()
     }
 
     /// The id of the `k`-th entry in the `n`-th folder of this job.
@@ -116,13 +147,29 @@ impl EntryId {
     /// When the entry was made, as its first eleven digits tell; `None` if its id follows from a key.
     pub fn born(&self) -> Option<Micros> {
         let value = |b: u8| DIGITS.iter().position(|&d| d == b).unwrap_or(0) as u64;
-        let born = || Micros(self.0.bytes().take(11).fold(0, |sum, b| (sum << 5) | value(b)));
+        let born = || Micros(self.0.bytes().take(BORN).fold(0, |sum, b| (sum << 5) | value(b)));
         (!self.0.starts_with([KEYED, ADOPTED])).then(born)
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Digits out of a hash of `parts`.
+fn hash(parts: &[&str]) -> impl Iterator<Item = char> + use<> {
+    use sha2::Digest;
+    let mut hash = sha2::Sha256::new();
+    for part in parts {
+        // With its length before it, no part can pass for another's end.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into_iter().map(|byte| digit(u64::from(byte)))
+}
+
+fn push_born(text: &mut String, born: Micros) {
+    text.extend((0..BORN).rev().map(|n| digit(born.0 >> (5 * n))));
 }
 
 fn digit(value: u64) -> char {
@@ -192,6 +239,35 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_in_a_submission_sorts_after_it_and_is_in_its_lane() {
+        let first = EntryId::new(Micros(1_795_526_824_000_001));
+        // The clock may stand still or be set back.
+        let later = [1_795_526_824_000_001, 7, 1_795_526_824_000_900].map(Micros);
+        let mut last = first.clone();
+        for (now, born) in later.into_iter().zip([2, 3, 900]) {
+            let next = last.after(now);
+            assert!(next > last && next.as_str().len() == 21);
+            assert_eq!(next.born(), Some(Micros(1_795_526_824_000_000 + born)));
+            assert_eq!((next.lane(), next.of_job(3, 999).lane()), (first.lane(), first.lane()));
+            last = next;
+        }
+        assert_eq!(first.lane(), &first.as_str()[11..]);
+        assert_ne!(EntryId::new(Micros(1)).lane(), first.lane());
+    }
+
+    #[test]
+    fn the_lane_of_a_keyed_id_is_its_own() {
+        let key = EntryId::of_key(&["order", "17"]);
+        assert_eq!((key.lane(), key.of_job(0, 7).lane()), (key.as_str(), key.as_str()));
+        assert_eq!(key.after(Micros(8)).born(), Some(Micros(8)));
+        // Of a spool that somebody else wrote.
+        for odd in ["a", "0123456789", "01234567890", "01234567890123456789012"] {
+            let odd: EntryId = odd.parse().expect("an id");
+            assert_eq!((odd.lane(), odd.of_job(0, 1).lane()), (odd.as_str(), odd.as_str()));
+        }
+    }
+
+    #[test]
     fn an_id_of_a_key_is_the_same_each_time_and_no_other() {
         let id = EntryId::of_key(&["order", "17"]);
         assert_eq!(id.as_str(), "k0eyfktnq83sj7n4g6w5rzrtw");
@@ -201,6 +277,26 @@ mod tests {
         assert!(!id.of_job(0, 1).counts_once() && id.of_job(0, 1).born().is_none());
         for other in [&["order1", "7"][..], &["order17"], &["order", "17", ""], &["order", "18"]] {
             assert_ne!(EntryId::of_key(other), id);
+        }
+    }
+
+    #[test]
+    fn an_adopted_id_follows_from_its_file_and_sorts_with_the_others() {
+        let (now, file) = (Micros(1_795_526_824_000_001), ["1", "2", "3", "4", "outbound.x"]);
+        let id = EntryId::of_dropped(now, &file);
+        assert_eq!((id.clone(), id.as_str().len()), (EntryId::of_dropped(now, &file), 25));
+        assert_eq!(id.as_str().parse::<EntryId>().expect("our own id"), id);
+        assert!(EntryId::new(Micros(now.0 - 1)) < id && id < EntryId::new(Micros(now.0 + 1)));
+        assert_eq!((id.born(), id.lane()), (Some(now), id.as_str()));
+        let before = EntryId::of_dropped_before(&file);
+        assert!(before.as_str().starts_with('d') && before.born().is_none());
+        for id in [&id, &before] {
+            assert!(id.counts_once() && id.is_adopted() && !id.of_job(0, 1).is_adopted());
+        }
+        assert!(!EntryId::of_key(&["order", "17"]).is_adopted() && !EntryId::new(now).is_adopted());
+        // A dot is at the place of the mark, or around it.
+        for odd in ["01234567890.d.01234567890", "01234567890d0.234567890.23"] {
+            assert!(!odd.parse::<EntryId>().expect("an id").is_adopted());
         }
     }
 

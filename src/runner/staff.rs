@@ -121,7 +121,7 @@ impl<'p, 'a> Staff<'p, 'a> {
 
     /// Forks `count` more workers.
     pub fn hire(&mut self, count: usize) -> Result<(), QueueError> {
-        self.workers.hire(count).map_err(self.os("fork a worker"))
+        self.workers.hire(count)
     }
 
     /// Has everybody finish what is in hand, and waits for that.

@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
@@ -96,14 +95,17 @@ impl<'p, 'a> Workforce<'p, 'a> {
 
     /// Forks `count` more workers, as far as there are slots. Where the system has no room for another process, those that
     /// live must do; an error says that there are none.
-    pub fn hire(&mut self, count: usize) -> io::Result<()> {
+    pub fn hire(&mut self, count: usize) -> Result<(), QueueError> {
+        self.queue.share_order(self.pids.len())?;
         let free: Vec<usize> = (0..self.pids.len()).filter(|&i| self.pids[i].is_none()).take(count).collect();
         for index in free {
             self.plan.board.slot(index).clear();
             match process::fork(|| labour(self, index).code()) {
                 Ok(pid) => self.pids[index] = Some(pid),
                 Err(_) if self.alive() > 0 => return Ok(()),
-                Err(error) => return Err(error),
+                Err(source) => {
+                    return Err(QueueError::Io { doing: "fork a worker", path: self.queue.path(""), source });
+                }
             }
             fault::instant("supervisor.forked");
         }
@@ -117,6 +119,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
         let slot = self.plan.board.slot(index);
         let hand = slot.in_hand();
         slot.clear();
+        self.queue.worker_ended(index);
         let exit = match how {
             Ended::Exited(code) => Exit::of_code(code),
             Ended::Signalled(_) => Exit::Software,
@@ -187,9 +190,9 @@ struct Opened {
     outlet: SpoolQueue,
 }
 
-fn open(workforce: &Workforce<'_, '_>) -> Result<Opened, QueueError> {
+fn open(workforce: &Workforce<'_, '_>, index: usize) -> Result<Opened, QueueError> {
     let spool = workforce.spool.reopened()?;
-    let queue = workforce.queue.reopened()?;
+    let queue = workforce.queue.reopened(index)?;
     Ok(Opened { queue, events: spool.events()?, outlet: spool.queue(notifier::QUEUE)? })
 }
 
@@ -203,7 +206,7 @@ fn labour(workforce: &Workforce<'_, '_>, index: usize) -> Exit {
     }
     let tools = Signals::install(false).and_then(|signals| signals.tick(TICK).map(|()| signals));
     let tools = tools.map_err(|error| error.to_string());
-    let tools = tools.and_then(|signals| Ok((signals, open(workforce).map_err(|error| error.to_string())?)));
+    let tools = tools.and_then(|signals| Ok((signals, open(workforce, index).map_err(|error| error.to_string())?)));
     let (signals, Opened { queue, events, outlet }) = match tools {
         Ok(tools) => tools,
         Err(error) => {

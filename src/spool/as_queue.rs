@@ -14,8 +14,8 @@ impl<'q> Queue for &'q SpoolQueue {
     type Claim = SpoolClaim<'q>;
     type Cursor = Cursor;
 
-    fn cursor(&self) -> Cursor {
-        Cursor::new(self)
+    fn cursor(&self) -> Result<Cursor, QueueError> {
+        Ok(Cursor::new(self, self.order()?))
     }
 
     fn claim(
@@ -27,8 +27,9 @@ impl<'q> Queue for &'q SpoolQueue {
     ) -> Result<Found<SpoolClaim<'q>>, QueueError> {
         let queue: &'q SpoolQueue = self;
         while let Some(next) = cursor.next(queue, which, now)? {
-            let spot = match next {
-                Next::Due(spot) => spot,
+            let (spot, hand) = match next {
+                Next::Due(spot, hand) => (spot, hand),
+                Next::Later => return Ok(Found::Later),
                 // `reach` refuses a job that is known already.
                 Next::Newer { job, newer } if reach(&job) => return Ok(Found::Newer { id: job, newer }),
                 Next::Newer { .. } => continue,
@@ -37,19 +38,22 @@ impl<'q> Queue for &'q SpoolQueue {
                 continue;
             }
             let began = Instant::now();
-            match queue.take_due(&spot) {
+            match queue.take_due(&spot, hand) {
                 Ok(Taken::Claim(claim)) => {
                     cursor.claimed(queue, began.elapsed());
                     return Ok(Found::Claim(*claim));
                 }
-                Ok(Taken::Contended) => cursor.contended(),
-                Ok(Taken::Gone) => {}
+                Ok(Taken::Contended | Taken::Gone) => {}
                 Ok(Taken::Corrupt { why }) => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
                 Err(QueueError::Newer { newer, .. }) => return Ok(Found::Newer { id: spot.name.id, newer }),
                 Err(error) => return Ok(Found::Fault { id: spot.name.id, error }),
             }
         }
         Ok(Found::Nothing)
+    }
+
+    fn look_again(&self) {
+        SpoolQueue::look_again(self);
     }
 
     fn is_stopped(&self) -> bool {

@@ -23,6 +23,7 @@ use super::home::Home;
 use super::journal::Journal;
 use super::lock::Locked;
 use super::names::{EntryName, Spot, State, journal_path, message_path};
+use super::order::Hand;
 use super::queue::SpoolQueue;
 use super::{entry, speed};
 use crate::model::verdict::Kind;
@@ -45,6 +46,8 @@ pub struct SpoolClaim<'q> {
     /// The message that lies apart, once it was opened.
     apart: OnceLock<Arc<File>>,
     pub(super) journal: Journal,
+    /// Nobody else reaches for it as long as this is here; see [`order`](super::order).
+    _hand: Option<Hand>,
 }
 
 /// What came of reaching for an entry.
@@ -68,13 +71,13 @@ impl SpoolQueue {
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
         match self.home(spot)? {
             None => Ok(Taken::Gone),
-            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot), Err),
+            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot, None), Err),
         }
     }
 
     /// The same for an entry whose job was looked at before: see [`Cursor`](super::scan::Cursor).
-    pub(super) fn take_due(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
-        self.home(spot)?.map_or(Ok(Taken::Gone), |home| self.take_at(home, spot))
+    pub(super) fn take_due(&self, spot: &Spot, hand: Option<Hand>) -> Result<Taken<'_>, QueueError> {
+        self.home(spot)?.map_or(Ok(Taken::Gone), |home| self.take_at(home, spot, hand))
     }
 
     /// `None` if its job is not at work.
@@ -86,7 +89,7 @@ impl SpoolQueue {
         }
     }
 
-    fn take_at<'q>(&'q self, home: Home<'q>, spot: &Spot) -> Result<Taken<'q>, QueueError> {
+    fn take_at<'q>(&'q self, home: Home<'q>, spot: &Spot, hand: Option<Hand>) -> Result<Taken<'q>, QueueError> {
         let path = spot.path();
         let Some(file) = home.lock_entry(&path)? else { return Ok(Taken::Gone) };
         let aside = |why| self.set_aside(spot).map(|()| Taken::Corrupt { why });
@@ -115,6 +118,7 @@ impl SpoolQueue {
             extent,
             apart: OnceLock::new(),
             journal,
+            _hand: hand,
         })))
     }
 }

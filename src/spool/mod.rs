@@ -61,7 +61,8 @@
 //!   (`on_crash = "hold"`) holds it instead.
 //! - **Formats have numbers** ([`Format`](crate::model::Format)). What a newer program wrote is left as it is. An older spool is
 //!   upgraded as a whole by the next run or `check --repair` (`upgrade`), and what is written until then is of its format.
-//! - Memory does not grow with the number of entries: names are read a buffer at a time ([`scan`]).
+//! - **First in, first out** ([`order`]). Nothing but order depends on it.
+//! - Memory does not grow with the number of entries: names are read a buffer at a time, and a bounded number is kept.
 
 pub mod amend;
 mod as_queue;
@@ -87,12 +88,12 @@ mod lone;
 pub mod names;
 pub mod notes;
 mod open_job;
+mod order;
 mod orphans;
 pub mod own_lists;
 pub mod publish;
 pub mod queue;
 mod quiet;
-mod random;
 mod recipient_line;
 pub mod root;
 pub mod row;

@@ -58,8 +58,13 @@ impl EntryName {
 
     /// Whether it is due at `now`, where `horizon` is the furthest that an honest due time can lie off.
     pub fn is_due(&self, now: Micros, horizon: Duration) -> bool {
-        self.due <= now || (!self.at && self.due.since(now) > horizon)
+        is_due(self.due, self.at, now, horizon)
     }
+}
+
+/// [`EntryName::is_due`] of a due time, which a person set if it is `at`.
+pub(super) fn is_due(due: Micros, at: bool, now: Micros, horizon: Duration) -> bool {
+    due <= now || (!at && due.since(now) > horizon)
 }
 
 impl fmt::Display for EntryName {

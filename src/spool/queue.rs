@@ -6,12 +6,13 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::error::io_at;
 use super::freshness::Freshness;
 use super::open_job::OpenJob;
+use super::order::Order;
 use super::quiet::Quiet;
 use super::upgrade::Formatted;
 use crate::model::Envelope;
@@ -44,6 +45,8 @@ pub struct SpoolQueue {
     /// The job of the entry that was claimed last.
     pub(super) last_job: Mutex<Option<Arc<OpenJob>>>,
     pub(super) contended: AtomicU64,
+    /// In which order entries are handed out, once that is known.
+    order: OnceLock<Order>,
 }
 
 impl SpoolQueue {
@@ -63,6 +66,7 @@ impl SpoolQueue {
             closer: Closer::default(),
             last_job: Mutex::default(),
             contended: AtomicU64::new(0),
+            order: OnceLock::new(),
         }
     }
 
@@ -77,15 +81,43 @@ impl SpoolQueue {
         self
     }
 
-    /// The same folder, opened anew by its descriptor, for a process that was forked. It shares no description with this
-    /// one, follows the folder wherever it was moved, and begins with what this one has seen.
-    pub fn reopened(&self) -> Result<SpoolQueue, QueueError> {
+    /// Has `workers` workers hand its entries out in order, those that are forked from now on.
+    pub fn share_order(&self, workers: usize) -> Result<(), QueueError> {
+        if self.order.get().is_none() {
+            let order = Order::new(workers).map_err(self.failed("map memory for", ""))?;
+            // Whoever was faster has the same.
+            let _ = self.order.set(order);
+        }
+        Ok(())
+    }
+
+    /// The order, as this worker sees it; without others it is the only one.
+    pub(super) fn order(&self) -> Result<Order, QueueError> {
+        self.share_order(1)?;
+        // It was set just now, or before.
+        self.order.get().copied().ok_or_else(|| self.failed("map memory for", "")(io::ErrorKind::OutOfMemory.into()))
+    }
+
+    /// Says that the worker number `index` has ended; what it still had in hand is due again.
+    pub fn worker_ended(&self, index: usize) {
+        self.order.get().iter().for_each(|order| order.forget(index));
+    }
+
+    /// Says that entries which were claimed are due again.
+    pub(super) fn look_again(&self) {
+        self.order.get().iter().for_each(|order| order.look_again());
+    }
+
+    /// The same folder, opened anew by its descriptor, for the worker number `index`, which was forked. It shares no
+    /// description with this one, follows the folder wherever it was moved, and begins with what this one has seen.
+    pub fn reopened(&self, index: usize) -> Result<SpoolQueue, QueueError> {
         let dir = dir::open_at(&self.dir, ".").map_err(self.failed("open the queue", ""))?;
         let wake = dir::open_file(&dir, "wake", dir::Open::Read).map_err(self.failed("open", "wake"))?;
         Ok(SpoolQueue {
             horizon: self.horizon,
             announces: self.announces,
             quiet: self.quiet.copy(),
+            order: self.order.get().map(|order| order.of_worker(index)).map(OnceLock::from).unwrap_or_default(),
             ..SpoolQueue::of(&self.name, self.path.clone(), dir, wake, self.format.clone())
         })
     }

@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use self::folder::{QuietFolder, is_settled};
-use super::names::{EntryName, bucket_str};
+use super::names::bucket_str;
 use crate::model::Micros;
 use crate::sys::dir;
 use crate::sys::mutex::locked;
@@ -95,14 +95,23 @@ impl QuietWalk {
 
     /// The same in any folder of entries.
     pub fn begin_in(place: Place<'_>, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
-        let print = names.print().ok().filter(|print| is_settled(print, clock::now()))?;
-        Some(QuietWalk { key: place.key, seen: QuietFolder::new(print, now) })
+        Some(QuietWalk { key: place.key, seen: QuietFolder::new(settled_print(names)?, now) })
     }
 
-    /// Takes note of one that waits.
-    pub fn waits(&mut self, name: &EntryName) {
-        self.seen.waits(name);
+    /// Takes note of one that waits for `due`, a time that a person set if it is `at`.
+    pub fn waits(&mut self, due: Micros, at: bool) {
+        self.seen.waits(due, at);
     }
+}
+
+/// The state of the folder whose `names` are about to be read, if its time lies far enough back.
+fn settled_print(names: &dir::Names) -> Option<Print> {
+    names.print().ok().filter(|print| is_settled(print, clock::now()))
+}
+
+/// The time alone.
+pub(super) fn settled_stamp(names: &dir::Names) -> Option<dir::Stamp> {
+    settled_print(names).map(Print::stamp)
 }
 
 /// Of a folder in which nothing is due: the first time that one of its names waits for, `None` if no entry is there.
@@ -190,6 +199,7 @@ mod tests {
     use crate::model::envelope::Origin;
     use crate::model::{EntryId, Envelope};
     use crate::queue::Queue;
+    use crate::spool::names::EntryName;
     use crate::spool::survey::Glance;
     use crate::spool::{Spool, SpoolQueue};
 

@@ -32,7 +32,7 @@ pub(super) struct ReadAhead {
 
 impl ReadAhead {
     /// A claim took so long: has the disk read what will probably be next, if it is slow.
-    pub fn claimed(&mut self, queue: &SpoolQueue, took: Duration, next: Option<&EntryName>) {
+    pub fn claimed(&mut self, queue: &SpoolQueue, took: Duration, next: impl FnOnce() -> Option<EntryName>) {
         self.cold = self.cold.saturating_sub(1);
         if took > WARM {
             let blocks = getrusage(UsageWho::RUSAGE_SELF).map_or(i64::MAX, |usage| usage.block_reads());
@@ -43,8 +43,8 @@ impl ReadAhead {
         if self.cold == 0 {
             return;
         }
-        if let Some(name) = next {
-            let spot = Spot { state: State::Ready, name: name.clone() };
+        if let Some(name) = next() {
+            let spot = Spot { state: State::Ready, name };
             read_ahead(&queue.dir, &spot.path(), READ_AHEAD);
         }
     }

@@ -105,7 +105,7 @@ impl SpoolQueue {
             for name in names {
                 let Some(name) = EntryName::parse(&name?) else { continue };
                 if !name.is_due(now, self.horizon) {
-                    watch.iter_mut().for_each(|watch| watch.waits(&name));
+                    watch.iter_mut().for_each(|watch| watch.waits(name.due, name.at));
                     glance.waits(Some(name.due));
                     continue;
                 }

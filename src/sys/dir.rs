@@ -84,6 +84,15 @@ impl Stamp {
         Stamp(seconds, nanoseconds)
     }
 
+    /// As two words of shared memory, and back.
+    pub fn words(self) -> (u64, u64) {
+        (self.0.cast_unsigned(), self.1.cast_unsigned())
+    }
+
+    pub fn of_words(seconds: u64, nanoseconds: u64) -> Stamp {
+        Stamp(seconds.cast_signed(), nanoseconds.cast_signed())
+    }
+
     pub fn of(stat: &FileStat) -> Stamp {
         Stamp(stat.st_mtime, stat.st_mtime_nsec)
     }
@@ -121,6 +130,11 @@ impl Print {
             changed: nanos(stat.st_ctime, stat.st_ctime_nsec),
         }
     }
+
+    /// The time of modification alone.
+    pub fn stamp(self) -> Stamp {
+        Stamp(self.modified.div_euclid(1_000_000_000), self.modified.rem_euclid(1_000_000_000))
+    }
 }
 
 impl Names {
@@ -138,7 +152,7 @@ impl Names {
 
     /// When the directory was changed last.
     pub fn stamp(&self) -> io::Result<Stamp> {
-        Ok(Stamp::of(&nix::sys::stat::fstat(self.0.folder())?))
+        Ok(self.print()?.stamp())
     }
 
     /// The directory's state now.
@@ -159,6 +173,11 @@ impl Names {
                 Err(error) => return Some(Err(error)),
             }
         }
+    }
+
+    /// What `read` makes of the next name but `.` and `..`.
+    pub fn next_with<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<io::Result<T>> {
+        self.0.next_with(|name, _, _| read(name))
     }
 
     /// All names but `.` and `..` as they are, also those that are not UTF-8.

@@ -12,7 +12,7 @@ use nix::libc;
 
 /// What readdir(3) of glibc reads at once.
 const BUFFER: usize = 32 << 10;
-/// Where the parts of a `struct linux_dirent64` lie.
+/// Where the parts of a record lie.
 const RECORD_LENGTH: usize = 16;
 const KIND: usize = 18;
 const NAME: usize = 19;
@@ -46,6 +46,14 @@ impl Listing {
 
     /// The next name but `.` and `..`.
     pub fn next(&mut self) -> Option<io::Result<RawName>> {
+        self.next_with(|name, inode, may_be_folder| {
+            let name = OsStr::from_bytes(name).to_owned();
+            RawName { name, inode, may_be_folder }
+        })
+    }
+
+    /// What `read` makes of the next name, its inode's number, and whether it may be a directory.
+    pub fn next_with<T>(&mut self, read: impl FnOnce(&[u8], u64, bool) -> T) -> Option<io::Result<T>> {
         loop {
             if self.from >= self.to {
                 match self.fill() {
@@ -54,13 +62,14 @@ impl Listing {
                     Err(error) => return Some(Err(error)),
                 }
             }
-            let Some((found, length)) = self.buffer.get(self.from..self.to).and_then(record) else {
+            let Some(record) = self.buffer.get(self.from..self.to).and_then(Record::first) else {
                 self.from = self.to;
                 return Some(Err(io::ErrorKind::InvalidData.into()));
             };
-            self.from += length;
-            if found.name != "." && found.name != ".." {
-                return Some(Ok(found));
+            self.from += record.length;
+            if record.name != b"." && record.name != b".." {
+                let may_be_folder = record.kind == libc::DT_DIR || record.kind == libc::DT_UNKNOWN;
+                return Some(Ok(read(record.name, record.inode, may_be_folder)));
             }
         }
     }
@@ -79,15 +88,22 @@ impl Listing {
     }
 }
 
-/// The first record in `bytes`, and its length.
-fn record(bytes: &[u8]) -> Option<(RawName, usize)> {
-    let inode = u64::from_ne_bytes(bytes.first_chunk().copied()?);
-    let length = u16::from_ne_bytes(bytes.get(RECORD_LENGTH..)?.first_chunk().copied()?);
-    let kind = *bytes.get(KIND)?;
-    let name = bytes.get(NAME..usize::from(length))?;
-    let name = name.split(|&byte| byte == 0).next()?;
-    let may_be_folder = kind == libc::DT_DIR || kind == libc::DT_UNKNOWN;
-    Some((RawName { name: OsStr::from_bytes(name).to_owned(), inode, may_be_folder }, length.into()))
+/// A `struct linux_dirent64`.
+struct Record<'b> {
+    inode: u64,
+    kind: u8,
+    name: &'b [u8],
+    length: usize,
+}
+
+impl Record<'_> {
+    /// The first in `bytes`.
+    fn first(bytes: &[u8]) -> Option<Record<'_>> {
+        let inode = u64::from_ne_bytes(bytes.first_chunk().copied()?);
+        let length = u16::from_ne_bytes(bytes.get(RECORD_LENGTH..)?.first_chunk().copied()?).into();
+        let name = bytes.get(NAME..length)?.split(|&byte| byte == 0).next()?;
+        Some(Record { inode, kind: *bytes.get(KIND)?, name, length })
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +131,7 @@ mod tests {
         drop(folder);
         assert!(listing.next().is_none());
         for length in 0..30 {
-            assert!(record(&[0xff; 30][..length]).is_none());
+            assert!(Record::first(&[0xff; 30][..length]).is_none());
         }
     }
 }

@@ -88,6 +88,8 @@ struct Worker<'w, 'a, Q: Queue> {
     desk: Option<Desk<'a, Q::Claim>>,
     /// A person stopped the queue.
     stopped: bool,
+    /// A doubt was there when it was looked for last.
+    doubted: bool,
 }
 
 /// What a worker turns to.
@@ -114,6 +116,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             kept: Vec::new(),
             desk,
             stopped: false,
+            doubted: false,
         }
     }
 
@@ -130,7 +133,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
 
     /// One way through everything that is due; `false` if it claimed nothing.
     fn pass(&mut self, transport: &mut dyn Transport) -> bool {
-        self.source.begin(&self.context.queue);
+        self.source.begin(self.context);
         let mut claimed = false;
         while !self.must_stop() {
             self.settle_released(transport);
@@ -160,6 +163,10 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
 
     fn next(&mut self) -> Work<Q::Claim> {
         let doubt = self.context.board.doubts().since().is_some();
+        if std::mem::replace(&mut self.doubted, doubt) && !doubt {
+            // Probes passed entries over whose turn it is now.
+            self.context.queue.look_again();
+        }
         if let Some(hand) = self.ahead.take(doubt) {
             return Work::Hand(hand);
         }
@@ -287,6 +294,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         let Some(until) = self.infeed.gives_way_until() else { return };
         self.ahead.forget();
         self.infeed.leave();
+        self.context.queue.look_again();
         self.context.slot.idle();
         while Instant::now() < until && !self.must_stop_now() {
             // The sink may take a moment to see that the last one has gone.

@@ -35,6 +35,7 @@ pub(super) fn next<Q: Queue>(context: &Context<'_, Q>, cursor: &mut Q::Cursor, w
                 board.newer().note(&id, &newer);
                 slot.idle();
             }
+            Ok(Found::Later) => slot.idle(),
             Ok(Found::Nothing) => break,
             // A folder that cannot be listed is met again in the next pass.
             Err(error) => context.fault(&error),

@@ -19,9 +19,10 @@ impl<'a, Q: Queue> Source<'a, Q> {
         Source { cursor: None, gate }
     }
 
-    /// Begins a pass.
-    pub fn begin(&mut self, queue: &Q) {
-        self.cursor = Some(queue.cursor());
+    /// Begins a pass, which is over at once where that fails.
+    pub fn begin(&mut self, context: &Context<'_, Q>) {
+        let cursor = context.queue.cursor();
+        self.cursor = cursor.map_err(|error| context.fault(&error)).ok();
     }
 
     /// Claims the next entry of the pass; see [`next`].

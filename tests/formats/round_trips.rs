@@ -88,7 +88,7 @@ fn through_the_spool(envelope: &Envelope, message: &[u8]) -> (Envelope, Vec<u8>)
     draft.write_all(message).expect("written");
     let _ = draft.publish(Micros(1)).expect("published");
     let queue = &queue;
-    let mut cursor = queue.cursor();
+    let mut cursor = queue.cursor().expect("a pass");
     let found = queue.claim(&mut cursor, Which::Any, Micros(2), &mut |_| true).expect("a pass");
     let Found::Claim(claim) = found else { panic!("{found:?}") };
     let mut handed = claim.message(&[0], false).expect("a message");

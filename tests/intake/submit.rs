@@ -1,6 +1,10 @@
 //! `submit`: one message or many, kept byte for byte but for the fields that are added and Bcc.
 
 use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use bulkmailer::model::EntryId;
+use bulkmailer::spool::names::EntryName;
 
 use crate::support::{self, Site, message};
 
@@ -186,6 +190,30 @@ fn groups_of_an_mbox_become_visible_whole() {
     site.ok(&["run"]);
     assert!(site.deliveries().is_empty());
     site.assert_clean();
+}
+
+#[test]
+fn the_batches_of_an_mbox_keep_its_order() {
+    let site = Site::new("ok", "");
+    let mbox = site.mbox("box", 0..2_500);
+    let told = site.json(&["submit", "--json", "--mbox", mbox.to_str().expect("a path")]);
+    let batches: Vec<EntryId> = serde_json::from_value(told["batches"].clone()).expect("ids");
+    assert!(batches.len() == 3 && batches.is_sorted() && batches.iter().all(|id| id.lane() == batches[0].lane()));
+    let mut names: Vec<EntryName> = site.files("/ready/0/").iter().map(|path| name_of(path)).collect();
+    names
+        .sort_by_key(|name| (batches.iter().position(|id| Some(id.as_str()) == job_of(name)), name.id.number_in_job()));
+    assert_eq!(names.len(), 2_500);
+    assert!(names.is_sorted_by_key(|name| name.due), "what was given later is due later");
+    let other = site.json(&["submit", "--json", "--mbox", site.mbox("other", 0..3).to_str().expect("a path")]);
+    assert_ne!(other["batches"][0].as_str().expect("an id")[11..], *batches[0].lane());
+}
+
+fn name_of(path: &Path) -> EntryName {
+    EntryName::parse(&path.file_name().expect("a name").to_string_lossy()).expect("an entry")
+}
+
+fn job_of(name: &EntryName) -> Option<&str> {
+    name.id.job().map(|(job, _)| job)
 }
 
 #[test]

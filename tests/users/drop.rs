@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use std::process::Command;
 
+use bulkmailer::model::EntryId;
+
 use crate::support::drop::{
     FIELDS, MARA, NILS, SERVICE, arrived, by, clean_but_for_drop, dropped, ok, own, put, shared, skipped, text,
 };
@@ -249,6 +251,41 @@ fn killed_anywhere_a_dropped_message_arrives_once() {
 }
 
 /// One file is one message there; so only root can make a post, as the spool's owner, of lists that only he may read.
+/// What a program before this called the entry of a file, which killed it may have left in `drop/` and in the queue.
+#[test]
+fn what_the_program_before_this_adopted_is_not_adopted_again() {
+    let site = own("");
+    ok(&site.try_run(&["run"]));
+    for n in 1..=2 {
+        let file = put(&site, &format!("outbound.{n}"), &text(FIELDS, &message(n)));
+        let meta = file.metadata().expect("it is there");
+        let parts =
+            [meta.dev(), meta.ino(), meta.ctime() as u64, meta.ctime_nsec() as u64].map(|part| part.to_string());
+        let name = format!("outbound.{n}");
+        let id = EntryId::of_dropped_before(&[&parts[0], &parts[1], &parts[2], &parts[3], &name]);
+        let place = |folder: &str| {
+            let folder = site.path(&format!("spool/outbound/{folder}/{:02x}", id.bucket()));
+            std::fs::create_dir_all(&folder).expect("a folder");
+            folder
+        };
+        if n == 1 {
+            // It was delivered meanwhile; its key is marked.
+            let key = place("keys").join(id.as_str());
+            std::fs::write(&key, "").expect("written");
+            std::fs::set_permissions(&key, PermissionsExt::from_mode(0o400)).expect("a mode");
+        } else {
+            // It waits, and its key did not survive a power cut.
+            let entry = text(FIELDS, &message(n)).replace("\"a1\"", &format!("{:?}", id.as_str()));
+            std::fs::write(place("ready").join(format!("0000000000000007-{id}")), entry).expect("written");
+        }
+    }
+    ok(&site.try_run(&["run"]));
+    let mail = arrived(&site);
+    assert!(mail.len() == 1 && mail[0].contains("X-Number: 2\n"), "{mail:?}");
+    assert!(dropped(&site).is_empty());
+    site.assert_clean();
+}
+
 #[test]
 fn a_list_post_does_not_go_that_way() {
     if skipped() {

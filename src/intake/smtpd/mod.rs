@@ -161,7 +161,7 @@ fn take(
         Err(Fault::Refused(refused)) => return Err(refused.into()),
         Err(Fault::Write(error)) => return Err(way.failed(error).into()),
     }
-    let mut batch = way.batch()?;
+    let mut batch = way.batch(None)?;
     let count = submissions.len();
     // It is one message all the same.
     let message_id = Some(EntryId::new(clock::now()));

@@ -1,7 +1,10 @@
 //! `submit --mbox` and `--maildir`: the many messages of a mailbox.
 //!
-//! Many messages are committed in batches of up to 1,000: all of a batch is visible or none of it. A message that cannot be
-//! taken is named on the standard error and passed over; the others are queued, and the status says that one was not.
+//! Many messages are committed in batches of up to 1,000: all of a batch is visible or none of it. The batches are one lane
+//! ([`EntryId::lane`]), so the messages keep their order.
+//!
+//! A message that cannot be taken is named on the standard error and passed over; the others are queued, and the status says
+//! that one was not.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -36,9 +39,9 @@ pub(super) fn several(
     // With recipients as arguments, those of the messages count only if they are asked for.
     submission.from_header |= submission.recipients.is_empty();
     let (done, many) = std::thread::scope(|scope| {
-        let (batch, committing) = (None, None);
-        let mut many =
-            Many { way, limits, submission, scope, batch, committing, queued: 0, refused: 0, batches: Vec::new() };
+        let (batch, committing, next) = (None, None, None);
+        let (queued, refused, batches) = (0, 0, Vec::new());
+        let mut many = Many { way, limits, submission, scope, batch, committing, next, queued, refused, batches };
         let read = many.all(args);
         // What came before an error is queued all the same.
         let done = many.committed().map_err(anyhow::Error::from).and(read);
@@ -68,6 +71,8 @@ struct Many<'s, 'q> {
     scope: &'s Scope<'s, 'q>,
     batch: Option<IntakeBatch<'q>>,
     committing: Option<Committing<'s>>,
+    /// The id of the next batch, once there was one.
+    next: Option<EntryId>,
     queued: u64,
     refused: u64,
     batches: Vec<String>,
@@ -128,7 +133,7 @@ impl<'q> Many<'_, 'q> {
     fn add(&mut self, name: &str, separator: Option<&str>, input: &mut impl BufRead) -> anyhow::Result<()> {
         let batch = match self.batch.take() {
             Some(batch) => batch,
-            None => self.way.batch()?,
+            None => self.way.batch(self.next.take())?,
         };
         let batch = self.batch.insert(batch);
         let mut submission = self.submission.clone();
@@ -149,6 +154,7 @@ impl<'q> Many<'_, 'q> {
         self.committed()?;
         if let Some(batch) = self.batch.take().filter(|batch| batch.len() > 0) {
             let count = batch.len() as u64;
+            self.next = batch.next_batch();
             let commit = std::thread::Builder::new().spawn_scoped(self.scope, || batch.commit());
             self.committing = Some((count, commit.context("no thread can be started to commit with")?));
         }

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::names::{adopted_id, file_id, names, queue_of};
+use super::names::{self, TICK, keyed_id, names, queue_of};
 use super::request;
 use crate::model::reserved::DROP;
 use crate::model::{EntryId, Envelope, Micros};
@@ -17,12 +17,8 @@ use crate::queue::QueueError;
 use crate::spool::entry;
 use crate::spool::error::io_at;
 use crate::spool::folders::{BESIDE, UNKNOWN};
-use crate::spool::names::EntryName;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, process};
-
-/// File times of the kernel are this coarse at most, in microseconds: a younger one may hide another change.
-const TICK: u64 = 20_000;
 
 /// When a drop folder that is not there last changed.
 pub const NO_DROP: (i64, i64) = (0, 0);
@@ -41,6 +37,10 @@ pub struct Dropped {
     pub envelope: Envelope,
     /// What its entry is called.
     pub id: EntryId,
+    /// What a program before this would have called it, if it was named otherwise.
+    pub id_before: Option<EntryId>,
+    /// When it was handed in.
+    pub since: Micros,
     /// The time that was asked for.
     pub at: Option<Micros>,
     /// Bytes of its message, which the file is positioned at.
@@ -100,7 +100,9 @@ impl SpoolQueue {
             Ok(Some(stat)) => {
                 let at = stat.st_mtime.saturating_mul(1_000_000).saturating_add(stat.st_mtime_nsec / 1_000);
                 let now = i64::try_from(clock::now().0).unwrap_or(i64::MAX);
-                ((stat.st_mtime, stat.st_mtime_nsec), !(0..TICK as i64).contains(&now.saturating_sub(at)))
+                // A younger time may hide another change.
+                let young = (0..TICK.as_micros() as i64).contains(&now.saturating_sub(at));
+                ((stat.st_mtime, stat.st_mtime_nsec), !young)
             }
             Ok(None) | Err(_) => (NO_DROP, true),
         }
@@ -168,12 +170,14 @@ impl SpoolQueue {
             return Err(unfit("it has holes, so a copy would need space that its owner does not pay for".to_owned()));
         }
         io::Seek::seek(&mut &file, io::SeekFrom::Start(extent.start)).map_err(|error| unfit(error.to_string()))?;
-        let unique = name.split_once('.').and_then(|(_, unique)| EntryName::parse(unique));
-        let at = unique.filter(|name| name.at).map(|name| name.due);
-        let id = adopted_id(&meta, name, &envelope.id);
-        let changed = (meta.ctime(), meta.ctime_nsec());
+        let linked = names::File::of(&meta, name);
+        let (id, id_before) = match keyed_id(meta.uid(), &envelope.id) {
+            Some(id) => (id, None),
+            None => (linked.id(), Some(linked.id_before())),
+        };
+        let (at, since, changed) = (linked.at(), linked.handed_in(), linked.changed);
         let (name, uid, len) = (name.to_owned(), meta.uid(), extent.len);
-        Ok(Some(Dropped { name, uid, changed, envelope, id, at, len, size, file }))
+        Ok(Some(Dropped { name, uid, changed, envelope, id, id_before, since, at, len, size, file }))
     }
 
     /// Shows `each` what the drop folder holds for this queue. A name that vanishes meanwhile is passed over.
@@ -214,7 +218,8 @@ impl SpoolQueue {
         let mut found = Vec::new();
         self.each_dropped(&mut |file| {
             let Some(name) = file.name.to_str().filter(|_| file.uid == uid) else { return };
-            let mut id = Some(file_id(file.device, file.inode, file.changed, name)).filter(|id| ids.contains(id));
+            let linked = names::File { device: file.device, inode: file.inode, changed: file.changed, name };
+            let mut id = [linked.id(), linked.id_before()].into_iter().find(|id| ids.contains(id));
             if id.is_none() && keyed {
                 id = self.open_dropped(&file.name, recipients).ok().flatten().map(|dropped| dropped.id);
             }

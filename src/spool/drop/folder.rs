@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::access;
-use super::names::adopted_id;
+use super::names::{self, keyed_id};
 use crate::model::reserved::DROP;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::queue::QueueError;
@@ -59,13 +59,7 @@ impl DropFolder {
             Content::new(file, envelope)
         };
         let content = start().map_err(self.failed("write a new entry"))?;
-        // A name of its own: the id of a key is that of each file with this key.
-        let unique = EntryId::new(clock::now());
-        let name = match at {
-            Some(due) => format!("{DROP}/{queue}.{}", EntryName { due, at: true, id: unique }),
-            None => format!("{DROP}/{queue}.{unique}"),
-        };
-        Ok(DropDraft { folder: self, name, id: envelope.id.clone(), content })
+        Ok(DropDraft { folder: self, queue: queue.to_owned(), at, id: envelope.id.clone(), content })
     }
 
     /// A file without a name, for what does not become a drop file as it is.
@@ -89,7 +83,8 @@ impl DropFolder {
 #[derive(Debug)]
 pub struct DropDraft<'d> {
     folder: &'d DropFolder,
-    name: String,
+    queue: String,
+    at: Option<Micros>,
     id: EntryId,
     content: Content<Unnamed>,
 }
@@ -119,11 +114,18 @@ impl<'d> DropDraft<'d> {
     /// returned.
     pub fn link(self) -> Result<LinkedFiles<'d>, QueueError> {
         let folder = self.folder;
-        let file = self.content.file.link(&folder.dir, &self.name).map_err(folder.failed("link a new entry"))?;
+        // A name of its own, for the id of a key is that of each file with this key; made now, for it tells when.
+        let unique = EntryId::new(clock::now());
+        let name = match self.at {
+            Some(due) => format!("{}.{}", self.queue, EntryName { due, at: true, id: unique }),
+            None => format!("{}.{unique}", self.queue),
+        };
+        let path = format!("{DROP}/{name}");
+        let file = self.content.file.link(&folder.dir, &path).map_err(folder.failed("link a new entry"))?;
         fault::instant("drop.linked");
         let meta = file.metadata().map_err(folder.failed("look at a new entry"))?;
-        let own_name = self.name.strip_prefix("drop/").unwrap_or(&self.name);
-        Ok(LinkedFiles { folder, id: adopted_id(&meta, own_name, &self.id), names: vec![self.name], file })
+        let id = keyed_id(meta.uid(), &self.id).unwrap_or_else(|| names::File::of(&meta, &name).id());
+        Ok(LinkedFiles { folder, id, names: vec![path], file })
     }
 
     /// Throws the file away.

@@ -1,8 +1,12 @@
 //! A batch: up to [`MAX`] entries, each with its message, that were submitted together and appear together, as a
 //! [job](super).
+//!
+//! Kept true: the entries are due in the order in which they were added, also where the clock was set back meanwhile, and
+//! so are those of the batches of one submission ([`Batch::next_batch`]).
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::draft::JobDraft;
 use super::file::{FOLDER_MAX, JobFile, JobKind};
@@ -22,6 +26,8 @@ pub struct Batch<'q> {
     draft: JobDraft<'q>,
     ready: File,
     count: u32,
+    /// When the last entry is due.
+    last: Micros,
 }
 
 /// One entry of a batch being written; it belongs to the batch once [`BatchDraft::finish`] returned.
@@ -53,11 +59,13 @@ impl AsRef<File> for OwnedFile {
 }
 
 impl SpoolQueue {
-    /// Starts a batch of at most [`MAX`] entries.
-    pub fn batch(&self) -> Result<Batch<'_>, QueueError> {
-        let draft = JobDraft::new(self, EntryId::new(clock::now()))?;
+    /// Starts a batch of at most [`MAX`] entries, with the id that the batch before it gave, or a new one.
+    pub fn batch(&self, id: Option<EntryId>) -> Result<Batch<'_>, QueueError> {
+        let id = id.unwrap_or_else(|| EntryId::new(clock::now()));
+        let last = id.born().unwrap_or_default();
+        let draft = JobDraft::new(self, id)?;
         let ready = draft.folder(0)?;
-        Ok(Batch { draft, ready, count: 0 })
+        Ok(Batch { draft, ready, count: 0, last })
     }
 }
 
@@ -69,6 +77,11 @@ impl Batch<'_> {
     /// The id that the next entry's envelope must have.
     pub fn next_id(&self) -> EntryId {
         self.draft.id.of_job(0, self.count)
+    }
+
+    /// The id of the batch that comes after this one in the same submission.
+    pub fn next_batch(&self) -> EntryId {
+        self.draft.id.after(clock::now().max(self.last.plus(Duration::from_micros(1))))
     }
 
     /// How many entries it has.
@@ -84,13 +97,14 @@ impl Batch<'_> {
         self.count >= MAX
     }
 
-    /// Starts its next entry. The envelope's id must be [`Batch::next_id`].
+    /// Starts its next entry, due at `due` or with the entry before it. The envelope's id must be [`Batch::next_id`].
     pub fn draft(&mut self, envelope: &Envelope, due: Micros) -> Result<BatchDraft<'_>, QueueError> {
         if self.is_full() {
             return Err(QueueError::BatchFull(MAX as usize));
         }
         self.draft.queue.may_have(envelope)?;
-        let name = EntryName::new(due, envelope.id.clone()).to_string();
+        self.last = self.last.max(due);
+        let name = EntryName::new(self.last, envelope.id.clone()).to_string();
         let failed = Failed(self.draft.queue, self.draft.tmp.clone());
         let start = || -> io::Result<Content<OwnedFile>> {
             fault::point("batch.entry")?;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::model::Micros;
-use crate::spool::names::EntryName;
 use crate::sys::dir::Print;
 
 /// A folder's time is trusted when it lies so far back: several ticks of the slowest kernel, or more than the second of a
@@ -29,15 +28,15 @@ impl QuietFolder {
         QuietFolder { print, at, next: None, furthest: None }
     }
 
-    /// Takes note of a name that waits.
-    pub fn waits(&mut self, name: &EntryName) {
-        self.next = Some(self.next.map_or(name.due, |next| next.min(name.due)));
-        if !name.at {
-            self.furthest = self.furthest.max(Some(name.due));
+    /// Takes note of a name that waits for `due`, a time that a person set if it is `at`.
+    pub fn waits(&mut self, due: Micros, at: bool) {
+        self.next = Some(self.next.map_or(due, |next| next.min(due)));
+        if !at {
+            self.furthest = self.furthest.max(Some(due));
         }
     }
 
-    /// Whether nothing is due at `now`, if the folder is as it was: what [`EntryName::is_due`] says of each name.
+    /// Whether nothing is due at `now`, if the folder is as it was: what `is_due` (in `names`) says of each name.
     pub fn waits_at(&self, now: Micros, horizon: Duration) -> bool {
         now >= self.at
             && self.next.is_none_or(|next| next > now)
@@ -55,7 +54,6 @@ pub(super) fn is_settled(print: &Print, now: Micros) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EntryId;
 
     #[test]
     fn a_time_is_trusted_when_no_later_change_can_bear_it() {
@@ -75,10 +73,7 @@ mod tests {
         let (now, hour) = (Micros(1_000_000_000), Duration::from_secs(3_600));
         let mut folder = QuietFolder::new(Print::default(), now);
         assert!(folder.waits_at(now, Duration::ZERO));
-        let mut waits = |after: u64, at| {
-            let due = now.plus(Duration::from_secs(after));
-            folder.waits(&EntryName { due, at, id: EntryId::new(now) });
-        };
+        let mut waits = |after: u64, at| folder.waits(now.plus(Duration::from_secs(after)), at);
         waits(600, false);
         waits(300, true);
         waits(900, false);

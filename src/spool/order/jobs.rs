@@ -1,0 +1,181 @@
+//! The lane of jobs: submissions take turns, an entry each, and each hands out its own in order.
+//!
+//! A submission is a job, or the batches that one command made: their ids end alike. So the order that its messages were
+//! given in holds over the borders of its batches.
+//!
+//! Of very many submissions the 32 oldest and the 32 newest that have something due take turns; so no small one waits
+//! behind campaigns, nor a campaign behind ever more small ones. As long as the queue's jobs stay the same a ring is used
+//! up before the next; a job that comes has its turns at once.
+//!
+//! A job whose folder is locked is still being published, and is passed over; `wake` follows its commit.
+//!
+//! Memory besides the ring: 16 bytes a job, and once more the names of the ring.
+
+use std::collections::BinaryHeap;
+
+use super::packed::{Packed, PackedId};
+use super::walk::{Name, Walk, open};
+use crate::model::EntryId;
+use crate::spool::quiet::settled_stamp;
+use crate::sys::dir::Stamp;
+
+/// Submissions that take turns.
+const TURNS: usize = 64;
+
+/// Ids of jobs in order of age; of one whose id has no packed form, its text.
+struct Submission {
+    jobs: Vec<PackedId>,
+}
+
+/// Fills the ring with what is due in jobs.
+pub(super) fn walk(walk: &mut Walk<'_, '_>) {
+    let folder = match open(walk.queue, "jobs") {
+        Ok(Some(folder)) => folder,
+        Ok(None) => return,
+        Err(error) => return walk.fault("jobs", error),
+    };
+    walk.seen.folder = settled_stamp(&folder).unwrap_or_default();
+    let (mut ids, mut odd) = (Vec::new(), Vec::new());
+    let mut folder = folder;
+    while let Some(id) = folder.next_with(|name| PackedId::parse(name).ok_or_else(|| name.to_vec())) {
+        match id {
+            Ok(Ok(id)) => ids.push(id),
+            Ok(Err(name)) => odd.push(name),
+            Err(error) => return walk.fault("jobs", error),
+        }
+    }
+    for name in odd {
+        odd_job(walk, &name);
+    }
+    let submissions = submissions(ids);
+    let share = walk.filling.capacity() / submissions.len().clamp(1, TURNS);
+    let mut turns: Vec<Vec<Packed>> = Vec::new();
+    // From both ends by turns, the oldest first.
+    let (mut old, mut new) = (0, submissions.len());
+    while old < new && turns.len() < TURNS {
+        let oldest = turns.len().is_multiple_of(2);
+        let submission = if oldest { &submissions[old] } else { &submissions[new - 1] };
+        if oldest {
+            old += 1
+        } else {
+            new -= 1
+        }
+        let due = submission.due(walk, share);
+        if !due.is_empty() {
+            turns.push(due);
+        }
+    }
+    walk.seen.more |= old < new;
+    for round in 0..turns.iter().map(Vec::len).max().unwrap_or(0) {
+        turns.iter().filter_map(|turn| turn.get(round)).for_each(|&name| walk.filling.push(name));
+    }
+}
+
+/// Puts jobs together that one command made; the oldest submission first, and its jobs in order.
+fn submissions(mut ids: Vec<PackedId>) -> Vec<Submission> {
+    ids.sort_unstable_by_key(|&id| (id.submission(), id));
+    let mut submissions: Vec<Submission> =
+        ids.chunk_by(|a, b| a.submission() == b.submission()).map(|jobs| Submission { jobs: jobs.to_vec() }).collect();
+    submissions.sort_unstable_by_key(|submission| submission.jobs.first().copied());
+    submissions
+}
+
+impl Submission {
+    /// The first `most` names that are due, in order.
+    fn due(&self, walk: &mut Walk<'_, '_>, most: usize) -> Vec<Packed> {
+        let mut due = Vec::new();
+        for &id in &self.jobs {
+            if due.len() >= most {
+                walk.seen.more = true;
+                break;
+            }
+            job(walk, &id.text(), most, &mut due);
+        }
+        due
+    }
+}
+
+/// Adds the first names that are due in a job, in order, until there are `most`.
+fn job(walk: &mut Walk<'_, '_>, job: &str, most: usize, due: &mut Vec<Packed>) {
+    if !walk.may_look_into(job) {
+        return;
+    }
+    let room = most - due.len();
+    let mut heap = BinaryHeap::new();
+    walk.each_part(job, &mut |walk, name| match name {
+        Name::Due(name) if walk.filling.is_held(name) => {}
+        Name::Due(name) => {
+            heap.push(name);
+            if heap.len() > room {
+                heap.pop();
+                walk.seen.more = true;
+            }
+        }
+        Name::Noted => {}
+        Name::Waits { due, .. } => walk.waits(Some(due)),
+    });
+    due.extend(heap.into_sorted_vec());
+}
+
+/// A job with an id that this program would not make: all its names are handed out apart.
+fn odd_job(walk: &mut Walk<'_, '_>, name: &[u8]) {
+    let id = std::str::from_utf8(name).ok().and_then(|name| name.parse::<EntryId>().ok());
+    if let Some(id) = id.filter(|id| walk.may_look_into(id.as_str())) {
+        // Whatever is due in it has no packed form either, and is noted as it is read.
+        walk.each_part(id.as_str(), &mut |walk, name| match name {
+            Name::Due(_) | Name::Noted => {}
+            Name::Waits { due, .. } => walk.waits(Some(due)),
+        });
+    }
+}
+
+impl Walk<'_, '_> {
+    /// Whether the job's entries are ours to hand out: it was published, and no newer program made it.
+    fn may_look_into(&mut self, job: &str) -> bool {
+        if !self.queue.is_published(job) {
+            // What its publisher does next changes nothing in `jobs/`.
+            self.seen.folder = Stamp::default();
+            return false;
+        }
+        let Some(newer) = self.queue.newer_job(&format!("jobs/{job}")) else { return true };
+        self.filled.newer.extend(job.parse().ok().map(|id| (id, newer)));
+        false
+    }
+
+    /// Shows `each` what is in the job's folders, and ends a job in which there is nothing.
+    fn each_part(&mut self, job: &str, each: &mut dyn FnMut(&mut Self, Name)) {
+        let ready = format!("jobs/{job}/ready");
+        let parts: Vec<String> = match self.queue.names(&ready).and_then(Iterator::collect) {
+            Ok(parts) => parts,
+            Err(error) => return self.fault(&ready, error),
+        };
+        if parts.is_empty() {
+            self.queue.finish_job(job, "ready");
+        }
+        for part in parts {
+            let path = format!("{ready}/{part}");
+            let mut names = match open(self.queue, &path) {
+                Ok(Some(names)) => names,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.fault(&path, error);
+                    continue;
+                }
+            };
+            let mut empty = true;
+            while let Some(name) = names.next_with(|name| self.read(name)) {
+                empty = false;
+                match name {
+                    Ok(name) => each(self, name),
+                    Err(error) => {
+                        self.fault(&path, error);
+                        break;
+                    }
+                }
+            }
+            if empty {
+                self.queue.finish_job(job, &format!("ready/{part}"));
+            }
+        }
+    }
+}
