@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use bulkmailer::model::envelope::Origin;
@@ -11,6 +11,7 @@ use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
 use super::bounces;
+use super::empty;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
@@ -27,7 +28,7 @@ pub const ALL: [Row; 14] = [
     ("smtp-in", smtp_in),
     ("mbox", mbox),
     ("million", million),
-    ("overlap", overlap),
+    ("empty", empty::empty),
     ("start", start),
     ("rate", rates),
     ("smtp-sink", smtp::sink),
@@ -202,33 +203,6 @@ fn fill(site: &Site<'_>, count: u32) {
         write!(draft, "Subject: {n}\n\nwaits\n").expect("written");
         draft.publish(due).expect("published");
     }
-}
-
-/// A launch that meets another at work, against the start of an empty process.
-fn overlap(tools: &Tools) {
-    let dir = tools.place(true);
-    let site =
-        Site::new(&tools.ours, dir.path(), &["/bin/sh", "-c", "exec sleep 600", "sh", "{recipients}"], "workers = 1");
-    time_of(&mut site.submit(&site.mbox(1)));
-    let mut holder = site.command(&["run"]).spawn().expect("it starts");
-    wait_until("the run is at work", || site.spool().join("outbound/run.json").exists());
-    let times = tools.scale(200);
-    let mut empty = Command::new(tools.program("sink"));
-    empty.stdin(Stdio::null());
-    let pairs: Vec<(f64, f64)> = (0..times)
-        .map(|_| (time_of(&mut site.command(&["run"])).as_secs_f64(), time_of(&mut empty).as_secs_f64()))
-        .collect();
-    let ours = median(pairs.iter().map(|pair| pair.0).collect()) * 1e3;
-    let empty = median(pairs.iter().map(|pair| pair.1).collect()) * 1e3;
-    println!(
-        "{:<44} {ours:.2} ms, an empty process {empty:.2} ms: {:.2} beyond",
-        "an overlapping launch",
-        ours - empty
-    );
-    for _ in 0..2 {
-        Command::new("kill").arg(holder.id().to_string()).status().expect("kill(1)");
-    }
-    holder.wait().expect("it ends");
 }
 
 /// One message through the sendmail face, against one synced write of the same bytes, and against the steps without which
