@@ -1,9 +1,10 @@
-//! `bulkmailer list`, and `mailq`: what waits, in the order of the spool, and then what waits in `drop/` to be adopted.
+//! `bulkmailer list`, and `mailq`: what waits, each state of a queue by due time, and then what waits in `drop/` to be adopted.
 
 use super::in_drop::count::junk_text;
 use super::in_drop::list::list_drop;
 use super::in_drop::meant::drop_view;
 use super::printing::listing::{Sum, closing, show_all};
+use super::printing::reading::Form;
 use super::selecting::open_queues::open_queues;
 use super::selecting::place::Place;
 use super::selecting::selection::Selection;
@@ -30,6 +31,9 @@ pub struct Args {
     /// Print a JSON object a line, an entry each
     #[arg(long)]
     pub json: bool,
+    /// Print entries as they come, not by due time: the first at once, however many wait
+    #[arg(long)]
+    pub unsorted: bool,
 }
 
 impl Args {
@@ -56,12 +60,13 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     }
     let filter = args.selection.filter(&places)?;
     let asked = args.selection.queue.as_deref();
+    let form = Form { json: args.json, by_due: !args.unsorted };
     let mut paper = Paper::default();
     let (mut queues, mut sum, mut junk) = (open_queues(site, asked)?, Sum::default(), 0);
     let view = if places.contains(&Place::Drop) { drop_view(site)? } else { None };
     for _ in 0..ADOPTED_MEANWHILE {
         let before = view.as_ref().map(DropView::stamp).transpose()?;
-        sum = show_all(&queues, &filter, &places, args.json, &mut paper)?;
+        sum = show_all(&queues, &filter, &places, form, &mut paper)?;
         let Some(view) = &view else { break };
         let listed = list_drop(site, view, asked, &filter, args.json, &mut paper)?;
         sum.entries += listed.files;

@@ -5,7 +5,6 @@ mod exit;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -34,7 +33,10 @@ pub struct Cli {
     command: Command,
 }
 
+// A command's options are put together when it is called: those of all take as long as starting the program. What is
+// written above an `Args` would then take the place of what is written here, so its comment is no documentation.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Deliver what is due, then exit: what cron calls
     Run(runner::Args),
@@ -86,28 +88,24 @@ enum Command {
     Generate(admin::generate::Args),
 }
 
-/// The whole program. Whatever goes wrong becomes one line on the standard error and a status of sysexits.h.
-pub fn main() -> ExitCode {
-    if let Err(error) = nss::load_no_modules() {
-        warning!("no user and no host can be looked up: {error}");
-        return ExitCode::from(Exit::Software.code());
-    }
+/// The whole program, called with `args`, the first of which is its name. Whatever goes wrong becomes one line on the
+/// standard error and a status of sysexits.h.
+pub fn main(args: &[OsString]) -> u8 {
     signals::ignore_file_limit();
     process::private_umask();
     named::refuse_endless();
-    let args: Vec<OsString> = std::env::args_os().collect();
-    let result = match face(&args) {
+    let result = match face(args) {
         Some(face) => face,
-        None => match Cli::try_parse_from(&args) {
+        None => match Cli::try_parse_from(args) {
             Ok(cli) => dispatch(&cli),
-            Err(error) => return ExitCode::from(exit::of_usage(&error).code()),
+            Err(error) => return exit::of_usage(&error).code(),
         },
     };
     let status = result.unwrap_or_else(|error| {
         warning!("{}", exit::text(&error));
         exit::of_error(&error)
     });
-    ExitCode::from(status.code())
+    status.code()
 }
 
 /// The sendmail face, by our name or as the first argument. It does not pass through the other commands' parser: its

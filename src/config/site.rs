@@ -250,7 +250,8 @@ fn read(path: &Path, env: &Environment) -> Result<String, Unread> {
 }
 
 fn read_text(file: &File) -> Result<String, Unread> {
-    let mut bytes = Vec::new();
+    // Most are read by one call.
+    let mut bytes = Vec::with_capacity(4 << 10);
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(Unread::TooLarge);

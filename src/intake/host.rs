@@ -87,14 +87,14 @@ const UNRUN: &str = ".unrun";
 /// has ever worked on, and one whose queue starts its own, need no such word.
 pub fn say_unrun(site: &Site, spool: &Spool, queue: &SpoolQueue) {
     let kicks = site.config.queues.get(queue.name()).is_some_and(|queue| queue.kick);
+    if !site.spool_is_own || kicks || !std::io::stderr().is_terminal() {
+        return;
+    }
     let was_run = queue.lock_file().and_then(|file| {
         file.metadata().map_err(|source| QueueError::Io { doing: "look at", path: queue.path("lock"), source })
     });
     let new = was_run.is_ok_and(|lock| lock.len() == 0);
-    if !site.spool_is_own || kicks || !new || !std::io::stderr().is_terminal() {
-        return;
-    }
-    if !spool.is_to_say(UNRUN, Duration::MAX, clock::now()) {
+    if !new || !spool.is_to_say(UNRUN, Duration::MAX, clock::now()) {
         return;
     }
     let program = std::env::current_exe().map_or_else(|_| "bulkmailer".to_owned(), |path| path.display().to_string());

@@ -192,16 +192,14 @@ pub(super) fn user() -> Result<Address, Refused> {
 fn complete(header: &mut Header, envelope: &Envelope, id: &EntryId, full_name: impl FnOnce() -> Option<String>) {
     header.remove("Bcc");
     header.remove("Resent-Bcc");
-    let host = process::host_name();
-    let date = envelope.origin.submitted.rfc5322();
     if !header.has("From") {
-        header.append("From", &from(envelope, full_name(), &host));
+        header.append("From", &from(envelope, full_name(), &process::host_name()));
     }
     if !header.has("Date") {
-        header.append("Date", &date);
+        header.append("Date", &envelope.origin.submitted.rfc5322());
     }
     if !header.has("Message-ID") {
-        header.append("Message-ID", &format!("<{id}@{host}>"));
+        header.append("Message-ID", &format!("<{id}@{}>", process::host_name()));
     }
 }
 

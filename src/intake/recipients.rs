@@ -131,6 +131,9 @@ fn angle(chars: &mut std::str::Chars<'_>) -> String {
 
 /// Removes doubles, keeping the first of each.
 pub fn distinct(addresses: Vec<Address>) -> Vec<Address> {
+    if addresses.len() < 2 {
+        return addresses;
+    }
     let mut seen = std::collections::HashSet::new();
     addresses.into_iter().filter(|address| seen.insert(address.clone())).collect()
 }

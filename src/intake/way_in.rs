@@ -1,6 +1,6 @@
 //! Which way mail goes: its spool's owner writes into the queue, everybody else through `drop/`.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufRead};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -39,42 +39,31 @@ impl<'s> WayIn<'s> {
     /// Errors: another's spool that takes no mail of others, among those of the spool.
     pub fn open(site: &'s Site, queue: &'s str) -> Result<WayIn<'s>, Failure> {
         host::make(site)?;
-        let folder = DropFolder::open(&site.spool, site.spool_is_hosts).map_err(unqueued)?;
-        WayIn::through(site, queue, folder)
+        if !owns(site) {
+            if let Some(folder) = DropFolder::open(&site.spool, site.spool_is_hosts).map_err(unqueued)? {
+                accept::check_room(folder.free_space()?, &site.config.limits)?;
+                return Ok(WayIn { site, queue, destination: Destination::Drop(folder) });
+            }
+            become_owner(site)?;
+        }
+        WayIn::into_queue(site, queue)
     }
 
     /// The same for what cannot go through `drop/`: root hands it in as the spool's owner.
     pub fn into_spool(site: &'s Site, queue: &'s str) -> Result<WayIn<'s>, Failure> {
-        let is_anothers = |spool: Metadata| spool.uid() != process::effective_uid();
-        if !process::is_root() && site.spool.metadata().is_ok_and(is_anothers) {
+        if !process::is_root() && site.spool.exists() && !owns(site) {
             return Err(Refused::NotByDrop.into());
         }
         host::make(site)?;
-        WayIn::through(site, queue, None)
+        become_owner(site)?;
+        WayIn::into_queue(site, queue)
     }
 
-    fn through(site: &'s Site, queue: &'s str, folder: Option<DropFolder>) -> Result<WayIn<'s>, Failure> {
-        let destination = match folder {
-            Some(folder) => {
-                accept::check_room(folder.free_space()?, &site.config.limits)?;
-                Destination::Drop(folder)
-            }
-            None => {
-                // Without a drop folder root hands in as the spool's owner, who could not read root's files.
-                if let Ok(meta) = site.spool.metadata() {
-                    nss::become_user(meta.uid(), meta.gid()).map_err(|source| QueueError::Io {
-                        doing: "become the owner of",
-                        path: site.spool.clone(),
-                        source,
-                    })?;
-                }
-                let spool = create(site)?;
-                accept::check_room(spool.free_space()?, &site.config.limits)?;
-                let queue = spool.queue(queue)?;
-                Destination::Queue(spool, Box::new(queue))
-            }
-        };
-        Ok(WayIn { site, queue, destination })
+    fn into_queue(site: &'s Site, queue: &'s str) -> Result<WayIn<'s>, Failure> {
+        let spool = create(site)?;
+        accept::check_room(spool.free_space()?, &site.config.limits)?;
+        let opened = Box::new(spool.queue(queue)?);
+        Ok(WayIn { site, queue, destination: Destination::Queue(spool, opened) })
     }
 
     /// The queue that it leads into, where it does not lead through `drop/`.
@@ -159,6 +148,18 @@ impl<'s> WayIn<'s> {
         run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).process_group(0);
         run.spawn().ok()
     }
+}
+
+/// Whether the spool is there and the running user's.
+fn owns(site: &Site) -> bool {
+    site.spool.metadata().is_ok_and(|spool| spool.uid() == process::effective_uid())
+}
+
+/// Without a drop folder root hands in as the spool's owner, who could not read root's files.
+fn become_owner(site: &Site) -> Result<(), QueueError> {
+    let Ok(spool) = site.spool.metadata() else { return Ok(()) };
+    let failed = |source| QueueError::Io { doing: "become the owner of", path: site.spool.clone(), source };
+    nss::become_user(spool.uid(), spool.gid()).map_err(failed)
 }
 
 /// A refusal in words for whoever hands mail in.

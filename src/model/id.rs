@@ -19,6 +19,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Micros;
+use crate::sys::random;
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -62,14 +63,11 @@ pub struct BadId(String);
 impl EntryId {
     /// A new id, unique without any coordination.
     pub fn new(now: Micros) -> EntryId {
-        let mut seed = [0u8; 8];
-        // getrandom(2) on an initialised pool cannot fail; before that (early boot) it waits.
-        if getrandom::fill(&mut seed).is_err() {
+        let random = random::number().unwrap_or_else(|| {
             let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             let nanos = clock.map_or(0, |d| d.as_nanos() as u64);
-            seed = (nanos ^ (u64::from(std::process::id()) << 32)).to_ne_bytes();
-        }
-        let random = u64::from_ne_bytes(seed);
+            nanos ^ (u64::from(std::process::id()) << 32)
+        });
         let mut text = String::with_capacity(BORN + RANDOM);
         push_born(&mut text, now);
         text.extend((0..RANDOM).map(|n| digit(random >> (5 * n))));
@@ -147,9 +145,9 @@ impl EntryId {
 
     /// For an entry of a job: the job's id and the number of its folder.
     pub fn job(&self) -> Option<(&str, &str)> {
-        let mut parts = self.0.splitn(3, '.');
-        let (job, n, _) = (parts.next()?, parts.next()?, parts.next()?);
-        Some((job, n))
+        let (job, rest) = self.0.split_at(memchr::memchr(b'.', self.0.as_bytes())?);
+        let n = rest.get(1..)?;
+        Some((job, &n[..memchr::memchr(b'.', n.as_bytes())?]))
     }
 
     /// For an entry of a job: the numbers of its folder and of itself in there.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::headcount::{self, Workers};
 use crate::policy::units;
 
-/// What `bulkmailer run` is asked for.
+// What `bulkmailer run` is asked for.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
     /// Run this queue only; may be given several times

@@ -1,7 +1,8 @@
 //! A supervisor's looks at the names of its queue: what the last one saw, and when the next is due.
 //!
-//! What holds: `wake` is noted before each look, so whoever publishes after that is seen as one who woke us. Looks cost at
-//! most a tenth of the time.
+//! What holds: `wake` is noted before each look, so whoever publishes after that is seen as one who woke us. While a worker
+//! lives, looks cost at most a tenth of the time. The look after the last worker's end waits for nothing: it would wait
+//! longest on a busy machine, whose looks take long.
 
 use std::time::{Duration, Instant};
 
@@ -35,8 +36,11 @@ struct Look {
 }
 
 impl Look {
-    /// How long no other look is taken.
-    fn rest(&self) -> Duration {
+    /// How long no other look is taken, where `alone` is whether no worker lives.
+    fn rest(&self, alone: bool) -> Duration {
+        if alone && self.stale {
+            return Duration::ZERO;
+        }
         (self.took * 10).max(Duration::from_millis(5)).saturating_sub(self.at.elapsed())
     }
 
@@ -56,10 +60,10 @@ impl<'q> Looks<'q> {
         self.queue.woken() != self.noted
     }
 
-    /// Somebody woke us, an entry's time has come, or a worker ended.
-    pub fn is_due(&self) -> bool {
+    /// Somebody woke us, an entry's time has come, or a worker ended; `alone` is whether no worker lives.
+    pub fn is_due(&self, alone: bool) -> bool {
         let Some(look) = &self.last else { return true };
-        look.rest().is_zero() && (look.has_more() || self.is_woken())
+        look.rest(alone).is_zero() && (look.has_more() || self.is_woken())
     }
 
     /// Whether entries may be due, by the last look alone.
@@ -97,10 +101,30 @@ impl<'q> Looks<'q> {
         self.last = None;
     }
 
-    /// How long until another look may be due; `None` before the first.
-    pub fn pause(&self) -> Option<Duration> {
+    /// How long until another look may be due; `None` before the first. `alone` is whether no worker lives.
+    pub fn pause(&self, alone: bool) -> Option<Duration> {
         let look = self.last.as_ref()?;
         let next = if look.stale { clock::now() } else { look.next.unwrap_or(Micros::MAX) };
-        Some(next.since(clock::now()).max(look.rest()))
+        Some(next.since(clock::now()).max(look.rest(alone)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_took_long_keeps_nobody_from_the_one_after_the_last_worker() {
+        let look = |stale| Look {
+            at: Instant::now(),
+            took: Duration::from_secs(60),
+            next: None,
+            claims: 0,
+            alive: Vec::new(),
+            stale,
+        };
+        assert!(look(true).rest(true).is_zero());
+        assert!(!look(true).rest(false).is_zero(), "a worker lives, and looks cost at most a tenth of the time");
+        assert!(!look(false).rest(true).is_zero(), "no worker ended, so it would find the same again and again");
     }
 }

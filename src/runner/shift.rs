@@ -33,7 +33,10 @@ const SWEEP_AT_LEAST_EVERY: Duration = Duration::from_secs(86_400);
 
 /// How long the first workers wait for the end of the adoption that began before them: mail in `drop/` may have been handed
 /// in before other mail that is due. A flood there keeps nobody waiting for longer.
-const ADOPTED_FIRST: Duration = Duration::from_secs(1);
+const ADOPTED_FIRST: Duration = Duration::from_secs(5);
+
+/// How often the supervisor looks around while every worker that there may be lives: a worker's end interrupts the wait.
+const LONG_TICK: Duration = Duration::from_millis(250);
 
 /// One holding of the lock.
 pub(super) struct Shift<'p, 'a> {
@@ -110,7 +113,7 @@ impl<'p, 'a> Shift<'p, 'a> {
             if !self.told() {
                 self.staff.serve_users();
             }
-            if !self.halted() && self.looks.is_due() && !self.waits_for_adoption() {
+            if !self.halted() && !self.is_full() && self.looks.is_due(self.is_alone()) && !self.waits_for_adoption() {
                 self.look()?;
             }
             self.end_doubt();
@@ -221,9 +224,19 @@ impl<'p, 'a> Shift<'p, 'a> {
         self.idle_since.get_or_insert_with(Instant::now).elapsed() >= self.plan.policy.linger
     }
 
+    fn is_alone(&self) -> bool {
+        self.staff.workers.alive() == 0
+    }
+
+    /// Every worker that there may be lives, so a look would be in vain. In a doubt it is not: its end depends on what came.
+    fn is_full(&self) -> bool {
+        self.staff.workers.alive() >= self.plan.workers && self.plan.board.doubts().since().is_none()
+    }
+
     /// How long to wait for the next event.
     fn pause(&self) -> Duration {
-        match self.looks.pause() {
+        match self.looks.pause(self.is_alone()) {
+            Some(_) if self.is_full() && !self.told() => LONG_TICK,
             Some(pause) if !self.halted() && !self.waits_for_adoption() => pause.clamp(Duration::from_millis(1), TICK),
             Some(_) | None => TICK,
         }

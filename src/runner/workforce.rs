@@ -34,8 +34,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2 * child::GRACE.as_secs() + 5)
 /// So many workers of one queue may die before its run ends; the board's lists have room for what they died of.
 pub(super) const CRASHES_MAX: u64 = LISTED_MAX as u64;
 
-/// How late a worker may notice that a sendmail is past its time, or that it shall stop now.
-const TICK: Duration = Duration::from_millis(250);
+/// How late a worker may notice that a sendmail is past its time. A signal interrupts its wait at once, but for one that comes
+/// just before the wait begins.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The workers of one queue. A worker's number is its slot on the board.
 pub(super) struct Workforce<'p, 'a> {

@@ -14,22 +14,20 @@
 //! An entry is mended only under its lock, so `check` may run beside anything.
 
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::entry::{self, Unreadable};
 use super::error::io_at;
-use super::job::Standing;
+use super::inspect::{Fault, Faulty, Piece};
 use super::lock::Locked;
 use super::lone::Lone;
 use super::names::{EntryName, Spot, State};
 use super::orphans::ORPHAN_AGE;
 use super::queue::SpoolQueue;
 use super::root::Spool;
-use crate::model::format::Newer;
 use crate::model::reserved::DROP;
 use crate::queue::QueueError;
 use crate::sys::dir;
+use crate::sys::in_order::{in_order, one_by_one};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,30 +83,21 @@ impl SpoolQueue {
     pub fn check(&self, repair: bool) -> Result<CheckReport, QueueError> {
         let mut report = CheckReport::default();
         self.check_tmp(repair, &mut report)?;
-        for state in State::ALL {
-            for bucket in self.names(state.name()).map_err(self.failed("list", state.name()))? {
-                let bucket = bucket.map_err(self.failed("list", state.name()))?;
-                let path = format!("{}/{bucket}", state.name());
-                let stat = dir::stat(&self.dir, &path).map_err(self.failed("check", &path))?;
-                if stat.is_some_and(|stat| stat.st_mode & 0o170_000 != 0o040_000) {
-                    self.found(state, path, &bucket, &Fault::Strange("it is no folder"), repair, &mut report);
-                    continue;
-                }
-                self.check_folder(state, &path, repair, &mut report)?;
+        let mut each = |piece: Piece| {
+            report.entries += piece.entries;
+            let failure = piece.failure;
+            piece.problems.into_iter().for_each(|(path, what)| report.add(path, what, None));
+            for Faulty { state, path, text, fault } in piece.faulty {
+                self.found(state, path, &text, &fault, repair, &mut report);
             }
-        }
-        for job in self.names("jobs").map_err(self.failed("list", "jobs"))?.flatten() {
-            if let Some(newer) = self.newer_job(&format!("jobs/{job}")) {
-                report.add(format!("jobs/{job}/job.json"), newer.to_string(), None);
-                continue;
-            }
-            let ready = format!("jobs/{job}/ready");
-            for n in self.names(&ready).map_err(self.failed("list", &ready))?.flatten() {
-                self.check_folder(State::Ready, &format!("{ready}/{n}"), repair, &mut report)?;
-            }
-            self.check_folder(State::Hold, &format!("jobs/{job}/hold"), repair, &mut report)?;
-            self.check_folder(State::Failed, &format!("jobs/{job}/failed"), repair, &mut report)?;
-            self.check_message(&job, &mut report)?;
+            failure.map_or(Ok(true), Err)
+        };
+        let worker = || self.inspector();
+        if repair {
+            // What is mended here may move to where nobody has looked yet.
+            one_by_one(self.units()?, worker(), &mut each)?;
+        } else {
+            in_order(self.units()?, worker, &mut each)?;
         }
         self.check_journals(repair, &mut report)?;
         Ok(report)
@@ -125,83 +114,12 @@ impl SpoolQueue {
         Ok(())
     }
 
-    /// Whether a post has its whole message. Who is to have it is not lost, so nothing is moved.
-    fn check_message(&self, job: &str, report: &mut CheckReport) -> Result<(), QueueError> {
-        let path = format!("jobs/{job}/message");
-        let Ok(id) = job.parse() else { return Ok(()) };
-        let file = match self.job_file(&id, Standing::AtWork) {
-            Ok(Some(file)) => file,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                report.add(format!("jobs/{job}/job.json"), error.to_string(), None);
-                return Ok(());
-            }
-        };
-        let Some(written) = file.kind.shared_message() else { return Ok(()) };
-        let stat = dir::stat(&self.dir, &path).map_err(self.failed("check", &path))?;
-        let bytes = stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
-        // It may have ended meanwhile.
-        if bytes != written && self.standing(&id)? == Some(Standing::AtWork) {
-            report.add(path, format!("it has {bytes} bytes, and {written} were written"), None);
-        }
-        Ok(())
-    }
-
-    fn check_folder(
-        &self,
-        state: State,
-        folder: &str,
-        repair: bool,
-        report: &mut CheckReport,
-    ) -> Result<(), QueueError> {
-        let failed = || self.failed("list", folder);
-        for text in self.names(folder).map_err(failed())? {
-            let text = text.map_err(failed())?;
-            let path = format!("{folder}/{text}");
-            report.entries += 1;
-            if let Some(fault) = self.fault_of(state, &path, &text).map_err(self.failed("check", &path))? {
-                self.found(state, path, &text, &fault, repair, report);
-            }
-        }
-        Ok(())
-    }
-
     /// Notes a fault, and mends it if `repair`. One that cannot be mended does not keep the others from it.
     fn found(&self, state: State, path: String, text: &str, fault: &Fault, repair: bool, report: &mut CheckReport) {
         let mended = if repair { self.mend(state, &path, text, fault) } else { Ok(None) };
         match mended {
             Ok(mended) => report.add(path, fault.said(), mended),
             Err(error) => report.add(path, format!("{}, and it cannot be mended: {error}", fault.said()), None),
-        }
-    }
-
-    /// What is wrong with the entry file at `path`, if anything. One that vanishes meanwhile is fine.
-    fn fault_of(&self, state: State, path: &str, text: &str) -> io::Result<Option<Fault>> {
-        let Some(stat) = dir::stat(&self.dir, path)? else { return Ok(None) };
-        let Some(name) = EntryName::parse(text) else { return Ok(Some(Fault::Strange("its name is no entry's"))) };
-        if stat.st_mode & 0o170_000 != 0o100_000 {
-            return Ok(Some(Fault::Strange("it is no regular file")));
-        }
-        if (Spot { state, name: name.clone() }).path() != path {
-            return Ok(Some(Fault::Misplaced));
-        }
-        if stat.st_mode & 0o7777 != 0o600 {
-            return Ok(Some(Fault::Mode(stat.st_mode & 0o7777)));
-        }
-        let file = match dir::open_file(&self.dir, path, dir::Open::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let size = file.metadata()?.size();
-        match entry::read_named(&file, size, &name) {
-            Err(Unreadable::Newer(newer)) => Ok(Some(Fault::Newer(newer))),
-            Err(Unreadable::Damaged(why)) => Ok(Some(Fault::Unreadable(why))),
-            Ok((envelope, _)) => match self.history(&name.id, envelope.recipients.len(), &mut |_| {}) {
-                Err(QueueError::Newer { newer, .. }) => Ok(Some(Fault::Newer(newer))),
-                Err(error) => Ok(Some(Fault::Journal(error.to_string()))),
-                Ok(_) => Ok(None),
-            },
         }
     }
 
@@ -264,31 +182,6 @@ impl CheckReport {
     fn add(&mut self, path: String, what: String, mended: Option<&'static str>) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(Finding { path, what, mended });
-        }
-    }
-}
-
-enum Fault {
-    /// None of ours.
-    Strange(&'static str),
-    Misplaced,
-    Mode(u32),
-    Unreadable(String),
-    /// A newer program's, which is left as it is.
-    Newer(Newer),
-    /// Its journal cannot be read.
-    Journal(String),
-}
-
-impl Fault {
-    fn said(&self) -> String {
-        match self {
-            Fault::Strange(why) => (*why).to_owned(),
-            Fault::Misplaced => "it lies in the wrong folder".to_owned(),
-            Fault::Mode(mode) => format!("its mode is {mode:04o} and not 0600"),
-            Fault::Unreadable(why) => why.clone(),
-            Fault::Newer(newer) => newer.to_string(),
-            Fault::Journal(why) => format!("its journal cannot be read: {why}"),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
 use super::lock::Locked;
-use super::names::{EntryName, Spot, State, journal_path, message_path};
+use super::names::{EntryName, Spot, State, journal_file, message_path};
 use super::order::Hand;
 use super::queue::SpoolQueue;
 use super::{entry, speed};
@@ -107,7 +107,7 @@ impl SpoolQueue {
             Err(Unreadable::Newer(newer)) => return Err(QueueError::Newer { path: self.path(&path), newer }),
         };
         let journal = Journal::open(&home, &envelope.id, envelope.recipients.len())
-            .map_err(self.failed("read", &journal_path(&envelope.id).1))?;
+            .map_err(|error| self.failed("read", &journal_file(&envelope.id))(error))?;
         fault::point("claim.taken").map_err(self.failed("claim", &path))?;
         Ok(Taken::Claim(Box::new(SpoolClaim {
             queue: self,
@@ -178,7 +178,7 @@ impl SpoolClaim<'_> {
 
     /// Names the journal where a step on it failed, and not before.
     fn journal_failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> QueueError {
-        move |error| self.queue.failed(doing, &journal_path(&self.envelope.id).1)(error)
+        move |error| self.queue.failed(doing, &journal_file(&self.envelope.id))(error)
     }
 }
 

@@ -16,16 +16,16 @@ use serde::{Deserialize, Serialize};
 use super::names::EntryName;
 use super::recipient_line::RecipientLine;
 use crate::model::address::MAX_LEN;
-use crate::model::envelope::Origin;
+use crate::model::envelope::{Body, Origin};
 use crate::model::format::Newer;
-use crate::model::{Address, EntryId, Envelope, Fields, Format};
+use crate::model::{Address, EntryId, Envelope, Fields, Format, Micros};
 
 /// Where the size stands in the head, and how many columns it has.
 pub const SIZE_AT: u64 = 8;
 pub const SIZE_WIDTH: usize = 20;
 
 /// Bytes in which most heads end; what is read beyond is read in vain.
-const HEAD: usize = 1_024;
+pub(super) const HEAD: usize = 1_024;
 
 /// The longest line of a head in bytes, and the most recipients: what a reader accepts, far above what is written.
 const LINE_MAX: u64 = 64 << 10;
@@ -54,23 +54,55 @@ impl From<String> for Unreadable {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(from = "HeadLine")]
 struct Head {
-    #[serde(skip_serializing, default)]
+    #[serde(skip_serializing)]
     size: u64,
     v: u32,
     id: EntryId,
     /// "" is the null sender.
     sender: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<RecipientLine>,
     /// How many recipient lines follow.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     recipients: Option<usize>,
     /// The message lies beside, for all entries of the job.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     apart: bool,
     #[serde(flatten)]
     origin: Origin,
+}
+
+/// The line as it is read: serde would keep apart all of it in order to flatten it. A field that [`Origin`] gains is
+/// missed here by the compiler.
+#[derive(Deserialize)]
+struct HeadLine {
+    #[serde(default)]
+    size: u64,
+    v: u32,
+    id: EntryId,
+    sender: String,
+    recipient: Option<RecipientLine>,
+    recipients: Option<usize>,
+    #[serde(default)]
+    apart: bool,
+    submitted: Micros,
+    uid: u32,
+    body: Option<Body>,
+    notify: Option<String>,
+    ret: Option<String>,
+    envid: Option<String>,
+    verp: Option<String>,
+}
+
+impl From<HeadLine> for Head {
+    fn from(line: HeadLine) -> Head {
+        let HeadLine { size, v, id, sender, recipient, recipients, apart, .. } = line;
+        let HeadLine { submitted, uid, body, notify, ret, envid, verp, .. } = line;
+        let origin = Origin { submitted, uid, body, notify, ret, envid, verp };
+        Head { size, v, id, sender, recipient, recipients, apart, origin }
+    }
 }
 
 /// What the head says of the message behind it.

@@ -5,14 +5,16 @@ use std::fs::File;
 use std::io;
 
 use super::entry::{self, Extent, Unreadable};
+use super::error::io_at;
 use super::history::{AttemptLine, Delivery, History, read_history};
 use super::journal::reply::read_deliveries;
-use super::names::{EntryName, Spot, State, folder, journal_path, message_path};
+use super::names::{EntryName, Spot, State, bucket_path, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
+use super::quiet::Rest;
 use crate::model::format::Newer;
 use crate::model::{EntryId, Envelope};
 use crate::queue::QueueError;
-use crate::sys::dir;
+use crate::sys::{clock, dir};
 
 /// An entry as an onlooker sees it; nobody is kept from working on it.
 #[derive(Debug)]
@@ -27,27 +29,79 @@ impl SpoolQueue {
     /// Shows `each` every name in `state`, of single entries and of jobs, until it answers `false`. Names may vanish or
     /// move meanwhile; memory does not grow with their number.
     pub fn each_name(&self, state: State, each: &mut dyn FnMut(EntryName) -> bool) -> Result<(), QueueError> {
-        let mut more = true;
-        let mut folder = |path: &str| -> io::Result<bool> {
-            for name in self.names(path)? {
-                if let Some(name) = EntryName::parse(&name?) {
-                    more = more && each(name);
-                }
-                if !more {
-                    break;
-                }
+        let failed = || self.failed("list", state.name());
+        for folder in self.single_folders(state).map_err(failed())? {
+            if !self.each_name_in(&folder, each)? {
+                return Ok(());
             }
-            Ok(more)
+        }
+        let mut folder = |path: &str| self.names_in(path, each);
+        self.each_folder_of_jobs(state, &mut folder).map_err(failed())
+    }
+
+    /// The names of entries in the folder `path`, a buffer at a time; none if it is not there.
+    pub fn names_of(
+        &self,
+        path: &str,
+    ) -> Result<impl Iterator<Item = Result<EntryName, QueueError>> + use<>, QueueError> {
+        let names = self.names(path).map_err(self.failed("list", path))?;
+        let at = self.path(path);
+        Ok(names.filter_map(move |name| match name {
+            Ok(name) => EntryName::parse(&name).map(Ok),
+            Err(error) => Some(Err(io_at("list", at.clone())(error))),
+        }))
+    }
+
+    /// Shows `each` name of an entry in the folder `path`, until it answers `false`; whether it never did. A folder that
+    /// is not there has none.
+    pub fn each_name_in(&self, path: &str, each: &mut dyn FnMut(EntryName) -> bool) -> Result<bool, QueueError> {
+        self.names_in(path, each).map_err(self.failed("list", path))
+    }
+
+    fn names_in(&self, path: &str, each: &mut dyn FnMut(EntryName) -> bool) -> io::Result<bool> {
+        let mut names = match dir::Names::open(&self.dir, path) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
         };
-        let mut walk = || -> io::Result<()> {
-            for bucket in 0..=u8::MAX {
-                if !folder(&format!("{}/{bucket:02x}", state.name()))? {
-                    return Ok(());
-                }
+        while let Some(name) = names.next_with(|name| std::str::from_utf8(name).ok().and_then(EntryName::parse)) {
+            if !name?.is_none_or(&mut *each) {
+                return Ok(false);
             }
-            self.each_folder_of_jobs(state, &mut folder)
+        }
+        Ok(true)
+    }
+
+    /// The folders with entries in `state`, in the order of the spool. One that is known to be empty may be missing.
+    pub fn entry_folders(&self, state: State) -> Result<Vec<String>, QueueError> {
+        let failed = || self.failed("list", state.name());
+        let mut folders = self.single_folders(state).map_err(failed())?;
+        let mut add = |folder: &str| {
+            folders.push(folder.to_owned());
+            Ok(true)
         };
-        walk().map_err(self.failed("list", state.name()))
+        self.each_folder_of_jobs(state, &mut add).map_err(failed())?;
+        Ok(folders)
+    }
+
+    /// The folders with single entries in `state`, in the order of their names.
+    fn single_folders(&self, state: State) -> io::Result<Vec<String>> {
+        match state {
+            // These are made with the queue.
+            State::Ready => {
+                let now = clock::now();
+                let has_some = |bucket: &u8| self.quiet.rests(&self.dir, *bucket, now) != Some(Rest(None));
+                Ok((0..=u8::MAX).filter(has_some).map(bucket_path).collect())
+            }
+            // And these one by one, when they are needed.
+            State::Hold | State::Failed => {
+                let bucket = |name: &String| name.len() == 2 && u8::from_str_radix(name, 16).is_ok();
+                let mut buckets = self.names(state.name())?.collect::<io::Result<Vec<String>>>()?;
+                buckets.retain(bucket);
+                buckets.sort();
+                Ok(buckets.into_iter().map(|bucket| format!("{}/{bucket}", state.name())).collect())
+            }
+        }
     }
 
     /// The folders of the jobs with entries in `state`, as long as `folder` answers `true`.
@@ -96,11 +150,16 @@ impl SpoolQueue {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("open", &path)(error)),
         };
-        let (envelope, extent) = entry::read(&file).map_err(|fault| match fault {
-            Unreadable::Newer(newer) => QueueError::Newer { path: self.path(&path), newer },
-            Unreadable::Damaged(why) => QueueError::Corrupt { path: self.path(&path), why },
-        })?;
+        let (envelope, extent) = entry::read(&file).map_err(|fault| self.unreadable(&path, fault))?;
         Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
+    }
+
+    /// That the head of the entry at `path` cannot be read.
+    pub(super) fn unreadable(&self, path: &str, fault: Unreadable) -> QueueError {
+        match fault {
+            Unreadable::Newer(newer) => QueueError::Newer { path: self.path(path), newer },
+            Unreadable::Damaged(why) => QueueError::Corrupt { path: self.path(path), why },
+        }
     }
 
     /// Why entry `id` is left alone, if it is there and a newer program wrote it, its journal or its job.

@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use self::reply::{BEHIND_STATUS, REPLY_WIDTH, in_place};
 use super::history::{AttemptLine, History, JournalLine, LINE_MAX, ResultLine, letter_of, read_history};
 use super::home::Home;
-use super::names::journal_path;
+use super::names::{journal_file, journal_path};
 use crate::model::{EntryId, Format, Micros, Verdict};
 use crate::policy::notice::About;
 use crate::queue::AttemptNote;
@@ -34,7 +34,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens the journal of entry `id` with `recipients` recipients, if there is one.
     pub fn open(home: &Home<'_>, id: &EntryId, recipients: usize) -> io::Result<Journal> {
-        let (_, path) = journal_path(id);
+        let path = journal_file(id);
         let file = match dir::open_file(home.dir(), home.inner(&path), dir::Open::ReadWrite) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -12,6 +12,7 @@ use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::Path;
 use std::time::Duration;
 
+use super::brief::Brief;
 use super::drop::{Dropped, Unfit, request};
 use super::error::io_at;
 use super::folders::BESIDE;
@@ -54,7 +55,8 @@ impl SpoolQueue {
         let path = format!("../{LISTS}/{}.seen", self.name());
         let noted = || {
             let file = dir::open_file(&self.dir, &path, dir::Open::Read).ok()?;
-            serde_json::from_reader::<_, ListsWritten>(Read::take(file, 64 << 10)).ok()
+            let text = io::read_to_string(Read::take(file, 64 << 10)).ok()?;
+            serde_json::from_str::<ListsWritten>(&text).ok()
         };
         noted().is_some_and(|noted| noted.why.is_none())
     }
@@ -220,7 +222,8 @@ impl<'q> Lists<'q> {
         let Ok(history) = self.queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut |_| {}) else {
             return;
         };
-        self.add(uid, Row::of(self.queue.name(), &seen, &history));
+        let brief = Brief::of(&seen.envelope, seen.extent);
+        self.add(uid, Row::of(self.queue.name(), spot.state, spot.name.due, &brief, &history));
     }
 
     fn add(&mut self, uid: u32, row: Row<'_>) {

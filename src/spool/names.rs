@@ -56,6 +56,21 @@ impl EntryName {
         Some(EntryName { due: Micros(due.parse().ok()?), at, id: rest[1..].parse().ok()? })
     }
 
+    fn push(&self, path: &mut String) {
+        // With leading zeros, as all names have them.
+        let mut due = [b'0'; 16];
+        let mut left = self.due.0;
+        for digit in due.iter_mut().rev() {
+            *digit += (left % 10) as u8;
+            left /= 10;
+        }
+        match left {
+            0 => path.extend(due.map(char::from)),
+            _ => path.push_str(&self.due.to_string()),
+        }
+        path.extend([if self.at { "@" } else { "-" }, self.id.as_str()]);
+    }
+
     /// Whether it is due at `now`, where `horizon` is the furthest that an honest due time can lie off.
     pub fn is_due(&self, now: Micros, horizon: Duration) -> bool {
         is_due(self.due, self.at, now, horizon)
@@ -69,7 +84,9 @@ pub(super) fn is_due(due: Micros, at: bool, now: Micros, horizon: Duration) -> b
 
 impl fmt::Display for EntryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.due, if self.at { '@' } else { '-' }, self.id)
+        let mut name = String::with_capacity(PATH);
+        self.push(&mut name);
+        f.write_str(&name)
     }
 }
 
@@ -88,27 +105,56 @@ impl Spot {
 
     /// The file, relative to the queue's folder.
     pub fn path(&self) -> String {
-        format!("{}/{}", self.folder(), self.name)
+        let mut path = String::with_capacity(PATH);
+        push_folder(self.state, &self.name.id, &mut path);
+        path.push('/');
+        self.name.push(&mut path);
+        path
     }
 }
 
 /// The folder of an entry `id` in `state`, relative to the queue's.
 pub fn folder(state: State, id: &EntryId) -> String {
+    let mut path = String::with_capacity(PATH);
+    push_folder(state, id, &mut path);
+    path
+}
+
+fn push_folder(state: State, id: &EntryId, path: &mut String) {
     match (id.job(), state) {
-        (None, state) => format!("{}/{:02x}", state.name(), id.bucket()),
-        (Some((job, n)), State::Ready) => format!("jobs/{job}/ready/{n}"),
-        (Some((job, _)), state) => format!("jobs/{job}/{}", state.name()),
+        (None, state) => {
+            path.extend([state.name(), "/"]);
+            push_bucket(id, path);
+        }
+        (Some((job, n)), State::Ready) => path.extend(["jobs/", job, "/", state.name(), "/", n]),
+        (Some((job, _)), state) => path.extend(["jobs/", job, "/", state.name()]),
     }
+}
+
+fn push_bucket(id: &EntryId, path: &mut String) {
+    let bucket = usize::from(id.bucket());
+    path.extend([HEX[bucket >> 4], HEX[bucket & 15]]);
 }
 
 /// The journal's folder and file for entry `id`, relative to the queue's folder: one name for life.
 pub fn journal_path(id: &EntryId) -> (String, String) {
-    let folder = match id.job() {
-        None => format!("journal/{:02x}", id.bucket()),
-        Some((job, _)) => format!("jobs/{job}/journal"),
-    };
-    let file = format!("{folder}/{id}.log");
+    let file = journal_file(id);
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     (folder, file)
+}
+
+/// The same, the file alone.
+pub fn journal_file(id: &EntryId) -> String {
+    let mut path = String::with_capacity(PATH);
+    match id.job() {
+        None => {
+            path.push_str("journal/");
+            push_bucket(id, &mut path);
+        }
+        Some((job, _)) => path.extend(["jobs/", job, "/journal"]),
+    }
+    path.extend(["/", id.as_str(), ".log"]);
+    path
 }
 
 /// The message that the entries of `id`'s job have in common, relative to the queue's folder.
@@ -116,13 +162,34 @@ pub fn message_path(id: &EntryId) -> String {
     id.job().map_or(String::new(), |(job, _)| format!("jobs/{job}/message"))
 }
 
+/// Bytes that have room for most paths.
+const PATH: usize = 112;
+
+/// The digits of a bucket.
+const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+
 /// Folders of single entries in a state.
 pub(super) const BUCKETS: usize = 256;
 
 /// The folder of single entries that is called `bucket`, relative to the queue's.
 pub(super) fn bucket_path(bucket: u8) -> String {
-    format!("{}/{bucket:02x}", State::Ready.name())
+    bucket_str(bucket).to_owned()
 }
+
+/// The same without a string of its own: a look at each of them, each minute, would spend most of its time on making them.
+pub(super) fn bucket_str(bucket: u8) -> &'static str {
+    std::str::from_utf8(&READY[usize::from(bucket)]).unwrap_or_default()
+}
+
+static READY: [[u8; 8]; BUCKETS] = {
+    let (mut paths, mut bucket) = ([*b"ready/00"; BUCKETS], 0);
+    while bucket < BUCKETS {
+        paths[bucket][6] = b"0123456789abcdef"[bucket >> 4];
+        paths[bucket][7] = b"0123456789abcdef"[bucket & 15];
+        bucket += 1;
+    }
+    paths
+};
 
 #[cfg(test)]
 mod tests {
@@ -147,6 +214,14 @@ mod tests {
             "ééééééééé-a",
         ] {
             assert_eq!(EntryName::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_lies_where_its_entries_do() {
+        for n in 0..1_000 {
+            let id = EntryId::new(Micros(n));
+            assert_eq!(bucket_path(id.bucket()), folder(State::Ready, &id));
         }
     }
 

@@ -25,7 +25,7 @@ use super::queue::SpoolQueue;
 use crate::model::{EntryId, Envelope, Micros};
 use crate::queue::QueueError;
 use crate::sys::durable::Unnamed;
-use crate::sys::{clock, dir, durable, fault, lock};
+use crate::sys::{clock, dir, fault, lock};
 
 /// A message is written to the file in pieces of about this size; a smaller one in a single write.
 const PIECE: usize = 64 << 10;
@@ -183,10 +183,11 @@ impl Draft<'_> {
         }
         let spot = Spot { state: State::Ready, name };
         let path = spot.path();
-        let file = queue.link_new(self.content.file, &spot)?;
+        let folder = queue.folder_of(&spot)?;
+        let file = self.content.file.link(&queue.dir, &path).map_err(queue.failed("link a new entry", &path))?;
         let commit = || {
             fault::point("publish.linked")?;
-            durable::sync_dir(&queue.dir, &spot.folder())?;
+            folder.sync_all()?;
             fault::point("publish.committed")
         };
         if let Err(error) = commit() {
@@ -203,9 +204,16 @@ impl Draft<'_> {
 }
 
 impl SpoolQueue {
-    fn link_new(&self, file: Unnamed, spot: &Spot) -> Result<File, QueueError> {
-        // Somebody may have removed an empty bucket by hand.
-        self.ensure_folder(&spot.folder()).map_err(self.failed("make", &spot.folder()))?;
-        file.link(&self.dir, &spot.path()).map_err(self.failed("link a new entry", &spot.path()))
+    /// The open folder of `spot`. Somebody may have removed an empty bucket by hand: then it is made.
+    fn folder_of(&self, spot: &Spot) -> Result<File, QueueError> {
+        let path = spot.folder();
+        let made = || {
+            self.ensure_folder(&path).map_err(self.failed("make", &path))?;
+            dir::open_at(&self.dir, &path).map_err(self.failed("open", &path))
+        };
+        match dir::open_at(&self.dir, &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => made(),
+            other => other.map_err(self.failed("open", &path)),
+        }
     }
 }

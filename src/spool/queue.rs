@@ -139,9 +139,9 @@ impl SpoolQueue {
         }
     }
 
-    /// An `io::Error` as one about `inside`.
-    pub(super) fn failed(&self, doing: &'static str, inside: &str) -> impl FnOnce(io::Error) -> QueueError + use<> {
-        io_at(doing, self.path(inside))
+    /// An `io::Error` as one about `inside`; nothing is made of that before there is one.
+    pub(super) fn failed(&self, doing: &'static str, inside: &str) -> impl FnOnce(io::Error) -> QueueError {
+        move |error| io_at(doing, self.path(inside))(error)
     }
 
     /// Makes a folder that is made on demand, durably.

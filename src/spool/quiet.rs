@@ -13,14 +13,13 @@
 mod folder;
 mod hint;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use self::folder::{QuietFolder, is_settled};
-use super::names::bucket_path;
+use super::names::bucket_str;
 use crate::model::Micros;
 use crate::sys::dir;
 use crate::sys::mutex::locked;
@@ -38,16 +37,17 @@ pub(super) struct Quiet {
     known: Mutex<Option<Known>>,
 }
 
-/// What is known of folders, by their paths' keys.
+/// What is known of folders, in the order of their keys.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    folders: BTreeMap<u64, Seen>,
+    folders: Vec<Seen>,
     /// Something is known that the file does not say.
     is_new: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Seen {
+    key: u64,
     folder: QuietFolder,
     /// This process or one that forked it found the folder like this: it is still there.
     is_met: bool,
@@ -56,6 +56,27 @@ struct Seen {
 impl Default for Quiet {
     fn default() -> Quiet {
         Quiet::within(Duration::MAX)
+    }
+}
+
+/// A folder of entries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'p> {
+    /// What the file calls it. Two paths with one key take turns in being known: their inodes differ.
+    key: u64,
+    pub path: &'p str,
+}
+
+impl<'p> Place<'p> {
+    /// `ready/<bucket>`, whose number is its key.
+    pub fn bucket(bucket: u8) -> Place<'static> {
+        Place { key: bucket.into(), path: bucket_str(bucket) }
+    }
+
+    /// A folder of a job's, whose key is no bucket's.
+    pub fn of_job(path: &'p str) -> Place<'p> {
+        let mix = |key: u64, byte| (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        Place { key: path.bytes().fold(0xcbf2_9ce4_8422_2325, mix) | 1 << 63, path }
     }
 }
 
@@ -69,25 +90,28 @@ pub(super) struct QuietWalk {
 impl QuietWalk {
     /// Begins one, at `now`, in the folder `bucket` of single entries whose `names` are about to be read.
     pub fn begin(bucket: u8, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
-        QuietWalk::begin_at(&bucket_path(bucket), names, now)
+        QuietWalk::begin_in(Place::bucket(bucket), names, now)
     }
 
     /// The same in any folder of entries.
-    pub fn begin_at(path: &str, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
-        let print = names.print().ok().filter(|print| is_settled(print, clock::now()))?;
-        Some(QuietWalk { key: key(path), seen: QuietFolder::new(print, now) })
+    pub fn begin_in(place: Place<'_>, names: &dir::Names, now: Micros) -> Option<QuietWalk> {
+        Some(QuietWalk { key: place.key, seen: QuietFolder::new(settled_print(names)?, now) })
     }
 
-    /// Takes note of a name that waits for `due`, which a person asked for if it is `at`.
+    /// Takes note of one that waits for `due`, a time that a person set if it is `at`.
     pub fn waits(&mut self, due: Micros, at: bool) {
         self.seen.waits(due, at);
     }
 }
 
-/// When the folder whose `names` are about to be read changed last, if that lies so far back that the next change shows.
+/// The state of the folder whose `names` are about to be read, if its time lies far enough back.
+fn settled_print(names: &dir::Names) -> Option<Print> {
+    names.print().ok().filter(|print| is_settled(print, clock::now()))
+}
+
+/// The time alone.
 pub(super) fn settled_stamp(names: &dir::Names) -> Option<dir::Stamp> {
-    names.print().ok().filter(|print| is_settled(print, clock::now()))?;
-    names.stamp().ok()
+    settled_print(names).map(Print::stamp)
 }
 
 /// Of a folder in which nothing is due: the first time that one of its names waits for, `None` if no entry is there.
@@ -107,17 +131,16 @@ impl Quiet {
 
     /// Whether nothing in the folder `ready/<bucket>` of the folder `queue` is due at `now`, as far as is known without a walk.
     pub fn rests(&self, queue: &File, bucket: u8, now: Micros) -> Option<Rest> {
-        self.rests_at(queue, &bucket_path(bucket), now)
+        self.rests_in(queue, Place::bucket(bucket), now)
     }
 
     /// The same of any folder of entries.
-    pub fn rests_at(&self, queue: &File, path: &str, now: Micros) -> Option<Rest> {
+    pub fn rests_in(&self, queue: &File, place: Place<'_>, now: Micros) -> Option<Rest> {
         let mut known = locked(&self.known);
-        let seen = known.get_or_insert_with(|| Known::read(queue)).folders.get_mut(&key(path))?;
-        if !seen.folder.waits_at(now, self.horizon) {
-            return None;
-        }
-        let stat = dir::stat(queue, path).ok().flatten()?;
+        let known = known.get_or_insert_with(|| Known::read(queue));
+        let at = known.find(place.key).ok()?;
+        let seen = known.folders.get_mut(at).filter(|seen| seen.folder.waits_at(now, self.horizon))?;
+        let stat = dir::stat(queue, place.path).ok().flatten()?;
         seen.is_met = Print::of(&stat) == seen.folder.print;
         seen.is_met.then_some(Rest(seen.folder.next))
     }
@@ -126,10 +149,13 @@ impl Quiet {
     pub fn note(&self, watch: QuietWalk) {
         let mut known = locked(&self.known);
         let known = known.get_or_insert_default();
-        if known.folders.len() < hint::FOLDERS_MAX || known.folders.contains_key(&watch.key) {
-            known.folders.insert(watch.key, Seen { folder: watch.seen, is_met: true });
-            known.is_new = true;
+        let seen = Seen { key: watch.key, folder: watch.seen, is_met: true };
+        match known.find(watch.key) {
+            Ok(at) => known.folders[at] = seen,
+            Err(at) if known.folders.len() < hint::FOLDERS_MAX => known.folders.insert(at, seen),
+            Err(_) => return,
         }
+        known.is_new = true;
     }
 
     /// The file's bytes, if something is known that it does not say: all folders that were met.
@@ -137,8 +163,8 @@ impl Quiet {
         let mut known = locked(&self.known);
         let known = known.as_mut().filter(|known| known.is_new)?;
         known.is_new = false;
-        let met = known.folders.iter().filter(|(_, seen)| seen.is_met);
-        Some(hint::to_bytes(met.map(|(key, seen)| (*key, &seen.folder))))
+        let met = known.folders.iter().filter(|seen| seen.is_met);
+        Some(hint::to_bytes(met.map(|seen| (seen.key, &seen.folder))))
     }
 }
 
@@ -152,15 +178,19 @@ impl Known {
             let mut bytes = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
             file.read_exact(&mut bytes).map(|()| bytes)
         };
-        let folders = read().ok().and_then(|bytes| hint::of_bytes(&bytes)).unwrap_or_default();
-        let seen = |(key, folder)| (key, Seen { folder, is_met: false });
-        Known { folders: folders.into_iter().map(seen).collect(), is_new: false }
+        let bytes = read().unwrap_or_default();
+        let folders = hint::of_bytes(&bytes).into_iter().flatten();
+        let folders: Vec<Seen> = folders.map(|(key, folder)| Seen { key, folder, is_met: false }).collect();
+        let is_sorted = folders.is_sorted_by(|one, next| one.key < next.key);
+        Known { folders: if is_sorted { folders } else { Vec::new() }, is_new: false }
     }
-}
 
-/// What a folder's path is called in the file. Two paths with one key take turns in being known: their inodes differ.
-fn key(path: &str) -> u64 {
-    path.bytes().fold(0xcbf2_9ce4_8422_2325, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    /// Where the folder with this key is, or would be. Where all buckets are known each is at its number.
+    fn find(&self, key: u64) -> Result<usize, usize> {
+        let straight = usize::try_from(key).ok();
+        let at = straight.filter(|at| self.folders.get(*at).is_some_and(|seen| seen.key == key));
+        at.map_or_else(|| self.folders.binary_search_by_key(&key, |seen| seen.key), Ok)
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +208,7 @@ mod tests {
 
     /// Waits until the times of all folders can be trusted.
     fn settle(queue: &SpoolQueue) {
-        let print = |bucket| dir::Names::open(&queue.dir, &bucket_path(bucket)).and_then(|names| names.print());
+        let print = |bucket| dir::Names::open(&queue.dir, bucket_str(bucket)).and_then(|names| names.print());
         let settled = || (0..=u8::MAX).all(|bucket| print(bucket).is_ok_and(|print| is_settled(&print, clock::now())));
         while !settled() {
             std::thread::yield_now();
@@ -253,7 +283,7 @@ mod tests {
     fn a_folder_whose_time_is_not_over_is_never_quiet() {
         let (_dir, spool) = noted();
         let queue = again(&spool);
-        let names = |bucket| dir::Names::open(&queue.dir, &bucket_path(bucket)).expect("names");
+        let names = |bucket| dir::Names::open(&queue.dir, bucket_str(bucket)).expect("names");
         let is_young = |bucket| !is_settled(&names(bucket).print().expect("a print"), clock::now());
         // A machine may be so slow that the time is over before it is looked at.
         loop {

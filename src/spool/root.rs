@@ -30,10 +30,15 @@ impl Spool {
     ///
     /// Errors: it cannot be made or opened, it holds something else, or its format is newer.
     pub fn create(root: &Path) -> Result<Spool, QueueError> {
-        if let Err(error) = std::fs::DirBuilder::new().recursive(true).create(root) {
-            return Err(io_at("make the spool", root.to_owned())(error));
-        }
-        let dir = dir::open(root).map_err(io_at("open the spool", root.to_owned()))?;
+        let dir = match dir::open(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = std::fs::DirBuilder::new().recursive(true).create(root);
+                made.map_err(io_at("make the spool", root.to_owned()))?;
+                dir::open(root)
+            }
+            other => other,
+        };
+        let dir = dir.map_err(io_at("open the spool", root.to_owned()))?;
         let number = match version::read(&dir, root)? {
             Some(found) => found,
             None => make(&dir, root)?,

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::brief::Brief;
 use super::drop::Dropped;
-use super::find::Seen;
 use super::history::History;
+use super::names::State;
 use crate::model::reserved::DROP;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Micros};
@@ -20,8 +21,8 @@ pub struct Row<'a> {
     pub queue: Cow<'a, str>,
     pub id: Cow<'a, str>,
     pub state: Cow<'a, str>,
-    pub submitted: String,
-    pub due: String,
+    pub submitted: Instant,
+    pub due: Instant,
     pub sender: Cow<'a, str>,
     /// Recipients that are still open.
     pub recipients: Vec<Cow<'a, str>>,
@@ -32,12 +33,29 @@ pub struct Row<'a> {
     pub reason: Option<Cow<'a, str>>,
 }
 
+/// An instant, in a row as RFC 3339 has it. What is none reads as 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Instant(pub Micros);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Ok(Instant(Micros::parse(&text).unwrap_or_default()))
+    }
+}
+
 impl<'a> Row<'a> {
-    pub fn of(queue: &'a str, seen: &'a Seen, history: &'a History) -> Row<'a> {
-        let envelope = &seen.envelope;
+    /// An entry in `state`, due at `due`.
+    pub fn of(queue: &'a str, state: State, due: Micros, brief: &Brief<'a>, history: &'a History) -> Row<'a> {
         let given_up = |i: usize| matches!(history.last.get(i), Some(Some(Kind::Failed | Kind::Suppressed)));
         let open = |i: &usize| !history.is_closed(*i) || given_up(*i);
-        let recipients = (0..envelope.recipients.len()).filter(open).map(|i| &envelope.recipients[i]);
+        let recipients = brief.recipients.iter().enumerate().filter(|(i, _)| open(i)).map(|(_, text)| text.into());
         let last = history
             .attempt
             .as_ref()
@@ -46,13 +64,13 @@ impl<'a> Row<'a> {
         let reason = held.or(last);
         Row {
             queue: queue.into(),
-            id: envelope.id.as_str().into(),
-            state: seen.spot.state.name().into(),
-            submitted: envelope.origin.submitted.rfc3339(),
-            due: seen.spot.name.due.rfc3339(),
-            sender: envelope.sender_text().into(),
-            recipients: texts(recipients),
-            bytes: seen.extent.len,
+            id: brief.id.into(),
+            state: state.name().into(),
+            submitted: Instant(brief.submitted),
+            due: Instant(due),
+            sender: brief.sender.into(),
+            recipients: recipients.collect(),
+            bytes: brief.extent.len,
             attempts: history.attempts(),
             reason: reason.map(|reason| reason.text.as_str().into()),
         }
@@ -65,8 +83,8 @@ impl<'a> Row<'a> {
             queue: queue.into(),
             id: dropped.id.as_str().into(),
             state: IN_DROP.into(),
-            submitted: changed.rfc3339(),
-            due: dropped.at.unwrap_or(changed).rfc3339(),
+            submitted: Instant(changed),
+            due: Instant(dropped.at.unwrap_or(changed)),
             sender: dropped.envelope.sender_text().into(),
             recipients: texts(dropped.envelope.recipients.iter()),
             bytes: dropped.len,
@@ -81,8 +99,8 @@ impl<'a> Row<'a> {
             queue: queue.into(),
             id: name.into(),
             state: IN_DROP.into(),
-            submitted: seconds(changed).rfc3339(),
-            due: seconds(changed).rfc3339(),
+            submitted: Instant(seconds(changed)),
+            due: Instant(seconds(changed)),
             sender: "".into(),
             recipients: Vec::new(),
             bytes,

@@ -4,9 +4,9 @@
 use std::io;
 use std::time::Duration;
 
-use super::names::{EntryName, State, bucket_path};
+use super::names::{EntryName, State};
 use super::queue::SpoolQueue;
-use super::quiet::{HINT, QuietWalk, Rest};
+use super::quiet::{HINT, Place, QuietWalk, Rest};
 use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
 use crate::sys::dir;
@@ -51,10 +51,10 @@ impl Survey {
 impl SpoolQueue {
     /// Whether nothing is due at `now`, as far as that is known without a walk through the names.
     pub fn rests(&self, now: Micros) -> bool {
-        let rests = |path: &str| self.quiet.rests_at(&self.dir, path, now).is_some();
-        let mut all = (0..=u8::MAX).all(|bucket| rests(&bucket_path(bucket)));
+        let rests = |place: Place<'_>| self.quiet.rests_in(&self.dir, place, now).is_some();
+        let mut all = (0..=u8::MAX).map(Place::bucket).all(rests);
         let mut folder = |path: &str| {
-            all = all && rests(path);
+            all = all && rests(Place::of_job(path));
             Ok(all)
         };
         self.each_folder_of_jobs(State::Ready, &mut folder).is_ok() && all
@@ -91,17 +91,17 @@ impl SpoolQueue {
     /// be quiet cost next to nothing.
     pub fn glance(&self, now: Micros, enough: u64, passed: &dyn Fn(&EntryId) -> bool) -> Result<Glance, QueueError> {
         let mut glance = Glance::default();
-        let mut folder = |path: &str| -> io::Result<bool> {
-            if let Some(Rest(next)) = self.quiet.rests_at(&self.dir, path, now) {
+        let mut folder = |place: Place<'_>| -> io::Result<bool> {
+            if let Some(Rest(next)) = self.quiet.rests_in(&self.dir, place, now) {
                 glance.waits(next);
                 return Ok(true);
             }
-            let names = match dir::Names::open(&self.dir, path) {
+            let names = match dir::Names::open(&self.dir, place.path) {
                 Ok(names) => names,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
                 Err(error) => return Err(error),
             };
-            let mut watch = QuietWalk::begin_at(path, &names, now);
+            let mut watch = QuietWalk::begin_in(place, &names, now);
             for name in names {
                 let Some(name) = EntryName::parse(&name?) else { continue };
                 if !name.is_due(now, self.horizon) {
@@ -123,11 +123,11 @@ impl SpoolQueue {
         };
         let mut walk = || -> io::Result<()> {
             for bucket in 0..=u8::MAX {
-                if !folder(&bucket_path(bucket))? {
+                if !folder(Place::bucket(bucket))? {
                     return Ok(());
                 }
             }
-            self.each_folder_of_jobs(State::Ready, &mut folder)
+            self.each_folder_of_jobs(State::Ready, &mut |path| folder(Place::of_job(path)))
         };
         walk().map_err(self.failed("list", State::Ready.name()))?;
         Ok(glance)

@@ -22,9 +22,10 @@ const NEXT: &str = ".version-next";
 /// Errors: what is there cannot be read, or it is newer than this program.
 pub(super) fn read(dir: &File, root: &Path) -> Result<Option<u32>, QueueError> {
     let path = root.join(VERSION);
-    let mut text = String::new();
-    match dir::open_file(dir, VERSION, dir::Open::Read) {
-        Ok(file) => file.take(64).read_to_string(&mut text).map_err(io_at("read the spool's version", path.clone()))?,
+    let mut bytes = [0; 64];
+    let len = match dir::open_file(dir, VERSION, dir::Open::Read) {
+        // So few bytes come whole.
+        Ok(mut file) => file.read(&mut bytes).map_err(io_at("read the spool's version", path.clone()))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             refuse_foreign(dir, root, &error)?;
@@ -32,6 +33,7 @@ pub(super) fn read(dir: &File, root: &Path) -> Result<Option<u32>, QueueError> {
         }
     };
     let why = "its version file holds no number";
+    let text = str::from_utf8(&bytes[..len]).unwrap_or_default();
     let found: u64 = text.trim().parse().map_err(|_| QueueError::NotASpool { path, why })?;
     match (Format::Spool.age(found), u32::try_from(found)) {
         (Ok(_), Ok(number)) => Ok(Some(number)),

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags};
-use nix::sys::stat::{FileStat, Mode};
+use nix::sys::stat::{FileStat, Mode, UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use nix::unistd::UnlinkatFlags;
 
 use super::listing::Listing;
@@ -130,6 +131,11 @@ impl Print {
             changed: nanos(stat.st_ctime, stat.st_ctime_nsec),
         }
     }
+
+    /// The time of modification alone.
+    pub fn stamp(self) -> Stamp {
+        Stamp(self.modified.div_euclid(1_000_000_000), self.modified.rem_euclid(1_000_000_000))
+    }
 }
 
 impl Names {
@@ -147,7 +153,7 @@ impl Names {
 
     /// When the directory was changed last.
     pub fn stamp(&self) -> io::Result<Stamp> {
-        Ok(Stamp::of(&nix::sys::stat::fstat(self.0.folder())?))
+        Ok(self.print()?.stamp())
     }
 
     /// The directory's state now.
@@ -201,6 +207,12 @@ pub fn stat_raw(dir: impl AsFd, path: &Path) -> io::Result<Option<FileStat>> {
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Sets when `path` in `dir`, a symbolic link not followed, was modified last, in seconds and nanoseconds since 1970.
+pub fn set_modified(dir: impl AsFd, path: &str, seconds: i64, nanoseconds: u32) -> io::Result<()> {
+    let (keep, to) = (TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds.into()));
+    Ok(utimensat(dir, path, &keep, &to, UtimensatFlags::NoFollowSymlink)?)
 }
 
 /// Renames within `dir`, never over another name (EEXIST).

@@ -12,7 +12,7 @@ use nix::libc;
 
 /// What readdir(3) of glibc reads at once.
 const BUFFER: usize = 32 << 10;
-/// Where the parts of a `struct linux_dirent64` lie.
+/// Where the parts of a record lie.
 const RECORD_LENGTH: usize = 16;
 const KIND: usize = 18;
 const NAME: usize = 19;
@@ -46,14 +46,13 @@ impl Listing {
 
     /// The next name but `.` and `..`.
     pub fn next(&mut self) -> Option<io::Result<RawName>> {
-        self.next_with(|name, inode, may_be_folder| RawName {
-            name: OsStr::from_bytes(name).to_owned(),
-            inode,
-            may_be_folder,
+        self.next_with(|name, inode, may_be_folder| {
+            let name = OsStr::from_bytes(name).to_owned();
+            RawName { name, inode, may_be_folder }
         })
     }
 
-    /// What `read` makes of the next name but `.` and `..`, its inode, and whether it may be a directory.
+    /// What `read` makes of the next name, its inode's number, and whether it may be a directory.
     pub fn next_with<T>(&mut self, read: impl FnOnce(&[u8], u64, bool) -> T) -> Option<io::Result<T>> {
         loop {
             if self.from >= self.to {
@@ -63,14 +62,14 @@ impl Listing {
                     Err(error) => return Some(Err(error)),
                 }
             }
-            let Some(((name, inode, may_be_folder), length)) = self.buffer.get(self.from..self.to).and_then(record)
-            else {
+            let Some(record) = self.buffer.get(self.from..self.to).and_then(Record::first) else {
                 self.from = self.to;
                 return Some(Err(io::ErrorKind::InvalidData.into()));
             };
-            self.from += length;
-            if name != b"." && name != b".." {
-                return Some(Ok(read(name, inode, may_be_folder)));
+            self.from += record.length;
+            if record.name != b"." && record.name != b".." {
+                let may_be_folder = record.kind == libc::DT_DIR || record.kind == libc::DT_UNKNOWN;
+                return Some(Ok(read(record.name, record.inode, may_be_folder)));
             }
         }
     }
@@ -89,18 +88,22 @@ impl Listing {
     }
 }
 
-/// A name in the buffer, its inode, and whether it may be a directory.
-type Record<'b> = (&'b [u8], u64, bool);
+/// A `struct linux_dirent64`.
+struct Record<'b> {
+    inode: u64,
+    kind: u8,
+    name: &'b [u8],
+    length: usize,
+}
 
-/// The first record in `bytes`, and its length.
-fn record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
-    let inode = u64::from_ne_bytes(bytes.first_chunk().copied()?);
-    let length = u16::from_ne_bytes(bytes.get(RECORD_LENGTH..)?.first_chunk().copied()?);
-    let kind = *bytes.get(KIND)?;
-    let name = bytes.get(NAME..usize::from(length))?;
-    let name = name.split(|&byte| byte == 0).next()?;
-    let may_be_folder = kind == libc::DT_DIR || kind == libc::DT_UNKNOWN;
-    Some(((name, inode, may_be_folder), length.into()))
+impl Record<'_> {
+    /// The first in `bytes`.
+    fn first(bytes: &[u8]) -> Option<Record<'_>> {
+        let inode = u64::from_ne_bytes(bytes.first_chunk().copied()?);
+        let length = u16::from_ne_bytes(bytes.get(RECORD_LENGTH..)?.first_chunk().copied()?).into();
+        let name = bytes.get(NAME..length)?.split(|&byte| byte == 0).next()?;
+        Some(Record { inode, kind: *bytes.get(KIND)?, name, length })
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +131,7 @@ mod tests {
         drop(folder);
         assert!(listing.next().is_none());
         for length in 0..30 {
-            assert!(record(&[0xff; 30][..length]).is_none());
+            assert!(Record::first(&[0xff; 30][..length]).is_none());
         }
     }
 }

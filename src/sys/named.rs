@@ -36,7 +36,8 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// Errors: those of [`open`] and read(2); it has more than `most` bytes.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // A time zone is read by one call.
+    let mut bytes = Vec::with_capacity(4 << 10);
     open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it has more than {most} bytes")));

@@ -6,19 +6,20 @@
 //! ([`load_no_modules`]), and asks getent(1), a program of the host's, for what these do not have. Any other C library
 //! loads no modules, and is asked as it is.
 //!
-//! What holds: no look-up is an error. A user whom nobody knows goes by number. A database that hangs delays a process once,
+//! What holds: the C library's look-ups are called here alone, each behind [`may_ask`] (`tests/layers` sees to it); most messages come in without one. No look-up is an error. A user whom nobody knows goes by number. A database that hangs delays a process once,
 //! for five seconds. A supervisor asks nothing: what a run needs is asked by main before it forks, or by a process that
 //! nobody waits for.
 
 mod account;
 mod answers;
 mod getent;
+mod passwd;
 
 use std::ffi::CString;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::unistd::{Gid, Uid, User, initgroups, setgroups, setresgid, setresuid};
 
@@ -32,11 +33,17 @@ const STATIC_GLIBC: bool = cfg!(all(target_env = "gnu", target_feature = "crt-st
 /// What getent answered this process. It spares time and changes no answer; a forked child inherits what is known.
 static GETENT: Mutex<Getent> = Mutex::new(Getent::new());
 
-/// Keeps a C library that is linked in from loading modules. For the beginning of main; nothing may be looked up before.
+/// Whether the C library may be asked: it has been kept from loading modules. `false` only where memory is lacking.
+fn may_ask() -> bool {
+    static KEPT: OnceLock<bool> = OnceLock::new();
+    *KEPT.get_or_init(|| load_no_modules().is_ok())
+}
+
+/// Keeps a C library that is linked in from loading modules.
 ///
 /// Errors: those of memory. Then nothing may be looked up at all.
 #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
-pub fn load_no_modules() -> io::Result<()> {
+fn load_no_modules() -> io::Result<()> {
     use std::ffi::{CStr, c_char, c_int};
 
     unsafe extern "C" {
@@ -47,7 +54,8 @@ pub fn load_no_modules() -> io::Result<()> {
     let files: [&CStr; 6] = [c"passwd", c"group", c"initgroups", c"shadow", c"gshadow", c"services"];
     let all = files.iter().map(|database| (*database, c"files")).chain([(c"hosts", c"files dns")]);
     for (database, services) in all {
-        // SAFETY: both are NUL-terminated and live over the call, which copies them; the process has one thread.
+        // SAFETY: both are NUL-terminated and live over the call, which copies them; nothing is looked up meanwhile, for
+        // `may_ask` lets nobody through before.
         if unsafe { __nss_configure_lookup(database.as_ptr(), services.as_ptr()) } != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -57,13 +65,16 @@ pub fn load_no_modules() -> io::Result<()> {
 
 /// Any other C library needs no such thing.
 #[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
-pub fn load_no_modules() -> io::Result<()> {
+fn load_no_modules() -> io::Result<()> {
     Ok(())
 }
 
 /// The user with this number. A database that cannot be read knows nobody.
 fn account(uid: u32) -> Option<Account> {
-    let local = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    if let Some(found) = STATIC_GLIBC.then(|| passwd::account(uid)).flatten() {
+        return Some(found);
+    }
+    let local = may_ask().then(|| User::from_uid(Uid::from_raw(uid)).ok().flatten()).flatten();
     local.map(Account::of_files).or_else(|| answers::account(&elsewhere(Database::Passwd, &uid.to_string())?, uid))
 }
 
@@ -91,7 +102,8 @@ pub fn home(uid: u32) -> Option<PathBuf> {
 
 /// Number and group of the user called `name`.
 pub fn ids(name: &str) -> Option<(u32, u32)> {
-    let local = User::from_name(name).ok().flatten().map(|user| (user.uid.as_raw(), user.gid.as_raw()));
+    let found = may_ask().then(|| User::from_name(name).ok().flatten()).flatten();
+    let local = found.map(|user| (user.uid.as_raw(), user.gid.as_raw()));
     local.or_else(|| answers::ids(&elsewhere(Database::Passwd, name)?, name))
 }
 
@@ -124,6 +136,10 @@ fn join_groups(user: &Account) -> io::Result<Gid> {
         let others = others.into_iter().filter(|&other| other != user.gid).map(Gid::from_raw);
         setgroups(&std::iter::once(gid).chain(others).collect::<Vec<Gid>>())?;
     } else {
+        // Where a file had the user, the C library was not asked yet.
+        if !may_ask() {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         initgroups(&CString::new(user.name.as_str())?, gid)?;
     }
     Ok(gid)
@@ -133,6 +149,9 @@ fn join_groups(user: &Account) -> io::Result<Gid> {
 ///
 /// Errors: those of getaddrinfo(3), also where the host has no address.
 pub fn addresses(to: &str) -> io::Result<Vec<SocketAddr>> {
+    if !may_ask() {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
     let asked = to.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
     let unknown = match asked {
         Ok(found) if !found.is_empty() => return Ok(found),

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
@@ -52,7 +53,9 @@ pub fn escaped(text: &str, keep: Keep) -> Cow<'_, str> {
 
 /// Escapes what stands in `text`, which is JSON, from the byte `from` on. JSON has its control characters of C0 escaped.
 pub fn escape_json(text: &mut Vec<u8>, from: usize) {
-    let Some(tail) = text.get(from..).filter(|tail| !tail.iter().copied().all(is_plain)) else { return };
+    // Without a way out of the loop many bytes are looked at together.
+    let is_clean = |tail: &[u8]| tail.iter().fold(true, |clean, &byte| clean & is_plain(byte));
+    let Some(tail) = text.get(from..).filter(|tail| !is_clean(tail)) else { return };
     let clean = escaped(&String::from_utf8_lossy(tail), Keep::Lines).into_owned();
     text.truncate(from);
     text.extend_from_slice(clean.as_bytes());
@@ -95,6 +98,32 @@ impl Page {
     /// Adds a line. A newline in it is escaped: it is nobody's to begin another.
     pub fn line(&mut self, line: impl AsRef<str>) {
         self.0.push_str(&escaped(line.as_ref(), Keep::Tabs));
+        self.0.push('\n');
+    }
+
+    /// Adds a line without a copy of its own: see [`Page::line`].
+    pub fn write(&mut self, line: fmt::Arguments<'_>) {
+        let from = self.0.len();
+        // A String takes whatever is written.
+        let _ = fmt::Write::write_fmt(&mut self.0, line);
+        self.escape(from);
+    }
+
+    /// Adds a JSON value on one line.
+    pub fn add_json(&mut self, value: &impl serde::Serialize) -> serde_json::Result<()> {
+        let from = self.0.len();
+        self.0.push_str(&serde_json::to_string(value)?);
+        self.escape(from);
+        Ok(())
+    }
+
+    /// Escapes the line that begins at `from`, and ends it.
+    fn escape(&mut self, from: usize) {
+        let line = self.0.get(from..).unwrap_or_default();
+        if let Cow::Owned(clean) = escaped(line, Keep::Tabs) {
+            self.0.truncate(from);
+            self.0.push_str(&clean);
+        }
         self.0.push('\n');
     }
 
@@ -183,7 +212,13 @@ impl Paper {
         self.note(written)
     }
 
-    /// Writes what is pending.
+    /// Writes what is pending, for a reader who waits; `false` if nobody reads any more.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        let flushed = self.out.flush();
+        self.note(flushed)
+    }
+
+    /// Writes what is pending, at the end.
     pub fn finish(mut self) -> io::Result<()> {
         let flushed = self.out.flush();
         self.note(flushed).map(|_| ())

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -146,8 +147,9 @@ pub fn lower_priority() {
     unsafe { nix::libc::nice(10) };
 }
 
-/// This host's name; "localhost" where it has none.
+/// This host's name, as it was when it was first asked for; "localhost" where it has none.
 pub fn host_name() -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+    static NAME: OnceLock<String> = OnceLock::new();
+    let name = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    NAME.get_or_init(|| name().filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())).clone()
 }

@@ -48,6 +48,13 @@ pub fn ignore_file_limit() {
     let _ = unsafe { sigaction(Signal::SIGXFSZ, &ignore) };
 }
 
+/// From now on a write to a pipe or a connection that nobody reads any more fails with EPIPE, and ends nobody.
+pub(super) fn ignore_closed_pipes() {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: as above.
+    let _ = unsafe { sigaction(Signal::SIGPIPE, &ignore) };
+}
+
 /// What this process is told by signals. One a process; a forked child makes its own.
 pub struct Signals {
     reader: File,

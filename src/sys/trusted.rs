@@ -16,8 +16,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{Mode, SFlag, fstatat};
 
 use super::{dir, named, nss};
 
@@ -126,7 +126,8 @@ impl Walk {
     fn begin(path: &Path, uid: u32) -> Result<Walk, OpenError> {
         let at = PathBuf::from("/");
         let mut walk = Walk { uid, folder: dir::open_path(&at)?, at, left: Vec::new(), links: 0 };
-        walk.take_up(&std::path::absolute(path)?)?;
+        walk.check_folder(&walk.folder, &walk.at)?;
+        walk.add_names(&std::path::absolute(path)?);
         Ok(walk)
     }
 
@@ -136,6 +137,12 @@ impl Walk {
         let name = Path::new(&name);
         let at =
             if name == Path::new("..") { self.at.parent().unwrap_or(&self.at).to_owned() } else { self.at.join(name) };
+        if self.left.is_empty() {
+            let found = fstatat(&self.folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(io::Error::from)?;
+            if !matches!(kind_of(found.st_mode), SFlag::S_IFDIR | SFlag::S_IFLNK) {
+                return self.open_file(name, (found.st_mode, found.st_uid), &at).map(Some);
+            }
+        }
         // Asked for a folder, the kernel mounts what is mounted on demand.
         match self.look(name, OFlag::O_PATH | OFlag::O_DIRECTORY) {
             Ok(folder) => return self.enter(folder, at).map(|()| None),
@@ -147,14 +154,17 @@ impl Walk {
         if meta.is_symlink() {
             return self.follow(&found, &meta, at).map(|()| None);
         }
-        if !self.left.is_empty() {
-            return Err(io::Error::from(Errno::ENOTDIR).into());
-        }
+        Err(io::Error::from(Errno::ENOTDIR).into())
+    }
+
+    /// Opens the file `name` in the folder, which had this mode and owner.
+    fn open_file(&self, name: &Path, (mode, uid): (u32, u32), at: &Path) -> Result<File, OpenError> {
         // A device is not even opened.
-        self.check_file(&meta, &at)?;
+        self.check_file(mode, uid, at)?;
         let file = self.look(name, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY).map_err(io::Error::from)?;
-        self.check_file(&file.metadata()?, &at)?;
-        Ok(Some(file))
+        let meta = file.metadata()?;
+        self.check_file(meta.mode(), meta.uid(), at)?;
+        Ok(file)
     }
 
     /// Opens a name in the folder, and never what a symbolic link leads to.
@@ -169,29 +179,38 @@ impl Walk {
             let root = PathBuf::from("/");
             self.enter(dir::open_path(&root)?, root)?;
         }
+        self.add_names(path);
+        Ok(())
+    }
+
+    fn add_names(&mut self, path: &Path) {
         let names = path.components().rev().filter_map(|part| match part {
             Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
             Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
         });
         self.left.extend(names);
-        Ok(())
     }
 
     fn enter(&mut self, folder: File, at: PathBuf) -> Result<(), OpenError> {
-        let meta = folder.metadata()?;
-        if !self.trusts(&meta) {
-            return Err(untrusted(&at, Fault::FolderOf(meta.uid())));
-        }
-        // In a sticky folder nobody moves away what is another's.
-        if meta.mode() & OTHERS_WRITE != 0 && meta.mode() & STICKY == 0 {
-            return Err(untrusted(&at, Fault::FolderWritable));
-        }
+        self.check_folder(&folder, &at)?;
         (self.folder, self.at) = (folder, at);
         Ok(())
     }
 
+    fn check_folder(&self, folder: &File, at: &Path) -> Result<(), OpenError> {
+        let meta = folder.metadata()?;
+        if !self.trusts(meta.uid()) {
+            return Err(untrusted(at, Fault::FolderOf(meta.uid())));
+        }
+        // In a sticky folder nobody moves away what is another's.
+        if meta.mode() & OTHERS_WRITE != 0 && meta.mode() & STICKY == 0 {
+            return Err(untrusted(at, Fault::FolderWritable));
+        }
+        Ok(())
+    }
+
     fn follow(&mut self, link: &File, meta: &Metadata, at: PathBuf) -> Result<(), OpenError> {
-        if !self.trusts(meta) {
+        if !self.trusts(meta.uid()) {
             return Err(untrusted(&at, Fault::LinkOf(meta.uid())));
         }
         self.links += 1;
@@ -202,22 +221,26 @@ impl Walk {
         self.take_up(Path::new(&target))
     }
 
-    fn check_file(&self, meta: &Metadata, at: &Path) -> Result<(), OpenError> {
-        if !meta.is_file() {
+    fn check_file(&self, mode: u32, uid: u32, at: &Path) -> Result<(), OpenError> {
+        if kind_of(mode) != SFlag::S_IFREG {
             return Err(no_file().into());
         }
-        if !self.trusts(meta) {
-            return Err(untrusted(at, Fault::FileOf(meta.uid())));
+        if !self.trusts(uid) {
+            return Err(untrusted(at, Fault::FileOf(uid)));
         }
-        if meta.mode() & OTHERS_WRITE != 0 {
+        if mode & OTHERS_WRITE != 0 {
             return Err(untrusted(at, Fault::FileWritable));
         }
         Ok(())
     }
 
-    fn trusts(&self, meta: &Metadata) -> bool {
-        meta.uid() == 0 || meta.uid() == self.uid
+    fn trusts(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.uid
     }
+}
+
+fn kind_of(mode: u32) -> SFlag {
+    SFlag::from_bits_truncate(mode) & SFlag::S_IFMT
 }
 
 fn untrusted(path: &Path, fault: Fault) -> OpenError {

@@ -73,8 +73,10 @@ impl Pipe {
         for arg in self.command.iter().skip(1) {
             if arg == "{recipients}" {
                 args.extend(group.iter().map(|&i| envelope.recipients[i].as_str().to_owned()));
-            } else {
+            } else if arg.contains('{') {
                 args.push(arg.replace("{sender}", sender));
+            } else {
+                args.push(arg.clone());
             }
         }
         args

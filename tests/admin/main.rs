@@ -8,6 +8,7 @@ mod corrupt;
 mod decisions;
 mod escapes;
 mod jobs;
+mod listing;
 mod odd_names;
 mod posts;
 mod stop;

@@ -1,11 +1,12 @@
 /* What the machine itself can do, for the benchmarks to compare with. Called by the name of what is measured:
      sink                                       the cheapest command that takes a message: reads it all, exits 0
+     slow_sink                                  the same, and takes 50 ms
      arrival FILE                               the same, and adds the time, in microseconds, as a line to FILE
      spawn_limit WORKERS N file BYTES COMMAND   N starts of COMMAND with a file of BYTES as its input
      fs_limit DIR WORKERS N create|fsync_dir    N files of 4 KiB put into 256 folders: unsynced, or file and folder synced
      remove_limit DIR WORKERS N                 N such files, on disk already, opened, locked, unlinked and closed
-     one_write FILE                             the standard input into FILE, synced
-     one_entry DIR NAME                         the same into a file without a name, that gets one in DIR, which is synced
+     one_rename DIR NAME                        the standard input into a new file of DIR, synced, renamed to NAME, DIR synced
+     nothing                                    nothing
      smtp_sink                                  an SMTP server that takes and forgets everything, a process a session; prints
                                                 its port of 127.0.0.1, and ends with its standard input
    spawn_limit and fs_limit print "<rate> ..." as their first number. */
@@ -159,6 +160,11 @@ int main(int argc, char **argv) {
         while (read(0, buffer, sizeof buffer) > 0) {}
         return 0;
     }
+    if (!strcmp(name, "slow_sink")) {
+        struct timespec time = {0, 50000000};
+        while (read(0, buffer, sizeof buffer) > 0) {}
+        return nanosleep(&time, NULL);
+    }
     if (!strcmp(name, "smtp_sink")) return smtp_sink();
     if (!strcmp(name, "arrival") && argc > 1) {
         struct timespec at;
@@ -169,18 +175,14 @@ int main(int argc, char **argv) {
         while (read(0, buffer, sizeof buffer) > 0) {}
         return write(file, line, len) != len;
     }
-    if (!strcmp(name, "one_write") && argc == 2) {
-        int file = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        while ((got = read(0, buffer, sizeof buffer)) > 0) if (write(file, buffer, got) != got) fail(argv[1]);
-        return fsync(file) || close(file);
-    }
-    if (!strcmp(name, "one_entry") && argc == 3) {
-        char own[64];
-        int dir = open(argv[1], O_RDONLY | O_DIRECTORY), file = openat(dir, ".", O_TMPFILE | O_RDWR, 0600);
-        while ((got = read(0, buffer, sizeof buffer)) > 0) if (write(file, buffer, got) != got) fail(argv[1]);
-        if (fdatasync(file)) fail("fdatasync");
-        snprintf(own, sizeof own, "/proc/self/fd/%d", file);
-        if (linkat(AT_FDCWD, own, dir, argv[2], AT_SYMLINK_FOLLOW)) fail(argv[2]);
+    if (!strcmp(name, "nothing")) return 0;
+    if (!strcmp(name, "one_rename") && argc == 3) {
+        char new[32];
+        int dir = open(argv[1], O_RDONLY | O_DIRECTORY), file;
+        snprintf(new, sizeof new, "new.%d", getpid());
+        file = openat(dir, new, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        while ((got = read(0, buffer, sizeof buffer)) > 0) if (write(file, buffer, got) != got) fail(new);
+        if (fsync(file) || close(file) || renameat(dir, new, dir, argv[2])) fail(argv[2]);
         return fsync(dir);
     }
     if (!strcmp(name, "spawn_limit") && argc == 6) {

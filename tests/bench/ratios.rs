@@ -4,8 +4,8 @@
 //! the limit. The limits are C programs: limits.c beside this file, or the sources in the folder that `LIMITS` names.
 //!
 //!     make bench                            # everything
-//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million overlap start rate
-//!                                           # smtp-in smtp-sink postfix verp bounces queues
+//!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million order empty start
+//!                                           # rate smtp-in smtp-sink slow-sink smtp-cpu loaded postfix verp bounces queues
 //!     make bench DISK=/var/spool            # the disk rows lie there, and not where the build does
 //!     make bench QUICK=1                    # a tenth of the work, one round: shows that it runs, and no more
 //!
@@ -20,10 +20,15 @@
 
 mod against;
 mod bounces;
+mod drain;
+mod empty;
+mod million;
+mod order;
 mod program;
 mod rows;
 mod site;
 mod smtp;
+mod start;
 mod tasks;
 mod tools;
 

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
+use std::time::Instant;
 
 use bulkmailer::model::envelope::Origin;
 use bulkmailer::model::{EntryId, Envelope, Micros};
@@ -11,26 +11,35 @@ use bulkmailer::spool::Spool;
 use bulkmailer::sys::clock;
 
 use super::bounces;
+use super::drain;
+use super::empty;
+use super::million;
+use super::order;
 use super::program::{Cost, Outcome};
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
-use super::tasks::{self, Face};
-use super::tools::{Tools, median, memory_of, number_of, time_of, wait_until};
+use super::start;
+use super::tasks;
+use super::tools::{Tools, median, memory_of, number_of, time_of};
 
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 14] = [
-    ("drain-memory", |tools| drain(tools, true)),
-    ("drain-disk", |tools| drain(tools, false)),
+pub const ALL: [Row; 18] = [
+    ("drain-memory", |tools| drained(tools, true)),
+    ("drain-disk", |tools| drained(tools, false)),
     ("publish", publish),
     ("smtp-in", smtp_in),
     ("mbox", mbox),
-    ("million", million),
-    ("overlap", overlap),
-    ("start", start),
+    ("million", million::million),
+    ("order", order::order),
+    ("empty", empty::empty),
+    ("start", start::start),
     ("rate", rates),
     ("smtp-sink", smtp::sink),
+    ("slow-sink", drain::slow_sink),
+    ("smtp-cpu", drain::smtp_cpu),
+    ("loaded", drain::loaded),
     ("postfix", smtp::postfix),
     ("verp", smtp::verp),
     ("bounces", bounces::bounces),
@@ -44,7 +53,7 @@ fn rate(outcome: Outcome) -> f64 {
 
 /// Draining a queue into the cheapest sendmail, against starting that sendmail as often with nothing else to do; on disk
 /// also against that and the removal of as many synced files, which is what a disk asks for besides.
-fn drain(tools: &Tools, memory: bool) {
+fn drained(tools: &Tools, memory: bool) {
     let count = tools.scale(20_000);
     let place = if memory { "memory" } else { "disk" };
     for workers in [1, 2, 4, 8] {
@@ -137,7 +146,8 @@ fn smtp_in(tools: &Tools) {
     tools.compare("smtp-in, one session / fs_limit fsync_dir", "entries/s", ours, limit);
 }
 
-fn envelope(now: Micros) -> Envelope {
+/// An envelope of an entry that was submitted at `now`.
+pub fn envelope(now: Micros) -> Envelope {
     let origin = Origin { submitted: now, uid: 0, body: None, notify: None, ret: None, envid: None, verp: None };
     let address = |text: &str| text.parse().expect("an address");
     let recipients = vec![address("r@example.net")];
@@ -164,97 +174,6 @@ fn mbox(tools: &Tools) {
     let site = Site::into_sink(&tools.ours, dir.path(), tools, "");
     let memory = memory_of(&mut site.submit(&site.mbox(count)));
     println!("{:<44} {:.1} MiB", "    its memory", memory as f64 / 1024.0);
-}
-
-/// A very long queue: how soon a run ends where nothing is due, how soon it delivers where all is, and in how much memory.
-fn million(tools: &Tools) {
-    for count in [1_000, tools.scale(1_000_000)] {
-        let dir = tools.place(true);
-        let site = Site::into_sink(&tools.ours, dir.path(), tools, "workers = 8");
-        fill(&site, count);
-        time_of(&mut site.command(&["run"]));
-        let took = median((0..5).map(|_| time_of(&mut site.command(&["run"])).as_secs_f64()).collect());
-        let idle = memory_of(&mut site.command(&["run"]));
-        println!("{:<44} {:.0} ms, {idle} KiB a process", format!("a run, {count} entries wait"), took * 1e3);
-        // With such a short retry the due times lie too far off to be honest, and count as due.
-        let site =
-            Site::into_sink(&tools.ours, dir.path(), tools, "workers = 8\nretry = { first = \"1s\", max = \"1s\" }");
-        let begun = Instant::now();
-        let mut run = site.command(&["run", "--max-runtime", "4s"]);
-        let mut child = run.spawn().expect("it starts");
-        let written = |file: std::fs::DirEntry| file.metadata().is_ok_and(|meta| meta.len() > 0);
-        let events = || std::fs::read_dir(site.spool().join("events")).expect("a folder").flatten();
-        wait_until("something is delivered", || events().any(written));
-        let first = begun.elapsed();
-        child.wait().expect("it ends");
-        let busy = memory_of(&mut run);
-        let name = format!("the first delivery, {count} entries due");
-        println!("{name:<44} {:.0} ms, {busy} KiB a process", first.as_secs_f64() * 1e3);
-    }
-}
-
-/// Puts `count` entries that wait for an hour into the queue.
-fn fill(site: &Site<'_>, count: u32) {
-    let queue = Spool::create(&site.spool()).and_then(|spool| spool.queue("outbound")).expect("a queue");
-    let due = clock::now().plus(Duration::from_secs(3_600));
-    for n in 0..count {
-        let mut draft = queue.draft(&envelope(clock::now())).expect("a draft");
-        write!(draft, "Subject: {n}\n\nwaits\n").expect("written");
-        draft.publish(due).expect("published");
-    }
-}
-
-/// A launch that meets another at work, against the start of an empty process.
-fn overlap(tools: &Tools) {
-    let dir = tools.place(true);
-    let site =
-        Site::new(&tools.ours, dir.path(), &["/bin/sh", "-c", "exec sleep 600", "sh", "{recipients}"], "workers = 1");
-    time_of(&mut site.submit(&site.mbox(1)));
-    let mut holder = site.command(&["run"]).spawn().expect("it starts");
-    wait_until("the run is at work", || site.spool().join("outbound/run.json").exists());
-    let times = tools.scale(200);
-    let mut empty = Command::new(tools.program("sink"));
-    empty.stdin(Stdio::null());
-    let pairs: Vec<(f64, f64)> = (0..times)
-        .map(|_| (time_of(&mut site.command(&["run"])).as_secs_f64(), time_of(&mut empty).as_secs_f64()))
-        .collect();
-    let ours = median(pairs.iter().map(|pair| pair.0).collect()) * 1e3;
-    let empty = median(pairs.iter().map(|pair| pair.1).collect()) * 1e3;
-    println!(
-        "{:<44} {ours:.2} ms, an empty process {empty:.2} ms: {:.2} beyond",
-        "an overlapping launch",
-        ours - empty
-    );
-    for _ in 0..2 {
-        Command::new("kill").arg(holder.id().to_string()).status().expect("kill(1)");
-    }
-    holder.wait().expect("it ends");
-}
-
-/// One message through the sendmail face, against one synced write of the same bytes, and against the steps without which
-/// a name could outlive a power cut that its bytes do not: file synced, linked, folder synced.
-fn start(tools: &Tools) {
-    let times = tools.scale(100);
-    let ours = || tasks::one_message(tools, &tools.ours, Face::Sendmail, false, times).expect("queued").each();
-    let dir = tools.place(false);
-    let letter = dir.path().join("letter");
-    std::fs::write(&letter, message(1)).expect("written");
-    let typical = |one: &mut dyn FnMut() -> Duration| median((0..times).map(|_| one().as_secs_f64() * 1e3).collect());
-    let mut n = 0;
-    for limit in ["one_write", "one_entry"] {
-        let limits = || {
-            typical(&mut || {
-                n += 1;
-                let mut command = Command::new(tools.program(limit));
-                match limit {
-                    "one_write" => command.arg(dir.path().join(n.to_string())),
-                    _ => command.arg(dir.path()).arg(n.to_string()),
-                };
-                time_of(command.stdin(std::fs::File::open(&letter).expect("readable")))
-            })
-        };
-        tools.compare(&format!("sendmail, one message / {limit}"), "ms", ours, limits);
-    }
 }
 
 /// What a rate lets through in a minute with eight workers, by the times at which the command began, and by how much any

@@ -11,11 +11,11 @@ use super::tasks;
 use super::tools::{Tools, time_of, wait_until};
 
 const SINK: &str = "/usr/sbin/smtp-sink";
-const SOURCE: &str = "/usr/sbin/smtp-source";
+pub const SOURCE: &str = "/usr/sbin/smtp-source";
 const POSTFIX: &str = "/usr/sbin/postfix";
 
 /// Whether a row can be measured here; says so if not.
-fn is_missing(row: &str, program: &str, needs_root: bool) -> bool {
+pub fn is_missing(row: &str, program: &str, needs_root: bool) -> bool {
     let missing = !Path::new(program).exists() || (needs_root && !nix::unistd::geteuid().is_root());
     if missing {
         let root = if needs_root { ", as root" } else { "" };
@@ -73,10 +73,14 @@ impl Drop for Sink {
 /// Messages a second of smtp-source, over `sessions` that it keeps. Each has a recipient of its own (-N), as ours have: a
 /// real server's caches would know a single one.
 fn source(port: u16, sessions: u32, count: u32) -> f64 {
+    f64::from(count) / time_of(&mut source_command(port, sessions, count)).as_secs_f64()
+}
+
+pub fn source_command(port: u16, sessions: u32, count: u32) -> Command {
     let mut command = Command::new(SOURCE);
     command.args(["-N", "-d", "-s", &sessions.to_string(), "-m", &count.to_string(), "-l", &BYTES.to_string()]);
     command.args(["-f", "s@example.org", "-t", "r@example.net"]).arg(format!("127.0.0.1:{port}"));
-    f64::from(count) / time_of(&mut command).as_secs_f64()
+    command
 }
 
 /// Messages a second of ours, out of a spool in memory or on the disk.

@@ -34,19 +34,44 @@ impl Tools {
     /// Builds the limit programs.
     pub fn build(quick: bool) -> Tools {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/limits.c");
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench");
         let given = std::env::var_os("LIMITS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        for name in
-            ["sink", "arrival", "spawn_limit", "fs_limit", "remove_limit", "one_write", "one_entry", "smtp_sink"]
-        {
+        for name in [
+            "sink",
+            "slow_sink",
+            "arrival",
+            "spawn_limit",
+            "fs_limit",
+            "remove_limit",
+            "one_rename",
+            "nothing",
+            "smtp_sink",
+            "queue_source",
+            "queue_spawn",
+        ] {
+            let alone = sources.join(name).with_extension("c");
+            let own = if alone.exists() { alone } else { sources.join("limits.c") };
             let theirs = given.as_ref().map(|dir| dir.join(name).with_extension("c")).filter(|path| path.exists());
             let mut cc = Command::new("cc");
             cc.arg("-O2").arg("-o").arg(folder.path().join(name)).arg(theirs.as_ref().unwrap_or(&own));
-            // The cheapest sendmail has no libraries to load.
-            cc.args(["sink", "arrival", "smtp_sink"].contains(&name).then_some("-static"));
+            // The cheapest sendmail, and what start-up is held against, have no libraries to load.
+            cc.args(
+                ["sink", "slow_sink", "arrival", "one_rename", "nothing", "smtp_sink"]
+                    .contains(&name)
+                    .then_some("-static"),
+            );
             assert!(cc.status().expect("cc, as Rust needs it").success(), "{name} must compile");
         }
         Tools { folder, quick, ours: Program::ours(), kept: RefCell::default() }
+    }
+
+    /// Builds the limit program `name` of a C file of its own.
+    pub fn compile(&self, source: &str, name: &str) -> PathBuf {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench").join(source);
+        let mut cc = Command::new("cc");
+        cc.args(["-O2", "-pthread", "-o"]).arg(self.program(name)).arg(source);
+        assert!(cc.status().expect("cc, as Rust needs it").success(), "{name} must compile");
+        self.program(name)
     }
 
     pub fn program(&self, name: &str) -> PathBuf {

@@ -12,4 +12,5 @@ mod keys;
 mod sendmail_face;
 mod smtp_clients;
 mod smtp_in;
+mod start;
 mod submit;

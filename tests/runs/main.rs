@@ -9,6 +9,8 @@ mod kick;
 mod laptop;
 mod memory;
 mod offline;
+mod order;
+mod order_at_length;
 mod overlap;
 mod pains;
 mod queues_apart;

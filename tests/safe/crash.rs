@@ -9,8 +9,20 @@ use crate::support::crash::{self, Point, Trap};
 use crate::support::{self, Site};
 
 /// The points that a run passes.
-pub const RUN: [&str; 11] =
-    ["aside.", "claim.", "job.", "journal.", "lock.", "main.", "prove", "settle.", "supervisor.", "tidy.", "worker."];
+pub const RUN: [&str; 12] = [
+    "aside.",
+    "calm.",
+    "claim.",
+    "job.",
+    "journal.",
+    "lock.",
+    "main.",
+    "prove",
+    "settle.",
+    "supervisor.",
+    "tidy.",
+    "worker.",
+];
 /// Those whose killing may leave a hand-over unsettled, and so repeated.
 pub const REPEATS: [&str; 5] =
     ["worker.handed", "worker.answered", "worker.recorded", "journal.answer", "settle.unlink"];

@@ -245,7 +245,8 @@ fn event(line: &str) -> serde_json::Value {
 impl Drop for Site {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the spool:\n{}", self.tree().join("\n"));
+            let tree = self.tree();
+            eprintln!("the spool, {} files:\n{}", tree.len(), tree[..tree.len().min(500)].join("\n"));
         }
     }
 }

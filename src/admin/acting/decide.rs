@@ -9,6 +9,7 @@ use super::in_order::Instants;
 use super::verb::Verb;
 use crate::admin::in_drop::named;
 use crate::admin::printing::listing::{closing, show_all};
+use crate::admin::printing::reading::Form;
 use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::open_queues::open_queues;
 use crate::admin::selecting::place::Place;
@@ -22,7 +23,7 @@ use crate::spool::{Spool, SpoolQueue};
 use crate::sys::clock;
 use crate::sys::output::{Page, Paper, warning};
 
-/// What all of them take: which entries, and how to go about it.
+// What all of them take: which entries, and how to go about it.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Choice {
     #[command(flatten)]
@@ -38,7 +39,7 @@ pub struct Choice {
     pub json: bool,
 }
 
-/// `--state`, for those that have a choice.
+// `--state`, for those that have a choice.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Where {
     /// Entries in this state only: ready, hold, failed or corrupt; may be given several times
@@ -46,7 +47,7 @@ pub struct Where {
     pub places: Vec<Place>,
 }
 
-/// `--again`, for those that may repeat a delivery.
+// `--again`, for those that may repeat a delivery.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Again {
     /// Also to recipients that have it already
@@ -114,7 +115,7 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
 
 fn dry_run<V: Verb>(choice: &Choice, queues: &[SpoolQueue], filter: &Filter, places: &[Place]) -> anyhow::Result<Exit> {
     let mut paper = Paper::default();
-    let sum = show_all(queues, filter, places, choice.json, &mut paper)?;
+    let sum = show_all(queues, filter, places, Form { json: choice.json, by_due: true }, &mut paper)?;
     if !choice.json {
         paper.write(&Page::of(closing(&sum, true)))?;
         if sum.entries > 0 {

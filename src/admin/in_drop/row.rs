@@ -6,7 +6,9 @@ use super::meant::{Meant, meant, open};
 use crate::admin::printing::entry::entry_page;
 use crate::admin::selecting::filter::Filter;
 use crate::config::Config;
+use crate::spool::brief::Brief;
 use crate::spool::drop::{DropFile, DropView, Dropped};
+use crate::spool::entry::Extent;
 use crate::spool::row;
 use crate::sys::output::{self, Page};
 
@@ -40,8 +42,9 @@ impl<'f> DropRow<'f> {
 
     pub fn matches(&self, filter: &Filter) -> bool {
         let names = [self.label(), output::name(&self.file.name)];
-        let envelope = self.content.as_ref().ok().map(|dropped| &dropped.envelope);
-        filter.matches_dropped(&names, envelope, self.file.since, self.content.as_ref().err().map(String::as_str))
+        let extent = |dropped: &Dropped| Extent { start: 0, len: dropped.len, apart: false };
+        let brief = self.content.as_ref().ok().map(|dropped| Brief::of(&dropped.envelope, extent(dropped)));
+        filter.matches_dropped(&names, brief.as_ref(), self.file.since, self.content.as_ref().err().map(String::as_str))
     }
 
     pub fn bytes(&self) -> u64 {
@@ -72,7 +75,6 @@ impl<'f> DropRow<'f> {
 
     pub fn page(&self, path: &str, user: &str) -> Page {
         let row = self.row(|why| format!("{why}; remove {path} once you have looked"));
-        let due = self.content.as_ref().ok().and_then(|dropped| dropped.at).unwrap_or(self.file.since);
-        entry_page(&row, due, &format!(", of {user}"))
+        entry_page(&row, &format!(", of {user}"))
     }
 }

@@ -91,8 +91,7 @@ fn print_rows(
             }
             listed.sum.entries += 1;
             listed.sum.bytes = listed.sum.bytes.saturating_add(row.bytes);
-            let due = Micros::parse(&row.due).unwrap_or_default();
-            paper.write(&if json { Page::json(&row)? } else { entry_page(&row, due, "") })
+            paper.write(&if json { Page::json(&row)? } else { entry_page(&row, "") })
         })?;
         newest = newest.max(Some(noted));
         if has_any {

@@ -1,18 +1,25 @@
 //! Entries and files in corrupt/ as a listing prints them, for a person or as JSON lines, and how many there were.
+//!
+//! Entries are read by several threads and printed in order. Whoever waits for the first line need not wait for the last:
+//! what is pending is flushed after the first entries, and some times a second.
 
-use super::entry::entry_page;
+use std::time::{Duration, Instant};
+
+use super::reading::{Form, Piece, Reading};
 use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::place::Place;
 use crate::model::Envelope;
 use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::corrupt::Corrupt;
-use crate::spool::names::{Spot, State};
-use crate::spool::row::Row;
-use crate::sys::output::{Page, Paper};
+use crate::spool::names::State;
+use crate::sys::output::{Page, Paper, warn};
 
 /// What is said of a file in corrupt/ that was mended by hand.
 pub const MENDED: &str = "it can be read now: 'bulkmailer requeue' queues it again";
+
+/// How long lines are held back at most, while others come.
+const HELD_BACK: Duration = Duration::from_millis(200);
 
 /// What a listing counted.
 #[derive(Default)]
@@ -21,20 +28,32 @@ pub struct Sum {
     pub bytes: u64,
 }
 
-/// Prints what matches, in the order of the spool; stops when nobody reads any more.
+/// Prints what matches; stops when nobody reads any more.
 pub fn show_all(
     queues: &[SpoolQueue],
     filter: &Filter,
     places: &[Place],
-    json: bool,
+    form: Form,
     paper: &mut Paper,
 ) -> anyhow::Result<Sum> {
     let mut sum = Sum::default();
     let states: Vec<State> = places.iter().filter_map(|place| place.state()).collect();
+    let mut flushed: Option<Instant> = None;
     for queue in queues {
-        filter.each_spot(queue, &states, &mut |spot| entry(queue, &spot, filter, json, paper, &mut sum))?;
+        let reading = Reading { queue, filter, form };
+        reading.each(&states, &mut |piece: Piece| {
+            piece.warnings.iter().for_each(|text| warn(text));
+            sum.entries += piece.entries;
+            sum.bytes += piece.bytes;
+            let mut read = paper.write(&piece.page)?;
+            if piece.entries > 0 && flushed.is_none_or(|at| at.elapsed() >= HELD_BACK) {
+                read = paper.flush()?;
+                flushed = Some(Instant::now());
+            }
+            piece.failure.map_or(Ok(read), Err)
+        })?;
         if places.contains(&Place::Corrupt) {
-            filter.each_corrupt(queue, &mut |file| corrupt(queue, &file, json, paper, &mut sum))?;
+            filter.each_corrupt(queue, &mut |file| corrupt(queue, &file, form, paper, &mut sum))?;
         }
     }
     Ok(sum)
@@ -50,31 +69,13 @@ pub fn closing(sum: &Sum, selective: bool) -> String {
     }
 }
 
-/// Prints one entry; `Ok(false)` when nobody reads any more.
-fn entry(
-    queue: &SpoolQueue,
-    spot: &Spot,
-    filter: &Filter,
-    json: bool,
-    paper: &mut Paper,
-    sum: &mut Sum,
-) -> anyhow::Result<bool> {
-    let Some(seen) = filter.look(queue, spot)? else { return Ok(true) };
-    let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut |_| {})?;
-    sum.entries += 1;
-    sum.bytes += seen.extent.len;
-    let row = Row::of(queue.name(), &seen, &history);
-    let page = if json { Page::json(&row)? } else { entry_page(&row, spot.name.due, "") };
-    Ok(paper.write(&page)?)
-}
-
 /// Prints one file of corrupt/; `Ok(false)` when nobody reads any more.
-fn corrupt(queue: &SpoolQueue, file: &Corrupt, json: bool, paper: &mut Paper, sum: &mut Sum) -> anyhow::Result<bool> {
+fn corrupt(queue: &SpoolQueue, file: &Corrupt, form: Form, paper: &mut Paper, sum: &mut Sum) -> anyhow::Result<bool> {
     sum.entries += 1;
     sum.bytes += file.bytes;
     let why = file.why.as_deref().unwrap_or(MENDED);
     let envelope = file.envelope.as_ref().map(|(envelope, _)| envelope);
-    let page = if json {
+    let page = if form.json {
         let row = serde_json::json!({
             "queue": queue.name(),
             "id": file.label(),

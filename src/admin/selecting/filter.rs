@@ -1,9 +1,10 @@
 //! What matches a selection: of entries, of files in corrupt/, of mail in `drop/`, of rows that a run wrote.
 
 use super::glob::glob;
-use crate::model::{Address, EntryId, Envelope, Micros};
+use crate::model::{Address, EntryId, Micros};
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
+use crate::spool::brief::Brief;
 use crate::spool::corrupt::{Corrupt, label};
 use crate::spool::find::Seen;
 use crate::spool::names::{EntryName, Spot, State};
@@ -47,8 +48,16 @@ impl Filter {
         sender.is_some() || recipient.is_some() || reason.is_some() || since.is_some() || until.is_some()
     }
 
-    fn matches_job(&self, id: &EntryId) -> bool {
+    /// Whether it is an entry of the job that was asked for.
+    pub fn matches_job(&self, id: &EntryId) -> bool {
         self.job.as_deref().is_none_or(|job| id.job().is_some_and(|(of, _)| of == job))
+    }
+
+    /// The places of the entries that were named, if they are in `states` and match by their names.
+    pub fn named_spots(&self, queue: &SpoolQueue, states: &[State]) -> Result<Vec<Spot>, QueueError> {
+        let ids = self.ids.iter().filter(|id| self.matches_job(id));
+        let spots = ids.map(|id| queue.locate(id)).collect::<Result<Vec<_>, _>>()?;
+        Ok(spots.into_iter().flatten().filter(|spot| states.contains(&spot.state)).collect())
     }
 
     /// Shows `each` the place of every entry in `states` whose name matches, until it answers `false`. Those that were
@@ -60,10 +69,8 @@ impl Filter {
         each: &mut dyn FnMut(Spot) -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         if self.names_some() {
-            for id in self.ids.iter().filter(|id| self.matches_job(id)) {
-                if let Some(spot) = queue.locate(id)?.filter(|spot| states.contains(&spot.state))
-                    && !each(spot)?
-                {
+            for spot in self.named_spots(queue, states)? {
+                if !each(spot)? {
                     break;
                 }
             }
@@ -99,20 +106,21 @@ impl Filter {
                 return Ok(None);
             }
         };
-        let matches = self.matches(&seen.envelope) && self.matches_reason(queue, &seen.envelope)?;
+        let brief = Brief::of(&seen.envelope, seen.extent);
+        let matches = self.matches(&brief) && self.matches_reason(queue, &seen.envelope.id, brief.recipients.len())?;
         Ok(matches.then_some(seen))
     }
 
-    fn matches(&self, envelope: &Envelope) -> bool {
-        self.matches_addresses(envelope) && self.matches_time(envelope.origin.submitted)
+    /// Whether its head matches.
+    pub fn matches(&self, brief: &Brief<'_>) -> bool {
+        self.matches_addresses(brief) && self.matches_time(brief.submitted)
     }
 
-    fn matches_addresses(&self, envelope: &Envelope) -> bool {
-        let sender = self.sender.as_ref().is_none_or(|sender| *sender == envelope.sender);
-        let recipient = self.recipient.as_ref().is_none_or(|pattern| {
-            envelope.recipients.iter().any(|recipient| glob(pattern, &recipient.as_str().to_lowercase()))
-        });
-        sender && recipient
+    fn matches_addresses(&self, brief: &Brief<'_>) -> bool {
+        let text = |sender: &Option<Address>| sender.as_ref().map_or("", Address::as_str) == brief.sender;
+        let sender = self.sender.as_ref().is_none_or(text);
+        let recipient = self.recipient.as_ref();
+        sender && recipient.is_none_or(|pattern| brief.recipients.iter().any(|to| glob(pattern, to)))
     }
 
     /// Whether mail in drop/ matches that is known by `names`, was put there at `since`, and will not be taken up for `why`.
@@ -120,13 +128,13 @@ impl Filter {
     pub fn matches_dropped(
         &self,
         names: &[String],
-        envelope: Option<&Envelope>,
+        brief: Option<&Brief<'_>>,
         since: Micros,
         why: Option<&str>,
     ) -> bool {
         let named = !self.names_some() || self.names.iter().any(|text| names.contains(text));
-        let addresses = match envelope {
-            Some(envelope) => self.matches_addresses(envelope),
+        let addresses = match brief {
+            Some(brief) => self.matches_addresses(brief),
             None => self.sender.is_none() && self.recipient.is_none(),
         };
         let why = why.unwrap_or_default().to_lowercase();
@@ -144,10 +152,10 @@ impl Filter {
         let sender =
             self.sender.as_ref().is_none_or(|sender| sender.as_ref().map_or("", Address::as_str) == row.sender);
         let recipient = self.recipient.as_ref();
-        let recipient = recipient.is_none_or(|p| row.recipients.iter().any(|to| glob(p, &to.to_lowercase())));
+        let recipient = recipient.is_none_or(|p| row.recipients.iter().any(|to| glob(p, to)));
         let why = row.reason.as_deref().unwrap_or_default().to_lowercase();
         let reason = self.reason.as_ref().is_none_or(|text| why.contains(text));
-        let time = self.matches_time(Micros::parse(&row.submitted).unwrap_or_default());
+        let time = self.matches_time(row.submitted.0);
         named && job && sender && recipient && reason && time
     }
 
@@ -155,11 +163,12 @@ impl Filter {
         self.since.is_none_or(|since| queued >= since) && self.until.is_none_or(|until| queued < until)
     }
 
-    fn matches_reason(&self, queue: &SpoolQueue, envelope: &Envelope) -> Result<bool, QueueError> {
+    /// Whether a reason of its last attempt matches, of an entry with so many recipients.
+    pub fn matches_reason(&self, queue: &SpoolQueue, id: &EntryId, recipients: usize) -> Result<bool, QueueError> {
         let Some(text) = &self.reason else { return Ok(true) };
         // An attempt has a line for each of its groups. One without reasons has replies alone.
         let (mut number, mut found) = (0, false);
-        queue.history(&envelope.id, envelope.recipients.len(), &mut |attempt| {
+        queue.history(id, recipients, &mut |attempt| {
             if attempt.results.iter().all(|result| result.reason.is_none()) {
                 return;
             }
@@ -196,7 +205,7 @@ impl Filter {
 
     fn matches_corrupt(&self, corrupt: &Corrupt) -> bool {
         let envelope = match &corrupt.envelope {
-            Some((envelope, _)) => self.matches(envelope),
+            Some((envelope, extent)) => self.matches(&Brief::of(envelope, *extent)),
             None => self.sender.is_none() && self.recipient.is_none() && self.matches_time(corrupt.since),
         };
         let why = corrupt.why.as_deref().unwrap_or_default().to_lowercase();

@@ -5,7 +5,7 @@ use crate::policy::retry;
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
 
-/// What commands about whole queues take.
+// What commands about whole queues take.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct QueueArgs {
     /// This queue only; else every queue there is

@@ -10,7 +10,7 @@ use crate::model::{Address, EntryId};
 use crate::policy::units;
 use crate::sys::clock;
 
-/// What an entry must match; an empty selection matches all.
+// What an entry must match; an empty selection matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct Selection {
     /// Entries with these ids only, as 'bulkmailer list' prints them

@@ -44,7 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "KEY", conflicts_with_all = ["mbox", "maildir"])]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub key: Option<String>,
-    /// Hand it over at this time or soon after, by the next run: "2026-11-26 08:00", or "+2h" from now
+    /// Hand it over at this time or soon after, by the next run: "2026-11-26 08:00", or "+2h" from now. What waits for the
+    /// same time leaves in the order of its submission
     #[arg(long, value_name = "TIME", conflicts_with_all = ["mbox", "maildir"])]
     #[arg(value_parser = |text: &str| units::parse_instant(text, clock::now()))]
     pub at: Option<Micros>,

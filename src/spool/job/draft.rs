@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::file::JobFile;
+use super::untouched::mark;
 use crate::model::EntryId;
 use crate::queue::QueueError;
 use crate::spool::queue::SpoolQueue;
@@ -77,6 +78,7 @@ impl<'q> JobDraft<'q> {
             return Ok(id);
         }
         let build = || -> io::Result<()> {
+            mark(&top, about.entries);
             let file = dir::open_file(&top, "job.json", dir::Open::CreateNew)?;
             (&file).write_all(format!("{}\n", serde_json::to_string(about)?).as_bytes())?;
             fault::point("batch.written")?;

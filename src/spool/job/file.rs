@@ -145,13 +145,28 @@ impl JobFile {
             JobKind::Post(post) => post.recipients_of(id, self.entries),
         }
     }
+
+    /// How many recipients the part `n` of this job has, all of whose `entries` are there; of a batch, entries.
+    pub fn recipients_of_part(&self, n: &str, entries: u64) -> u64 {
+        let JobKind::Post(post) = &self.kind else { return entries };
+        let before = n.parse::<u64>().unwrap_or(0).saturating_mul(u64::from(FOLDER_MAX));
+        let all = entries.saturating_mul(post.per_entry);
+        let has_last = before.saturating_add(entries) >= self.entries;
+        if has_last { all.saturating_sub(post.per_entry).saturating_add(post.last_entry(self.entries)) } else { all }
+    }
 }
 
 impl PostFile {
+    /// How many recipients the last of its `entries` has.
+    fn last_entry(&self, entries: u64) -> u64 {
+        self.recipients.saturating_sub(entries.saturating_sub(1).saturating_mul(self.per_entry))
+    }
+
     fn recipients_of(&self, id: &EntryId, entries: u64) -> u64 {
-        let last = self.recipients.saturating_sub(entries.saturating_sub(1).saturating_mul(self.per_entry));
         match id.number_in_job() {
-            Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= entries => last,
+            Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= entries => {
+                self.last_entry(entries)
+            }
             Some(_) | None => self.per_entry,
         }
     }

@@ -9,6 +9,7 @@ pub mod newer;
 pub mod post;
 mod progress;
 mod standing;
+mod untouched;
 
 pub use self::file::{JobFault, JobFile, JobKind, PostFile};
 pub use self::progress::JobProgress;

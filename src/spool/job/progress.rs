@@ -1,10 +1,15 @@
 //! How far a job is, told by the names of its entries: an entry counts with all its recipients until it is settled. Where it
 //! has a journal, which is when some were tried and not all delivered, the journal tells of each of them.
+//!
+//! A part of a job in which nothing was settled yet is counted without a look at its names: see
+//! [`untouched`](super::untouched).
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::file::JobFile;
 use super::standing::Standing;
+use super::untouched::untouched;
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
 use crate::queue::QueueError;
@@ -13,7 +18,7 @@ use crate::spool::names::{EntryName, State};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::dir;
 
-/// How many entries are looked at for a journal; beyond that they count as wholes.
+/// How many journals are read; entries that have one beyond that count as wholes.
 const LOOKED_AT: u64 = 100_000;
 
 /// How far a job is, in recipients; of a batch in entries.
@@ -48,35 +53,108 @@ impl SpoolQueue {
     /// How far a job is.
     pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<JobProgress, QueueError> {
         let top = format!("{}/{id}", standing.folder());
-        let mut folders = vec![(State::Hold, format!("{top}/hold")), (State::Failed, format!("{top}/failed"))];
-        let ready = format!("{top}/ready");
-        for n in self.names(&ready).map_err(self.failed("list", &ready))?.flatten() {
-            folders.push((State::Ready, format!("{ready}/{n}")));
-        }
         let all = file.count();
-        let (mut progress, mut looked_at) = (JobProgress { all, ..JobProgress::default() }, 0_u64);
-        for (state, folder) in folders {
-            let failed = || self.failed("list", &folder);
-            for name in self.names(&folder).map_err(failed())? {
-                let Some(name) = EntryName::parse(&name.map_err(failed())?) else { continue };
-                let recipients = file.recipients_of(&name.id);
-                let journal = format!("{top}/journal/{}.log", name.id);
-                looked_at += 1;
-                progress.rough |= file.kind.counts_recipients() && looked_at > LOOKED_AT;
-                if !file.kind.counts_recipients() || looked_at > LOOKED_AT {
-                    progress.add(state, recipients);
-                } else {
-                    self.add_journal(&mut progress, state, recipients, &journal)
-                        .map_err(self.failed("read", &journal))?;
+        let mut count = Count {
+            queue: self,
+            file,
+            tried: self.tried_parts(&top, file)?,
+            progress: JobProgress { all, ..JobProgress::default() },
+            looked_at: 0,
+            top,
+        };
+        for n in self.texts_in(&format!("{}/ready", count.top))? {
+            let folder = format!("{}/ready/{n}", count.top);
+            match untouched(&self.dir, &folder).map_err(self.failed("look at", &folder))? {
+                Some(entries) if !count.tried.contains(&n) => {
+                    count.progress.left += file.recipients_of_part(&n, entries);
                 }
+                Some(_) | None => count.folder(State::Ready, &folder)?,
             }
         }
-        Ok(progress)
+        for state in [State::Hold, State::Failed] {
+            let folder = format!("{}/{}", count.top, state.name());
+            count.folder(state, &folder)?;
+        }
+        Ok(count.progress)
+    }
+
+    /// The parts of a job that have entries with journals, where these tell how far it is.
+    fn tried_parts(&self, top: &str, file: &JobFile) -> Result<BTreeSet<String>, QueueError> {
+        let mut tried = BTreeSet::new();
+        if !file.kind.counts_recipients() {
+            return Ok(tried);
+        }
+        let folder = format!("{top}/journal");
+        self.each_text_in(&folder, &mut |name| {
+            let id = name.strip_suffix(".log").and_then(|id| id.parse::<EntryId>().ok());
+            if let Some((_, n)) = id.as_ref().and_then(EntryId::job)
+                && !tried.contains(n)
+            {
+                tried.insert(n.to_owned());
+            }
+            Ok(())
+        })?;
+        Ok(tried)
+    }
+
+    fn texts_in(&self, folder: &str) -> Result<Vec<String>, QueueError> {
+        let mut texts = Vec::new();
+        self.each_text_in(folder, &mut |text| {
+            texts.push(text.to_owned());
+            Ok(())
+        })?;
+        Ok(texts)
+    }
+
+    /// Shows `each` name in a folder that is UTF-8. One that is not there has none.
+    fn each_text_in(&self, folder: &str, each: &mut dyn FnMut(&str) -> io::Result<()>) -> Result<(), QueueError> {
+        let mut names = match dir::Names::open(&self.dir, folder) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.failed("list", folder)(error)),
+        };
+        while let Some(shown) = names.next_with(|name| std::str::from_utf8(name).map_or(Ok(()), &mut *each)) {
+            shown.and_then(|shown| shown).map_err(self.failed("list", folder))?;
+        }
+        Ok(())
+    }
+}
+
+/// A job being counted.
+struct Count<'j> {
+    queue: &'j SpoolQueue,
+    file: &'j JobFile,
+    /// Its folder.
+    top: String,
+    /// The parts with entries that have journals.
+    tried: BTreeSet<String>,
+    progress: JobProgress,
+    /// How many entries were looked at for a journal.
+    looked_at: u64,
+}
+
+impl Count<'_> {
+    /// Counts the entries of a folder.
+    fn folder(&mut self, state: State, folder: &str) -> Result<(), QueueError> {
+        self.queue.each_text_in(folder, &mut |name| {
+            let Some(name) = EntryName::parse(name) else { return Ok(()) };
+            let recipients = self.file.recipients_of(&name.id);
+            let tried = name.id.job().is_some_and(|(_, n)| self.tried.contains(n));
+            self.looked_at += u64::from(tried);
+            self.progress.rough |= self.looked_at > LOOKED_AT;
+            if tried && self.looked_at <= LOOKED_AT {
+                self.journal(state, recipients, &format!("{}/journal/{}.log", self.top, name.id))
+            } else {
+                self.progress.add(state, recipients);
+                Ok(())
+            }
+        })
     }
 
     /// Counts an entry's recipients by what its journal tells of each.
-    fn add_journal(&self, progress: &mut JobProgress, state: State, recipients: u64, path: &str) -> io::Result<()> {
-        let file = match dir::open_file(&self.dir, path, dir::Open::Read) {
+    fn journal(&mut self, state: State, recipients: u64, path: &str) -> io::Result<()> {
+        let progress = &mut self.progress;
+        let file = match dir::open_file(&self.queue.dir, path, dir::Open::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 progress.add(state, recipients);

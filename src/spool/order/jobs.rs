@@ -16,7 +16,7 @@ use std::collections::BinaryHeap;
 use super::packed::{Packed, PackedId};
 use super::walk::{Name, Walk, open};
 use crate::model::EntryId;
-use crate::spool::quiet::{QuietWalk, Rest, settled_stamp};
+use crate::spool::quiet::{Place, QuietWalk, Rest, settled_stamp};
 use crate::sys::dir::Stamp;
 
 /// Submissions that take turns.
@@ -112,7 +112,7 @@ fn job(walk: &mut Walk<'_, '_>, job: &str, most: usize, due: &mut Vec<Packed>) {
             }
         }
         Name::Noted => {}
-        Name::Waits(until, _) => walk.waits(Some(until)),
+        Name::Waits { due, .. } => walk.waits(Some(due)),
     });
     due.extend(heap.into_sorted_vec());
 }
@@ -124,7 +124,7 @@ fn odd_job(walk: &mut Walk<'_, '_>, name: &[u8]) {
         // Whatever is due in it has no packed form either, and is noted as it is read.
         walk.each_part(id.as_str(), &mut |walk, name| match name {
             Name::Due(_) | Name::Noted => {}
-            Name::Waits(until, _) => walk.waits(Some(until)),
+            Name::Waits { due, .. } => walk.waits(Some(due)),
         });
     }
 }
@@ -154,7 +154,7 @@ impl Walk<'_, '_> {
         }
         for part in parts {
             let path = format!("{ready}/{part}");
-            if let Some(Rest(Some(next))) = self.queue.quiet.rests_at(&self.queue.dir, &path, self.now) {
+            if let Some(Rest(Some(next))) = self.queue.quiet.rests_in(&self.queue.dir, Place::of_job(&path), self.now) {
                 self.waits(Some(next));
                 continue;
             }
@@ -166,11 +166,11 @@ impl Walk<'_, '_> {
                     continue;
                 }
             };
-            let (mut empty, mut watch) = (true, QuietWalk::begin_at(&path, &names, self.now));
+            let (mut empty, mut watch) = (true, QuietWalk::begin_in(Place::of_job(&path), &names, self.now));
             while let Some(name) = names.next_with(|name| self.read(name)) {
                 empty = false;
                 match &name {
-                    Ok(Name::Waits(due, at)) => watch.iter_mut().for_each(|watch| watch.waits(*due, *at)),
+                    Ok(Name::Waits { due, at }) => watch.iter_mut().for_each(|watch| watch.waits(*due, *at)),
                     Ok(Name::Due(_) | Name::Noted) | Err(_) => watch = None,
                 }
                 match name {

@@ -29,7 +29,7 @@ fn walk_bucket(walk: &mut Walk<'_, '_>, bucket: u8) -> io::Result<()> {
                 walk.filling.offer(name);
             }
             Name::Noted => watch = None,
-            Name::Waits(due, at) => {
+            Name::Waits { due, at } => {
                 watch.iter_mut().for_each(|watch| watch.waits(due, at));
                 walk.waits(Some(due));
             }

@@ -40,8 +40,8 @@ pub(super) enum Name {
     Due(Packed),
     /// It is due, and was noted.
     Noted,
-    /// It waits for this time; a person asked for that.
-    Waits(Micros, bool),
+    /// It waits for this time, which a person set if it is `at`.
+    Waits { due: Micros, at: bool },
 }
 
 impl Walk<'_, '_> {
@@ -62,7 +62,7 @@ impl Walk<'_, '_> {
             return if is_due(packed.due(), packed.is_at(), self.now, horizon) {
                 Name::Due(packed)
             } else {
-                Name::Waits(packed.due(), packed.is_at())
+                Name::Waits { due: packed.due(), at: packed.is_at() }
             };
         }
         match std::str::from_utf8(name).ok().and_then(EntryName::parse) {
@@ -72,9 +72,9 @@ impl Walk<'_, '_> {
                 }
                 Name::Noted
             }
-            Some(name) => Name::Waits(name.due, name.at),
+            Some(name) => Name::Waits { due: name.due, at: name.at },
             // None of ours: it makes no folder unquiet.
-            None => Name::Waits(Micros::MAX, true),
+            None => Name::Waits { due: Micros::MAX, at: true },
         }
     }
 }

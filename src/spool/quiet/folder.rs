@@ -28,7 +28,7 @@ impl QuietFolder {
         QuietFolder { print, at, next: None, furthest: None }
     }
 
-    /// Takes note of a name that waits for `due`, which a person asked for if it is `at`.
+    /// Takes note of a name that waits for `due`, a time that a person set if it is `at`.
     pub fn waits(&mut self, due: Micros, at: bool) {
         self.next = Some(self.next.map_or(due, |next| next.min(due)));
         if !at {
@@ -36,7 +36,7 @@ impl QuietFolder {
         }
     }
 
-    /// Whether nothing is due at `now`, if the folder is as it was: what [`EntryName::is_due`](crate::spool::names::EntryName::is_due) says of each name.
+    /// Whether nothing is due at `now`, if the folder is as it was: what `is_due` (in `names`) says of each name.
     pub fn waits_at(&self, now: Micros, horizon: Duration) -> bool {
         now >= self.at
             && self.next.is_none_or(|next| next > now)
@@ -73,10 +73,7 @@ mod tests {
         let (now, hour) = (Micros(1_000_000_000), Duration::from_secs(3_600));
         let mut folder = QuietFolder::new(Print::default(), now);
         assert!(folder.waits_at(now, Duration::ZERO));
-        let mut waits = |after: u64, at| {
-            let due = now.plus(Duration::from_secs(after));
-            folder.waits(due, at);
-        };
+        let mut waits = |after: u64, at| folder.waits(now.plus(Duration::from_secs(after)), at);
         waits(600, false);
         waits(300, true);
         waits(900, false);

@@ -3,8 +3,6 @@
 //! Words of 8 bytes, the lowest byte first: the form's own mark, how many folders there are, 8 words for each, and a sum over
 //! all before it. What is torn, cut short or of another form is no hint at all.
 
-use std::collections::BTreeMap;
-
 use super::folder::QuietFolder;
 use crate::model::Micros;
 use crate::sys::dir::Print;
@@ -31,41 +29,40 @@ pub(super) fn to_bytes<'f>(folders: impl Iterator<Item = (u64, &'f QuietFolder)>
         words.extend(times);
         words[1] += 1;
     }
-    words.push(sum(&words));
+    words.push(sum(words.iter().copied()));
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
 /// What the file says; `None` if it is no hint.
-pub(super) fn of_bytes(bytes: &[u8]) -> Option<BTreeMap<u64, QuietFolder>> {
+pub(super) fn of_bytes(bytes: &[u8]) -> Option<impl Iterator<Item = (u64, QuietFolder)>> {
     let (words, rest) = bytes.as_chunks::<8>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
-    let (&claimed, words) = words.split_last()?;
-    let (&[mark, count], records) = words.split_first_chunk::<2>()?;
-    let (records, rest) = records.as_chunks::<WORDS>();
-    if mark != MARK || claimed != sum(words) || !rest.is_empty() || usize::try_from(count) != Ok(records.len()) {
+    let (claimed, summed) = words.split_last()?;
+    let (&[mark, count], records) = summed.split_first_chunk::<2>()?;
+    let (records, more) = records.as_chunks::<WORDS>();
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let is_whole = rest.is_empty() && more.is_empty() && word(claimed) == sum(summed.iter().map(word));
+    if !is_whole || word(&mark) != MARK || usize::try_from(word(&count)) != Ok(records.len()) {
         return None;
     }
     let time = |word: u64| (word != NONE).then_some(Micros(word));
-    let folder = |&[key, device, inode, modified, changed, at, next, furthest]: &[u64; WORDS]| {
+    let folder = move |record: &[[u8; 8]; WORDS]| {
+        let [key, device, inode, modified, changed, at, next, furthest] = record.map(u64::from_le_bytes);
         let print = Print { device, inode, modified: modified.cast_signed(), changed: changed.cast_signed() };
         (key, QuietFolder { print, at: Micros(at), next: time(next), furthest: time(furthest) })
     };
-    Some(records.iter().map(folder).collect())
+    Some(records.iter().map(folder))
 }
 
 /// A sum in which each word and its place count.
-fn sum(words: &[u64]) -> u64 {
-    words.iter().fold(0, |sum: u64, word| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95))
+fn sum(words: impl Iterator<Item = u64>) -> u64 {
+    words.fold(0, |sum: u64, word| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn some() -> BTreeMap<u64, QuietFolder> {
+    fn some() -> Vec<(u64, QuietFolder)> {
         let print = |n| Print { device: 1, inode: n, modified: -5, changed: i64::MAX };
         let folder = |n| QuietFolder { print: print(n), at: Micros(n), next: None, furthest: Some(Micros(n + 1)) };
         (0..9).map(|n| (n * n, folder(n))).collect()
@@ -75,29 +72,33 @@ mod tests {
         to_bytes(some().iter().map(|(key, folder)| (*key, folder)))
     }
 
+    fn read(bytes: &[u8]) -> Option<Vec<(u64, QuietFolder)>> {
+        of_bytes(bytes).map(Iterator::collect)
+    }
+
     #[test]
     fn it_reads_back() {
-        assert_eq!(of_bytes(&bytes()), Some(some()));
-        assert_eq!(of_bytes(&to_bytes(std::iter::empty())), Some(BTreeMap::new()));
+        assert_eq!(read(&bytes()), Some(some()));
+        assert_eq!(read(&to_bytes(std::iter::empty())), Some(Vec::new()));
     }
 
     #[test]
     fn what_is_torn_cut_short_or_of_another_form_is_none() {
         let whole = bytes();
         for length in 0..whole.len() {
-            assert_eq!(of_bytes(&whole[..length]), None, "{length} bytes");
+            assert_eq!(read(&whole[..length]), None, "{length} bytes");
         }
         for at in 0..whole.len() {
             let mut wrong = whole.clone();
             wrong[at] ^= 0x10;
-            assert_eq!(of_bytes(&wrong), None, "byte {at}");
+            assert_eq!(read(&wrong), None, "byte {at}");
             // A page that never came to the disk.
             let mut torn = whole.clone();
             torn[at..].fill(0);
-            assert!(of_bytes(&torn).is_none_or(|_| torn == whole), "from byte {at}");
+            assert!(read(&torn).is_none_or(|_| torn == whole), "from byte {at}");
         }
         let mut longer = whole.clone();
         longer.extend([0; 64]);
-        assert_eq!(of_bytes(&longer), None);
+        assert_eq!(read(&longer), None);
     }
 }

@@ -131,10 +131,10 @@ impl Behaviour {
         };
         let phrase = self.phrase(said);
         let meaning = phrase.unwrap_or_else(|| self.meaning(code));
-        let text = with_said(&format!("exit status {code}{}", sysexit_name(code)), said);
-        let reason = || Reason::new(&text).with_status(status.clone());
+        let text = || with_said(&format!("exit status {code}{}", sysexit_name(code)), said);
+        let reason = || Reason::new(&text()).with_status(status.clone());
         Ok(match (meaning, status.as_deref().and_then(|status| status.chars().next())) {
-            (Meaning::SinkDown, _) => return Err(text),
+            (Meaning::SinkDown, _) => return Err(text()),
             (Meaning::Delivered, _) => Verdict::Delivered(reply(said)),
             (Meaning::Unknown, _) => Verdict::Unknown(reason()),
             (Meaning::Deferred | Meaning::Failed, Some('5')) if phrase.is_none() => Verdict::Failed(reason()),

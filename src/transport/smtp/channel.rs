@@ -28,6 +28,8 @@ use crate::sys::signals::Signals;
 const OUT_MAX: usize = 64 << 10;
 /// How many bytes of replies may wait to be read: far more than a group of commands is answered with.
 const IN_MAX: usize = 1 << 20;
+/// Bytes that are read at once.
+const PIECE: usize = 8 << 10;
 /// How often a wait looks at its clock.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -99,6 +101,8 @@ impl Write for &Socket {
 pub struct Channel {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
+    /// What the socket is read into.
+    piece: Box<[u8]>,
     /// What came and was not read yet, from `read` on.
     input: Vec<u8>,
     read: usize,
@@ -124,6 +128,7 @@ impl Channel {
         Ok(Channel {
             socket,
             tls: None,
+            piece: vec![0; PIECE].into_boxed_slice(),
             input: Vec::new(),
             read: 0,
             output: Vec::new(),
@@ -315,9 +320,8 @@ impl Channel {
             // Many servers say their replies in two pieces, and the second one waits until we acknowledge the first.
             let _ = socket.set_quickack(true);
         }
-        let mut piece = [0; 8 << 10];
         let read = match &mut self.tls {
-            None => (&self.socket).read(&mut piece),
+            None => (&self.socket).read(&mut self.piece),
             Some(tls) => tls.read_tls(&mut &self.socket),
         };
         let len = match read {
@@ -330,7 +334,7 @@ impl Channel {
         };
         self.unacknowledged = true;
         let Some(tls) = &mut self.tls else {
-            self.input.extend_from_slice(&piece[..len]);
+            self.input.extend_from_slice(&self.piece[..len]);
             return Ok(());
         };
         let packets = tls.process_new_packets().map_err(|error| Lost(format!("TLS: {error}")))?;

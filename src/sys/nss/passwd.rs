@@ -1,0 +1,52 @@
+//! /etc/passwd, read by ourselves. Where the C library is linked in it reads that file, too, but takes nineteen system calls
+//! to come to it, and most of them again for each message whose sender is the running user.
+//!
+//! It spares time and changes no answer: whom it does not find the C library is asked for.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+
+use super::account::Account;
+use super::answers;
+
+/// Beyond this many bytes the C library looks.
+const LARGEST: u64 = 1 << 20;
+
+/// The first entry of the user `uid`.
+pub fn account(uid: u32) -> Option<Account> {
+    let file = File::open("/etc/passwd").ok()?;
+    find(BufReader::with_capacity(4 << 10, file.take(LARGEST)), uid)
+}
+
+fn find(mut lines: impl BufRead, uid: u32) -> Option<Account> {
+    let number = uid.to_string();
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if lines.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line.split(':').nth(2) == Some(&number) {
+            return Some(Account { elsewhere: false, ..answers::account(&line, uid)? });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_entry_counts_if_it_is_whole() {
+        let text = "root:x:0:0:root:/root:/bin/sh\n+nis\na:x:7:8:An A,,:/home/a:/bin/sh\nb:x:7:9::/home/b:/bin/sh\nc:x:5:5::c:\n";
+        let name = |text: &str, uid| find(text.as_bytes(), uid).map(|user| (user.name, user.gid, user.elsewhere));
+        assert_eq!(name(text, 7), Some(("a".to_owned(), 8, false)));
+        assert_eq!(name(text, 0), Some(("root".to_owned(), 0, false)));
+        for (text, uid) in
+            [(text, 1), (text, 5), ("", 0), ("a:x:7:8:A:/a:/bin/s", 7), ("a:x:7:8:\u{1b}:/a:/bin/sh\n", 7)]
+        {
+            assert_eq!(name(text, uid), None, "{text} {uid}");
+        }
+        assert_eq!(find(&b"\xff:x:7:8::/a:/bin/sh\n"[..], 7), None);
+    }
+}
