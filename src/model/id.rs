@@ -42,10 +42,23 @@ pub const MAX_LEN: usize = 56;
 #[serde(try_from = "String", into = "String")]
 pub struct EntryId(String);
 
+/// The order of submission of two ids.
+pub fn in_order(one: &str, other: &str) -> Ordering {
+    rank(one).cmp(&rank(other)).then_with(|| one.cmp(other))
+}
+
+/// The id itself or that of its job, which tells the birth, and its numbers there.
+fn rank(id: &str) -> (&str, Option<(u32, u32)>) {
+    let mut parts = id.splitn(3, '.');
+    let job = parts.next().unwrap_or(id);
+    let mut number = || parts.next()?.parse().ok();
+    (job, number().zip(number()))
+}
+
 impl Ord for EntryId {
     /// The order of submission.
     fn cmp(&self, other: &EntryId) -> Ordering {
-        self.rank().cmp(&other.rank()).then_with(|| self.0.cmp(&other.0))
+        in_order(&self.0, &other.0)
     }
 }
 
@@ -90,13 +103,8 @@ impl EntryId {
         self.random().unwrap_or_else(|| self.job().map_or(&self.0, |(job, _)| job))
     }
 
-    /// Its own id or that of its job, which tells the birth, and its numbers there.
-    fn rank(&self) -> (&str, Option<(u32, u32)>) {
-        (self.job().map_or(&self.0, |(job, _)| job), self.number_in_job())
-    }
-
     fn random(&self) -> Option<&str> {
-        let (job, _) = self.rank();
+        let (job, _) = rank(&self.0);
         job.get(BORN..).filter(|random| random.len() == RANDOM && !job.starts_with([KEYED, ADOPTED]))
     }
 

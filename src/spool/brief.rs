@@ -1,5 +1,5 @@
 //! What a listing has of an entry's head. The form that most heads have is read without a JSON parser, and any other by
-//! [`entry`](super::entry): [`quick`] understands nothing that it would not, and then the same.
+//! [`entry`](super::entry): `quick` understands nothing that it would not, and then the same.
 
 use super::entry::Extent;
 use crate::model::address::MAX_LEN;

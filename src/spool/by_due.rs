@@ -1,6 +1,6 @@
 //! The names of a state by their due times, without opening a file.
 //!
-//! Two threads go through the folders and sort what they find. Memory is bounded: each keeps the first [`KEPT`] names; what
+//! Two threads go through the folders and sort what they find. Memory is bounded: each keeps the first `KEPT` names; what
 //! both forgot takes another pass. A million names are one pass of some 46 MiB. A name that is there throughout is met once;
 //! one that moves meanwhile may be met twice, or not at all.
 

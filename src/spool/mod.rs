@@ -61,7 +61,7 @@
 //!   (`on_crash = "hold"`) holds it instead.
 //! - **Formats have numbers** ([`Format`](crate::model::Format)). What a newer program wrote is left as it is. An older spool is
 //!   upgraded as a whole by the next run or `check --repair` (`upgrade`), and what is written until then is of its format.
-//! - **First in, first out** ([`order`]). Nothing but order depends on it.
+//! - **First in, first out** (`order`). Nothing but order depends on it.
 //! - Memory does not grow with the number of entries: names are read a buffer at a time, and a bounded number is kept.
 
 pub mod amend;

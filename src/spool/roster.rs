@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use super::names::EntryName;
 use crate::model::Micros;
+use crate::model::id::in_order;
 
 /// Bytes of an id that are in its key: as many as 64 bits hold in [`BASE`].
 const IN_KEY: usize = 12;
@@ -37,23 +38,10 @@ impl Key {
     }
 }
 
-/// The order of two ids: jobs as they are called, the parts of one by number.
-fn order_of_ids(one: &str, other: &str) -> Ordering {
-    let (mut ones, mut others) = (one.split('.'), other.split('.'));
-    let job = ones.next().cmp(&others.next());
-    // Numbers without leading zeros: the longer one is larger.
-    fn number(part: Option<&str>) -> Option<(usize, &str)> {
-        part.map(|part| (part.len(), part))
-    }
-    job.then_with(|| number(ones.next()).cmp(&number(others.next())))
-        .then_with(|| number(ones.next()).cmp(&number(others.next())))
-        .then_with(|| one.cmp(other))
-}
-
 /// The order of two names in a listing.
 pub(super) fn order(one: &EntryName, other: &EntryName) -> Ordering {
     let key = |name: &EntryName| Key::of(name.due, name.id.as_str());
-    key(one).cmp(&key(other)).then_with(|| order_of_ids(one.id.as_str(), other.id.as_str()))
+    key(one).cmp(&key(other)).then_with(|| one.id.cmp(&other.id))
 }
 
 /// Names, in order once they are [sorted](Roster::sort).
@@ -100,7 +88,7 @@ impl Roster {
     pub fn sort(&mut self) {
         let text = &self.text;
         self.keys.sort_unstable_by(|one, other| {
-            one.0.cmp(&other.0).then_with(|| order_of_ids(id_at(text, one.1).0, id_at(text, other.1).0))
+            one.0.cmp(&other.0).then_with(|| in_order(id_at(text, one.1).0, id_at(text, other.1).0))
         });
     }
 

@@ -4,7 +4,7 @@
 //! behind a batch, nor a small batch behind a campaign, nor the campaign behind ever more small ones. A list post's entry
 //! has many groups of recipients: between two of them a worker asks for a single entry alone.
 //!
-//! Each lane is a ring that all workers of the queue share ([`order`](super::order)): this decides when it is filled anew.
+//! Each lane is a ring that all workers of the queue share (`order`): this decides when it is filled anew.
 //! A pass is over when both rings are empty, and were filled since the pass began and since the queue was woken.
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Work that several threads share, and whose results come out in the order of the work.
 //!
-//! Kept true: at most [`AHEAD`] items are under way, and of each at most [`PIECES`] results wait, whatever their number is. A
+//! Kept true: at most `AHEAD` items are under way, and of each at most `PIECES` results wait, whatever their number is. A
 //! process that may have no thread, or has one item only, does all of it by itself. A command that forks uses none of this.
 
 use std::collections::VecDeque;

@@ -3,10 +3,10 @@
 //! A program that is linked with glibc as usual asks NSS, which loads the modules of nsswitch.conf(5). One that has the C
 //! library linked in must load none: they belong to the host's own C library, and meet one here that is not set up for
 //! them; `systemd` dies of it. So it reads files alone, and DNS for hosts, whatever nsswitch.conf says
-//! ([`load_no_modules`]), and asks getent(1), a program of the host's, for what these do not have. Any other C library
+//! (`load_no_modules`), and asks getent(1), a program of the host's, for what these do not have. Any other C library
 //! loads no modules, and is asked as it is.
 //!
-//! What holds: the C library's look-ups are called here alone, each behind [`may_ask`] (`tests/layers` sees to it); most messages come in without one. No look-up is an error. A user whom nobody knows goes by number. A database that hangs delays a process once,
+//! What holds: the C library's look-ups are called here alone, each behind `may_ask` (`tests/layers` sees to it); most messages come in without one. No look-up is an error. A user whom nobody knows goes by number. A database that hangs delays a process once,
 //! for five seconds. A supervisor asks nothing: what a run needs is asked by main before it forks, or by a process that
 //! nobody waits for.
 

@@ -206,4 +206,16 @@ mod tests {
             assert_eq!(Packed::parse(bad.as_bytes()), None, "{bad:?}");
         }
     }
+
+    #[test]
+    fn the_jobs_of_a_submission_are_those_of_one_lane() {
+        let packed = |id: &EntryId| PackedId::parse(id.as_str().as_bytes()).expect("it packs").submission();
+        let first = EntryId::new(Micros(1_795_526_824_000_001));
+        let next = first.after(Micros(1_795_526_824_000_009));
+        let others = [EntryId::new(Micros(1_795_526_824_000_001)), EntryId::of_key(&["a"]), EntryId::of_key(&["b"])];
+        for id in [&next].into_iter().chain(&others) {
+            assert_eq!(packed(id) == packed(&first), id.lane() == first.lane(), "{id}");
+        }
+        assert_eq!(packed(&next), packed(&first));
+    }
 }
