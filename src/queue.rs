@@ -125,7 +125,7 @@ pub enum Found<C> {
         id: EntryId,
         newer: Newer,
     },
-    /// Another worker is looking what is due; it may be asked again at once.
+    /// Nothing yet: another worker reads the names, or the next entry is not to be taken. It may be asked again at once.
     Later,
     /// The pass is over.
     Nothing,
@@ -205,7 +205,8 @@ pub trait Queue {
         reach: &mut dyn FnMut(&EntryId) -> bool,
     ) -> Result<Found<Self::Claim>, QueueError>;
 
-    /// Says that claims were let go without an attempt: their entries come before those that were due later.
+    /// Has the names read anew soon: claims were let go without an attempt, and their entries come before those that were due
+    /// later.
     fn look_again(&self);
 
     /// Whether a person stopped it: nothing more may be handed over. Asked before each hand-over.

@@ -70,10 +70,12 @@ impl<'p, 'a> Staff<'p, 'a> {
         self.signals.wait(None, pause).map_err(self.os("wait"))?;
         while let Some((pid, how)) = process::reap().map_err(self.os("wait for a worker"))? {
             let name = &self.plan.name;
-            let is_known = self.net.ended(pid, how)
-                || self.syncer.ended(pid, how)
-                || self.adoption.ended(name, pid, how)
-                || self.clerk.ended(name, pid, how);
+            if self.adoption.ended(name, pid, how) {
+                // What was adopted may be due since before what waits in the rings.
+                self.queue.look_again();
+                continue;
+            }
+            let is_known = self.net.ended(pid, how) || self.syncer.ended(pid, how) || self.clerk.ended(name, pid, how);
             if !is_known {
                 let died = self.workers.ended(pid, how);
                 looks.worker_ended(pid, died, self.plan.board.count(Counter::Claims));

@@ -120,7 +120,7 @@ impl<'p, 'a> Workforce<'p, 'a> {
         let slot = self.plan.board.slot(index);
         let hand = slot.in_hand();
         slot.clear();
-        self.queue.worker_ended(index);
+        self.queue.worker_ended(index, matches!(how, Ended::Signalled(_)));
         let exit = match how {
             Ended::Exited(code) => Exit::of_code(code),
             Ended::Signalled(_) => Exit::Software,

@@ -26,30 +26,27 @@ impl<'q> Queue for &'q SpoolQueue {
         reach: &mut dyn FnMut(&EntryId) -> bool,
     ) -> Result<Found<SpoolClaim<'q>>, QueueError> {
         let queue: &'q SpoolQueue = self;
-        while let Some(next) = cursor.next(queue, which, now)? {
-            let (spot, hand) = match next {
-                Next::Due(spot, hand) => (spot, hand),
-                Next::Later => return Ok(Found::Later),
-                // `reach` refuses a job that is known already.
-                Next::Newer { job, newer } if reach(&job) => return Ok(Found::Newer { id: job, newer }),
-                Next::Newer { .. } => continue,
-            };
-            if !reach(&spot.name.id) {
-                continue;
-            }
-            let began = Instant::now();
-            match queue.take_due(&spot, hand) {
-                Ok(Taken::Claim(claim)) => {
-                    cursor.claimed(queue, began.elapsed());
-                    return Ok(Found::Claim(*claim));
-                }
-                Ok(Taken::Contended | Taken::Gone) => {}
-                Ok(Taken::Corrupt { why }) => return Ok(Found::Corrupt { name: spot.name.to_string(), why }),
-                Err(QueueError::Newer { newer, .. }) => return Ok(Found::Newer { id: spot.name.id, newer }),
-                Err(error) => return Ok(Found::Fault { id: spot.name.id, error }),
-            }
+        let (spot, hand) = match cursor.next(queue, which, now)? {
+            Some(Next::Due(spot, hand)) => (spot, hand),
+            // `reach` refuses a job that is known already.
+            Some(Next::Newer { job, newer }) if reach(&job) => return Ok(Found::Newer { id: job, newer }),
+            Some(Next::Newer { .. } | Next::Later) => return Ok(Found::Later),
+            None => return Ok(Found::Nothing),
+        };
+        if !reach(&spot.name.id) {
+            return Ok(Found::Later);
         }
-        Ok(Found::Nothing)
+        let began = Instant::now();
+        match queue.take_due(&spot, hand) {
+            Ok(Taken::Claim(claim)) => {
+                cursor.claimed(queue, began.elapsed());
+                Ok(Found::Claim(*claim))
+            }
+            Ok(Taken::Contended | Taken::Gone) => Ok(Found::Later),
+            Ok(Taken::Corrupt { why }) => Ok(Found::Corrupt { name: spot.name.to_string(), why }),
+            Err(QueueError::Newer { newer, .. }) => Ok(Found::Newer { id: spot.name.id, newer }),
+            Err(error) => Ok(Found::Fault { id: spot.name.id, error }),
+        }
     }
 
     fn look_again(&self) {

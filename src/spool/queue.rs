@@ -98,13 +98,13 @@ impl SpoolQueue {
         self.order.get().copied().ok_or_else(|| self.failed("map memory for", "")(io::ErrorKind::OutOfMemory.into()))
     }
 
-    /// Says that the worker number `index` has ended; what it still had in hand is due again.
-    pub fn worker_ended(&self, index: usize) {
-        self.order.get().iter().for_each(|order| order.forget(index));
+    /// Takes note that the worker number `index` has ended or `died`; what it still had in hand is due again.
+    pub fn worker_ended(&self, index: usize, died: bool) {
+        self.order.get().iter().for_each(|order| order.forget(index, died));
     }
 
-    /// Says that entries which were claimed are due again.
-    pub(super) fn look_again(&self) {
+    /// Has workers read the names anew soon: entries came, or were let go, that are due since before others.
+    pub fn look_again(&self) {
         self.order.get().iter().for_each(|order| order.look_again());
     }
 

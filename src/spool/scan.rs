@@ -20,9 +20,11 @@ use crate::queue::{QueueError, Which};
 use crate::sys::clock;
 use crate::sys::dir::{self, Stamp};
 
-/// A ring is not filled anew for a job that came, or for an entry whose time has come, before so many times as long have
-/// passed as the last filling took.
+/// A ring that is not empty is not filled anew for a job that came, or for names that were let go, before so many times as
+/// long have passed as the last filling took; nor is an empty one for an entry whose time has come.
 const REST: u64 = 20;
+/// One step fills a ring at most so often: others may empty it meanwhile.
+const FILLINGS: u32 = 3;
 
 /// A worker's way through one pass.
 #[derive(Debug)]
@@ -34,9 +36,14 @@ pub struct Cursor {
     began: u64,
     /// `wake` before the last look at the jobs.
     jobs_woken: Stamp,
-    /// What this worker met that has no place in a ring.
+    /// Names without a packed form, which have no place in a ring.
     odd: VecDeque<EntryName>,
     newer: Vec<(EntryId, Newer)>,
+    /// What failed and was not reported yet. In each lane one fault is reported in a pass.
+    fault: Option<QueueError>,
+    faulty: Vec<Lane>,
+    /// Lanes whose folder cannot be opened: they are over for this pass.
+    shut: Vec<Lane>,
     ahead: ReadAhead,
 }
 
@@ -68,12 +75,20 @@ impl Cursor {
             jobs_woken: queue.woken(),
             odd: VecDeque::new(),
             newer: Vec::new(),
+            fault: None,
+            faulty: Vec::new(),
+            shut: Vec::new(),
             ahead: ReadAhead::default(),
         }
     }
 
     /// What comes next, of what is due; `None` at the end of the pass.
+    ///
+    /// Errors: a folder cannot be read. The others can, and what is in them comes with the next calls.
     pub(super) fn next(&mut self, queue: &SpoolQueue, which: Which, now: Micros) -> Result<Option<Next>, QueueError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let by_turns = [self.lane.other(), self.lane];
         let lanes = match which {
             Which::Any => &by_turns[..],
@@ -83,7 +98,7 @@ impl Cursor {
         let woken = queue.woken();
         let mut filling = None;
         for &lane in lanes {
-            match self.step(queue, lane, woken, now)? {
+            match self.step(queue, lane, woken, now) {
                 Step::Due(name, hand) => {
                     self.lane = lane;
                     return Ok(Some(due(name, hand)));
@@ -91,6 +106,9 @@ impl Cursor {
                 Step::Filling => filling = Some(lane),
                 Step::Over => {}
             }
+        }
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
         }
         if let Some((job, newer)) = self.newer.pop() {
             return Ok(Some(Next::Newer { job, newer }));
@@ -111,72 +129,117 @@ impl Cursor {
         None
     }
 
-    fn step(&mut self, queue: &SpoolQueue, lane: Lane, woken: Stamp, now: Micros) -> Result<Step, QueueError> {
+    fn step(&mut self, queue: &SpoolQueue, lane: Lane, woken: Stamp, now: Micros) -> Step {
+        if self.shut.contains(&lane) {
+            return Step::Over;
+        }
         let ring = *self.order.ring(lane);
-        let mut filled = false;
+        let mut fillings = 0;
+        if self.is_wanted(queue, lane, woken) && self.fill(queue, lane, now, &|_| true) {
+            fillings += 1;
+        }
         loop {
-            let is_wanted = !filled && (ring.is_low() || (lane == Lane::Jobs && self.is_another_job(queue, woken)));
-            if is_wanted && let Some(_lock) = queue.try_lane(lane)? {
-                filled = true;
-                self.fill(queue, lane, now)?;
-            }
             if lane == Lane::Singles
                 && let Some(name) = self.odd.pop_front()
             {
-                return Ok(Step::Due(name, None));
+                return Step::Due(name, None);
             }
             if let Some((name, hand)) = ring.take(&self.order.hands()) {
                 match name.name() {
-                    Some(name) => return Ok(Step::Due(name, Some(hand))),
+                    Some(name) => return Step::Due(name, Some(hand)),
                     None => continue,
                 }
             }
-            if filled || self.is_over(lane, woken, now) {
-                return Ok(Step::Over);
+            let is_over = (fillings > 0 && !ring.seen().more) || fillings >= FILLINGS || self.is_over(lane, woken, now);
+            if self.shut.contains(&lane) || (is_over && ring.is_empty()) {
+                return Step::Over;
             }
-            let Some(_lock) = queue.try_lane(lane)? else { return Ok(Step::Filling) };
-            // Another worker may have filled it just before.
-            if ring.is_empty() && !self.is_over(lane, woken, now) {
-                filled = true;
-                self.fill(queue, lane, now)?;
+            if !is_over {
+                // Another worker may have filled it just before.
+                let is_needed = |cursor: &Cursor| ring.is_empty() && !cursor.is_over(lane, woken, now);
+                if !self.fill(queue, lane, now, &is_needed) {
+                    return if self.shut.contains(&lane) { Step::Over } else { Step::Filling };
+                }
+                fillings += 1;
             }
         }
     }
 
-    /// Fills the lane's ring, for the one who has the right to.
-    fn fill(&mut self, queue: &SpoolQueue, lane: Lane, now: Micros) -> Result<(), QueueError> {
+    /// Fills the lane's ring if that `is_needed`, once this worker has the right to; `false` if another has it.
+    fn fill(&mut self, queue: &SpoolQueue, lane: Lane, now: Micros, is_needed: &dyn Fn(&Cursor) -> bool) -> bool {
+        let _lock = match queue.try_lane(lane) {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return false,
+            Err(error) => {
+                self.shut.push(lane);
+                self.failed(lane, error);
+                return false;
+            }
+        };
+        if !is_needed(self) {
+            return true;
+        }
+        let woken = queue.woken();
         let filled = fill(queue, &self.order, lane, now);
-        let known: Vec<EntryName> = self.odd.drain(..).collect();
+        if lane == Lane::Jobs {
+            self.jobs_woken = woken;
+        }
+        let known = std::mem::take(&mut self.odd);
         self.odd.extend(filled.odd);
-        self.odd.extend(known.into_iter().filter(|name| !self.odd.contains(name)).collect::<Vec<_>>());
+        let left: Vec<EntryName> = known.into_iter().filter(|name| !self.odd.contains(name)).collect();
+        self.odd.extend(left);
         self.newer.extend(filled.newer);
-        filled.fault.map_or(Ok(()), Err)
+        if let Some(fault) = filled.fault {
+            self.failed(lane, fault);
+        }
+        true
+    }
+
+    fn failed(&mut self, lane: Lane, error: QueueError) {
+        if !self.faulty.contains(&lane) {
+            self.faulty.push(lane);
+            self.fault.get_or_insert(error);
+        }
+    }
+
+    /// Whether the lane's ring should be filled though it is not empty.
+    fn is_wanted(&mut self, queue: &SpoolQueue, lane: Lane, woken: Stamp) -> bool {
+        let ring = self.order.ring(lane);
+        ring.is_low()
+            || (ring.is_stale() && !self.rests(lane))
+            || (lane == Lane::Jobs && self.is_another_job(queue, woken))
     }
 
     /// Whether the lane's last filling saw all that this pass is to see.
     fn is_over(&self, lane: Lane, woken: Stamp, now: Micros) -> bool {
+        let ring = self.order.ring(lane);
+        let seen = ring.seen();
+        let fell_due = !self.rests(lane) && seen.next.is_some_and(|next| next <= now);
+        seen.began >= self.began && seen.woken == woken && !seen.more && !fell_due && !ring.is_stale()
+    }
+
+    /// Whether the last filling was just now, as long as fillings take here.
+    fn rests(&self, lane: Lane) -> bool {
         let seen = self.order.ring(lane).seen();
-        let rests = clock::steady() < seen.began.saturating_add(seen.took.saturating_mul(REST));
-        let fell_due = !rests && seen.next.is_some_and(|next| next <= now);
-        seen.began >= self.began && seen.woken == woken && !seen.more && !fell_due
+        clock::steady() < seen.began.saturating_add(seen.took.saturating_mul(REST))
     }
 
     /// Whether a job came or went since the ring of jobs was filled: it has its turns at once.
     fn is_another_job(&mut self, queue: &SpoolQueue, woken: Stamp) -> bool {
         let seen = self.order.ring(Lane::Jobs).seen();
         let is_unknown = seen.folder == Stamp::default();
-        if (woken == self.jobs_woken && !is_unknown)
-            || seen.began == 0
-            || clock::steady() < seen.began.saturating_add(seen.took.saturating_mul(REST))
-        {
+        if (woken == self.jobs_woken && !is_unknown) || seen.began == 0 || self.rests(Lane::Jobs) {
             return false;
         }
-        self.jobs_woken = woken;
         let stat = dir::stat(&queue.dir, Lane::Jobs.folder()).ok().flatten();
-        stat.is_some_and(|stat| Stamp::of(&stat) != seen.folder)
+        let is_same = stat.is_none_or(|stat| Stamp::of(&stat) == seen.folder);
+        if is_same {
+            self.jobs_woken = woken;
+        }
+        !is_same
     }
 
-    /// A claim took so long.
+    /// Notes how long a claim took.
     pub(super) fn claimed(&mut self, queue: &SpoolQueue, took: Duration) {
         let (order, lane) = (self.order, self.lane);
         let next = || order.ring(lane).peek(order.workers().saturating_sub(1)).and_then(|next| next.name());

@@ -3,29 +3,32 @@
 //! A submission is a job, or the batches that one command made: their ids end alike. So the order that its messages were
 //! given in holds over the borders of its batches.
 //!
-//! Of very many submissions the 32 oldest and the 32 newest that have something due take turns; so no small one waits
-//! behind campaigns, nor a campaign behind ever more small ones. As long as the queue's jobs stay the same a ring is used
-//! up before the next; a job that comes has its turns at once.
+//! Of very many submissions the 32 oldest and the 32 newest that have something due take turns, or more if these are small;
+//! so no small one waits behind campaigns, nor a campaign behind ever more small ones. As long as the queue's jobs stay the
+//! same a ring is used up before the next; a job that comes has its turns at once.
 //!
 //! A job whose folder is locked is still being published, and is passed over; `wake` follows its commit.
 //!
-//! Memory besides the ring: 16 bytes a job, and once more the names of the ring.
+//! Memory besides the ring: 48 bytes a job at most, and once more the names of the ring.
 
 use std::collections::BinaryHeap;
+use std::io;
+use std::ops::Range;
 
 use super::packed::{Packed, PackedId};
 use super::walk::{Name, Walk, open};
 use crate::model::EntryId;
 use crate::spool::quiet::{Place, QuietWalk, Rest, settled_stamp};
-use crate::sys::dir::Stamp;
+use crate::sys::dir::{self, Stamp};
+use crate::sys::lock;
 
-/// Submissions that take turns.
+/// Submissions that take turns, if they are not small.
 const TURNS: usize = 64;
+/// Names that a filling brings at least, if there are so many: with fewer the next walk would follow at once.
+const ENOUGH: usize = 2_048;
 
-/// Ids of jobs in order of age; of one whose id has no packed form, its text.
-struct Submission {
-    jobs: Vec<PackedId>,
-}
+/// A submission: its first job, and where its jobs are among all, in order.
+type Submission = (PackedId, Range<usize>);
 
 /// Fills the ring with what is due in jobs.
 pub(super) fn walk(walk: &mut Walk<'_, '_>) {
@@ -47,20 +50,21 @@ pub(super) fn walk(walk: &mut Walk<'_, '_>) {
     for name in odd {
         odd_job(walk, &name);
     }
-    let submissions = submissions(ids);
+    let submissions = submissions(&mut ids);
     let share = walk.filling.capacity() / submissions.len().clamp(1, TURNS);
     let mut turns: Vec<Vec<Packed>> = Vec::new();
     // From both ends by turns, the oldest first.
-    let (mut old, mut new) = (0, submissions.len());
-    while old < new && turns.len() < TURNS {
+    let (mut old, mut new, mut names) = (0, submissions.len(), 0);
+    while old < new && (turns.len() < TURNS || names < ENOUGH) {
         let oldest = turns.len().is_multiple_of(2);
-        let submission = if oldest { &submissions[old] } else { &submissions[new - 1] };
+        let (_, jobs) = if oldest { &submissions[old] } else { &submissions[new - 1] };
         if oldest {
             old += 1
         } else {
             new -= 1
         }
-        let due = submission.due(walk, share);
+        let due = due(walk, &ids[jobs.clone()], share);
+        names += due.len();
         if !due.is_empty() {
             turns.push(due);
         }
@@ -71,28 +75,31 @@ pub(super) fn walk(walk: &mut Walk<'_, '_>) {
     }
 }
 
-/// Puts jobs together that one command made; the oldest submission first, and its jobs in order.
-fn submissions(mut ids: Vec<PackedId>) -> Vec<Submission> {
+/// Puts jobs together that one command made; the oldest submission first.
+fn submissions(ids: &mut [PackedId]) -> Vec<Submission> {
     ids.sort_unstable_by_key(|&id| (id.submission(), id));
-    let mut submissions: Vec<Submission> =
-        ids.chunk_by(|a, b| a.submission() == b.submission()).map(|jobs| Submission { jobs: jobs.to_vec() }).collect();
-    submissions.sort_unstable_by_key(|submission| submission.jobs.first().copied());
+    let mut end = 0;
+    let parts = ids.chunk_by(|a, b| a.submission() == b.submission()).filter_map(|jobs| {
+        let begin = end;
+        end += jobs.len();
+        Some((*jobs.first()?, begin..end))
+    });
+    let mut submissions: Vec<Submission> = parts.collect();
+    submissions.sort_unstable_by_key(|(first, _)| *first);
     submissions
 }
 
-impl Submission {
-    /// The first `most` names that are due, in order.
-    fn due(&self, walk: &mut Walk<'_, '_>, most: usize) -> Vec<Packed> {
-        let mut due = Vec::new();
-        for &id in &self.jobs {
-            if due.len() >= most {
-                walk.seen.more = true;
-                break;
-            }
-            job(walk, &id.text(), most, &mut due);
+/// The first `most` names that are due in these jobs, in order.
+fn due(walk: &mut Walk<'_, '_>, jobs: &[PackedId], most: usize) -> Vec<Packed> {
+    let mut due = Vec::new();
+    for id in jobs {
+        if due.len() >= most {
+            walk.seen.more = true;
+            break;
         }
-        due
+        job(walk, &id.text(), most, &mut due);
     }
+    due
 }
 
 /// Adds the first names that are due in a job, in order, until there are `most`.
@@ -132,10 +139,20 @@ fn odd_job(walk: &mut Walk<'_, '_>, name: &[u8]) {
 impl Walk<'_, '_> {
     /// Whether the job's entries are ours to hand out: it was published, and no newer program made it.
     fn may_look_into(&mut self, job: &str) -> bool {
-        if !self.queue.is_published(job) {
-            // What its publisher does next changes nothing in `jobs/`.
-            self.seen.folder = Stamp::default();
-            return false;
+        let path = format!("jobs/{job}");
+        match dir::open_at(&self.queue.dir, &path).and_then(|top| lock::try_shared(&top)) {
+            Ok(true) => {}
+            Ok(false) => {
+                // What its publisher does next changes nothing in `jobs/`.
+                self.seen.folder = Stamp::default();
+                return false;
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.fault(&path, error);
+                }
+                return false;
+            }
         }
         let Some(newer) = self.queue.newer_job(&format!("jobs/{job}")) else { return true };
         self.filled.newer.extend(job.parse().ok().map(|id| (id, newer)));

@@ -3,7 +3,7 @@
 //! What holds:
 //! - A name is taken by one worker. The lock on its file stays the truth: a name may have gone since it was read.
 //! - Names lie in one of two buffers. One is handed out and never changes meanwhile; the other is filled by the one worker
-//!   that holds the lane's lock, and takes its place in one step. Whoever dies while filling has changed nothing.
+//!   that holds the lane's lock, and takes its place in one step. A worker that dies while filling changes nothing.
 //! - A name that was taken from the old buffer while the new one was filled is struck out of the new one.
 //!
 //! The bounded heap of the smallest names lies in the buffer that is being filled, so no process has a copy of its own.
@@ -122,17 +122,23 @@ impl Ring {
         state.first as usize >= self.len(state.buffer)
     }
 
-    /// Whether it should be filled though it is not empty: three quarters are gone and more is due, or names were given back.
+    /// Whether it should be filled though it is not empty: three quarters of what a filling brought are gone, and more is due.
     pub fn is_low(&self) -> bool {
         let state = self.state();
-        let left = self.len(state.buffer).saturating_sub(state.first as usize);
+        let len = self.len(state.buffer);
+        let left = len.saturating_sub(state.first as usize);
         let more = || self.about(state.buffer)[ABOUT_WORDS - 1].load(Ordering::Relaxed) & 1 == 1;
-        self.words[STALE].load(Ordering::Relaxed) != 0 || (left <= self.capacity / 4 && more())
+        left <= len / 4 && more()
     }
 
-    /// Says that names which were taken are due again.
+    /// Whether names that were taken are due again.
+    pub fn is_stale(&self) -> bool {
+        self.words[STALE].load(Ordering::Acquire) != 0
+    }
+
+    /// Has it filled anew soon: names that were taken are due again.
     pub fn look_again(&self) {
-        self.words[STALE].store(1, Ordering::Relaxed);
+        self.words[STALE].store(1, Ordering::Release);
     }
 
     /// What the last filling saw.
@@ -157,7 +163,8 @@ impl Ring {
 
     /// Begins to fill the other buffer, for the one who holds the lane's lock.
     pub fn fill(&self, hands: &Hands) -> Filling<'_> {
-        self.words[STALE].store(0, Ordering::Relaxed);
+        // Before the hands are looked at: a name that leaves one later asks for another filling.
+        self.words[STALE].swap(0, Ordering::AcqRel);
         let from = self.state();
         let names = self.names(from.buffer.wrapping_add(1));
         Filling { ring: self, names, from, len: 0, sorted: false, more: false, held: hands.all() }
@@ -224,7 +231,7 @@ pub struct Filling<'r> {
     len: usize,
     sorted: bool,
     more: bool,
-    /// What was in hands by then, sorted.
+    /// The names in hand when the filling began, sorted.
     held: Vec<Packed>,
 }
 

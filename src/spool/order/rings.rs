@@ -10,7 +10,7 @@ const SINGLES: usize = 100_000;
 /// Names of entries of jobs in a ring, of all jobs together.
 const JOBS: usize = 8_192;
 
-/// What takes turns with the other.
+/// The two lanes, which take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     Singles,
@@ -69,9 +69,10 @@ impl Order {
         self.hands.workers()
     }
 
-    /// Forgets what the worker number `index` had in hand, which has ended: it is due again.
-    pub fn forget(&self, index: usize) {
-        if self.hands.of(index).clear() {
+    /// Forgets what the worker number `index` had in hand, which has ended: it is due again. One that died may have been
+    /// filling a ring.
+    pub fn forget(&self, index: usize, died: bool) {
+        if self.hands.of(index).clear() || died {
             self.look_again();
         }
     }
@@ -80,7 +81,7 @@ impl Order {
         self.hands.of(self.index)
     }
 
-    /// Says that names which were taken are due again.
+    /// Has both rings filled anew soon: names that were taken are due again.
     pub fn look_again(&self) {
         Lane::ALL.iter().for_each(|&lane| self.ring(lane).look_again());
     }

@@ -3,6 +3,7 @@ use std::io::Write;
 use super::hands::AllHands;
 use super::packed::Packed;
 use super::ring::{Ring, Seen};
+use super::rings::Lane;
 use crate::model::envelope::Origin;
 use crate::model::{EntryId, Envelope, Fields, Micros};
 use crate::queue::{Claim, End, Found, Queue, Which};
@@ -218,7 +219,8 @@ fn single_mail_and_each_submission_take_turns() {
 fn a_job_that_comes_has_its_turns_at_once() {
     let fixture = fixture();
     let big = fixture.batch(50, 1);
-    let mut cursor = (&fixture.queue).cursor().expect("a cursor");
+    let queue = &fixture.queue;
+    let mut cursor = queue.cursor().expect("a cursor");
     let mut next = || {
         fixture.claim(&mut cursor, Which::Any).map(|claim| {
             let id = claim.id().clone();
@@ -228,13 +230,68 @@ fn a_job_that_comes_has_its_turns_at_once() {
     };
     assert_eq!(next(), Some(big.of_job(0, 0)));
     let small = fixture.batch(1, 2);
-    // A filling rests for some time, and the folder's time counts when it lies back.
-    let until = clock::steady() + 200_000;
-    while clock::steady() < until {
+    // Long ago: no time that the folder had when the ring was filled.
+    let then = nix::sys::time::TimeSpec::new(1_000_000_000, 0);
+    let flags = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
+    nix::sys::stat::utimensat(&queue.dir, "jobs", &then, &then, flags).expect("ours");
+    // A filling rests for as long as fillings take.
+    let seen = queue.order().expect("memory").ring(Lane::Jobs).seen();
+    while clock::steady() <= seen.began + 20 * seen.took {
         std::thread::yield_now();
     }
-    let came: Vec<EntryId> = (0..3).filter_map(|_| next()).collect();
+    let came: Vec<EntryId> = (0..2).filter_map(|_| next()).collect();
     assert!(came.contains(&small.of_job(0, 0)), "{came:?}");
+}
+
+#[test]
+fn a_large_submission_and_many_small_ones_take_turns_by_few_fillings() {
+    let fixture = fixture();
+    let queue = &fixture.queue;
+    // More is due of the large one than its share of a ring.
+    let (mut large, mut last) = (Vec::new(), None);
+    for _ in 0..2 {
+        let mut batch = queue.batch(last.take()).expect("a batch");
+        last = Some(batch.next_batch());
+        for _ in 0..1_000 {
+            let id = batch.next_id();
+            large.push(id.to_string());
+            let mut draft = batch.draft(&envelope(id), Micros(1)).expect("a draft");
+            draft.write_all(b"Subject: x\n\nx\n").expect("written");
+            draft.finish().expect("in it");
+        }
+        batch.commit().expect("published");
+    }
+    let small: Vec<String> = (0..6).map(|_| fixture.batch(1, 1).of_job(0, 0).to_string()).collect();
+    let ring = *queue.order().expect("memory").ring(Lane::Jobs);
+    let (mut cursor, mut fillings, mut met) = (queue.cursor().expect("a cursor"), Vec::new(), Vec::new());
+    while let Some(claim) = fixture.claim(&mut cursor, Which::Any) {
+        met.push(claim.id().to_string());
+        claim.settle(End::Delivered).expect("settled");
+        fillings.push(ring.seen().began);
+        if met.len() == 500 {
+            break;
+        }
+    }
+    fillings.dedup();
+    assert_eq!(fillings.len(), 1, "a ring is used up before the next");
+    assert!(small.iter().all(|id| met[..12].contains(id)), "{:?}", &met[..12]);
+    assert_eq!(met.iter().filter(|id| large.contains(id)).cloned().collect::<Vec<_>>(), large[..494]);
+}
+
+#[test]
+fn what_may_not_be_taken_ends_no_pass_and_keeps_nobody_from_looking_up() {
+    let fixture = fixture();
+    let ids: Vec<EntryId> = (0..5).map(|n| EntryId::new(Micros(n))).collect();
+    ids.iter().for_each(|id| fixture.put(id, 1));
+    let queue = &fixture.queue;
+    let mut cursor = queue.cursor().expect("a cursor");
+    let mut found = Vec::new();
+    for _ in 0..6 {
+        found.push(queue.claim(&mut cursor, Which::Any, Micros(9), &mut |id| *id == ids[4]).expect("read"));
+    }
+    // Each that was refused gives the caller back its say, and is not met again in this pass.
+    assert!(found[..4].iter().all(|found| matches!(found, Found::Later)), "{found:?}");
+    assert!(matches!((&found[4], &found[5]), (Found::Claim(_), Found::Nothing)), "{found:?}");
 }
 
 #[test]
