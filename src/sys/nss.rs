@@ -69,8 +69,15 @@ fn load_no_modules() -> io::Result<()> {
     Ok(())
 }
 
-/// The user with this number. A database that cannot be read knows nobody.
+/// The user with this number. A database that cannot be read knows nobody. The first one that a process asks for, who
+/// submits mail or runs it, is asked for once.
 fn account(uid: u32) -> Option<Account> {
+    static FIRST: OnceLock<(u32, Option<Account>)> = OnceLock::new();
+    let (first, known) = FIRST.get_or_init(|| (uid, look_up(uid)));
+    if *first == uid { known.clone() } else { look_up(uid) }
+}
+
+fn look_up(uid: u32) -> Option<Account> {
     if let Some(found) = STATIC_GLIBC.then(|| passwd::account(uid)).flatten() {
         return Some(found);
     }
