@@ -1,5 +1,5 @@
-//! `bulkmailer flush`: what waits is due now, in the order that it had, and a run delivers it. If a run is at work already, it gets the entries and
-//! is followed until they are settled.
+//! `bulkmailer flush`: what waits is due now, in the order that it had, and a run delivers it. If a run is at work already,
+//! it gets the entries and is followed until they are settled.
 
 use std::io::IsTerminal;
 use std::time::Duration;
