@@ -6,9 +6,10 @@
 //! (`load_no_modules`), and asks getent(1), a program of the host's, for what these do not have. Any other C library
 //! loads no modules, and is asked as it is.
 //!
-//! What holds: the C library's look-ups are called here alone, each behind `may_ask` (`tests/layers` sees to it); most messages come in without one. No look-up is an error. A user whom nobody knows goes by number. A database that hangs delays a process once,
-//! for five seconds. A supervisor asks nothing: what a run needs is asked by main before it forks, or by a process that
-//! nobody waits for.
+//! What holds: the C library's look-ups are called here alone, each behind `may_ask` (`tests/layers` sees to it); most
+//! messages come in without one. No look-up is an error. A user whom nobody knows goes by number. A database that hangs
+//! delays a process once, for five seconds. A supervisor asks nothing: what a run needs is asked by main before it forks, or
+//! by a process that nobody waits for.
 
 mod account;
 mod answers;
