@@ -1,5 +1,5 @@
-//! `bulkmailer flush`: what waits is due now, in the order that it had, and a run delivers it. If a run is at work already, it gets the entries and
-//! is followed until they are settled.
+//! `bulkmailer flush`: what waits is due now, in the order that it had, and a run delivers it. If a run is at work already,
+//! it gets the entries and is followed until they are settled.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -158,7 +158,7 @@ fn make_due(queue: &SpoolQueue, filter: &Filter, counts: &mut FlushCounts) -> an
         }
         for Turn(spot) in turns {
             if is_meant(queue, &spot, filter, &mut faults)? {
-                flushed.one(queue, &spot, &mut instants, (counts, &mut faults))?;
+                flushed.one(queue, (&spot, is_first), &mut instants, (counts, &mut faults))?;
             }
         }
     }
@@ -182,16 +182,17 @@ fn is_meant(queue: &SpoolQueue, spot: &Spot, filter: &Filter, faults: &mut Fault
 }
 
 impl Flushed {
-    /// Makes one entry due, if it is free.
+    /// Makes one entry due, if it is free. One of a later look that a run has tried meanwhile may have had its turn.
     fn one(
         &mut self,
         queue: &SpoolQueue,
-        spot: &Spot,
+        (spot, is_first): (&Spot, bool),
         instants: &mut Instants,
         (counts, faults): (&mut FlushCounts, &mut Faults),
     ) -> anyhow::Result<()> {
         let id = spot.name.id.clone();
         match queue.take(spot) {
+            Ok(Taken::Claim(claim)) if !is_first && instants.saw(claim.last_attempt()) => {}
             Ok(Taken::Claim(claim)) => {
                 claim.reschedule(instants.next())?;
                 self.add(id);

@@ -49,7 +49,7 @@ pub(super) fn find<'a>(places: &'a [PathBuf], own: Option<&Metadata>) -> (Sendma
 pub(super) fn refuse_ourselves(
     config: &Config,
     origins: &Origins,
-    file: Option<&Path>,
+    file: &Path,
     own: Option<&Metadata>,
 ) -> Result<(), ConfigError> {
     let mut problems = Vec::new();
@@ -72,7 +72,7 @@ pub(super) fn refuse_ourselves(
             let key = format!("transport.{name}.{key}");
             let text =
                 format!("{key}: {program} is bulkmailer itself, which would feed itself: name the MTA's own sendmail");
-            problems.push(Problem { file: file.map(Path::to_owned), line: origins.line(&key), text });
+            problems.push(Problem { file: Some(file.to_owned()), line: origins.line(&key), text });
         }
     }
     ConfigError::of(problems).map_or(Ok(()), Err)

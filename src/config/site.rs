@@ -87,10 +87,13 @@ impl Site {
             Sendmail::None => Config::embedded(None, maildir),
         };
         let (config, origins) = match &file {
-            Some(file) => load::parse(&text, file, embedded, &|| env.home())?,
+            Some(file) => {
+                let (config, origins) = load::parse(&text, file, embedded, &|| env.home())?;
+                sendmail::refuse_ourselves(&config, &origins, file, own.as_ref())?;
+                (config, origins)
+            }
             None => (embedded, Origins::default()),
         };
-        sendmail::refuse_ourselves(&config, &origins, file.as_deref(), own.as_ref())?;
         let spool_is_hosts = spool == env.host.spool;
         Ok(Site {
             spool,

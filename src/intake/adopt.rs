@@ -208,7 +208,8 @@ impl Read for Whole {
     }
 }
 
-/// Opens the site's spool, as it is. Where it has a drop folder, it and the queues that mail waits for there are made. `None` if there is no spool.
+/// Opens the site's spool, as it is. Where it has a drop folder, it and the queues that mail waits for there are made. `None`
+/// if there is no spool.
 pub fn prepare(root: &Path, known: &dyn Fn(&str) -> bool) -> Result<Option<Spool>, QueueError> {
     let spool = match Spool::open(root)? {
         Some(spool) => spool,

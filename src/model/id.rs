@@ -11,7 +11,7 @@
 //!
 //! The order of ids is that of submission: by birth, and within a job by `n` and `k`. The ids of keys tell no birth: of
 //! those that are due in the same microsecond, any may be first. The jobs of one submission have the same ten random digits
-//! and ascend: they are one [lane](EntryId::lane).
+//! and ascend: they are one [submission](EntryId::submission).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -90,16 +90,16 @@ impl EntryId {
     /// The id of what follows this one in the same submission: it sorts after it, and has its random digits. What follows
     /// an id of a key has a new one.
     pub fn after(&self, now: Micros) -> EntryId {
-        let Some((born, lane)) = self.born().zip(self.random()) else { return EntryId::new(now) };
+        let Some((born, random)) = self.born().zip(self.random()) else { return EntryId::new(now) };
         let mut text = String::with_capacity(BORN + RANDOM);
         push_born(&mut text, now.max(Micros(born.0.saturating_add(1))));
-        text.push_str(lane);
+        text.push_str(random);
         EntryId(text)
     }
 
     /// What the jobs of one submission have in common, and no other: the random digits of this job, or of the job that
     /// this is an entry of. The whole id where it follows from a key.
-    pub fn lane(&self) -> &str {
+    pub fn submission(&self) -> &str {
         self.random().unwrap_or_else(|| self.job().map_or(&self.0, |(job, _)| job))
     }
 
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_in_a_submission_sorts_after_it_and_is_in_its_lane() {
+    fn what_follows_in_a_submission_sorts_after_it_and_is_part_of_it() {
         let first = EntryId::new(Micros(1_795_526_824_000_001));
         // The clock may stand still or be set back.
         let later = [1_795_526_824_000_001, 7, 1_795_526_824_000_900].map(Micros);
@@ -274,22 +274,22 @@ mod tests {
             let next = last.after(now);
             assert!(next > last && next.as_str().len() == 21);
             assert_eq!(next.born(), Some(Micros(1_795_526_824_000_000 + born)));
-            assert_eq!((next.lane(), next.of_job(3, 999).lane()), (first.lane(), first.lane()));
+            assert_eq!((next.submission(), next.of_job(3, 999).submission()), (first.submission(), first.submission()));
             last = next;
         }
-        assert_eq!(first.lane(), &first.as_str()[11..]);
-        assert_ne!(EntryId::new(Micros(1)).lane(), first.lane());
+        assert_eq!(first.submission(), &first.as_str()[11..]);
+        assert_ne!(EntryId::new(Micros(1)).submission(), first.submission());
     }
 
     #[test]
     fn the_lane_of_a_keyed_id_is_its_own() {
         let key = EntryId::of_key(&["order", "17"]);
-        assert_eq!((key.lane(), key.of_job(0, 7).lane()), (key.as_str(), key.as_str()));
+        assert_eq!((key.submission(), key.of_job(0, 7).submission()), (key.as_str(), key.as_str()));
         assert_eq!(key.after(Micros(8)).born(), Some(Micros(8)));
         // Of a spool that somebody else wrote.
         for odd in ["a", "0123456789", "01234567890", "01234567890123456789012"] {
             let odd: EntryId = odd.parse().expect("an id");
-            assert_eq!((odd.lane(), odd.of_job(0, 1).lane()), (odd.as_str(), odd.as_str()));
+            assert_eq!((odd.submission(), odd.of_job(0, 1).submission()), (odd.as_str(), odd.as_str()));
         }
     }
 
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!((id.clone(), id.as_str().len()), (EntryId::of_dropped(now, &file), 25));
         assert_eq!(id.as_str().parse::<EntryId>().expect("our own id"), id);
         assert!(EntryId::new(Micros(now.0 - 1)) < id && id < EntryId::new(Micros(now.0 + 1)));
-        assert_eq!((id.born(), id.lane()), (Some(now), id.as_str()));
+        assert_eq!((id.born(), id.submission()), (Some(now), id.as_str()));
         let before = EntryId::of_dropped_before(&file);
         assert!(before.as_str().starts_with('d') && before.born().is_none());
         for id in [&id, &before] {

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! What holds: a process never has descriptors of two queues' locks (main has one only while it looks, and none when it
-//! forks; each supervisor opens its own after its fork); main and the supervisors have one thread; an overlapping launch ends at once, with status 0 and no
-//! output.
+//! forks; each supervisor opens its own after its fork); main and the supervisors have one thread; an overlapping launch ends
+//! at once, with status 0 and no output.
 
 mod adoption;
 mod args;

@@ -1,7 +1,7 @@
 //! One queue's part of a run: all that its supervisor is given at the fork, and the board that it shares with main.
 //!
-//! What holds: a plan has no descriptor of its queue. Main opens none; each supervisor opens its own by name after its fork,
-//! and a worker opens what its supervisor has.
+//! What holds: a plan has no descriptor of its queue. Main has none open when it forks; each supervisor opens its own by name
+//! after its fork, and a worker opens what its supervisor has.
 
 use std::path::PathBuf;
 

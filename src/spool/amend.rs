@@ -14,8 +14,8 @@ use std::io;
 use super::claim::SpoolClaim;
 use super::decision::Decision;
 use super::names::{EntryName, Spot, State, journal_path};
-use crate::model::EntryId;
 use crate::model::verdict::Kind;
+use crate::model::{EntryId, Micros};
 use crate::queue::{Claim, QueueError};
 use crate::sys::{dir, fault, room};
 
@@ -23,6 +23,11 @@ use crate::sys::{dir, fault, room};
 const TRIES: usize = 20;
 
 impl SpoolClaim<'_> {
+    /// When it was last tried, as its journal tells.
+    pub fn last_attempt(&self) -> Option<Micros> {
+        self.journal.history.attempt.as_ref().map(|attempt| attempt.at)
+    }
+
     /// The recipients that were not delivered to, as positions in the envelope. Who was in flight when a worker died is not
     /// among them: the next claim decides by `on_crash`.
     pub fn undelivered(&self) -> Vec<usize> {

@@ -1,8 +1,8 @@
 //! The names of a state by their due times, without opening a file.
 //!
-//! Two threads go through the folders and sort what they find. Memory is bounded: each keeps the first `KEPT` names; what
-//! both forgot takes another pass. A million names are one pass of some 46 MiB. A name that is there throughout is met once;
-//! one that moves meanwhile may be met twice, or not at all.
+//! Two threads go through the folders and sort what they find. Memory is bounded: each keeps the first `KEPT` names, so
+//! both have at most some 74 MB, whatever the number; what either forgot takes another pass. A million names are one pass of
+//! some 46 MB. A name that is there throughout is met once; one that moves meanwhile may be met twice, or not at all.
 
 use std::cmp::Ordering;
 use std::io;

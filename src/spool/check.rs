@@ -118,8 +118,8 @@ impl SpoolQueue {
     fn found(&self, state: State, path: String, text: &str, fault: &Fault, repair: bool, report: &mut CheckReport) {
         let mended = if repair { self.mend(state, &path, text, fault) } else { Ok(None) };
         match mended {
-            Ok(mended) => report.add(path, fault.said(), mended),
-            Err(error) => report.add(path, format!("{}, and it cannot be mended: {error}", fault.said()), None),
+            Ok(mended) => report.add(path, fault.text(), mended),
+            Err(error) => report.add(path, format!("{}, and it cannot be mended: {error}", fault.text()), None),
         }
     }
 

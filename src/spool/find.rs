@@ -95,7 +95,8 @@ impl SpoolQueue {
             }
             // And these one by one, when they are needed.
             State::Hold | State::Failed => {
-                let bucket = |name: &String| name.len() == 2 && u8::from_str_radix(name, 16).is_ok();
+                let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                let bucket = |name: &String| name.len() == 2 && name.bytes().all(is_digit);
                 let mut buckets = self.names(state.name())?.collect::<io::Result<Vec<String>>>()?;
                 buckets.retain(bucket);
                 buckets.sort();

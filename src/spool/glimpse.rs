@@ -36,7 +36,7 @@ impl SpoolQueue {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("open", &path)(error)),
         };
-        // What this read cannot is said by the one below.
+        // If this read fails, the one below reports why.
         let read = file.read_at(&mut room.block, 0).unwrap_or(0);
         if let Some(brief) = quick(room.block.get(..read).unwrap_or_default(), &spot.name.id) {
             return Ok(Some(brief));

@@ -1,7 +1,8 @@
 //! What a check sees in a queue, folder by folder, without changing anything: by several threads, each with folders of its own.
 //!
 //! Most entries are in order, and one look at each is enough to see that: [`Inspector::is_in_order`]. Of any other
-//! [`SpoolQueue::fault_of`] finds what is wrong.
+//! [`SpoolQueue::fault_of`] finds what is wrong. A journal that is made while its folder is looked at may be left out: the next
+//! check reads it.
 
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -17,7 +18,7 @@ use crate::queue::QueueError;
 use crate::sys::dir;
 use crate::sys::in_order::Out;
 
-/// So many faulty entries are reported together.
+/// How many faulty entries are reported together.
 const FAULTY: usize = 1_000;
 
 /// What one thread looks at as a whole.
@@ -67,7 +68,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub fn said(&self) -> String {
+    pub fn text(&self) -> String {
         match self {
             Fault::Strange(why) => (*why).to_owned(),
             Fault::Misplaced => "it lies in the wrong folder".to_owned(),
@@ -213,7 +214,7 @@ impl Inspector<'_> {
             Err(error) => return Err(queue.failed("list", folder)(error)),
         };
         while let Some(name) = names.next_with(|name| std::str::from_utf8(name).map(str::to_owned)) {
-            // What is not UTF-8 is told apart.
+            // Names that are not UTF-8 are reported elsewhere.
             let Ok(text) = name.map_err(queue.failed("list", folder))? else { continue };
             piece.entries += 1;
             let path = format!("{folder}/{text}");

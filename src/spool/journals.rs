@@ -2,7 +2,8 @@
 //! each of them.
 //!
 //! Kept true: a folder is looked into once, and that after the names were read whose journals are asked for. An entry whose
-//! first journal is made later is in hand by then; it is shown as its name was read. Nothing depends on this but listings.
+//! first journal is made later is in hand by then; it is shown as its name was read. `check` asks from a folder's first name on, and leaves out the
+//! journals that are made until it has the last. Nothing depends on this but listings and `check`.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

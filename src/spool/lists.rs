@@ -40,14 +40,14 @@ const NO_ACL: &str =
 
 impl SpoolQueue {
     /// Whether anybody's mail may be in this queue whose list is the run's to write: there is a drop folder, and mail in it
-    /// for this queue, or a list, or mail that was counted, or nobody has looked yet.
+    /// for this queue, or a list, or mail that was counted, or nobody has looked yet. What cannot be looked at may be there.
     pub fn has_users(&self) -> bool {
-        let there = |path: &str| matches!(dir::stat(&self.dir, path), Ok(Some(_)));
+        let there = |path: &str| !matches!(dir::stat(&self.dir, path), Ok(None));
         there(BESIDE)
             && (self.drop_names().is_ok_and(|mut names| names.next().is_some())
-                || self.uses().is_ok_and(|uses| !uses.is_empty())
+                || !self.uses().is_ok_and(|uses| uses.is_empty())
                 || !self.has_seen_all()
-                || self.lists().is_ok_and(|mut lists| lists.next().is_some()))
+                || !self.lists().is_ok_and(|mut lists| lists.next().is_none()))
     }
 
     /// Whether it is noted that the lists of this queue were written, and could be.

@@ -41,7 +41,7 @@ pub(super) struct Quiet {
 #[derive(Clone, Debug, Default)]
 struct Known {
     folders: Vec<Seen>,
-    /// Something is known that the file does not say.
+    /// Something is known that the file does not hold.
     is_new: bool,
 }
 
@@ -150,6 +150,10 @@ impl Quiet {
         let mut known = locked(&self.known);
         let known = known.get_or_insert_default();
         let seen = Seen { key: watch.key, folder: watch.seen, is_met: true };
+        if known.find(watch.key).is_err() && known.folders.len() >= hint::FOLDERS_MAX {
+            // Those of jobs that have gone make room.
+            known.folders.retain(|seen| seen.is_met);
+        }
         match known.find(watch.key) {
             Ok(at) => known.folders[at] = seen,
             Err(at) if known.folders.len() < hint::FOLDERS_MAX => known.folders.insert(at, seen),
@@ -382,5 +386,14 @@ mod tests {
         glance(&queue, NOW);
         queue.leave_hint();
         assert_eq!(hint_of(&spool).metadata().expect("a hint").len(), long - 64);
+        // What has gone makes room for what comes.
+        let mut known = locked(&queue.quiet.known).take().expect("known");
+        known.folders.truncate(256);
+        let gone = Seen { is_met: false, ..known.folders[0].clone() };
+        known.folders.extend((256..hint::FOLDERS_MAX as u64).map(|key| Seen { key, ..gone.clone() }));
+        *locked(&queue.quiet.known) = Some(known);
+        queue.quiet.note(QuietWalk { key: u64::MAX, seen: gone.folder });
+        let known = locked(&queue.quiet.known).take().expect("known");
+        assert!(known.is_new && known.find(u64::MAX) == Ok(256));
     }
 }

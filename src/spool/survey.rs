@@ -1,4 +1,4 @@
-//! What is due in a queue, and when the next will be, told by the names alone: a glance at those that may be, and a survey
+//! What is due in a queue, and when the next will be, by the names alone: a glance at those that may be, and a survey
 //! of all.
 
 use std::io;
@@ -11,7 +11,7 @@ use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
 use crate::sys::dir;
 
-/// What a glance at all names told, as far as it went.
+/// What a glance at all names found, as far as it went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glance {
     /// Entries that are due.
@@ -26,7 +26,7 @@ impl Glance {
     }
 }
 
-/// What a look at all names told.
+/// What a look at all names found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Entries that are due.

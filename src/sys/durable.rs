@@ -44,14 +44,18 @@ impl Unnamed {
     pub fn link(self, dir_fd: impl AsFd, name: &str) -> io::Result<File> {
         let dir_fd = dir_fd.as_fd();
         match &self.fallback {
-            // A kernel before 6.10 asks for a privilege, and says ENOENT. The way through /proc is open to all, and longer.
-            None => match nix::unistd::linkat(&self.file, "", dir_fd, name, AtFlags::AT_EMPTY_PATH) {
-                Err(Errno::ENOENT) => {
-                    let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                    nix::unistd::linkat(AT_FDCWD, own.as_str(), dir_fd, name, AtFlags::AT_SYMLINK_FOLLOW)?;
+            // A kernel before 6.10 asks for a privilege, and says ENOENT; a filter of system calls may say anything. The way
+            // through /proc is open to all, and longer.
+            None => {
+                let linked = nix::unistd::linkat(&self.file, "", dir_fd, name, AtFlags::AT_EMPTY_PATH);
+                match linked {
+                    Ok(()) | Err(Errno::EEXIST | Errno::ENOSPC | Errno::EDQUOT | Errno::EROFS | Errno::EIO) => linked?,
+                    Err(_) => {
+                        let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                        nix::unistd::linkat(AT_FDCWD, own.as_str(), dir_fd, name, AtFlags::AT_SYMLINK_FOLLOW)?;
+                    }
                 }
-                linked => linked?,
-            },
+            }
             Some(spare) => dir::rename_new(dir_fd, spare, name)?,
         }
         Ok(self.file)

@@ -75,12 +75,18 @@ impl Listing {
     }
 
     fn fill(&mut self) -> io::Result<usize> {
-        self.buffer.resize(BUFFER, 0);
-        let (fd, room) = (self.folder.as_raw_fd(), self.buffer.len());
-        // SAFETY: the buffer is ours and has `room` bytes, of which the kernel writes as many as the call returns, at most.
+        self.buffer.clear();
+        self.buffer.reserve(BUFFER);
+        let (fd, room) = (self.folder.as_raw_fd(), self.buffer.capacity());
+        // SAFETY: the buffer is ours and has room for `room` bytes, of which the kernel writes as many as the call returns.
         let read = unsafe { libc::syscall(libc::SYS_getdents64, fd, self.buffer.as_mut_ptr(), room) };
         match Errno::result(read) {
-            Ok(read) => Ok(usize::try_from(read).unwrap_or(0).min(room)),
+            Ok(read) => {
+                let read = usize::try_from(read).unwrap_or(0).min(room);
+                // SAFETY: the kernel has written these bytes. Most folders are empty or small: the rest is never touched.
+                unsafe { self.buffer.set_len(read) };
+                Ok(read)
+            }
             // It was removed, and so has no names.
             Err(Errno::ENOENT) => Ok(0),
             Err(errno) => Err(errno.into()),

@@ -6,9 +6,10 @@
 //! (`load_no_modules`), and asks getent(1), a program of the host's, for what these do not have. Any other C library
 //! loads no modules, and is asked as it is.
 //!
-//! What holds: the C library's look-ups are called here alone, each behind `may_ask` (`tests/layers` sees to it); most messages come in without one. No look-up is an error. A user whom nobody knows goes by number. A database that hangs delays a process once,
-//! for five seconds. A supervisor asks nothing: what a run needs is asked by main before it forks, or by a process that
-//! nobody waits for.
+//! What holds: the C library's look-ups are called here alone, each behind `may_ask` (`tests/layers` sees to it); most
+//! messages come in without one. No look-up is an error. A user whom nobody knows goes by number. A database that hangs
+//! delays a process once, for five seconds. A supervisor asks nothing: what a run needs is asked by main before it forks, or
+//! by a process that nobody waits for.
 
 mod account;
 mod answers;
@@ -69,8 +70,15 @@ fn load_no_modules() -> io::Result<()> {
     Ok(())
 }
 
-/// The user with this number. A database that cannot be read knows nobody.
+/// The user with this number. A database that cannot be read knows nobody. The first one that a process asks for, who
+/// submits mail or runs it, is asked for once.
 fn account(uid: u32) -> Option<Account> {
+    static FIRST: OnceLock<(u32, Option<Account>)> = OnceLock::new();
+    let (first, known) = FIRST.get_or_init(|| (uid, look_up(uid)));
+    if *first == uid { known.clone() } else { look_up(uid) }
+}
+
+fn look_up(uid: u32) -> Option<Account> {
     if let Some(found) = STATIC_GLIBC.then(|| passwd::account(uid)).flatten() {
         return Some(found);
     }

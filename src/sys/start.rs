@@ -2,6 +2,8 @@
 //! a second stack, only to name an overflow of the first before the kernel ends the process, and it does so for each message
 //! that the sendmail face takes.
 //!
+//! Lost besides are that line itself, and the thread's name in the line of a panic.
+//!
 //! What holds, as there: the descriptors 0 to 2 are open, so that no file of the spool becomes the standard error; a write
 //! to a closed pipe is an error and no signal; a panic ends with 101.
 
@@ -56,6 +58,15 @@ fn open_standard_files() {
             Ok(0) => return,
             Ok(_) => break,
             Err(Errno::EINTR) => {}
+            // Where fewer than three descriptors are allowed (RLIMIT_NOFILE) it takes no three.
+            Err(Errno::EINVAL) => {
+                for file in &mut files {
+                    // SAFETY: this reads a flag; any number may be given.
+                    let is_open = unsafe { nix::libc::fcntl(file.fd, nix::libc::F_GETFD) } != -1;
+                    file.revents = if is_open { 0 } else { nix::libc::POLLNVAL };
+                }
+                break;
+            }
             Err(_) => process::exit_now(crate::model::Exit::OsErr.code()),
         }
     }

@@ -3,7 +3,8 @@
 //! What holds: the path is walked step by step, by descriptor, and each folder on the way is checked once it is open, also
 //! those on the way to a symbolic link and inside its target. A folder must be root's, and writable by root alone or sticky;
 //! a symbolic link and the file itself must be root's, and the file writable by root alone. What was checked is what is
-//! opened: no name is looked up twice from above. Like [`named::open`] this never waits, and brings a regular file, or
+//! opened: no name on the way is looked up twice. That of the file itself is, so that no device is opened; but what counts is
+//! the second check, of what is open by then. Like [`named::open`] this never waits, and brings a regular file, or
 //! `/dev/null` for an empty one.
 //!
 //! POSIX ACLs are not read: where a file has one, the group's bits of its mode are the ACL's mask, the most that anybody

@@ -372,3 +372,20 @@ fn root_acts_as_the_spools_owner_and_is_named() {
     let line = site.events().into_iter().find(|event| event["verdict"] == "removed").expect("a line");
     assert_eq!(line["reason"], "removed by root");
 }
+
+#[test]
+fn what_is_due_already_is_requeued_once_and_keeps_its_place() {
+    let site = Site::new("exit=75", SLOW);
+    let ids: Vec<String> = (0..3).map(|n| site.submit(n, &["r@example.net"])).collect();
+    site.ok(&["run", "-q"]);
+    site.ok(&["flush", "--no-run"]);
+    let files = || ids.iter().map(|id| file_of(&site, id, "ready")).collect::<Vec<_>>();
+    let journals =
+        || site.files("/journal/").into_iter().filter(|path| path.extension().is_some_and(|end| end == "log"));
+    let lines =
+        || -> usize { journals().map(|path| std::fs::read_to_string(path).expect("read").lines().count()).sum() };
+    let (before, told) = (files(), lines());
+    let said = site.ok(&["requeue", "--yes", "--state", "ready"]);
+    assert_eq!((said.as_str(), lines()), ("3 entries requeued\n", told + 3));
+    assert_eq!(files(), before);
+}

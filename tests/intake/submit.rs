@@ -198,14 +198,15 @@ fn the_batches_of_an_mbox_keep_its_order() {
     let mbox = site.mbox("box", 0..2_500);
     let told = site.json(&["submit", "--json", "--mbox", mbox.to_str().expect("a path")]);
     let batches: Vec<EntryId> = serde_json::from_value(told["batches"].clone()).expect("ids");
-    assert!(batches.len() == 3 && batches.is_sorted() && batches.iter().all(|id| id.lane() == batches[0].lane()));
+    assert!(batches.len() == 3 && batches.is_sorted());
+    assert!(batches.iter().all(|id| id.submission() == batches[0].submission()));
     let mut names: Vec<EntryName> = site.files("/ready/0/").iter().map(|path| name_of(path)).collect();
     names
         .sort_by_key(|name| (batches.iter().position(|id| Some(id.as_str()) == job_of(name)), name.id.number_in_job()));
     assert_eq!(names.len(), 2_500);
     assert!(names.is_sorted_by_key(|name| name.due), "what was given later is due later");
     let other = site.json(&["submit", "--json", "--mbox", site.mbox("other", 0..3).to_str().expect("a path")]);
-    assert_ne!(other["batches"][0].as_str().expect("an id")[11..], *batches[0].lane());
+    assert_ne!(other["batches"][0].as_str().expect("an id")[11..], *batches[0].submission());
 }
 
 fn name_of(path: &Path) -> EntryName {

@@ -4,6 +4,8 @@
 //! another; an entry in a worker's hand is left alone, and reported. Entries that are made due keep the order that they had.
 //! When a queue is left, what was done there is on disk.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::faults::Faults;
@@ -13,15 +15,18 @@ use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::place::Place;
 use crate::events;
 use crate::model::{EntryId, Exit};
-use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
 use crate::spool::names::{Spot, State};
+use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::{Page, print, warning};
 
 /// The most ids of entries left alone that are reported.
 const TOLD_MAX: usize = 100;
+
+/// The most ids of entries in hand that are remembered; beyond that an entry may have a second turn.
+const HANDS_MAX: usize = 10_000;
 
 /// One command at work.
 pub struct Act<'v, V> {
@@ -37,18 +42,22 @@ impl<V: Verb> Act<'_, V> {
     pub fn queue(&mut self, queue: &SpoolQueue, filter: &Filter, places: &[Place]) -> anyhow::Result<()> {
         let states: Vec<State> = places.iter().filter_map(|place| place.state()).collect();
         let before = (self.counts.in_hand, self.counts.in_hand_ids.len());
+        let mut round = Round { filter, states: &states, turn: Met::First, hands: HashSet::new() };
         let mut faults = Faults::default();
         // A listing can miss a name that a worker renames meanwhile, and what was in hand may be free by now.
         let passes = if filter.names_some() { 1 } else { 2 };
-        for _pass in 0..passes {
+        for pass in 0..passes {
             self.counts.in_hand = before.0;
             self.counts.in_hand_ids.truncate(before.1);
             faults.begin_pass();
+            if pass > 0 {
+                round.turn = Met::Again;
+            }
             if V::MAKES_DUE {
-                self.in_order(queue, (filter, &states), &mut faults)?;
+                self.in_order(queue, &mut round, &mut faults)?;
             } else {
                 filter.each_spot(queue, &states, &mut |spot| {
-                    self.entry(queue, spot, (filter, &states), &mut faults)?;
+                    self.entry(queue, spot, &mut round, &mut faults)?;
                     Ok(true)
                 })?;
             }
@@ -68,22 +77,18 @@ impl<V: Verb> Act<'_, V> {
         Ok(())
     }
 
-    /// Acts on what matches, in order. What was made due is not met once more, not even in failed/ again.
-    fn in_order(
-        &mut self,
-        queue: &SpoolQueue,
-        (filter, states): (&Filter, &[State]),
-        faults: &mut Faults,
-    ) -> anyhow::Result<()> {
-        let mut way = InOrder::new(queue, filter, states);
+    /// Acts on what matches, in order. What was made due has no second turn, not even in failed/ again.
+    fn in_order(&mut self, queue: &SpoolQueue, round: &mut Round<'_>, faults: &mut Faults) -> anyhow::Result<()> {
+        let mut way = InOrder::new(queue, round.filter, round.states);
         loop {
             let turns = way.next(&self.instants, &mut |_| Ok(true))?;
             if turns.is_empty() {
                 return Ok(());
             }
             for Turn(spot) in turns {
-                self.entry(queue, spot, (filter, states), faults)?;
+                self.entry(queue, spot, round, faults)?;
             }
+            round.turn = round.turn.max(Met::Later);
         }
     }
 
@@ -92,9 +97,10 @@ impl<V: Verb> Act<'_, V> {
         &mut self,
         queue: &SpoolQueue,
         spot: Spot,
-        (filter, states): (&Filter, &[State]),
+        round: &mut Round<'_>,
         faults: &mut Faults,
     ) -> anyhow::Result<()> {
+        let Round { filter, states, .. } = *round;
         let mut spot = Some(spot);
         for _ in 0..3 {
             let Some(here) = spot.filter(|spot| states.contains(&spot.state)) else { return Ok(()) };
@@ -102,6 +108,7 @@ impl<V: Verb> Act<'_, V> {
                 return Ok(());
             }
             match queue.take(&here) {
+                Ok(Taken::Claim(claim)) if V::MAKES_DUE && round.has_had(&claim, &self.instants) => return Ok(()),
                 Ok(Taken::Claim(claim)) => {
                     self.decide();
                     match self.verb.entry(queue, *claim, self.decision, &mut self.events) {
@@ -112,6 +119,9 @@ impl<V: Verb> Act<'_, V> {
                 }
                 Ok(Taken::Contended) => {
                     self.counts.in_hand += 1;
+                    if round.hands.len() < HANDS_MAX {
+                        round.hands.insert(here.name.id.clone());
+                    }
                     if self.counts.in_hand_ids.len() < TOLD_MAX {
                         self.counts.in_hand_ids.push(here.name.id);
                     }
@@ -147,6 +157,36 @@ impl<V: Verb> Act<'_, V> {
             Done::Refused => self.counts.refused += 1,
         }
         Ok(())
+    }
+}
+
+/// What is acted on in one queue.
+struct Round<'r> {
+    filter: &'r Filter,
+    states: &'r [State],
+    turn: Met,
+    /// What was met in a worker's hand.
+    hands: HashSet<EntryId>,
+}
+
+/// When an entry is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Met {
+    /// By the first look.
+    First,
+    /// By a later look of the first pass, which does not meet again what kept its name.
+    Later,
+    /// By the second pass.
+    Again,
+}
+
+impl Round<'_> {
+    /// Whether an entry has had its turn: it kept its name, or a run has tried it since. What was in hand has had none.
+    fn has_had(&self, claim: &SpoolClaim<'_>, instants: &Instants) -> bool {
+        let Spot { state, name } = claim.spot();
+        let kept = self.turn == Met::Again && *state == State::Ready && (name.at || name.due <= instants.began());
+        let tried = self.turn > Met::First && instants.saw(claim.last_attempt());
+        (kept || tried) && self.hands.len() < HANDS_MAX && !self.hands.contains(&name.id)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Kept true: entries that are made due get an instant each ([`Instants`]), which ascend. One look at all names keeps the
 //! first of them ([`PASS`]), and the next look those that come after; so memory does not grow with their number. What was
-//! made due meanwhile is not met again under its new name.
+//! made due meanwhile is not met again under its new name; whoever takes a later look's entry leaves it alone if a run has
+//! tried it since ([`Instants::saw`]), for it may have had its turn.
 
 use std::collections::BinaryHeap;
 use std::time::Duration;
@@ -39,6 +40,11 @@ impl Instants {
     pub fn next(&mut self) -> Micros {
         self.last = clock::now().max(self.last.plus(Duration::from_micros(1)));
         self.last
+    }
+
+    /// Whether an attempt at this time was made since they began. One that is still to come was made by a wrong clock.
+    pub fn saw(&self, attempt: Option<Micros>) -> bool {
+        attempt.is_some_and(|at| self.began < at && at <= clock::now())
     }
 
     /// Whether `due` may be one of them.
@@ -148,6 +154,12 @@ mod tests {
         assert!(given.is_sorted_by(|a, b| a < b) && given[0] > instants.began());
         assert!(given.iter().all(|&due| instants.has(due)) && !instants.has(instants.began()));
         assert!(!instants.has(given[999].plus(Duration::from_micros(1))));
+        let later = instants.began().plus(Duration::from_micros(1));
+        while clock::now() < later {
+            std::thread::yield_now();
+        }
+        assert!(instants.saw(Some(later)) && !instants.saw(Some(instants.began())) && !instants.saw(None));
+        assert!(!instants.saw(Some(clock::now().plus(Duration::from_secs(60)))), "a clock was wrong");
     }
 
     #[test]

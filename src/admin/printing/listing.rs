@@ -38,7 +38,7 @@ pub fn show_all(
 ) -> anyhow::Result<Sum> {
     let mut sum = Sum::default();
     let states: Vec<State> = places.iter().filter_map(|place| place.state()).collect();
-    let mut flushed: Option<Instant> = None;
+    let (mut flushed, mut pending) = (None, false);
     for queue in queues {
         let reading = Reading { queue, filter, form };
         reading.each(&states, &mut |piece: Piece| {
@@ -46,9 +46,10 @@ pub fn show_all(
             sum.entries += piece.entries;
             sum.bytes += piece.bytes;
             let mut read = paper.write(&piece.page)?;
-            if piece.entries > 0 && flushed.is_none_or(|at| at.elapsed() >= HELD_BACK) {
+            pending |= piece.entries > 0;
+            if pending && flushed.is_none_or(|at: Instant| at.elapsed() >= HELD_BACK) {
                 read = paper.flush()?;
-                flushed = Some(Instant::now());
+                (flushed, pending) = (Some(Instant::now()), false);
             }
             piece.failure.map_or(Ok(read), Err)
         })?;

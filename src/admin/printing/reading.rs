@@ -1,4 +1,7 @@
 //! Reading entries for a listing: by several threads, each of which looks at some entries and makes their text.
+//!
+//! Kept true: an entry that was not where its name was found is looked for once more, after the others. One that was shown
+//! under a later name is not; one that was shown before, under an earlier name, may be shown twice.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ const CHUNK: usize = 256;
 const FIRST_CHUNK: usize = 32;
 /// A text that is longer is printed before the next entry is read.
 const PAGE: usize = 64 << 10;
-/// At most so many entries that moved while the listing went on are looked for again.
+/// The most entries that moved while the listing went on and are looked for again.
 const MOVED_MAX: usize = 50_000;
 
 /// How a listing is printed.
@@ -49,6 +52,8 @@ pub struct Piece {
     pub bytes: u64,
     /// What is said of those that cannot be read.
     pub warnings: Vec<String>,
+    /// Those that matched and were read.
+    shown: Vec<EntryId>,
     /// Those that are not there any more.
     moved: Vec<EntryId>,
     /// What ends the listing.
@@ -61,6 +66,40 @@ struct Chunk<'q> {
     journals: Arc<Journals<'q>>,
 }
 
+/// Entries that were not where their names had been found.
+#[derive(Default)]
+struct Moved {
+    ids: HashSet<EntryId>,
+    /// How many more there were.
+    more: u64,
+}
+
+impl Moved {
+    /// Takes note of those in `piece`, and that others were shown.
+    fn note(&mut self, piece: &mut Piece) {
+        for id in std::mem::take(&mut piece.moved) {
+            if self.ids.len() < MOVED_MAX {
+                self.ids.insert(id);
+            } else {
+                self.more += 1;
+            }
+        }
+        if !self.ids.is_empty() {
+            for id in &piece.shown {
+                self.ids.remove(id);
+            }
+        }
+    }
+
+    /// Those that are not looked for again.
+    fn closing(&self, queue: &str) -> Option<Piece> {
+        let more = self.more;
+        let text =
+            format!("{queue}: {more} more entries left or moved meanwhile; those that moved are not in this list");
+        (more > 0).then(|| Piece { warnings: vec![text], ..Piece::default() })
+    }
+}
+
 /// Takes pieces until it returns `false`.
 type Each<'e> = &'e mut dyn FnMut(Piece) -> anyhow::Result<bool>;
 
@@ -68,13 +107,14 @@ impl Reading<'_> {
     /// Shows `each` what there is in `states`, one after another.
     pub fn each(&self, states: &[State], each: Each<'_>) -> anyhow::Result<()> {
         if self.filter.names_some() {
-            let spots = self.filter.named_spots(self.queue, states)?;
-            let journals = Arc::new(Journals::of(self.queue));
-            self.read([Ok(Chunk { spots, journals })].into_iter(), each, &mut HashSet::new())?;
+            let mut moved = Moved::default();
+            if self.named(states, &|_| true, each, &mut moved)? && !moved.ids.is_empty() {
+                self.named(states, &|id| moved.ids.contains(id), each, &mut Moved::default())?;
+            }
             return Ok(());
         }
         for &state in states {
-            let mut moved = HashSet::new();
+            let mut moved = Moved::default();
             let wanted = |id: &EntryId| self.filter.matches_job(id);
             let going = if self.form.by_due {
                 self.by_due(state, &wanted, each, &mut moved)?
@@ -85,11 +125,30 @@ impl Reading<'_> {
                 break;
             }
             // An entry that was deferred since its name was read has another name now.
-            if !moved.is_empty() && !self.by_due(state, &|id| moved.contains(id), each, &mut HashSet::new())? {
+            let again = |id: &EntryId| moved.ids.contains(id);
+            if !moved.ids.is_empty() && !self.by_due(state, &again, each, &mut Moved::default())? {
+                break;
+            }
+            if let Some(piece) = moved.closing(self.queue.name())
+                && !each(piece)?
+            {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Those that were named and are `wanted`, one after another: each is read as soon as it is found.
+    fn named(
+        &self,
+        states: &[State],
+        wanted: &dyn Fn(&EntryId) -> bool,
+        each: Each<'_>,
+        moved: &mut Moved,
+    ) -> anyhow::Result<bool> {
+        let spots = self.filter.named_spots(self.queue, states, wanted);
+        let chunk = |spot| Chunk { spots: vec![spot], journals: Arc::new(Journals::of(self.queue)) };
+        self.read(spots.map(|spot| spot.map(chunk)), each, moved)
     }
 
     fn by_due(
@@ -97,7 +156,7 @@ impl Reading<'_> {
         state: State,
         wanted: &(dyn Fn(&EntryId) -> bool + Sync),
         each: Each<'_>,
-        moved: &mut HashSet<EntryId>,
+        moved: &mut Moved,
     ) -> anyhow::Result<bool> {
         let mut names = self.queue.by_due(state, wanted)?;
         let mut most = FIRST_CHUNK;
@@ -110,7 +169,7 @@ impl Reading<'_> {
     }
 
     /// In the order of the spool, a folder after another.
-    fn as_they_come(&self, state: State, each: Each<'_>, moved: &mut HashSet<EntryId>) -> anyhow::Result<bool> {
+    fn as_they_come(&self, state: State, each: Each<'_>, moved: &mut Moved) -> anyhow::Result<bool> {
         let mut folders = self.queue.entry_folders(state)?.into_iter();
         let mut names = None;
         let mut most = FIRST_CHUNK;
@@ -147,15 +206,14 @@ impl Reading<'_> {
         &self,
         chunks: impl Iterator<Item = Result<Chunk<'q>, QueueError>>,
         each: Each<'_>,
-        moved: &mut HashSet<EntryId>,
+        moved: &mut Moved,
     ) -> anyhow::Result<bool> {
         let worker = || {
             let mut room = HeadRoom::default();
             move |chunk: Chunk<'_>, out: Out<'_, Piece>| self.chunk(&chunk, &mut room, out)
         };
         in_order(chunks.map(|chunk| chunk.map_err(anyhow::Error::from)), worker, &mut |mut piece: Piece| {
-            let room = MOVED_MAX.saturating_sub(moved.len());
-            moved.extend(std::mem::take(&mut piece.moved).into_iter().take(room));
+            moved.note(&mut piece);
             each(piece)
         })
     }
@@ -210,6 +268,7 @@ impl Reading<'_> {
             true => self.queue.history(&id, recipients, &mut |_| {})?,
             false => History::empty(recipients),
         };
+        piece.shown.push(spot.name.id.clone());
         piece.entries += 1;
         piece.bytes += brief.extent.len;
         let row = Row::of(self.queue.name(), spot.state, due, &brief, &history);
@@ -219,5 +278,23 @@ impl Reading<'_> {
             add_entry(&mut piece.page, &row, "")
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Micros;
+
+    #[test]
+    fn what_was_shown_is_looked_for_no_more_and_what_there_is_no_room_for_is_counted() {
+        let ids: Vec<EntryId> = (0..=MOVED_MAX as u64).map(|n| EntryId::new(Micros(n))).collect();
+        let mut moved = Moved::default();
+        moved.note(&mut Piece { moved: ids.clone(), ..Piece::default() });
+        assert_eq!((moved.ids.len(), moved.more), (MOVED_MAX, 1));
+        assert_eq!(moved.closing("q").map(|piece| piece.warnings.len()), Some(1));
+        moved.note(&mut Piece { shown: ids[..9].to_vec(), ..Piece::default() });
+        assert!(moved.ids.len() == MOVED_MAX - 9 && !moved.ids.contains(&ids[8]));
+        assert!(Moved::default().closing("q").is_none());
     }
 }

@@ -53,11 +53,17 @@ impl Filter {
         self.job.as_deref().is_none_or(|job| id.job().is_some_and(|(of, _)| of == job))
     }
 
-    /// The places of the entries that were named, if they are in `states` and match by their names.
-    pub fn named_spots(&self, queue: &SpoolQueue, states: &[State]) -> Result<Vec<Spot>, QueueError> {
-        let ids = self.ids.iter().filter(|id| self.matches_job(id));
-        let spots = ids.map(|id| queue.locate(id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(spots.into_iter().flatten().filter(|spot| states.contains(&spot.state)).collect())
+    /// The places of the entries that were named and are `wanted`, if they are in `states` and match by their names. Each is
+    /// looked up when its turn comes.
+    pub fn named_spots<'f>(
+        &'f self,
+        queue: &'f SpoolQueue,
+        states: &'f [State],
+        wanted: &'f dyn Fn(&EntryId) -> bool,
+    ) -> impl Iterator<Item = Result<Spot, QueueError>> + 'f {
+        let ids = self.ids.iter().filter(move |id| self.matches_job(id) && wanted(id));
+        let spots = ids.filter_map(move |id| queue.locate(id).transpose());
+        spots.filter(move |spot| spot.as_ref().map_or(true, |spot| states.contains(&spot.state)))
     }
 
     /// Shows `each` the place of every entry in `states` whose name matches, until it answers `false`. Those that were
@@ -69,8 +75,8 @@ impl Filter {
         each: &mut dyn FnMut(Spot) -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         if self.names_some() {
-            for spot in self.named_spots(queue, states)? {
-                if !each(spot)? {
+            for spot in self.named_spots(queue, states, &|_| true) {
+                if !each(spot?)? {
                     break;
                 }
             }

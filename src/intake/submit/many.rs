@@ -1,7 +1,7 @@
 //! `submit --mbox` and `--maildir`: the many messages of a mailbox.
 //!
-//! Many messages are committed in batches of up to 1,000: all of a batch is visible or none of it. The batches are one lane
-//! ([`EntryId::lane`]), so the messages keep their order.
+//! Many messages are committed in batches of up to 1,000: all of a batch is visible or none of it. The batches are one
+//! submission ([`EntryId::submission`]), so the messages keep their order.
 //!
 //! A message that cannot be taken is named on the standard error and passed over; the others are queued, and the status says
 //! that one was not.

@@ -22,6 +22,8 @@ use crate::sys::{clock, dir, durable, fault, process};
 
 /// When a drop folder that is not there last changed.
 pub const NO_DROP: (i64, i64) = (0, 0);
+/// When one that cannot be looked at last changed.
+const UNKNOWN_DROP: (i64, i64) = (i64::MIN, 0);
 
 /// A drop file as its adopter holds it: regular, with one name, and its owner known.
 #[derive(Debug)]
@@ -104,7 +106,8 @@ impl SpoolQueue {
                 let young = (0..TICK.as_micros() as i64).contains(&now.saturating_sub(at));
                 ((stat.st_mtime, stat.st_mtime_nsec), !young)
             }
-            Ok(None) | Err(_) => (NO_DROP, true),
+            Ok(None) => (NO_DROP, true),
+            Err(_) => (UNKNOWN_DROP, true),
         }
     }
 

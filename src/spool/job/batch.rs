@@ -1,8 +1,9 @@
 //! A batch: up to [`MAX`] entries, each with its message, that were submitted together and appear together, as a
 //! [job](super).
 //!
-//! Kept true: the entries are due in the order in which they were added, also where the clock was set back meanwhile, and
-//! so are those of the batches of one submission ([`Batch::next_batch`]).
+//! Kept true: the entries are due in the order in which they were added, and so are those of the batches of one submission
+//! ([`Batch::next_batch`]). Where the clock was ahead and is set back meanwhile, what comes later does not wait for the time
+//! that it had.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -81,7 +82,9 @@ impl Batch<'_> {
 
     /// The id of the batch that comes after this one in the same submission.
     pub fn next_batch(&self) -> EntryId {
-        self.draft.id.after(clock::now().max(self.last.plus(Duration::from_micros(1))))
+        let now = clock::now();
+        let next = self.last.plus(Duration::from_micros(1));
+        self.draft.id.after(if self.last > now { now } else { now.max(next) })
     }
 
     /// How many entries it has.
@@ -97,13 +100,13 @@ impl Batch<'_> {
         self.count >= MAX
     }
 
-    /// Starts its next entry, due at `due` or with the entry before it. The envelope's id must be [`Batch::next_id`].
+    /// Starts its next entry, due at `due` or, if that is not to come, with the entry before it. The envelope's id must be [`Batch::next_id`].
     pub fn draft(&mut self, envelope: &Envelope, due: Micros) -> Result<BatchDraft<'_>, QueueError> {
         if self.is_full() {
             return Err(QueueError::BatchFull(MAX as usize));
         }
         self.draft.queue.may_have(envelope)?;
-        self.last = self.last.max(due);
+        self.last = if self.last > clock::now() { due } else { self.last.max(due) };
         let name = EntryName::new(self.last, envelope.id.clone()).to_string();
         let failed = Failed(self.draft.queue, self.draft.tmp.clone());
         let start = || -> io::Result<Content<OwnedFile>> {
@@ -154,5 +157,37 @@ impl Drop for BatchDraft<'_> {
         if self.content.is_some() {
             let _ = dir::unlink(self.ready, &self.name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Fields;
+    use crate::model::envelope::Origin;
+    use crate::spool::Spool;
+
+    #[test]
+    fn due_times_ascend_and_none_is_taken_over_from_a_clock_that_was_ahead() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let queue = Spool::create(temp.path()).and_then(|spool| spool.queue("q")).expect("a queue");
+        let mut batch = queue.batch(Some(EntryId::new(Micros(1)))).expect("a batch");
+        let ahead = clock::now().plus(Duration::from_secs(3_600));
+        let mut dues = Vec::new();
+        for due in [Micros(7), Micros(5), Micros(9), ahead, Micros(8), Micros(6), Micros(9)] {
+            let (submitted, verp) = (Micros(1), None);
+            let origin = Origin { submitted, uid: 0, body: None, notify: None, ret: None, envid: None, verp };
+            let recipients = vec!["r@x.org".parse().expect("an address")];
+            let envelope =
+                Envelope { id: batch.next_id(), sender: None, recipients, fields: Fields::default(), origin };
+            let mut draft = batch.draft(&envelope, due).expect("a draft");
+            draft.write_all(b"Subject: x\n\n").expect("written");
+            draft.finish().expect("added");
+            dues.push(batch.last);
+        }
+        assert_eq!(dues, [Micros(7), Micros(7), Micros(9), ahead, Micros(8), Micros(8), Micros(9)]);
+        assert!(batch.next_batch().born().is_some_and(|born| born <= clock::now()));
+        batch.last = ahead;
+        assert!(batch.next_batch().born().is_some_and(|born| born <= clock::now()));
     }
 }

@@ -214,7 +214,7 @@ mod tests {
         let next = first.after(Micros(1_795_526_824_000_009));
         let others = [EntryId::new(Micros(1_795_526_824_000_001)), EntryId::of_key(&["a"]), EntryId::of_key(&["b"])];
         for id in [&next].into_iter().chain(&others) {
-            assert_eq!(packed(id) == packed(&first), id.lane() == first.lane(), "{id}");
+            assert_eq!(packed(id) == packed(&first), id.submission() == first.submission(), "{id}");
         }
         assert_eq!(packed(&next), packed(&first));
     }

@@ -13,7 +13,7 @@ const MARK: u64 = u64::from_le_bytes(*b"bmquiet1");
 const NONE: u64 = u64::MAX;
 const WORDS: usize = 8;
 
-/// As many folders are remembered: the 256 of single entries, and those of jobs with some millions.
+/// How many folders are remembered: the 256 of single entries, and those of jobs with some millions.
 pub(super) const FOLDERS_MAX: usize = 4_096;
 /// The longest file that is a hint.
 pub(super) const BYTES_MAX: usize = 8 * (3 + WORDS * FOLDERS_MAX);

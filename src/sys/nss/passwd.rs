@@ -1,7 +1,8 @@
 //! /etc/passwd, read by ourselves. Where the C library is linked in it reads that file, too, but takes nineteen system calls
 //! to come to it, and most of them again for each message whose sender is the running user.
 //!
-//! It spares time and changes no answer: whom it does not find the C library is asked for.
+//! It spares time and changes no answer. Comments and lines of NIS are no users, as for the C library. At a line that the two
+//! might read differently the search ends, and the C library is asked, as it is for a user who is not found.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -19,17 +20,27 @@ pub fn account(uid: u32) -> Option<Account> {
 }
 
 fn find(mut lines: impl BufRead, uid: u32) -> Option<Account> {
-    let number = uid.to_string();
     let mut line = String::new();
     loop {
         line.clear();
         if lines.read_line(&mut line).ok()? == 0 {
             return None;
         }
-        if line.split(':').nth(2) == Some(&number) {
+        if matches!(line.trim_start().as_bytes().first(), None | Some(b'#' | b'+' | b'-')) {
+            continue;
+        }
+        if plain_uid(&line)? == uid {
             return Some(Account { elsewhere: false, ..answers::account(&line, uid)? });
         }
     }
+}
+
+/// The number in a line of seven fields, if it can be read in one way only.
+fn plain_uid(line: &str) -> Option<u32> {
+    let mut fields = line.split(':');
+    let number = fields.nth(2).filter(|_| fields.count() == 4)?;
+    let is_plain = number.bytes().all(|b| b.is_ascii_digit()) && (number == "0" || !number.starts_with('0'));
+    number.parse().ok().filter(|_| is_plain)
 }
 
 #[cfg(test)]
@@ -46,6 +57,28 @@ mod tests {
             [(text, 1), (text, 5), ("", 0), ("a:x:7:8:A:/a:/bin/s", 7), ("a:x:7:8:\u{1b}:/a:/bin/sh\n", 7)]
         {
             assert_eq!(name(text, uid), None, "{text} {uid}");
+        }
+        // Comments and lines of NIS are passed over; with any other oddity the C library decides, also before the entry.
+        let whole = "mara:x:7:8::/home/mara:/bin/sh\n";
+        for passed in
+            ["#eve:x:7:8::/e:/bin/sh", " \t# eve", "", " ", "+", "+eve:x:7:8::/e:/bin/sh", "-eve", "+eve::::::"]
+        {
+            assert_eq!(
+                name(&format!("{passed}\n{whole}"), 7).map(|found| found.0).as_deref(),
+                Some("mara"),
+                "{passed}"
+            );
+            assert_eq!(name(&format!("{passed}\n"), 7), None, "{passed}");
+        }
+        for odd in [
+            "eve:x:07:8::/e:/bin/sh",
+            "eve:x:+7:8::/e:/bin/sh",
+            "eve:x:7:8::/e",
+            "eve",
+            "eve:x::8::/e:/bin/sh",
+            "e:::::::",
+        ] {
+            assert_eq!(name(&format!("{odd}\n{whole}"), 7), None, "{odd}");
         }
         assert_eq!(find(&b"\xff:x:7:8::/a:/bin/sh\n"[..], 7), None);
     }

@@ -1,5 +1,5 @@
-//! Closing files that have no name any more: the last close frees what they have on the disk, and where that is told at once
-//! what was freed it waits for the disk. Threads do it beside the work, many at a time.
+//! Closing files that have no name any more: the last close frees what they have on the disk, and a file system that passes
+//! this on to the disk at once waits for it. Threads do it beside the work, many at a time.
 //!
 //! Nobody waits for a thread: on a busy machine that would be the longest wait of all. A lot for which there is none is
 //! closed by whoever brings it.
@@ -16,9 +16,9 @@ use nix::sys::signal::SigSet;
 
 use crate::sys::mutex::locked;
 
-/// So many are closed together.
+/// How many are closed together.
 const TOGETHER: usize = 64;
-/// So many lots may wait for a thread, besides those that the threads have.
+/// How many lots may wait for a thread, besides those that the threads have.
 const LOTS: usize = 1;
 /// The most threads. Each waits for the disk nearly all of its time, which answers several at once as soon as one.
 const THREADS: usize = 4;
@@ -67,15 +67,24 @@ impl Way {
 
     /// Passes a lot to a thread, a new one if need be; gives it back if there can be none.
     fn pass(&mut self, lot: Lot) -> Option<Lot> {
-        let room = match self.lots.try_send(lot) {
-            Ok(()) if self.threads > 0 => return None,
-            Ok(()) => None,
-            Err(TrySendError::Full(lot) | TrySendError::Disconnected(lot)) => Some(lot),
-        };
-        if self.threads < THREADS && start(Arc::clone(&self.receiver)) {
-            self.threads += 1;
+        // Nothing is sent before there is one: it would stay open.
+        if self.threads == 0 && !self.add_thread() {
+            return Some(lot);
         }
-        room
+        let (Err(TrySendError::Full(lot)) | Err(TrySendError::Disconnected(lot))) = self.lots.try_send(lot) else {
+            return None;
+        };
+        if self.threads < THREADS {
+            self.add_thread();
+        }
+        Some(lot)
+    }
+
+    /// Whether there was room for another one.
+    fn add_thread(&mut self) -> bool {
+        let started = start(Arc::clone(&self.receiver));
+        self.threads += usize::from(started);
+        started
     }
 }
 
