@@ -3,7 +3,7 @@
 //!
 //! The order of steps, in `JobDraft::commit`:
 //! 1. a folder in `tmp/`, locked, has `ready/<n>/` with the entry files, and gets `job.json`; each part is marked with
-//!    their number ([`untouched`](super::untouched));
+//!    their number (`untouched`);
 //! 2. one `syncfs` for all of them; if that fails the folder is thrown away;
 //! 3. `renameat2(NOREPLACE)` to `jobs/<job>`;
 //! 4. `jobs/` is synced: **this is the commit**. If it fails the folder is renamed back and thrown away; workers pass a
