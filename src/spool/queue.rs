@@ -85,7 +85,7 @@ impl SpoolQueue {
     pub fn share_order(&self, workers: usize) -> Result<(), QueueError> {
         if self.order.get().is_none() {
             let order = Order::new(workers).map_err(self.failed("map memory for", ""))?;
-            // Whoever was faster has the same.
+            // Another thread may have set it, to the same effect.
             let _ = self.order.set(order);
         }
         Ok(())

@@ -13,7 +13,7 @@ use bulkmailer::sys::clock;
 
 use super::program::calls_in;
 use super::site::Site;
-use super::tools::{Tools, median, time_of, wait_until};
+use super::tools::{Tools, median, pairs, time_of, wait_until};
 
 /// The queues that always exist.
 const QUEUES: [&str; 3] = ["bounce", "inbound", "outbound"];
@@ -48,8 +48,8 @@ fn nothing_waits(tools: &Tools, limit: &Path, queues: &[&str]) {
     let version = || quiet(tools.ours.command(), &["--version".into()]);
     let folders: Vec<PathBuf> = queues.iter().map(|name| site.spool().join(name)).collect();
     let least = || quiet(Command::new(limit), &folders);
-    pairs(tools, &format!("{name} / --version"), &run, &version, Some(1.5));
-    pairs(tools, &format!("{name} / its looks in C"), &run, &least, None);
+    pairs(tools, &format!("{name} / --version"), &run, &mut &version, Some(1.5));
+    pairs(tools, &format!("{name} / its looks in C"), &run, &mut &least, None);
     let counts = tempfile::tempdir().expect("a folder");
     let counted = tools.ours.counted(counts.path());
     let status = Site::into_sink(&counted, dir.path(), tools, "").measured(&["run"]).status();
@@ -86,7 +86,7 @@ fn overlap(tools: &Tools, limit: &Path) {
     let mut holder = site.command(&["run"]).spawn().expect("it starts");
     wait_until("the run is at work", || site.spool().join("outbound/run.json").exists());
     let nothing = || quiet(Command::new(limit), &[]);
-    pairs(tools, "an overlapping launch / an empty program", &|| site.command(&["run"]), &nothing, Some(1.5));
+    pairs(tools, "an overlapping launch / an empty program", &|| site.command(&["run"]), &mut &nothing, Some(1.5));
     for _ in 0..2 {
         Command::new("kill").arg(holder.id().to_string()).status().expect("kill(1)");
     }
@@ -108,17 +108,4 @@ fn settle(run: &dyn Fn() -> Command) {
 fn quiet(mut command: Command, args: &[PathBuf]) -> Command {
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null());
     command
-}
-
-/// Starts ours and the limit in turn, and prints the typical time of each, the median of the ratios of the pairs, and the
-/// target.
-fn pairs(tools: &Tools, name: &str, ours: &dyn Fn() -> Command, limit: &dyn Fn() -> Command, most: Option<f64>) {
-    let one = || (time_of(&mut ours()).as_secs_f64() * 1e6, time_of(&mut limit()).as_secs_f64() * 1e6);
-    one();
-    let pairs: Vec<(f64, f64)> = (0..tools.scale(500)).map(|_| one()).collect();
-    let ratio = median(pairs.iter().map(|(ours, limit)| ours / limit).collect());
-    let mine = median(pairs.iter().map(|pair| pair.0).collect());
-    let theirs = median(pairs.iter().map(|pair| pair.1).collect());
-    let target = most.map_or_else(String::new, |most| format!(" (at most {most:.2})"));
-    println!("{name:<44} {mine:>9.0} {theirs:>9.0} µs         ratio {ratio:.2}{target}");
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 
 use super::site::{Site, message};
-use super::tools::{Place, Tools, median, time_of};
+use super::tools::{Place, Tools, pairs, time_of};
 
 /// At most this much of the C program's time, in memory and on a disk.
 const IN_MEMORY: f64 = 1.35;
@@ -56,19 +56,4 @@ fn letter_in(dir: &Place) -> std::path::PathBuf {
 fn with(letter: &std::path::Path, mut command: Command) -> Command {
     command.stdin(File::open(letter).expect("readable"));
     command
-}
-
-/// Starts ours and the limit in turn, and prints the typical time of each, the median of the ratios of the pairs, and the
-/// target.
-fn pairs(tools: &Tools, name: &str, ours: &dyn Fn() -> Command, limit: &mut dyn FnMut() -> Command, most: Option<f64>) {
-    // What was written before must not slow the first.
-    nix::unistd::sync();
-    let mut one = || (time_of(&mut ours()).as_secs_f64() * 1e6, time_of(&mut limit()).as_secs_f64() * 1e6);
-    one();
-    let pairs: Vec<(f64, f64)> = (0..tools.scale(500)).map(|_| one()).collect();
-    let ratio = median(pairs.iter().map(|(ours, limit)| ours / limit).collect());
-    let mine = median(pairs.iter().map(|pair| pair.0).collect());
-    let theirs = median(pairs.iter().map(|pair| pair.1).collect());
-    let target = most.map_or_else(String::new, |most| format!(" (at most {most:.2})"));
-    println!("{name:<44} {mine:>9.0} {theirs:>9.0} µs         ratio {ratio:.2}{target}");
 }

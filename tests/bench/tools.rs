@@ -195,3 +195,24 @@ fn peak(pid: u32) -> u64 {
     let below = read(&format!("task/{pid}/children"));
     below.split_whitespace().filter_map(|pid| pid.parse().ok()).map(peak).fold(own, u64::max)
 }
+
+/// Starts ours and the limit in turn, and prints the typical time of each, the median of the ratios of the pairs, and the
+/// target.
+pub fn pairs(
+    tools: &Tools,
+    name: &str,
+    ours: &dyn Fn() -> Command,
+    limit: &mut dyn FnMut() -> Command,
+    most: Option<f64>,
+) {
+    // What was written before must not slow the first.
+    nix::unistd::sync();
+    let mut one = || (time_of(&mut ours()).as_secs_f64() * 1e6, time_of(&mut limit()).as_secs_f64() * 1e6);
+    one();
+    let pairs: Vec<(f64, f64)> = (0..tools.scale(500)).map(|_| one()).collect();
+    let ratio = median(pairs.iter().map(|(ours, limit)| ours / limit).collect());
+    let mine = median(pairs.iter().map(|pair| pair.0).collect());
+    let theirs = median(pairs.iter().map(|pair| pair.1).collect());
+    let target = most.map_or_else(String::new, |most| format!(" (at most {most:.2})"));
+    println!("{name:<44} {mine:>9.0} {theirs:>9.0} µs         ratio {ratio:.2}{target}");
+}

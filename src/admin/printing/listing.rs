@@ -1,6 +1,6 @@
 //! Entries and files in corrupt/ as a listing prints them, for a person or as JSON lines, and how many there were.
 //!
-//! Entries are read by several threads and printed in order. Whoever waits for the first line need not wait for the last:
+//! Entries are read by several threads and printed in order. The first line does not wait for the last:
 //! what is pending is flushed after the first entries, and some times a second.
 
 use std::time::{Duration, Instant};

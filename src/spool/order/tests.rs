@@ -309,7 +309,7 @@ fn several_workers_never_reach_for_the_same_entry() {
     for _ in 0..50 {
         take((&one).claim(&mut first, Which::Any, Micros(9), &mut |_| true).expect("read"));
         take((&two).claim(&mut second, Which::Any, Micros(9), &mut |_| true).expect("read"));
-        // Whoever reads the names anew leaves out what both have in hand.
+        // The next filling leaves out what both have in hand.
         two.look_again();
     }
     assert_eq!(((&one).contended(), (&two).contended()), (0, 0));
