@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
         table: &ConfigTable<T>,
         value: &'v Spanned<DeValue<'v>>,
     ) -> Option<&'v DeTable<'v>> {
-        self.table(value, &format!("a table, as in [{}]", table.name))
+        value.get_ref().as_table().or_else(|| self.table(value, &format!("a table, as in [{}]", table.name)))
     }
 
     /// Reads one key of `found`, whose whole name is `place`, into `part`, if it is set there.
@@ -113,10 +113,13 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     pub fn key<T>(&mut self, key: &ConfigKey<T>, place: &str, found: &DeTable<'_>, part: &mut T, set: &mut SetKeys) {
         let Some(value) = value_of(key.name, found) else { return };
-        let at = value.span().start;
-        let name = format!("{place}.{}", key.name);
         let read = key.form.read(value.get_ref(), self.home, part);
-        set.0.push((key.name, at, read.is_ok()));
+        set.0.push((key.name, value.span().start, read.is_ok()));
+        self.note(format!("{place}.{}", key.name), value.span().start, read);
+    }
+
+    /// Notes where the key of this whole name was set, and what is wrong with its value.
+    fn note(&mut self, name: String, at: usize, read: Result<(), ValueFault>) {
         match read {
             Ok(()) => {}
             Err(ValueFault::Kind { text, at: inside }) => self.problem(inside.or(Some(at)), text),

@@ -33,6 +33,8 @@ impl From<String> for ValueFault {
 }
 
 impl Scalar {
+    // As with `Reader::key`: each form of each table would have it.
+    #[inline(never)]
     pub fn of(value: &DeValue<'_>) -> Result<Scalar, ValueFault> {
         let other = || ValueFault::Kind { text: mismatch(value, "a text, a whole number, true or false"), at: None };
         match value {

@@ -3,7 +3,7 @@
 //! starts for every message.
 
 use std::ffi::OsString;
-use std::io::{self, BufReader};
+use std::io::BufReader;
 
 use super::refused::Refused;
 use super::submission::Submission;
@@ -12,6 +12,7 @@ use super::{dsn, recipients};
 use crate::config::Site;
 use crate::model::{Address, Body, Exit};
 use crate::sys::output::{Page, print, tell, warning};
+use crate::sys::stdio;
 
 /// What the command was asked for.
 #[derive(Debug)]
@@ -226,8 +227,8 @@ pub fn mail(site: &Site, options: &Options) -> anyhow::Result<Exit> {
         ..Submission::default()
     };
     let way = WayIn::open(site, "outbound")?;
-    let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
-    let accepted = way.single(submission, &mut input)?;
+    let input = stdio::input();
+    let accepted = way.single(submission, &mut BufReader::with_capacity(64 << 10, &*input))?;
     way.kick();
     way.remind();
     if options.verbose {

@@ -18,6 +18,7 @@ use super::{classify, recipients, smtpd};
 use crate::config::{ConfigError, Site};
 use crate::model::{Address, Exit};
 use crate::sys::output::{Page, tell};
+use crate::sys::stdio;
 
 /// `bulkmailer submit`.
 pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
@@ -69,7 +70,8 @@ fn by_kind(site: &Site, submission: Submission, args: &Args) -> anyhow::Result<E
     if submission.recipients.is_empty() && !submission.from_header {
         return Err(Refused::NoRecipients.into());
     }
-    let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
+    let input = stdio::input();
+    let mut input = BufReader::with_capacity(64 << 10, &*input);
     let beginning = classify::beginning(&mut input)?;
     let (queue, class) = classify::queue(&submission, &site.config.verp_patterns(), &beginning);
     let way = WayIn::open(site, queue)?;
@@ -83,7 +85,7 @@ fn by_kind(site: &Site, submission: Submission, args: &Args) -> anyhow::Result<E
 }
 
 fn one(way: &WayIn<'_>, submission: Submission, args: &Args) -> anyhow::Result<Exit> {
-    accept(way, &args.queue, submission, &mut BufReader::with_capacity(64 << 10, io::stdin().lock()), args)
+    accept(way, &args.queue, submission, &mut BufReader::with_capacity(64 << 10, &*stdio::input()), args)
 }
 
 fn accept(
