@@ -9,6 +9,7 @@ pub mod fields;
 pub mod format;
 pub mod id;
 pub mod reserved;
+pub mod row;
 pub mod time;
 pub mod verdict;
 
@@ -18,5 +19,6 @@ pub use exit::Exit;
 pub use fields::Fields;
 pub use format::Format;
 pub use id::EntryId;
+pub use row::{Cell, Columns, Row};
 pub use time::Micros;
 pub use verdict::{Attempt, Reason, SinkReply, Verdict};
