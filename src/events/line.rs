@@ -129,6 +129,47 @@ impl EventContext<'_> {
     }
 }
 
+/// The same line as serde's, at a fifth of its cost, since there is one a recipient. It could be deleted.
+impl EventRecipient<'_> {
+    /// Whether all its texts stand in JSON as they are.
+    fn is_plain(&self) -> bool {
+        let always = [&self.at, &self.queue, &self.id, &self.sender, &self.recipient, &self.verdict, &self.transport];
+        let sometimes = [&self.status, &self.reason, &self.reply].into_iter().flatten();
+        let plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+        // Without a way out of the inner loop many bytes are looked at together.
+        always.into_iter().chain(sometimes).all(|text| text.bytes().fold(true, |all, byte| all & plain(byte)))
+    }
+
+    fn write_plain(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        text(out, "{\"at\":\"", &self.at);
+        text(out, ",\"queue\":\"", &self.queue);
+        text(out, ",\"id\":\"", &self.id);
+        text(out, ",\"sender\":\"", &self.sender);
+        text(out, ",\"recipient\":\"", &self.recipient);
+        text(out, ",\"verdict\":\"", &self.verdict);
+        out.extend_from_slice(b",\"attempt\":");
+        serde_json::to_writer(&mut *out, &self.attempt)?;
+        text(out, ",\"transport\":\"", &self.transport);
+        out.extend_from_slice(b",\"ms\":");
+        serde_json::to_writer(&mut *out, &self.ms)?;
+        for (before, of) in
+            [(",\"status\":\"", &self.status), (",\"reason\":\"", &self.reason), (",\"reply\":\"", &self.reply)]
+        {
+            if let Some(of) = of {
+                text(out, before, of);
+            }
+        }
+        out.push(b'}');
+        Ok(())
+    }
+}
+
+fn text(out: &mut Vec<u8>, before: &str, text: &str) {
+    out.extend_from_slice(before.as_bytes());
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
 const REMOVED: &str = "removed";
 
 impl<'a> EventLine<'a> {
@@ -146,7 +187,12 @@ impl<'a> EventLine<'a> {
 
     /// Appends it as JSON, without its end. The number comes last: scripts may know the other fields by their place.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
+        match self {
+            EventLine::Recipient(line) if line.is_plain() => line.write_plain(out)?,
+            EventLine::Recipient(_) | EventLine::Suppressed(_) | EventLine::File(_) | EventLine::Job(_) => {
+                serde_json::to_writer(&mut *out, self)?;
+            }
+        }
         // Each line is an object, and has fields. To have serde flatten it costs as much as writing it.
         if out.pop_if(|last| *last == b'}').is_some() {
             out.extend_from_slice(b",\"v\":");
@@ -196,6 +242,33 @@ mod tests {
         assert!(matches!(read(&newer), Err(UnreadableLine::Newer(_))), "{newer}");
         for strange in ["", "{", "{}", "[]", r#"{"v":2}"#, "\u{0}"] {
             assert!(matches!(read(strange), Err(UnreadableLine::Strange(_))), "{strange}");
+        }
+    }
+
+    #[test]
+    fn a_plain_line_is_that_of_serde() {
+        let line = |of: Option<&'static str>, text: &'static str| EventRecipient {
+            at: "2026-11-30T20:04:51.561Z".into(),
+            queue: "outbound".into(),
+            id: "1k1gfp".into(),
+            sender: "".into(),
+            recipient: text.into(),
+            verdict: "delivered".into(),
+            attempt: 1,
+            transport: "sendmail".into(),
+            ms: 1_234_567,
+            status: of.map(Cow::from),
+            reason: of.map(Cow::from),
+            reply: of.map(Cow::from),
+        };
+        for line in [line(None, "a@b"), line(Some("250 2.1.0 ok / {1}"), "~ !"), line(None, "")] {
+            let mut plain = Vec::new();
+            line.write_plain(&mut plain).expect("memory");
+            assert!(line.is_plain());
+            assert_eq!(plain, serde_json::to_vec(&line).expect("memory"));
+        }
+        for text in ["a\"b", "a\\b", "a\u{1}b", "\u{7f}", "\u{e9}"] {
+            assert!(!line(None, text).is_plain() && !line(Some(text), "").is_plain(), "{text:?}");
         }
     }
 

@@ -52,8 +52,28 @@ impl Address {
     }
 }
 
+/// Whether `text` is an address of the plainest kind, as nearly all are: one look at each byte, for each hand-over reads some.
+fn is_plain(text: &str) -> bool {
+    let (mut in_domain, mut label) = (false, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => label += 1,
+            b'-' if !in_domain || label > 0 => label += 1,
+            b'+' | b'=' if !in_domain => {}
+            b'.' if !in_domain || (1..=63).contains(&label) => label = 0,
+            b'@' if !in_domain && at > 0 => (in_domain, label) = (true, 0),
+            _ => return false,
+        }
+    }
+    in_domain && (1..=63).contains(&label) && text.len() <= MAX_LEN
+}
+
 /// What is wrong with `text` as an address, if anything.
 fn fault(text: &str) -> Option<&'static str> {
+    if is_plain(text) { None } else { fault_of_any(text) }
+}
+
+fn fault_of_any(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("it is empty");
     }
@@ -162,7 +182,30 @@ impl fmt::Display for Address {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_address_has_no_fault(text in "[a-c._+=@-]{0,12}", long in "[a.@-]{60,70}@(a{60,66}[.])?b") {
+            for text in [text, long] {
+                prop_assert!(!is_plain(&text) || fault_of_any(&text).is_none(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn plain_is_what_most_addresses_are() {
+        for text in ["a@b", "first.last+tag@mail-1.example.org", "list-bounces+r=x.org@a_b.org"] {
+            assert!(is_plain(text), "{text}");
+        }
+        for text in
+            ["a", "@b", "a@", "a@b.", "a@.b", "a@-b", "a@b@c", "j\u{f6}rg@x.org", "\"a b\"@x.org", "a@[127.0.0.1]"]
+        {
+            assert!(!is_plain(text), "{text}");
+        }
+    }
 
     #[test]
     fn takes_what_mail_is_sent_to() {

@@ -65,7 +65,8 @@ impl EntryName {
             left /= 10;
         }
         match left {
-            0 => path.extend(due.map(char::from)),
+            // Digits are ASCII.
+            0 => path.push_str(std::str::from_utf8(&due).unwrap_or_default()),
             _ => path.push_str(&self.due.to_string()),
         }
         path.extend([if self.at { "@" } else { "-" }, self.id.as_str()]);

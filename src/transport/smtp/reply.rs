@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use memchr::memchr;
+
 use crate::model::Reason;
 
 /// The most bytes of one line; RFC 5321 section 4.5.3.1.5 allows 512.
@@ -32,7 +34,7 @@ impl Reply {
         let (mut from, mut lines, mut cut) = (0, 0, false);
         loop {
             let rest = &input[from..];
-            let Some(end) = rest.iter().take(LINE_MAX).position(|&b| b == b'\n') else {
+            let Some(end) = memchr(b'\n', &rest[..rest.len().min(LINE_MAX)]) else {
                 return if rest.len() < LINE_MAX { Ok(None) } else { Err(Garbage("a line that is too long")) };
             };
             let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);

@@ -11,10 +11,11 @@ pub(super) const WHY_WORDS: usize = 64;
 
 /// Stores as much of `text` as fits, padded with zeros.
 pub(super) fn put_text(words: &[AtomicU64], text: &str) {
-    let mut bytes = text.bytes().chain(std::iter::repeat(0));
+    let mut eights = text.as_bytes().chunks(8);
     for word in words {
         let mut eight = [0u8; 8];
-        eight.fill_with(|| bytes.next().unwrap_or(0));
+        let next = eights.next().unwrap_or_default();
+        eight[..next.len()].copy_from_slice(next);
         word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
     }
 }
