@@ -113,7 +113,12 @@ fn split(line: &[u8]) -> Option<(u16, bool, &[u8])> {
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, self.text.replace('\n', " / "))
+        write!(f, "{} ", self.code)?;
+        for (n, line) in self.lines().enumerate() {
+            f.write_str(if n == 0 { "" } else { " / " })?;
+            f.write_str(line)?;
+        }
+        Ok(())
     }
 }
 
