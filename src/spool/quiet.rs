@@ -134,13 +134,23 @@ impl Quiet {
         self.rests_in(queue, Place::bucket(bucket), now)
     }
 
+    /// The same for one who looks at many and has the folder `ready` open: a shorter path costs a fifth less.
+    pub fn rests_below(&self, queue: &File, ready: &File, bucket: u8, now: Micros) -> Option<Rest> {
+        let Place { key, path } = Place::bucket(bucket);
+        self.rests_at(queue, key, (ready, path.rsplit_once('/')?.1), now)
+    }
+
     /// The same of any folder of entries.
     pub fn rests_in(&self, queue: &File, place: Place<'_>, now: Micros) -> Option<Rest> {
+        self.rests_at(queue, place.key, (queue, place.path), now)
+    }
+
+    fn rests_at(&self, queue: &File, key: u64, (dir, path): (&File, &str), now: Micros) -> Option<Rest> {
         let mut known = locked(&self.known);
         let known = known.get_or_insert_with(|| Known::read(queue));
-        let at = known.find(place.key).ok()?;
+        let at = known.find(key).ok()?;
         let seen = known.folders.get_mut(at).filter(|seen| seen.folder.waits_at(now, self.horizon))?;
-        let stat = dir::stat(queue, place.path).ok().flatten()?;
+        let stat = dir::stat(dir, path).ok().flatten()?;
         seen.is_met = Print::of(&stat) == seen.folder.print;
         seen.is_met.then_some(Rest(seen.folder.next))
     }

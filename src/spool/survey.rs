@@ -51,10 +51,10 @@ impl Survey {
 impl SpoolQueue {
     /// Whether nothing is due at `now`, as far as that is known without a walk through the names.
     pub fn rests(&self, now: Micros) -> bool {
-        let rests = |place: Place<'_>| self.quiet.rests_in(&self.dir, place, now).is_some();
-        let mut all = (0..=u8::MAX).map(Place::bucket).all(rests);
+        let Ok(ready) = dir::open_at(&self.dir, State::Ready.name()) else { return false };
+        let mut all = (0..=u8::MAX).all(|bucket| self.quiet.rests_below(&self.dir, &ready, bucket, now).is_some());
         let mut folder = |path: &str| {
-            all = all && rests(Place::of_job(path));
+            all = all && self.quiet.rests_in(&self.dir, Place::of_job(path), now).is_some();
             Ok(all)
         };
         self.each_folder_of_jobs(State::Ready, &mut folder).is_ok() && all
