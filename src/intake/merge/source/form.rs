@@ -3,9 +3,9 @@
 use std::io::BufRead;
 use std::sync::Arc;
 
-use super::csv;
 use super::error::ReadError;
 use super::row_source::Each;
+use super::{csv, json_lines};
 use crate::model::Columns;
 
 /// How rows are written in a text.
@@ -13,6 +13,7 @@ use crate::model::Columns;
 pub enum Form {
     Csv,
     Tsv,
+    JsonLines,
 }
 
 impl Form {
@@ -22,6 +23,7 @@ impl Form {
         match extension.to_ascii_lowercase().as_str() {
             "csv" => Some(Form::Csv),
             "tsv" => Some(Form::Tsv),
+            "jsonl" | "ndjson" => Some(Form::JsonLines),
             _ => None,
         }
     }
@@ -36,6 +38,7 @@ impl Form {
         match self {
             Form::Csv => csv::read(what, input, b',', each),
             Form::Tsv => csv::read(what, input, b'\t', each),
+            Form::JsonLines => json_lines::read(what, input, each),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! | source | what it is |
 //! |---|---|
 //! | `x.csv`, `x.tsv` | a table whose first line names the columns ([`csv`]) |
+//! | `x.jsonl` | an object a line ([`json_lines`]) |
+//! | `-` | the standard input, in one of these forms ([`stream`]) |
 //!
 //! What holds for each of them:
 //! - Every type becomes text, NULL stays NULL, and JSON keeps its structure.
@@ -20,7 +22,9 @@ pub mod csv;
 pub mod error;
 pub mod file;
 pub mod form;
+pub mod json_lines;
 mod names;
 pub mod row_source;
+pub mod stream;
 mod text;
 mod witness;
