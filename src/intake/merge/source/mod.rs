@@ -6,6 +6,7 @@
 //! | `x.csv`, `x.tsv` | a table whose first line names the columns ([`csv`]) |
 //! | `x.jsonl` | an object a line ([`json_lines`]) |
 //! | `-` | the standard input, in one of these forms ([`stream`]) |
+//! | `exec:COMMAND` | what a command writes, in one of these forms ([`exec`]) |
 //!
 //! What holds for each of them:
 //! - Every type becomes text, NULL stays NULL, and JSON keeps its structure.
@@ -20,6 +21,7 @@ pub mod bad_row;
 pub mod bounds;
 pub mod csv;
 pub mod error;
+pub mod exec;
 pub mod file;
 pub mod form;
 pub mod json_lines;
