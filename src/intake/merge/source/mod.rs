@@ -6,6 +6,7 @@
 //! | `x.csv`, `x.tsv` | a table whose first line names the columns ([`csv`]) |
 //! | `x.jsonl` | an object a line ([`json_lines`]) |
 //! | `-` | the standard input, in one of these forms ([`stream`]) |
+//! | `sqlite:PATH` | a query in a database ([`sqlite`]) |
 //! | `exec:COMMAND` | what a command writes, in one of these forms ([`exec`]) |
 //!
 //! What holds for each of them:
@@ -27,6 +28,9 @@ pub mod form;
 pub mod json_lines;
 mod names;
 pub mod row_source;
+pub mod spec;
+pub mod sqlite;
+mod sqlite_cell;
 pub mod stream;
 mod text;
 mod witness;
