@@ -13,12 +13,14 @@
 //! What holds: a file of rows never changes after its job was published. Its rows are in the source's order, as is the job.
 //! One line is in memory. Overhead: 9 bytes a row and its number, beside the JSON of its values.
 //!
-//! Before a job is made its rows are spooled ([`spooled`]), since how many go into an entry follows from how many there are.
+//! Before a job is made its rows are spooled ([`spooled`]), since how many go into an entry follows from how many there are;
+//! and whom the source names twice is found ([`duplicates`]).
 
 use serde::{Deserialize, Serialize};
 
 pub mod columns;
 pub mod draft;
+pub mod duplicates;
 pub mod error;
 pub mod line;
 pub mod reader;
