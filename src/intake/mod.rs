@@ -20,6 +20,7 @@ mod intake_batch;
 mod letter;
 mod maildir;
 pub mod mbox;
+pub mod merge;
 pub mod recipients;
 mod refused;
 pub mod sendmail;

@@ -78,8 +78,8 @@ impl Record {
     }
 }
 
-/// `www.example.org` as `org.example.www`.
-fn reversed(domain: &str) -> String {
+/// `www.example.org` as `org.example.www`, the same for each spelling of one domain.
+pub(super) fn reversed(domain: &str) -> String {
     let domain = domain.strip_suffix('.').unwrap_or(domain).to_lowercase();
     domain.rsplit('.').collect::<Vec<_>>().join(".")
 }

@@ -18,6 +18,7 @@ pub mod named;
 pub mod nss;
 pub mod output;
 pub mod process;
+pub mod producer;
 pub mod random;
 pub mod room;
 pub mod shared;

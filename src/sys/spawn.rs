@@ -38,6 +38,8 @@ const CHANGED: [Signal; 7] = [
 pub struct Spawner {
     // In units of 16 bytes, which is a stack's alignment.
     stack: Box<[u128]>,
+    /// Whether the kernel kills the command when we end.
+    tied: bool,
 }
 
 impl std::fmt::Debug for Spawner {
@@ -48,7 +50,7 @@ impl std::fmt::Debug for Spawner {
 
 impl Default for Spawner {
     fn default() -> Spawner {
-        Spawner { stack: vec![0; STACK / 16].into_boxed_slice() }
+        Spawner { stack: vec![0; STACK / 16].into_boxed_slice(), tied: false }
     }
 }
 
@@ -60,6 +62,8 @@ struct ChildArgs {
     output: c_int,
     errors: c_int,
     mask: libc::sigset_t,
+    /// Our pid, if the command is to be killed when we end; else 0.
+    parent: libc::pid_t,
     /// The processors that the command may use; null leaves ours.
     cpus: *const libc::cpu_set_t,
     /// Why exec failed; written by the child.
@@ -71,6 +75,11 @@ unsafe extern "C" {
 }
 
 impl Spawner {
+    /// One whose commands get KILL from the kernel when this process ends, however it ends (PR_SET_PDEATHSIG of prctl(2)).
+    pub fn tied() -> Spawner {
+        Spawner { tied: true, ..Spawner::default() }
+    }
+
     /// Starts the program `args[0]` with these arguments, `environment` or else our own, `input` as its standard input, `output` as its
     /// standard output and `errors` as its standard error, as the leader of a process group of its own. Returns its pid.
     ///
@@ -99,6 +108,7 @@ impl Spawner {
             output: output.as_raw_fd(),
             errors: errors.as_raw_fd(),
             mask: *SigSet::empty().as_ref(),
+            parent: if self.tied { nix::unistd::getpid().as_raw() } else { 0 },
             cpus: one_cpu::all_cpus().map_or(ptr::null(), ptr::from_ref),
             error: 0,
         };
@@ -138,6 +148,13 @@ extern "C" fn child(order: *mut c_void) -> c_int {
             libc::sigaction(signal as c_int, &plain, ptr::null_mut());
         }
         libc::setpgid(0, 0);
+        if (*order).parent != 0 {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            // We may have ended before that.
+            if libc::getppid() != (*order).parent {
+                libc::_exit(127);
+            }
+        }
         if !(*order).cpus.is_null() {
             libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), (*order).cpus);
         }
