@@ -90,6 +90,7 @@ pub mod keys;
 pub mod lists;
 mod lock;
 mod lone;
+pub mod merge;
 pub mod names;
 pub mod notes;
 mod open_job;

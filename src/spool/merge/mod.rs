@@ -1,0 +1,3 @@
+//! A merge in the spool: what its entries keep beside their heads.
+
+pub mod log;
