@@ -9,6 +9,10 @@ use super::record::{Answer, BODY_MAX, REPLY_MAX, ROWS_MAX, Record};
 use super::replay::{Replay, Rows, Standing};
 use crate::model::{EntryId, Micros, Reason, SinkReply, Verdict};
 
+#[cfg(feature = "faults")]
+mod faults;
+mod open;
+
 pub(super) const ROWS: u16 = 4;
 
 pub(super) fn id() -> EntryId {
