@@ -1,7 +1,8 @@
 //! The log of one merge entry, `log/<n>/<k>`: what came of its rows. It is the only truth about them; there is no journal.
 //!
 //! It is made with the job, never replaced, and only added to. [`record`] has the records, [`chain`] their form on disk,
-//! [`replay`] what they tell of each row, [`mod@file`] the open log. Only the last does I/O.
+//! [`replay`] what they tell of each row, [`mod@file`] the open log. Only the last does I/O. `model` tries the rules out against
+//! kills, power cuts, failed writes and syncs, and shows what each of them prevents.
 //!
 //! # What holds
 //! - **Its lock is the claim** of the entry. It is taken after the lock of the head, whose name is then looked at again.
@@ -40,5 +41,7 @@ pub mod record;
 pub mod replay;
 mod varint;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;
