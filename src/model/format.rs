@@ -23,6 +23,8 @@ pub enum Format {
     Job,
     /// An entry's journal: `journal` of its first line.
     Journal,
+    /// The log of a merge's entry: in its first record.
+    MergeLog,
     /// `state.db`: SQLite's user_version.
     Ledger,
     /// A line of `events/<date>.jsonl`: its `v`; the first format has none.
@@ -53,7 +55,7 @@ impl Format {
     /// The number that this program writes.
     pub const fn number(self) -> u32 {
         match self {
-            Format::Job | Format::Journal => 1,
+            Format::Job | Format::Journal | Format::MergeLog => 1,
             Format::Spool | Format::Entry | Format::Ledger | Format::Events => 2,
         }
     }
@@ -83,6 +85,7 @@ impl fmt::Display for Format {
             Format::Entry => "entry",
             Format::Job => "job",
             Format::Journal => "journal",
+            Format::MergeLog => "merge's log",
             Format::Ledger => "ledger",
             Format::Events => "events file",
         })
