@@ -23,8 +23,7 @@ pub(super) enum Transfer {
 impl Transfer {
     /// The one that `text` takes.
     pub fn of_text(text: &[u8]) -> Transfer {
-        let others =
-            text.iter().filter(|&&byte| !(byte < 127 && (byte >= 32 || byte == b'\n' || byte == b'\t'))).count();
+        let others = others(text);
         if others == 0 && has_fine_lines(text) {
             Transfer::SevenBit
         } else if others * DENSE > text.len() {
@@ -50,6 +49,14 @@ impl Transfer {
             Transfer::Base64 => base64(out, text),
         }
     }
+}
+
+/// How many bytes are neither printable ASCII nor a blank.
+fn others(text: &[u8]) -> usize {
+    let is_other = |byte: u8| u8::from(!((32..127).contains(&byte) | (byte == b'\n') | (byte == b'\t')));
+    // Sums of few bytes, which the processor makes many at a time.
+    let sum = |chunk: &[u8]| usize::from(chunk.iter().map(|&byte| is_other(byte)).sum::<u8>());
+    text.chunks(128).map(sum).sum()
 }
 
 /// Short, and none that a mailbox of the mbox form would change.
