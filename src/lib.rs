@@ -6,7 +6,7 @@
 //! | layer | module | role |
 //! |---|---|---|
 //! | 0 | [`model`], [`sys`] | the words of the program; the system calls, the only `unsafe` |
-//! | 1 | [`policy`], [`events`] | pure functions: when to try again, how fast at most, whom to tell; the log of what became of mail |
+//! | 1 | [`policy`], [`events`], [`compose`] | pure functions: when to try again, how fast at most, whom to tell; the log of what became of mail; a template and a row become a mail |
 //! | 2 | [`queue`], [`config`], [`bounce`] | what a worker knows of a queue; the configuration; what comes back, and the ledger |
 //! | 3 | [`spool`], [`transport`] | storage, behind [`queue`]; delivery, which reads its part of [`config`] and takes messages as [`queue`] has them. They never import each other |
 //! | 4 | [`worker`], [`intake`] | claim → send → settle, by [`queue`] and [`transport`] alone; the ways in |
@@ -21,6 +21,7 @@
 pub mod admin;
 pub mod bounce;
 pub mod cli;
+pub mod compose;
 pub mod config;
 pub mod events;
 pub mod intake;

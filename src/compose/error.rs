@@ -1,0 +1,109 @@
+//! What is wrong with a template, or with one row in it: where, and what.
+
+use std::fmt;
+
+use crate::model::address::BadAddress;
+
+/// A place in a template.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name in the template's folder.
+    pub file: String,
+    /// Counted from 1; 0 is the file as a whole.
+    pub line: usize,
+    /// In characters, counted from 1; 0 is the line as a whole.
+    pub column: usize,
+}
+
+impl Place {
+    pub(super) fn whole(file: &str) -> Place {
+        Place { file: file.to_owned(), line: 0, column: 0 }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        for number in [self.line, self.column].into_iter().take_while(|&number| number > 0) {
+            write!(f, ":{number}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A template that cannot be used, whatever the row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct TemplateError {
+    pub place: Place,
+    /// One line: what is wrong, and what to do.
+    pub what: String,
+}
+
+impl TemplateError {
+    pub(super) fn new(place: Place, what: impl Into<String>) -> TemplateError {
+        TemplateError { place, what: what.into() }
+    }
+
+    pub(super) fn of_file(file: &str, what: impl Into<String>) -> TemplateError {
+        TemplateError::new(Place::whole(file), what)
+    }
+}
+
+/// In which way a row does not fit its template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// A name that the row does not have.
+    Undefined,
+    /// NULL where a text is printed, without `default`.
+    Null,
+    /// A value that is no http, https or mailto URL where it is a whole URL.
+    Url,
+    /// A header's address is none.
+    Address,
+    /// Anything else: a filter's refusal, out of fuel.
+    Render,
+}
+
+/// A row that cannot be rendered; the template may do for others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct RowError {
+    pub place: Place,
+    pub fault: Fault,
+    /// One line. It may quote the row's values, without control characters.
+    pub what: String,
+}
+
+/// What a header's value cannot be written as.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FieldError {
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    #[error("{0}")]
+    Url(String),
+    #[error("{0}")]
+    Syntax(&'static str),
+}
+
+impl FieldError {
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            FieldError::Address(_) => Fault::Address,
+            FieldError::Url(_) => Fault::Url,
+            FieldError::Syntax(_) => Fault::Render,
+        }
+    }
+}
+
+/// Carries a [`Fault`] through the template engine's own error.
+#[derive(Debug)]
+pub(super) struct Marked(pub Fault);
+
+impl fmt::Display for Marked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl std::error::Error for Marked {}

@@ -1,0 +1,169 @@
+//! Transfer encodings (RFC 2045 section 6): text that any MTA takes as it is, quoted-printable, base64.
+//!
+//! What holds: no line is longer than 998 bytes, and where anything is encoded, 76; no byte but ASCII; line ends are LF.
+//! 8bit is never chosen: an MTA that must convert it for the next one breaks a signature made before.
+
+use data_encoding::BASE64;
+
+/// RFC 5322 section 2.1.1, without the line's end.
+const LINE_MAX: usize = 998;
+/// RFC 2045 sections 6.7 and 6.8.
+const ENCODED_MAX: usize = 76;
+/// Where more than one byte of so many must be encoded, base64 is shorter.
+const DENSE: usize = 6;
+
+/// How a part is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transfer {
+    SevenBit,
+    QuotedPrintable,
+    Base64,
+}
+
+impl Transfer {
+    /// The one that `text` takes.
+    pub fn of_text(text: &[u8]) -> Transfer {
+        let others = others(text);
+        if others == 0 && has_fine_lines(text) {
+            Transfer::SevenBit
+        } else if others * DENSE > text.len() {
+            Transfer::Base64
+        } else {
+            Transfer::QuotedPrintable
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Transfer::SevenBit => "7bit",
+            Transfer::QuotedPrintable => "quoted-printable",
+            Transfer::Base64 => "base64",
+        }
+    }
+
+    /// Appends `text`, with no line end that it does not have.
+    pub fn write(self, out: &mut Vec<u8>, text: &[u8]) {
+        match self {
+            Transfer::SevenBit => out.extend_from_slice(text),
+            Transfer::QuotedPrintable => quoted_printable(out, text),
+            Transfer::Base64 => base64(out, text),
+        }
+    }
+}
+
+/// How many bytes are neither printable ASCII nor a blank.
+fn others(text: &[u8]) -> usize {
+    let is_other = |byte: u8| u8::from(!((32..127).contains(&byte) | (byte == b'\n') | (byte == b'\t')));
+    // Sums of few bytes, which the processor makes many at a time.
+    let sum = |chunk: &[u8]| usize::from(chunk.iter().map(|&byte| is_other(byte)).sum::<u8>());
+    text.chunks(128).map(sum).sum()
+}
+
+/// Short, and none that a mailbox of the mbox form would change.
+fn has_fine_lines(text: &[u8]) -> bool {
+    let mut from = 0;
+    for end in memchr::memchr_iter(b'\n', text).chain([text.len()]) {
+        let line = &text[from..end];
+        if line.len() > LINE_MAX || line.starts_with(b"From ") || line == b"." {
+            return false;
+        }
+        from = end + 1;
+    }
+    true
+}
+
+fn quoted_printable(out: &mut Vec<u8>, text: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut column = 0;
+    for (at, &byte) in text.iter().enumerate() {
+        if byte == b'\n' {
+            out.push(byte);
+            column = 0;
+            continue;
+        }
+        let ends = text.get(at + 1).is_none_or(|&next| next == b'\n');
+        let plain = match byte {
+            b'=' => false,
+            b' ' | b'\t' => !ends,
+            b'.' => !(column == 0 && ends),
+            b'F' => !(column == 0 && text[at..].starts_with(b"From ")),
+            33..=126 => true,
+            _ => false,
+        };
+        let len = if plain { 1 } else { 3 };
+        // A line that goes on needs room for its `=`.
+        if column + len > ENCODED_MAX - usize::from(!ends) {
+            out.extend_from_slice(b"=\n");
+            column = 0;
+        }
+        match plain {
+            true => out.push(byte),
+            false => out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+        }
+        column += len;
+    }
+}
+
+/// Appends `bytes` in lines of 76.
+pub(super) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len() / 57 * (ENCODED_MAX + 1) + ENCODED_MAX + 2);
+    for chunk in bytes.chunks(ENCODED_MAX / 4 * 3) {
+        let begin = out.len();
+        out.resize(begin + BASE64.encode_len(chunk.len()), 0);
+        BASE64.encode_mut(chunk, &mut out[begin..]);
+        out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(text: &str) -> (Transfer, String) {
+        let transfer = Transfer::of_text(text.as_bytes());
+        let mut out = Vec::new();
+        transfer.write(&mut out, text.as_bytes());
+        (transfer, String::from_utf8(out).expect("ASCII"))
+    }
+
+    fn decoded(transfer: Transfer, body: &str) -> String {
+        let mail = format!(
+            "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {}\n\n{body}",
+            transfer.name()
+        );
+        mailparse::parse_mail(mail.as_bytes()).expect("a part").get_body().expect("its text")
+    }
+
+    #[test]
+    fn each_text_gets_its_encoding() {
+        for (text, expected) in [
+            ("plain\ntext\n", Transfer::SevenBit),
+            ("Grüße aus Köln, wie geht es dir heute?\n", Transfer::QuotedPrintable),
+            ("Здравствуйте\n", Transfer::Base64),
+            ("From here on\n", Transfer::QuotedPrintable),
+            ("a\n.\nb\n", Transfer::QuotedPrintable),
+        ] {
+            assert_eq!(Transfer::of_text(text.as_bytes()), expected, "{text}");
+        }
+        assert_eq!(Transfer::of_text("x".repeat(998).as_bytes()), Transfer::SevenBit);
+        assert_eq!(Transfer::of_text("x".repeat(999).as_bytes()), Transfer::QuotedPrintable);
+    }
+
+    #[test]
+    fn quoted_printable_is_as_the_standard_has_it() {
+        let (_, body) = written("From a=b ü \n.\nFrom\n");
+        assert_eq!(body, "=46rom a=3Db =C3=BC=20\n=2E\nFrom\n");
+        assert_eq!(written(&"x".repeat(1_000)).1.lines().map(str::len).max(), Some(76));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(text in "([ -~ü€\u{1f600}\t=.]{0,200}\n){0,4}[ -~ü]{0,90}") {
+            let (transfer, body) = written(&text);
+            prop_assert!(body.lines().all(|line| line.len() <= 998 && line.is_ascii()));
+            prop_assert_eq!(decoded(transfer, &body).replace("\r\n", "\n"), text);
+        }
+    }
+}

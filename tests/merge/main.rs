@@ -1,0 +1,5 @@
+//! Merges: templates and rows, and the mail that they become.
+#![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
+
+mod parsed;
+mod speed;
