@@ -239,10 +239,7 @@ struct Number {
 /// Reads a head's first line. What it has of a newer format need not look like ours.
 fn first_line(line: &[u8]) -> Result<Head, Unreadable> {
     // One look at the whole line spares one at each of its texts.
-    let head = match std::str::from_utf8(line) {
-        Ok(line) => serde_json::from_str::<Head>(line),
-        Err(_) => serde_json::from_slice(line),
-    };
+    let head = std::str::from_utf8(line).map_or_else(|_| serde_json::from_slice(line), serde_json::from_str::<Head>);
     let v = match &head {
         Ok(head) => Some(u64::from(head.v)),
         Err(_) => serde_json::from_slice::<Number>(line).ok().map(|number| number.v),
