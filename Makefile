@@ -74,7 +74,7 @@ bench:
 	[ -z "$(AGAINST)" ] || other=$$(CARGO="$(CARGO)" tests/bench/other "$(AGAINST)" "$(abspath $(target))" $(flags)); \
 	AGAINST="$$other" WHAT="$(WHAT)" QUICK="$(QUICK)" DISK="$(DISK)" LIMITS="$(LIMITS)" $(CARGO) bench --locked $(flags) --bench ratios
 
-# Its own order is what the program is built with next.
+# The next build uses the new order.
 order: build
 	tests/bench/start_order $(bin) >$(target)/start.ld
 	mv $(target)/start.ld src/start.ld

@@ -12,7 +12,7 @@ use super::part::{Node, Subtype};
 use super::sources::EML;
 use super::syntax::Book;
 
-/// Parts in parts, so deep, and so many.
+/// The deepest nesting of parts, and the most parts.
 const DEPTH_MAX: usize = 20;
 const PARTS_MAX: usize = 1_000;
 

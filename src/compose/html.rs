@@ -47,7 +47,7 @@ pub(super) enum Spot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Text,
-    /// Behind `<`, behind `</`, behind `<!` with so many dashes.
+    /// Behind `<`, behind `</`, behind `<!` and this number of dashes.
     Open,
     CloseOpen,
     Bang(u8),

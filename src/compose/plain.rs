@@ -1,7 +1,7 @@
 //! The text part of a template that has HTML alone, made once: the same values and statements, without the tags.
 //!
 //! What holds: `{{ }}` and `{% %}` between tags stay as they are; a link's URL follows its text; what a tag, a style or a
-//! comment has is left out. Where that would part an `{% if %}` from its end, there is no text, and the author is told.
+//! comment has is left out. Where that would part an `{% if %}` from its end, there is no text, and a note reports it.
 
 use minijinja::machinery::{Token, tokenize};
 

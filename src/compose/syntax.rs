@@ -13,7 +13,7 @@ use super::filters;
 use super::html::{Html, Spot};
 use super::origin::{Edits, Origin};
 
-/// An include in an include, and so on, so deep.
+/// The deepest nesting of includes.
 const DEPTH_MAX: usize = 8;
 /// The most texts of a template, an include counted wherever it stands.
 const UNITS_MAX: usize = 4_000;

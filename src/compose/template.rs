@@ -174,7 +174,7 @@ impl Parts<'_, '_> {
 
     fn body(&mut self, text: Option<Origin>, html: Option<Origin>) -> Result<Node, TemplateError> {
         let of_html = html.clone().filter(|_| text.is_none());
-        // HTML first: what is wrong is told of the author's own text.
+        // HTML first: its errors name places in the author's own text.
         let html = html.map(|origin| Node::text(self.book, origin, Subtype::Html, String::new())).transpose()?;
         let made = of_html.map(|origin| plain::of_html(&origin)).transpose()?;
         let plain =

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 const LINE_MAX: usize = 998;
 /// RFC 2045 sections 6.7 and 6.8.
 const ENCODED_MAX: usize = 76;
-/// Where more than one byte of so many must be encoded, base64 is shorter.
+/// Base64 is shorter where more than one byte in this number must be encoded.
 const DENSE: usize = 6;
 
 /// How a part is written.

@@ -4,7 +4,7 @@ use super::part::{Node, Subtype};
 use super::template::{Head, Template, Variant};
 use crate::model::Columns;
 
-/// Readers, Gmail's first, cut HTML beyond so many bytes.
+/// Readers, Gmail's first, cut HTML beyond this number of bytes.
 pub const HTML_MAX: usize = 102 << 10;
 
 /// A doubt about a template. None of them stops a merge.

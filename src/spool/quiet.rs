@@ -134,7 +134,7 @@ impl Quiet {
         self.rests_in(queue, Place::bucket(bucket), now)
     }
 
-    /// The same for one who looks at many and has the folder `ready` open: a shorter path costs a fifth less.
+    /// The same for a caller that looks at many and has the folder `ready` open: a shorter path costs less.
     pub fn rests_below(&self, queue: &File, ready: &File, bucket: u8, now: Micros) -> Option<Rest> {
         let Place { key, path } = Place::bucket(bucket);
         self.rests_at(queue, key, (ready, path.rsplit_once('/')?.1), now)

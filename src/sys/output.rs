@@ -62,7 +62,7 @@ pub fn escape_json(text: &mut Vec<u8>, from: usize) {
 }
 
 /// Printable ASCII.
-fn is_plain(byte: u8) -> bool {
+pub fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~')
 }
 

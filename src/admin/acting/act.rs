@@ -181,7 +181,8 @@ enum Met {
 }
 
 impl Round<'_> {
-    /// Whether an entry has had its turn: it kept its name, or a run has tried it since. What was in hand has had none.
+    /// Whether an entry has had its turn: it kept its name, or a run has tried it since.
+    /// An entry in a worker's hand has had no turn.
     fn has_had(&self, claim: &SpoolClaim<'_>, instants: &Instants) -> bool {
         let Spot { state, name } = claim.spot();
         let kept = self.turn == Met::Again && *state == State::Ready && (name.at || name.due <= instants.began());

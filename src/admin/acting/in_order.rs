@@ -1,9 +1,9 @@
 //! Entries one after another in the order that they have: by due time, then by submission. What is made due so keeps it.
 //!
 //! Kept true: entries that are made due get an instant each ([`Instants`]), which ascend. One look at all names keeps the
-//! first of them ([`PASS`]), and the next look those that come after; so memory does not grow with their number. What was
-//! made due meanwhile is not met again under its new name; whoever takes a later look's entry leaves it alone if a run has
-//! tried it since ([`Instants::saw`]), for it may have had its turn.
+//! first of them ([`PASS`]), and the next look those that come after; so memory does not grow with their number. An
+//! entry made due meanwhile is not met again under its new name; a command that takes an entry of a later look leaves it
+//! alone if a run has tried it since ([`Instants::saw`]), for it may have had its turn.
 
 use std::collections::BinaryHeap;
 use std::time::Duration;

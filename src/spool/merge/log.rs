@@ -6,7 +6,7 @@
 //!
 //! # What holds
 //! - **Its lock is the claim** of the entry. It is taken after the lock of the head, whose name is then looked at again.
-//!   Whoever writes holds it, also where there is no head.
+//!   Every writer holds it, also where there is no head.
 //! - **Each record's CRC-32 covers the one before it**, and the first record has the entry's id. The first bad record ends the log
 //!   and is overwritten. What lies behind it is older; it must never chain on to what is written now. So a claim begins
 //!   with a random number, and so does a claim whose write failed: what of it is in the file is not known.
@@ -23,13 +23,13 @@
 //!   ([`file::Log::expect_sync`]): else it would be unlinked after a row was made due again.
 //! - **A log that is missing or shorter than noted** has lost what came of its rows. Its open rows are held
 //!   ([`file::Log::is_short`]).
-//! - **A head may be early, never late.** Whoever makes a row due sooner locks the log, publishes or renames the head,
+//! - **A head may be early, never late.** A command that makes a row due sooner locks the log, publishes or renames the head,
 //!   syncs the folder, and then writes here. A new head's content is synced before it has its name.
 //! - **A job ends after all its logs were read**: a power cut may keep only the removal of a name, and then an open row has
 //!   no head until it gets a new one. A held row keeps the job. A job in which a place was made while it ended is brought
 //!   back.
-//! - **A command** writes, and syncs before it exits with 0. A sync that failed leaves the record in the file: whoever claims the
-//!   entry next acts on it and makes it durable.
+//! - **A command** writes, and syncs before it exits with 0. A sync that failed leaves the record in the file: the next
+//!   claim of the entry acts on it and makes it durable.
 //!
 //! # On disk after a kill
 //! At `merge.append` nothing was written. At `merge.appended` the record is in the file, which survives the kill; a row that is

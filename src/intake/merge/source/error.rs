@@ -60,7 +60,7 @@ pub enum SourceError {
     Sql { what: Arc<str>, row: u64, source: rusqlite::Error },
 }
 
-/// What a command said last, in the middle of a sentence: of a page of words the last line has the reason.
+/// The last line of a command's standard error, for the middle of a sentence: the reason stands there.
 fn last_words(said: &str) -> String {
     let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
     last.map_or_else(String::new, |line| format!(" ({})", Reason::new(line).text))

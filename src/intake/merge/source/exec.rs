@@ -2,7 +2,7 @@
 //!
 //! Its words are split by a shell's quotes, and no shell sees them: there are no variables, pipes or patterns. It is started
 //! when it is read, by the user that we are then. A status other than 0 refuses all of its rows, however many came before,
-//! and what it said last on its standard error is the reason. One that cannot be read to its end is killed.
+//! and the last line on its standard error is the reason. One that cannot be read to its end is killed.
 
 use std::ffi::{CString, OsStr};
 use std::io;
@@ -69,7 +69,7 @@ impl RowSource for ExecSource {
         let what = &self.what;
         let mut producer = self.start().map_err(|source| SourceError::NotStarted { what: what.clone(), source })?;
         let read = stream::read(what, &mut producer, self.told, each);
-        // Who was read to the end ends by itself. A failed command explains what is missing at the end of its rows.
+        // A command ends by itself once its output was read. If it failed, that explains rows that are cut short.
         if !read.as_ref().map_or_else(ReadError::is_of_end, |_| true) {
             return read;
         }

@@ -1,5 +1,5 @@
-//! A stream of rows: the standard input, and what a command writes. Its form is told, or else seen in its first character: a
-//! brace begins JSON lines, anything else is CSV.
+//! A stream of rows: the standard input, and what a command writes. Its form is given, or else follows from its first
+//! character: a brace begins JSON lines, anything else is CSV.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -1,4 +1,4 @@
-//! What a text begins with: a byte order mark is no data, and one of another encoding is told from bad bytes.
+//! What a text begins with: a byte order mark is no data, and one of another encoding is distinguished from bad bytes.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;

@@ -81,7 +81,7 @@ impl Locked {
         Ok(if lock::try_exclusive(&file)? { Taken::Ours(Locked(file)) } else { Taken::Contended })
     }
 
-    /// Makes a log that is missing, and takes its lock; whoever makes it first has it. Its name is durable when its folder
+    /// Makes a log that is missing, and takes its lock; the first to make it has it. Its name is durable when its folder
     /// was synced.
     pub fn make(dir_fd: impl AsFd, path: &str) -> io::Result<Taken> {
         let file = dir::open_file(dir_fd, path, dir::Open::Create)?;
@@ -216,7 +216,7 @@ impl Log {
 
     /// Notes what came of a row.
     ///
-    /// Errors: it is not noted. Whoever goes on would hand the row over again: the claim is kept to the run's end, or this is
+    /// Errors: it is not noted. To go on would hand the row over again: the claim is kept to the run's end, or this is
     /// tried again.
     pub fn answer(&mut self, answer: Answer) -> io::Result<()> {
         self.append(&[Record::Answer { answer, begun: None }], 0)

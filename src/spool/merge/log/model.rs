@@ -150,7 +150,7 @@ fn each_rule_is_needed() {
     }
 }
 
-/// The log's lock alone keeps two workers apart: whoever comes to a head that has gone finds nothing to do in the log.
+/// The log's lock alone keeps two workers apart: a worker at a head that has gone finds nothing to do in the log.
 #[test]
 fn looking_at_the_head_again_only_saves_work() {
     let rules = Rules { looks_again: false, ..ALL };

@@ -1,6 +1,6 @@
 //! What a log tells of each row of its entry.
 //!
-//! Kept true: the same records tell the same, whoever reads them. A record about a row that the entry does not have, or a
+//! Kept true: the same records give the same states to every reader. A record about a row that the entry does not have, or a
 //! second first one, is none. What is known of a row does not grow with the number of its attempts.
 
 use std::time::Duration;

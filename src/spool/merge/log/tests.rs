@@ -97,7 +97,7 @@ fn a_log_tells_the_last_word_on_each_row() {
     assert_eq!((row.attempts, row.due), (1, Some(Micros(1_795_526_900_000_000))));
     let reason = row.reason.as_ref().expect("a reason");
     assert_eq!((reason.text.as_str(), reason.status.as_deref()), ("450 4.2.0 greylisted", Some("4.2.0")));
-    // What is reopened begins anew; whoever is due waits no longer than he was to.
+    // A reopened row begins anew; a row that is due waits no longer than before.
     assert_eq!((rows.get(3).expect("a row").attempts, rows.get(4)), (1, None));
     let minute = Duration::from_secs(60);
     assert_eq!(row.waited(Micros(row.at.0 + 1_000_000)), minute + Duration::from_secs(1));

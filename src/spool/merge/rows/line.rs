@@ -37,7 +37,7 @@ pub fn write(row: &Row, out: &mut Vec<u8>) -> io::Result<()> {
 
 /// Reads a line, with or without its line break. A row that was written before the last columns were known gets NULL there.
 ///
-/// Errors: why it is no row of so many columns.
+/// Errors: why it is no row of this number of columns.
 pub fn read(line: &[u8], columns: usize) -> Result<Row, String> {
     let values: Vec<Value> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let mut values = values.into_iter();

@@ -135,7 +135,7 @@ fn publish(state: &mut State, fills: bool) {
     }
 }
 
-/// A head that notes nothing: whoever claims it writes all of the log again.
+/// A head that notes nothing: its next claim writes all of the log again.
 pub fn new_head(fills: bool) -> Head {
     if fills { Head::Noting(0) } else { Head::Hollow(0) }
 }

@@ -89,7 +89,7 @@ impl Tape {
         number
     }
 
-    /// What the log tells to whoever reads it now.
+    /// The log as a reader finds it now.
     pub fn read(&mut self, state: &State) -> Seen {
         let mut pages = [NOTHING; SLOTS];
         for (page, slot) in pages.iter_mut().zip(state.pages()) {
