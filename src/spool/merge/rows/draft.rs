@@ -42,7 +42,8 @@ pub struct EntryRows {
 }
 
 impl RowsDraft {
-    /// Starts to write into the job's folder `job`, which lies at `path`, with `rows_an_entry` rows in each entry (1,000 at most).
+    /// Starts to write into the job's folder `job`, which lies at `path`, with `rows_an_entry` rows in each
+    /// entry (1,000 at most).
     pub fn new(job: File, path: PathBuf, rows_an_entry: u32) -> Result<RowsDraft, QueueError> {
         dir::make(&job, "rows").map_err(unwritten(path.join("rows")))?;
         Ok(RowsDraft {
