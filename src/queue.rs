@@ -93,6 +93,8 @@ pub struct Message {
     pub start: u64,
     /// Bytes of header and body.
     pub len: u64,
+    /// The whole file as it was read, where the claim read it so: small ones are, for a transport that reads by position.
+    pub held: Option<Arc<Vec<u8>>>,
 }
 
 /// Which entries a claim may bring.

@@ -213,12 +213,7 @@ impl std::str::FromStr for EntryId {
     type Err = BadId;
 
     fn from_str(text: &str) -> Result<EntryId, BadId> {
-        let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.';
-        let dots = text.starts_with('.') || text.ends_with('.') || text.contains("..");
-        if text.is_empty() || text.len() > MAX_LEN || dots || !text.bytes().all(plain) {
-            return Err(BadId(text.chars().take(80).collect()));
-        }
-        Ok(EntryId(text.to_owned()))
+        EntryId::try_from(text.to_owned())
     }
 }
 
@@ -226,7 +221,12 @@ impl TryFrom<String> for EntryId {
     type Error = BadId;
 
     fn try_from(text: String) -> Result<EntryId, BadId> {
-        text.parse()
+        let plain = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() || b == b'.';
+        let dots = text.starts_with('.') || text.ends_with('.') || text.contains("..");
+        if text.is_empty() || text.len() > MAX_LEN || dots || !text.bytes().all(plain) {
+            return Err(BadId(text.chars().take(80).collect()));
+        }
+        Ok(EntryId(text))
     }
 }
 

@@ -44,7 +44,11 @@ impl SinkReply {
 
     /// Control characters become spaces, and the text is cut at [`SinkReply::MAX`] bytes; `None` if nothing is left.
     pub fn new(text: &str) -> Option<SinkReply> {
-        let clean = one_line(text.trim(), SinkReply::MAX);
+        let text = text.trim();
+        if is_one_line(text, SinkReply::MAX) {
+            return (!text.is_empty()).then(|| SinkReply(text.into()));
+        }
+        let clean = one_line(text, SinkReply::MAX);
         let clean = clean.trim();
         (!clean.is_empty()).then(|| SinkReply(clean.into()))
     }
@@ -67,10 +71,14 @@ impl SinkReply {
     }
 }
 
+/// Whether `text` has at most `most` bytes, each of them printable ASCII, as nearly every one has.
+fn is_one_line(text: &str, most: usize) -> bool {
+    text.len() <= most && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
 /// The beginning of `text`, at most `most` bytes of it, with spaces for its control characters.
 fn one_line(text: &str, most: usize) -> String {
-    // Nearly every one is in order.
-    if text.len() <= most && text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+    if is_one_line(text, most) {
         return text.to_owned();
     }
     let mut clean = String::with_capacity(text.len().min(most));

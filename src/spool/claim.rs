@@ -25,12 +25,13 @@ use super::lock::Locked;
 use super::names::{EntryName, Spot, State, journal_file, message_path};
 use super::order::Hand;
 use super::queue::SpoolQueue;
-use super::{entry, speed};
+use super::{entry_file, speed};
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
 use crate::queue::{AttemptNote, Begun, Claim, End, Message, QueueError, Stuck};
+use crate::sys::mutex::locked;
 use crate::sys::{dir, fault};
 
 /// An entry of the spool in somebody's hand.
@@ -39,8 +40,12 @@ pub struct SpoolClaim<'q> {
     pub(super) queue: &'q SpoolQueue,
     pub(super) home: Home<'q>,
     pub(super) spot: Spot,
+    /// The same as a path in the queue's folder.
+    path: String,
     /// Its lock is the claim.
     file: Arc<File>,
+    /// All of the file, if it is small.
+    held: Option<Arc<Vec<u8>>>,
     envelope: Envelope,
     extent: Extent,
     /// The message that lies apart, once it was opened.
@@ -101,8 +106,8 @@ impl SpoolQueue {
                 return Ok(Taken::Contended);
             }
         };
-        let (envelope, extent) = match entry::read_named(&file, size, &spot.name) {
-            Ok(pair) => pair,
+        let (envelope, extent, held) = match entry_file::read_whole(&file, size, &spot.name, &self.spare) {
+            Ok(read) => read,
             Err(Unreadable::Damaged(why)) => return aside(why),
             Err(Unreadable::Newer(newer)) => return Err(QueueError::Newer { path: self.path(&path), newer }),
         };
@@ -113,7 +118,9 @@ impl SpoolQueue {
             queue: self,
             home,
             spot: spot.clone(),
+            path,
             file: Arc::new(file),
+            held,
             envelope,
             extent,
             apart: OnceLock::new(),
@@ -141,7 +148,7 @@ impl SpoolClaim<'_> {
         }
         fault::point("settle.rename")?;
         self.home.ensure_folder(&to.folder())?;
-        dir::rename_new(self.home.dir(), self.home.inner(&self.spot.path()), self.home.inner(&to.path()))?;
+        dir::rename_new(self.home.dir(), self.home.inner(&self.path), self.home.inner(&to.path()))?;
         fault::instant("settle.renamed");
         Ok(())
     }
@@ -154,7 +161,7 @@ impl SpoolClaim<'_> {
         }
         self.queue.mark_key(&self.envelope.id)?;
         fault::point("settle.unlink")?;
-        dir::unlink(self.home.dir(), self.home.inner(&self.spot.path()))?;
+        dir::unlink(self.home.dir(), self.home.inner(&self.path))?;
         fault::instant("settle.unlinked");
         if self.journal.exists() {
             self.queue.leave_journal(&self.envelope.id);
@@ -229,9 +236,10 @@ impl Claim for SpoolClaim<'_> {
         let start = if self.extent.apart { 0 } else { self.extent.start };
         let open = if self.extent.apart { self.apart.get() } else { Some(&self.file) };
         if let (true, Some(file)) = (by_position, open) {
-            return Ok(Message { file: Arc::clone(file), start, len });
+            let held = self.held.clone().filter(|_| !self.extent.apart);
+            return Ok(Message { file: Arc::clone(file), start, len, held });
         }
-        let path = if self.extent.apart { message_path(&self.envelope.id) } else { self.spot.path() };
+        let path = if self.extent.apart { message_path(&self.envelope.id) } else { self.path.clone() };
         // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a sendmail
         // that backgrounds itself.
         let file = dir::open_file(self.home.dir(), self.home.inner(&path), dir::Open::Read);
@@ -241,7 +249,7 @@ impl Claim for SpoolClaim<'_> {
         if by_position {
             let _ = self.apart.set(Arc::clone(&file));
         }
-        Ok(Message { file, start, len })
+        Ok(Message { file, start, len, held: None })
     }
 
     fn job_was_moved(&self) -> bool {
@@ -318,8 +326,11 @@ impl Claim for SpoolClaim<'_> {
             if end == End::Delivered && !self.journal.history.all_closed() {
                 self.close_in_journal(crate::sys::clock::now());
             }
-            let error = self.queue.failed("settle", &self.spot.path())(error);
+            let error = self.queue.failed("settle", &self.path)(error);
             return Err(Stuck { claim: self, error });
+        }
+        if let Some(Ok(bytes)) = self.held.take().map(Arc::try_unwrap) {
+            *locked(&self.queue.spare) = bytes;
         }
         // Closed here, at the end, but for what is closed later.
         let _file = match end {

@@ -13,7 +13,6 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 
-use super::names::EntryName;
 use super::recipient_line::RecipientLine;
 use crate::model::address::MAX_LEN;
 use crate::model::envelope::{Body, Origin};
@@ -254,20 +253,22 @@ fn first_line(line: &[u8]) -> Result<Head, Unreadable> {
 
 /// Reads a head from the start of an entry file.
 pub fn read(file: impl Read) -> Result<(Envelope, Extent), Unreadable> {
-    read_if(file, |_| Ok(()))
+    read_if(BufReader::with_capacity(HEAD, file), |_| Ok(()))
 }
 
 /// Reads a head without fields: a stranger's takes no more memory than its addresses. Any other is refused by its first line.
 pub(super) fn read_plain(file: impl Read) -> Result<(Envelope, Extent), Unreadable> {
-    read_if(file, |v| match v {
+    read_if(BufReader::with_capacity(HEAD, file), |v| match v {
         PLAIN => Ok(()),
         _ => Err("its recipients have fields, which only a job can use".to_owned()),
     })
 }
 
 /// Reads a head if its number `suits`, which is asked before more than the first line is read.
-fn read_if(file: impl Read, suits: impl Fn(u32) -> Result<(), String>) -> Result<(Envelope, Extent), Unreadable> {
-    let mut reader = BufReader::with_capacity(HEAD, file);
+pub(super) fn read_if(
+    mut reader: impl BufRead,
+    suits: impl Fn(u32) -> Result<(), String>,
+) -> Result<(Envelope, Extent), Unreadable> {
     let mut start = 0;
     let mut line = Vec::new();
     next_line(&mut reader, &mut line, &mut start)?;
@@ -319,18 +320,6 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>, start: &mut u64) -> 
     match line.pop() {
         Some(b'\n') => Ok(()),
         Some(_) | None => Err("it ends in the middle of its envelope".to_owned()),
-    }
-}
-
-/// Reads the head of an entry file of `size` bytes that bears `name`.
-pub(super) fn read_named(file: &File, size: u64, name: &EntryName) -> Result<(Envelope, Extent), Unreadable> {
-    let (envelope, extent) = read(file)?;
-    if envelope.id != name.id {
-        return Err(format!("its envelope belongs to entry {}", envelope.id).into());
-    }
-    match extent.wrong_size(size) {
-        Some(why) => Err(why.into()),
-        None => Ok((envelope, extent)),
     }
 }
 

@@ -8,7 +8,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use super::brief::quick;
-use super::entry::{self, HEAD, Unreadable};
+use super::entry::{HEAD, Unreadable};
+use super::entry_file;
 use super::job::Standing;
 use super::journals::Journals;
 use super::names::{EntryName, Spot, State, folder};
@@ -173,7 +174,7 @@ impl SpoolQueue {
             Err(error) => return Err(error),
         };
         let size = file.metadata()?.size();
-        match entry::read_named(&file, size, &name) {
+        match entry_file::read(&file, size, &name) {
             Err(Unreadable::Newer(newer)) => Ok(Some(Fault::Newer(newer))),
             Err(Unreadable::Damaged(why)) => Ok(Some(Fault::Unreadable(why))),
             Ok((envelope, _)) => match self.history(&name.id, envelope.recipients.len(), &mut |_| {}) {

@@ -74,6 +74,7 @@ pub mod corrupt;
 pub mod decision;
 pub mod drop;
 pub mod entry;
+mod entry_file;
 pub mod error;
 pub mod find;
 pub mod folders;

@@ -42,6 +42,8 @@ pub struct SpoolQueue {
     pub(super) quiet: Quiet,
     /// Closes entries that are delivered and unlinked.
     pub(super) closer: Closer,
+    /// Memory in which a small entry was read, for the next one.
+    pub(super) spare: Mutex<Vec<u8>>,
     /// The job of the entry that was claimed last.
     pub(super) last_job: Mutex<Option<Arc<OpenJob>>>,
     pub(super) contended: AtomicU64,
@@ -63,6 +65,7 @@ impl SpoolQueue {
             wake,
             quiet: Quiet::default(),
             seen_stopped: Mutex::default(),
+            spare: Mutex::default(),
             closer: Closer::default(),
             last_job: Mutex::default(),
             contended: AtomicU64::new(0),

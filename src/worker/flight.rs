@@ -1,6 +1,6 @@
 //! One group of an entry's recipients is handed over: announced in the journal, in the transport's hands, answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::ahead::Ahead;
 use super::context::{Context, MARGIN};
@@ -33,8 +33,7 @@ struct Flight {
     begun: Begun,
     /// The envelope sender, where VERP makes one.
     made: Option<Address>,
-    started: Instant,
-    /// The same on the steady clock.
+    /// On the steady clock.
     began: u64,
 }
 
@@ -47,7 +46,7 @@ pub(super) fn hand_over<Q: Queue>(
     infeed: &mut Infeed,
     transport: &mut dyn Transport,
 ) -> Handed {
-    let (started, began) = (Instant::now(), clock::steady());
+    let began = clock::steady();
     // The transport ends what hangs; only if that fails, the supervisor ends us.
     let limit = transport.longest() + MARGIN;
     context.slot.begin(hand.claim.id(), limit);
@@ -63,7 +62,7 @@ pub(super) fn hand_over<Q: Queue>(
         Ok(announced) => announced,
         Err(error) => return Handed::Fault(error),
     };
-    let flight = Flight { begun, made, started, began };
+    let flight = Flight { begun, made, began };
     let envelope = hand.claim.envelope();
     let handover = Handover { envelope, sender: flight.sender(envelope), group: &flight.begun.group, message };
     fault::instant("worker.handing");
@@ -78,6 +77,11 @@ pub(super) fn hand_over<Q: Queue>(
     context.slot.keeps_open(transport.is_open());
     infeed.took(context, &answer);
     land(context, hand, flight, answer, transport.shares_verdicts())
+}
+
+/// How long a hand-over took that began at `began` on the steady clock.
+fn took(began: u64) -> Duration {
+    Duration::from_micros(clock::steady().saturating_sub(began))
 }
 
 /// Opens the message, and announces that `group` gets it.
@@ -111,7 +115,7 @@ fn land<Q: Queue>(
             let verdicts = doubtful.verdicts;
             if let Some(doubt) = doubt {
                 let judged = |took| Judged { group, verdicts, answered: true, took };
-                return take_back(claim, flight.begun, || Handed::InDoubt(judged(flight.started.elapsed()), doubt));
+                return take_back(claim, flight.begun, || Handed::InDoubt(judged(took(flight.began)), doubt));
             }
             verdicts
         }
@@ -127,7 +131,7 @@ fn land<Q: Queue>(
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(judge).collect();
     let answered = claim.answer(flight.begun, Some(&verdicts));
     fault::instant("worker.answered");
-    let judged = Judged { group, verdicts, answered: answered.is_ok(), took: flight.started.elapsed() };
+    let judged = Judged { group, verdicts, answered: answered.is_ok(), took: took(flight.began) };
     Handed::Judged(judged, answered.err())
 }
 

@@ -75,7 +75,9 @@ impl PackedId {
     pub fn text(self) -> String {
         let digits = if self.1 & 1 == 1 { LONG } else { SHORT };
         let digit = |n: usize| (self.value() >> (DIGIT * (LONG - 1 - n) as u32 + 1)) as usize & 31;
-        (0..digits).map(|n| char::from(DIGITS[digit(n)])).collect()
+        let mut text = String::with_capacity(digits);
+        text.extend((0..digits).map(|n| char::from(DIGITS[digit(n)])));
+        text
     }
 }
 
@@ -113,7 +115,7 @@ impl Packed {
     /// The name; `None` of words that are none.
     pub fn name(self) -> Option<EntryName> {
         let [_, high, low, numbers] = self.0;
-        let mut id = PackedId(high, low).text().parse::<EntryId>().ok()?;
+        let mut id = EntryId::try_from(PackedId(high, low).text()).ok()?;
         if let Some(n) = (numbers >> 33).checked_sub(1) {
             id = id.of_job(n as u32, (numbers >> 1) as u32);
         }

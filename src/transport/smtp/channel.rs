@@ -192,14 +192,17 @@ impl Channel {
 
     /// The next reply; what waits to be written leaves first.
     pub fn reply(&mut self, times: Times, signals: &Signals) -> Result<Reply, Lost> {
+        if let Some(reply) = self.reply_at_hand()? {
+            return Ok(reply);
+        }
         let mut moved = Instant::now();
         loop {
-            if let Some(reply) = self.reply_at_hand()? {
-                return Ok(reply);
-            }
             if let Err(lost) = self.step(true, &mut moved, times, signals) {
                 // What it said before it went is an answer all the same.
                 return self.reply_at_hand()?.ok_or(lost);
+            }
+            if let Some(reply) = self.reply_at_hand()? {
+                return Ok(reply);
             }
         }
     }

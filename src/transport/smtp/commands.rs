@@ -10,38 +10,43 @@ pub fn addresses<'a>(request: NextHandover<'a>) -> impl Iterator<Item = &'a Addr
     request.sender.into_iter().chain(request.group.iter().map(move |&i| &request.envelope.recipients[i]))
 }
 
-/// MAIL for this request, as a server that `offers` this takes it.
-pub fn mail(request: NextHandover<'_>, offers: &Offers) -> String {
+/// Adds MAIL for this request to `command`, as a server that `offers` this takes it; its line is ended.
+pub fn mail(request: NextHandover<'_>, offers: &Offers, command: &mut Vec<u8>) {
     let NextHandover { envelope, sender, size, .. } = request;
     let origin = &envelope.origin;
-    let mut command = String::with_capacity(128);
-    command.extend(["MAIL FROM:<", sender.map_or("", Address::as_str), ">"]);
+    let mut say = |text: &str| command.extend_from_slice(text.as_bytes());
+    say("MAIL FROM:<");
+    say(sender.map_or("", Address::as_str));
+    say(">");
     if offers.size {
-        command.extend([" SIZE=", &size.to_string()]);
+        say(&format!(" SIZE={size}"));
     }
     if offers.eight_bit && origin.body != Some(Body::SevenBit) {
-        command.push_str(" BODY=8BITMIME");
+        say(" BODY=8BITMIME");
     }
     if offers.utf8 && addresses(request).any(Address::is_utf8) {
-        command.push_str(" SMTPUTF8");
+        say(" SMTPUTF8");
     }
     if let Some([first, second]) = xverp(request).filter(|_| offers.xverp) {
-        command.push_str(&format!(" XVERP={first}{second}"));
+        say(&format!(" XVERP={first}{second}"));
     }
     if offers.dsn {
-        command.extend(origin.ret.as_ref().map(|ret| format!(" RET={}", ret.to_ascii_uppercase())));
-        command.extend(origin.envid.as_ref().map(|id| format!(" ENVID={}", xtext(id))));
+        origin.ret.iter().for_each(|ret| say(&format!(" RET={}", ret.to_ascii_uppercase())));
+        origin.envid.iter().for_each(|id| say(&format!(" ENVID={}", xtext(id))));
     }
-    command
+    say("\r\n");
 }
 
-/// Adds RCPT for one of the envelope's recipients to `command`.
-pub fn rcpt(to: &Address, envelope: &Envelope, offers: &Offers, command: &mut String) {
-    command.extend(["RCPT TO:<", to.as_str(), ">"]);
+/// Adds RCPT for one of the envelope's recipients to `command`; its line is ended.
+pub fn rcpt(to: &Address, envelope: &Envelope, offers: &Offers, command: &mut Vec<u8>) {
+    let mut say = |text: &str| command.extend_from_slice(text.as_bytes());
+    say("RCPT TO:<");
+    say(to.as_str());
+    say(">");
     if offers.dsn {
-        let notify = envelope.origin.notify.as_ref();
-        command.extend(notify.map(|notify| format!(" NOTIFY={}", notify.to_ascii_uppercase())));
+        envelope.origin.notify.iter().for_each(|notify| say(&format!(" NOTIFY={}", notify.to_ascii_uppercase())));
     }
+    say("\r\n");
 }
 
 /// How the server shall make a sender for each recipient, if it is to: the group goes out under the envelope's own.

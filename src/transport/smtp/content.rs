@@ -16,14 +16,16 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Weak};
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::arch::x86_64::sse2::memchr::One;
+use memchr::{memchr2, memchr3};
 
 use crate::queue::Message;
 
 /// Bytes that are read at once.
 const PIECE: usize = 64 << 10;
 
-/// Reads messages piece by piece. One that is held whole is not read again: a post goes to its recipients one by one.
+/// Reads messages piece by piece. One that is held whole, here or by its claim, is not read again: a post goes to its
+/// recipients one by one.
 #[derive(Debug, Default)]
 pub struct ContentReader {
     piece: Vec<u8>,
@@ -34,7 +36,12 @@ pub struct ContentReader {
 impl ContentReader {
     /// The piece of `message` that is `at` so many bytes from its beginning, not beyond its end; at least one byte, or an
     /// error if the file ends there.
-    pub fn read(&mut self, message: &Message, at: u64) -> io::Result<&[u8]> {
+    pub fn read<'a>(&'a mut self, message: &'a Message, at: u64) -> io::Result<&'a [u8]> {
+        if let Some(held) = &message.held {
+            let from = usize::try_from(message.start + at).unwrap_or(usize::MAX);
+            let end = usize::try_from(message.start + message.len).unwrap_or(usize::MAX);
+            return held.get(from..end).ok_or_else(|| io::ErrorKind::UnexpectedEof.into());
+        }
         // As long as somebody looks at it, its place in memory is not given to another file.
         let is_it = |(file, start, len): &(Weak<File>, u64, u64)| {
             std::ptr::eq(file.as_ptr(), Arc::as_ptr(&message.file)) && (*start, *len) == (message.start, message.len)
@@ -110,18 +117,20 @@ impl Wire {
     }
 
     /// The same for a piece in which a line feed alone is no plain byte.
-    fn push_lines(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
-        while let Some(&first) = piece.first() {
-            let plain = memchr(b'\n', piece).unwrap_or(piece.len());
-            if plain > 0 {
+    fn push_lines(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut begins = 0;
+        for end in One::new(b'\n').iter().flat_map(|feed| feed.iter(piece)) {
+            let line = &piece[begins..end];
+            if let Some(&first) = line.first() {
                 self.begin(first, out);
-                out.extend_from_slice(&piece[..plain]);
-            }
-            if plain == piece.len() {
-                return;
+                out.extend_from_slice(line);
             }
             self.end(out);
-            piece = &piece[plain + 1..];
+            begins = end + 1;
+        }
+        if let Some(&first) = piece.get(begins) {
+            self.begin(first, out);
+            out.extend_from_slice(&piece[begins..]);
         }
     }
 
@@ -174,7 +183,7 @@ mod tests {
         };
         let mut reader = ContentReader::default();
         let mut read = |file: &Arc<File>, start, len| {
-            let message = Message { file: Arc::clone(file), start, len };
+            let message = Message { file: Arc::clone(file), start, len, held: None };
             let (mut all, mut sizes) = (Vec::new(), Vec::new());
             while (all.len() as u64) < len {
                 let piece = reader.read(&message, all.len() as u64).expect("it is there");
@@ -197,7 +206,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(read(&large, 0, PIECE as u64 + 9).1, [PIECE, 9], "it does not fit, and is read again");
         }
-        let short = Message { file: file("short"), start: 0, len: 9 };
+        let short = Message { file: file("short"), start: 0, len: 9, held: None };
         assert_eq!(reader.read(&short, 0).expect("some").len(), 5);
         assert!(reader.read(&short, 5).is_err(), "a file that ends before its message");
     }

@@ -72,6 +72,19 @@ impl Reply {
         self.text.split('\n')
     }
 
+    /// All of it in one line, with " / " between those that it has.
+    pub fn one_line(&self) -> String {
+        // A code has three digits: see `split`.
+        let digit = |place: u16| char::from(b'0' + (self.code / place % 10) as u8);
+        let mut line = String::with_capacity(self.text.len() + 8);
+        line.extend([digit(100), digit(10), digit(1), ' ']);
+        for (n, text) in self.lines().enumerate() {
+            line.push_str(if n == 0 { "" } else { " / " });
+            line.push_str(text);
+        }
+        line
+    }
+
     pub fn is_good(&self) -> bool {
         self.code / 100 == 2
     }
@@ -113,12 +126,7 @@ fn split(line: &[u8]) -> Option<(u16, bool, &[u8])> {
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.code)?;
-        for (n, line) in self.lines().enumerate() {
-            f.write_str(if n == 0 { "" } else { " / " })?;
-            f.write_str(line)?;
-        }
-        Ok(())
+        f.write_str(&self.one_line())
     }
 }
 

@@ -110,17 +110,16 @@ impl Session {
         if std::mem::replace(&mut self.unfinished, true) {
             self.channel.ask("RSET", times, signals)?;
         }
-        let mail = mail(request, &self.offers);
-        let reply = self.channel.ask(&mail, times, signals)?;
+        mail(request, &self.offers, self.channel.outgoing());
+        let reply = self.channel.reply(times, signals)?;
         if !reply.is_good() {
             self.unfinished = false;
             return Ok(Answer::Refused(reply));
         }
         let mut replies = Vec::with_capacity(request.group.len());
         for &i in request.group {
-            let mut command = String::new();
-            rcpt(&request.envelope.recipients[i], request.envelope, &self.offers, &mut command);
-            replies.push(self.channel.ask(&command, times, signals)?);
+            rcpt(&request.envelope.recipients[i], request.envelope, &self.offers, self.channel.outgoing());
+            replies.push(self.channel.reply(times, signals)?);
         }
         if self.offers.chunking || !replies.iter().any(Reply::is_good) {
             return Ok(Answer::Recipients(replies));
@@ -135,13 +134,11 @@ impl Session {
         if self.unfinished {
             self.channel.say(b"RSET\r\n");
         }
-        let mut commands = mail(request, &self.offers);
+        let commands = self.channel.outgoing();
+        mail(request, &self.offers, commands);
         for &i in request.group {
-            commands.push_str("\r\n");
-            rcpt(&request.envelope.recipients[i], request.envelope, &self.offers, &mut commands);
+            rcpt(&request.envelope.recipients[i], request.envelope, &self.offers, commands);
         }
-        commands.push_str("\r\n");
-        self.channel.say(commands.as_bytes());
         if !self.offers.chunking {
             self.channel.say(b"DATA\r\n");
         }

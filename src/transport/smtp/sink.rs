@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::attempt::SmtpAttempt;
-use super::commands::xverp;
+use super::commands::{addresses, xverp};
 use super::servers::Servers;
 use super::session::Session;
 use super::times::Times;
@@ -146,18 +146,22 @@ impl Transport for Smtp {
                 let reason = Reason::new("this server makes no senders for VERP, as the one before it did");
                 return all(Verdict::Deferred(reason), group.len());
             }
-            let (out, tried) = by_name(&session, whole);
+            let named = by_name(&session, whole);
+            let (out, tried) = named.as_ref().map_or((&[][..], group), |(out, tried)| (out, tried));
             if tried.is_empty() {
                 self.session = Some(session);
                 return all(unnameable(), group.len());
             }
             let server = ServerName(self.servers.current());
             let attempt =
-                SmtpAttempt { server, request: NextHandover { group: &tried, ..whole }, message: &message, times };
+                SmtpAttempt { server, request: NextHandover { group: tried, ..whole }, message: &message, times };
             let (gone, session) = attempt.run(session, reused, next, signals);
             self.session = session;
             // A verdict for each of the group.
             let whole = |verdicts: Vec<Verdict>| -> Vec<Verdict> {
+                if out.is_empty() {
+                    return verdicts;
+                }
                 let mut verdicts = verdicts.into_iter();
                 let of = |i: &usize| if out.contains(i) { Some(unnameable()) } else { verdicts.next() };
                 group.iter().filter_map(of).collect()
@@ -207,10 +211,14 @@ impl Drop for Smtp {
 }
 
 /// Which of the group cannot be named to the server of this session, and which can; where the sender cannot, nobody can.
-fn by_name(session: &Session, request: NextHandover<'_>) -> (Vec<usize>, Vec<usize>) {
+/// `None` if all can be named.
+fn by_name(session: &Session, request: NextHandover<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
+    if addresses(request).all(|address| session.can_name(address)) {
+        return None;
+    }
     let unnamed = |address: &Address| !session.can_name(address);
     let nameless = request.sender.is_some_and(unnamed);
-    request.group.iter().partition(|&&i| nameless || unnamed(&request.envelope.recipients[i]))
+    Some(request.group.iter().partition(|&&i| nameless || unnamed(&request.envelope.recipients[i])))
 }
 
 /// What becomes of those (RFC 6531 section 3.7.4.2).

@@ -53,7 +53,7 @@ impl ServerName<'_> {
     /// The verdict that a reply to the content is: a good one is kept with the delivery.
     pub fn on_message(self, reply: &Reply) -> Verdict {
         match self.verdict(reply, "the message") {
-            Verdict::Delivered(_) => Verdict::Delivered(SinkReply::new(&reply.to_string())),
+            Verdict::Delivered(_) => Verdict::Delivered(SinkReply::new(&reply.one_line())),
             other => other,
         }
     }

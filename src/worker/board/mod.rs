@@ -247,8 +247,9 @@ impl Slot<'_> {
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         put_text(&self.words[SLOT_ID..], id.as_str());
         self.words[PACED].store(0, Ordering::Relaxed);
-        self.words[1].store(clock::steady().saturating_add(limit), Ordering::Relaxed);
-        self.words[0].store(clock::now().0, Ordering::Release);
+        let now = clock::steady();
+        self.words[1].store(now.saturating_add(limit), Ordering::Relaxed);
+        self.words[0].store(now.max(1), Ordering::Release);
     }
 
     /// Whether the worker's way into the sink is open.
@@ -299,7 +300,7 @@ impl Slot<'_> {
             0 => None,
             since => Some(InHand {
                 id: get_text(&self.words[SLOT_ID..]),
-                since: Micros(since),
+                since: clock::now().minus(Duration::from_micros(clock::steady().saturating_sub(since))),
                 deadline: self.words[1].load(Ordering::Relaxed),
                 paced: self.words[PACED].load(Ordering::Relaxed) != 0,
             }),
