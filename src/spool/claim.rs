@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::entry::{Extent, Unreadable};
+use super::entry_file::{self, EntryFile};
 use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
@@ -25,7 +26,7 @@ use super::lock::Locked;
 use super::names::{EntryName, Spot, State, journal_file, message_path};
 use super::order::Hand;
 use super::queue::SpoolQueue;
-use super::{entry_file, speed};
+use super::speed;
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
@@ -106,7 +107,7 @@ impl SpoolQueue {
                 return Ok(Taken::Contended);
             }
         };
-        let (envelope, extent, held) = match entry_file::read_whole(&file, size, &spot.name, &self.spare) {
+        let EntryFile { envelope, extent, held } = match entry_file::read_whole(&file, size, &spot.name, &self.spare) {
             Ok(read) => read,
             Err(Unreadable::Damaged(why)) => return aside(why),
             Err(Unreadable::Newer(newer)) => return Err(QueueError::Newer { path: self.path(&path), newer }),

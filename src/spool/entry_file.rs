@@ -12,6 +12,14 @@ use crate::sys::mutex::locked;
 /// The largest file that a claim reads whole, in bytes.
 const WHOLE_MAX: u64 = 16 << 10;
 
+/// What a claim reads of its file.
+pub(super) struct EntryFile {
+    pub envelope: Envelope,
+    pub extent: Extent,
+    /// All of it, if it is small.
+    pub held: Option<Arc<Vec<u8>>>,
+}
+
 /// Reads the head of an entry file of `size` bytes that bears `name`.
 pub(super) fn read(file: &File, size: u64, name: &EntryName) -> Result<(Envelope, Extent), Unreadable> {
     checked(entry::read(file)?, size, name)
@@ -23,15 +31,15 @@ pub(super) fn read_whole(
     size: u64,
     name: &EntryName,
     spare: &Mutex<Vec<u8>>,
-) -> Result<(Envelope, Extent, Option<Arc<Vec<u8>>>), Unreadable> {
+) -> Result<EntryFile, Unreadable> {
     if size > WHOLE_MAX {
-        return read(file, size, name).map(|(envelope, extent)| (envelope, extent, None));
+        return read(file, size, name).map(|(envelope, extent)| EntryFile { envelope, extent, held: None });
     }
     let mut bytes = std::mem::take(&mut *locked(spare));
     bytes.resize(size as usize, 0);
     file.read_exact_at(&mut bytes, 0).map_err(|error| format!("it cannot be read: {error}"))?;
     let (envelope, extent) = checked(entry::read_if(&bytes[..], |_| Ok(()))?, size, name)?;
-    Ok((envelope, extent, Some(Arc::new(bytes))))
+    Ok(EntryFile { envelope, extent, held: Some(Arc::new(bytes)) })
 }
 
 fn checked(

@@ -3,6 +3,7 @@
 //! Kept true: every name of an entry, a journal or a message that the program makes comes from [`Spot::path`],
 //! [`EntryName`], [`journal_path`] or [`message_path`].
 
+use std::ffi::CStr;
 use std::fmt;
 use std::time::Duration;
 
@@ -179,11 +180,18 @@ pub(super) fn bucket_path(bucket: u8) -> String {
 
 /// The same without a string of its own: a look at each of them, each minute, would spend most of its time on making them.
 pub(super) fn bucket_str(bucket: u8) -> &'static str {
-    std::str::from_utf8(&READY[usize::from(bucket)]).unwrap_or_default()
+    std::str::from_utf8(&READY[usize::from(bucket)][..READY_LEN - 1]).unwrap_or_default()
 }
 
-static READY: [[u8; 8]; BUCKETS] = {
-    let (mut paths, mut bucket) = ([*b"ready/00"; BUCKETS], 0);
+/// Its name within `ready/`, as the kernel takes it.
+pub(super) fn bucket_name(bucket: u8) -> &'static CStr {
+    CStr::from_bytes_with_nul(&READY[usize::from(bucket)][READY_LEN - 3..]).unwrap_or_default()
+}
+
+const READY_LEN: usize = b"ready/00\0".len();
+
+static READY: [[u8; READY_LEN]; BUCKETS] = {
+    let (mut paths, mut bucket) = ([*b"ready/00\0"; BUCKETS], 0);
     while bucket < BUCKETS {
         paths[bucket][6] = b"0123456789abcdef"[bucket >> 4];
         paths[bucket][7] = b"0123456789abcdef"[bucket & 15];

@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use self::folder::{QuietFolder, is_settled};
-use super::names::bucket_str;
+use super::names::{bucket_name, bucket_str};
 use crate::model::Micros;
 use crate::sys::dir;
 use crate::sys::mutex::locked;
@@ -71,6 +71,11 @@ impl<'p> Place<'p> {
     /// `ready/<bucket>`, whose number is its key.
     pub fn bucket(bucket: u8) -> Place<'static> {
         Place { key: bucket.into(), path: bucket_str(bucket) }
+    }
+
+    /// The folder of the jobs, which is quiet while it is empty.
+    pub fn jobs() -> Place<'static> {
+        Place::of_job("jobs")
     }
 
     /// A folder of a job's, whose key is no bucket's.
@@ -134,25 +139,23 @@ impl Quiet {
         self.rests_in(queue, Place::bucket(bucket), now)
     }
 
-    /// The same for a caller that looks at many and has the folder `ready` open: a shorter path costs less.
-    pub fn rests_below(&self, queue: &File, ready: &File, bucket: u8, now: Micros) -> Option<Rest> {
-        let Place { key, path } = Place::bucket(bucket);
-        self.rests_at(queue, key, (ready, path.rsplit_once('/')?.1), now)
+    /// The same of all buckets; `ready` is their folder, open: a shorter path costs less.
+    pub fn all_rest(&self, queue: &File, ready: &File, now: Micros) -> bool {
+        let mut known = locked(&self.known);
+        let known = known.get_or_insert_with(|| Known::read(queue));
+        let mut rests = |bucket: u8| {
+            let look = || dir::print(ready, bucket_name(bucket));
+            known.rest(bucket.into(), (now, self.horizon), look).is_some()
+        };
+        (0..=u8::MAX).all(&mut rests)
     }
 
     /// The same of any folder of entries.
     pub fn rests_in(&self, queue: &File, place: Place<'_>, now: Micros) -> Option<Rest> {
-        self.rests_at(queue, place.key, (queue, place.path), now)
-    }
-
-    fn rests_at(&self, queue: &File, key: u64, (dir, path): (&File, &str), now: Micros) -> Option<Rest> {
         let mut known = locked(&self.known);
         let known = known.get_or_insert_with(|| Known::read(queue));
-        let at = known.find(key).ok()?;
-        let seen = known.folders.get_mut(at).filter(|seen| seen.folder.waits_at(now, self.horizon))?;
-        let stat = dir::stat(dir, path).ok().flatten()?;
-        seen.is_met = Print::of(&stat) == seen.folder.print;
-        seen.is_met.then_some(Rest(seen.folder.next))
+        let look = || dir::stat(queue, place.path).ok().flatten().map(|stat| Print::of(&stat));
+        known.rest(place.key, (now, self.horizon), look)
     }
 
     /// The end of a walk that met nothing due.
@@ -183,6 +186,14 @@ impl Quiet {
 }
 
 impl Known {
+    /// The rest of the folder with this key, if it is as it was by a `look` at it.
+    fn rest(&mut self, key: u64, at: (Micros, Duration), look: impl FnOnce() -> Option<Print>) -> Option<Rest> {
+        let place = self.find(key).ok()?;
+        let seen = self.folders.get_mut(place).filter(|seen| seen.folder.waits_at(at.0, at.1))?;
+        seen.is_met = look()? == seen.folder.print;
+        seen.is_met.then_some(Rest(seen.folder.next))
+    }
+
     /// What an earlier run knew of the folder `queue`; nothing, if that cannot be read.
     fn read(queue: &File) -> Known {
         let read = || -> io::Result<Vec<u8>> {

@@ -52,7 +52,10 @@ impl SpoolQueue {
     /// Whether nothing is due at `now`, as far as that is known without a walk through the names.
     pub fn rests(&self, now: Micros) -> bool {
         let Ok(ready) = dir::open_at(&self.dir, State::Ready.name()) else { return false };
-        let mut all = (0..=u8::MAX).all(|bucket| self.quiet.rests_below(&self.dir, &ready, bucket, now).is_some());
+        let mut all = self.quiet.all_rest(&self.dir, &ready, now);
+        if all && self.quiet.rests_in(&self.dir, Place::jobs(), now).is_some() {
+            return true;
+        }
         let mut folder = |path: &str| {
             all = all && self.quiet.rests_in(&self.dir, Place::of_job(path), now).is_some();
             Ok(all)
@@ -85,6 +88,22 @@ impl SpoolQueue {
             survey.due < enough
         })?;
         Ok(survey)
+    }
+
+    /// Whether the folder of the jobs is empty, which is remembered.
+    fn has_no_job(&self, now: Micros) -> io::Result<bool> {
+        if self.quiet.rests_in(&self.dir, Place::jobs(), now).is_some() {
+            return Ok(true);
+        }
+        let mut names = match dir::Names::open(&self.dir, Place::jobs().path) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let watch = QuietWalk::begin_in(Place::jobs(), &names, now);
+        let is_empty = names.next().is_none();
+        watch.filter(|_| is_empty).into_iter().for_each(|watch| self.quiet.note(watch));
+        Ok(is_empty)
     }
 
     /// Looks what is due at `now`, but for what is `passed` over, and stops when `enough` was seen. Folders that are known to
@@ -126,6 +145,9 @@ impl SpoolQueue {
                 if !folder(Place::bucket(bucket))? {
                     return Ok(());
                 }
+            }
+            if self.has_no_job(now)? {
+                return Ok(());
             }
             self.each_folder_of_jobs(State::Ready, &mut |path| folder(Place::of_job(path)))
         };

@@ -2,6 +2,7 @@
 //!
 //! All paths are relative to an open directory and all opens refuse a symbolic link as their last part.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -207,6 +208,13 @@ pub fn stat_raw(dir: impl AsFd, path: &Path) -> io::Result<Option<FileStat>> {
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// The state of the directory `path` in `dir`, a symbolic link not followed; `None` if that cannot be looked at. A path of
+/// this kind is passed on as it is: for a caller that looks at hundreds.
+pub fn print(dir: impl AsFd, path: &CStr) -> Option<Print> {
+    let stat = nix::sys::stat::fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+    Some(Print::of(&stat))
 }
 
 /// Sets when `path` in `dir`, a symbolic link not followed, was modified last, in seconds and nanoseconds since 1970.
