@@ -11,8 +11,9 @@ const LATER: Micros = Micros(2_000_000);
 
 /// Waits until the times of all folders can be trusted.
 fn settle(queue: &SpoolQueue) {
-    let print = |bucket| dir::Names::open(&queue.dir, bucket_str(bucket)).and_then(|names| names.print());
-    let settled = || (0..=u8::MAX).all(|bucket| print(bucket).is_ok_and(|print| is_settled(&print, clock::now())));
+    let print = |path| dir::Names::open(&queue.dir, path).and_then(|names| names.print());
+    let is_old = |path| print(path).is_ok_and(|print| is_settled(&print, clock::now()));
+    let settled = || is_old(Place::jobs().path) && (0..=u8::MAX).all(|bucket| is_old(bucket_str(bucket)));
     while !settled() {
         std::thread::yield_now();
     }
@@ -184,7 +185,12 @@ fn folders_of_jobs_rest_as_well_and_those_that_are_gone_are_forgotten() {
     settle(&queue);
     glance(&queue, NOW);
     queue.leave_hint();
-    assert_eq!(hint_of(&spool).metadata().expect("a hint").len(), long - 64);
+    // The folder of the jobs is empty, and has the place of the one that has gone.
+    assert_eq!(hint_of(&spool).metadata().expect("a hint").len(), long);
+    assert!(again(&spool).rests(NOW));
+    std::fs::create_dir_all(spool.root().join("q/jobs/j/ready/0")).expect("made");
+    assert!(!again(&spool).rests(NOW), "a job came");
+    std::fs::remove_dir_all(spool.root().join("q/jobs/j")).expect("removed");
     // What has gone makes room for what comes.
     let mut known = locked(&queue.quiet.known).take().expect("known");
     known.folders.truncate(256);
