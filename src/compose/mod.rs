@@ -12,23 +12,29 @@
 //! | file | what it does |
 //! |---|---|
 //! | `folder`, `sources`, `settings` | the template's files; `folder` alone reads from disk |
-//! | `syntax`, `html`, `origin` | the rules for a text, and where an error is |
-//! | `engine`, `filters`, `number`, `escape`, `url` | rendering, and the escaping of values |
+//! | `syntax`, `expression`, `tree`, `html`, `elements`, `unit`, `origin` | the rules for a text, and where an error is |
+//! | `engine`, `straight`, `filters`, `number`, `escape`, `url` | rendering, and the escaping of values |
 //! | `fields`, `mailbox`, `words`, `parameter` | header fields |
 //! | `part`, `transfer`, `eml`, `plain`, `entity`, `message_id` | MIME |
-//! | `template`, `renderer`, `warning` | compiled once; a row at a time; what is to be doubted |
+//! | `template`, `layout` | compiled once |
+//! | `renderer`, `mail`, `streamed` | a row at a time |
+//! | `warning`, `variety` | what is to be doubted |
 //!
 //! A template's errors come with file, line and column ([`TemplateError`]), a row's with what is wrong with it ([`RowError`]).
 
+mod elements;
 mod eml;
 mod engine;
 mod entity;
 mod error;
 mod escape;
+mod expression;
 mod fields;
 mod filters;
 mod folder;
 mod html;
+mod layout;
+mod mail;
 mod mailbox;
 mod message_id;
 mod number;
@@ -39,12 +45,17 @@ mod plain;
 mod renderer;
 mod settings;
 mod sources;
+mod straight;
+mod streamed;
 mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod tree;
+mod unit;
 mod url;
+mod variety;
 mod warning;
 mod words;
 
@@ -55,5 +66,7 @@ pub use part::Attachment;
 pub use renderer::{Rendered, Renderer};
 pub use settings::Settings;
 pub use sources::{BYTES_MAX, Sources};
+pub use streamed::{IN_MEMORY_MAX, LargeFile, Segment, Streamed};
 pub use template::Template;
+pub use variety::Variety;
 pub use warning::{HTML_MAX, Warning};
