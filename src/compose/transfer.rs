@@ -74,19 +74,28 @@ fn has_fine_lines(text: &[u8]) -> bool {
 
 fn quoted_printable(out: &mut Vec<u8>, text: &[u8]) {
     out.reserve(text.len() + text.len() / 8);
-    for line in text.split_inclusive(|&byte| byte == b'\n') {
-        match line.strip_suffix(b"\n") {
-            Some(content) => {
-                quoted_line(out, content);
-                out.push(b'\n');
-            }
-            None => quoted_line(out, line),
-        }
+    let mut from = 0;
+    for end in memchr::memchr_iter(b'\n', text) {
+        quoted_line(out, &text[from..end]);
+        out.push(b'\n');
+        from = end + 1;
     }
+    quoted_line(out, &text[from..]);
 }
 
+/// What stands for itself within a line.
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        table[byte as usize] = byte != b'=';
+        byte += 1;
+    }
+    table[b'\t' as usize] = true;
+    table
+};
+
 fn quoted_line(out: &mut Vec<u8>, line: &[u8]) {
-    let is_plain = |byte: u8| matches!(byte, b'\t' | b' '..=b'~') && byte != b'=';
     // What stands for itself, but not at this place of a line: RFC 2045 section 6.7 (3), a mailbox of the mbox form, SMTP.
     let is_odd = |rest: &[u8]| rest.starts_with(b"From ") || rest == b".";
     let odd_last = line.last().is_some_and(|&byte| matches!(byte, b' ' | b'\t'));
@@ -95,7 +104,10 @@ fn quoted_line(out: &mut Vec<u8>, line: &[u8]) {
     while at < line.len() {
         let run = match column {
             0 if is_odd(&line[at..]) => 0,
-            _ => line[at..end].iter().take_while(|&&byte| is_plain(byte)).count(),
+            _ => {
+                let seen = &line[at..end.min(at + ENCODED_MAX + 1)];
+                seen.iter().position(|&byte| !PLAIN[usize::from(byte)]).unwrap_or(seen.len())
+            }
         };
         // A line that goes on needs room for its `=`.
         let room = ENCODED_MAX - usize::from(at + run.max(1) < line.len() || column + run > ENCODED_MAX);
