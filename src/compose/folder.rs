@@ -1,4 +1,4 @@
-//! Reads a template from disk: the only I/O of this module.
+//! Reads a template from disk.
 //!
 //! What holds: no symbolic link within the folder is followed, nothing but regular files is read, and never more than
 //! [`BYTES_MAX`] and ten thousand files. Hidden files and those that end with `~` are passed over.
@@ -34,7 +34,7 @@ impl Sources {
     /// Errors: something cannot be read, is a link or no file, or all is larger than [`BYTES_MAX`].
     pub fn read(path: &Path) -> Result<Sources, ReadError> {
         let io = |source| ReadError::Io { path: path.to_owned(), source };
-        // A pipe would keep who opens it waiting.
+        // Opening a pipe would wait for its writer.
         let top = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(io)?;
         let kind = top.metadata().map_err(io)?.file_type();
         let mut reading = Reading { path, files: BTreeMap::new(), left: BYTES_MAX };

@@ -6,18 +6,20 @@
 //!   it safe there, the template is refused.
 //! - **Each mail is the row's own.** Nothing of one row is left for the next (`renderer`).
 //! - **The same row renders the same mail**, but for its Date: there is no clock, no randomness and no file to look at.
+//! - **No template and no row takes more than is bounded** of stack (`tree`), of memory and steps (`syntax`, `expression`,
+//!   `engine`): it is refused, or fails as a row.
 //! - A mail is ASCII with lines of at most 998 bytes, each part in the transfer encoding that its text takes; an address in
 //!   UTF-8 alone makes a header UTF-8 (RFC 6532).
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `folder`, `sources`, `settings` | the template's files; `folder` alone reads from disk |
+//! | `folder`, `sources`, `settings` | the template's files, which `folder` reads |
 //! | `syntax`, `expression`, `tree`, `html`, `elements`, `unit`, `origin` | the rules for a text, and where an error is |
 //! | `engine`, `straight`, `filters`, `number`, `escape`, `url` | rendering, and the escaping of values |
 //! | `fields`, `mailbox`, `words`, `parameter` | header fields |
 //! | `part`, `transfer`, `eml`, `plain`, `entity`, `message_id` | MIME |
 //! | `template`, `layout` | compiled once |
-//! | `renderer`, `mail`, `streamed` | a row at a time |
+//! | `renderer`, `mail`, `streamed` | a row at a time; `streamed` reads a row's large file |
 //! | `warning`, `variety` | what is to be doubted |
 //!
 //! A template's errors come with file, line and column ([`TemplateError`]), a row's with what is wrong with it ([`RowError`]).

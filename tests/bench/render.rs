@@ -68,11 +68,11 @@ fn write_template(folder: &Path, word: &str) {
     let paragraph = format!("Thank you for being with us, {word}: this sentence of the letter is the same for all.");
     let body = "{{ first }} {{ name }} of {{ city }}: order {{ order }} of {{ date }},\n{{ item }} for {{ price }}, {{ agent }}, \
         {{ points }} points\n";
-    let text = format!("Dear {{{{ first }}}},\n{body}{}\n", format!("{paragraph}\n").repeat(13));
+    let text = format!("Dear {{{{ first }}}},\n{body}{}\n", format!("{paragraph}\n").repeat(15));
     let html = format!(
         "<html><body><p>Dear {{{{ first }}}},</p><p>{body}</p>\n{}\
          <a href=\"https://x.org/o?c={{{{ code|urlencode }}}}\">see</a></body></html>\n",
-        format!("<p>{paragraph}</p>\n").repeat(13)
+        format!("<p>{paragraph}</p>\n").repeat(15)
     );
     fs::write(folder.join("headers"), headers).expect("written");
     fs::write(folder.join("text"), text).expect("written");
