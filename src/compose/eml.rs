@@ -6,7 +6,7 @@
 use mailparse::{DispositionType, MailHeaderMap, ParsedMail};
 
 use super::error::{Place, TemplateError};
-use super::fields::{Field, is_ours};
+use super::fields::{Field, Form, is_ours};
 use super::origin::Origin;
 use super::part::{Node, Subtype};
 use super::sources::EML;
@@ -43,8 +43,12 @@ pub(super) fn read(
             }
             continue;
         }
-        let origin = Origin { file: EML.to_owned(), text: header.get_value(), line, before: name.chars().count() + 2 };
-        fields.push(Field::new(&name, origin)?);
+        let before = name.chars().count() + 2;
+        let mut field = Field::new(&name, Origin { file: EML.to_owned(), text: header.get_value(), line, before })?;
+        if field.form == Form::Mailboxes {
+            field.origin.text = quoted(&String::from_utf8_lossy(header.get_value_raw()));
+        }
+        fields.push(field);
     }
     if !fields.iter().any(|field| field.is("From")) {
         return Err(TemplateError::of_file(EML, "From is missing: whose mail is it?"));
@@ -52,6 +56,29 @@ pub(super) fn read(
     let mut parts = Reading { book, count: 0 };
     let root = parts.node(&mail, 0)?;
     Ok((fields, root))
+}
+
+/// An address field with its encoded words as quoted texts: what they encode, a comma too, is part of a name.
+fn quoted(raw: &str) -> String {
+    let unfolded = raw.replace(['\r', '\n'], "");
+    let is_encoded = |word: &&str| word.starts_with("=?") && word.ends_with("?=") && word.matches('?').count() == 4;
+    let (mut out, mut encoded) = (Vec::new(), Vec::new());
+    // The words in turn, and an end.
+    for word in unfolded.split_ascii_whitespace().map(Some).chain([None]) {
+        if let Some(word) = word.filter(is_encoded) {
+            encoded.push(word);
+            continue;
+        }
+        if !encoded.is_empty() {
+            // Blanks between encoded words are none (RFC 2047 section 6.2).
+            let field = format!("X: {}\n", std::mem::take(&mut encoded).join(" "));
+            let text =
+                mailparse::parse_header(field.as_bytes()).map_or(String::new(), |(header, _)| header.get_value());
+            out.push(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+        }
+        out.extend(word.map(str::to_owned));
+    }
+    out.join(" ")
 }
 
 struct Reading<'b, 's> {

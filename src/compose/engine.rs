@@ -9,12 +9,13 @@ use minijinja::machinery::{eval, get_compiled_template, make_string_output};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
-use super::error::{Fault, Marked, Place, RowError, TemplateError};
-use super::syntax::{Unit, syntax};
+use super::error::{Fault, LARGEST, Marked, Place, RowError, TOO_LARGE, TemplateError, UNDEFINED, one_line};
+use super::tree::syntax;
+use super::unit::Unit;
 use super::{escape, filters};
 use crate::model::Cell;
 
-/// Steps of one text, of which each 64 bytes that it makes are one: some 16 MB. A mail of a thousand lines takes some ten thousand.
+/// Steps of one text, of which each 64 bytes that it makes are one: some 16 MB, and they end it while it is written. A mail of a thousand lines takes some ten thousand.
 const FUEL: u64 = 250_000;
 /// What the escaping of a header's values is called.
 const HEADER: &str = "header";
@@ -66,6 +67,9 @@ impl Engine {
 /// Prints a value as the part that is rendered has it.
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let text = filters::text(value)?;
+    if text.len() > LARGEST {
+        return Err(filters::refused(TOO_LARGE));
+    }
     match state.auto_escape() {
         AutoEscape::Html if value.is_safe() => Ok(out.write_str(&text)?),
         AutoEscape::Html => Ok(escape::pieces(&text, true, |piece| out.write_str(piece))?),
@@ -91,20 +95,20 @@ impl Values {
         Values { names: names.into(), values: Vec::new() }
     }
 
-    /// Those of the next row, in the order of the names.
-    pub fn fill<'c>(&mut self, cells: impl Iterator<Item = Option<&'c Cell>>) {
-        self.values.clear();
-        self.values.extend(cells.map(|cell| match cell {
+    /// Gives `values` those of the next row, in the order of the names.
+    pub fn refill<'c>(values: &mut Arc<Values>, cells: impl Iterator<Item = Option<&'c Cell>>) {
+        // Otherwise something still holds the last row's.
+        if Arc::get_mut(values).is_none() {
+            *values = Arc::new(Values { names: values.names.clone(), values: Vec::new() });
+        }
+        let Some(values) = Arc::get_mut(values) else { return };
+        values.values.clear();
+        values.values.extend(cells.map(|cell| match cell {
             None => Value::UNDEFINED,
             Some(Cell::Null) => Value::from(()),
             Some(Cell::Text(text)) => Value::from(text.as_str()),
             Some(Cell::Json(json)) => Value::from(Serde(json)),
         }));
-    }
-
-    /// The same names without values.
-    pub fn empty(&self) -> Values {
-        Values { names: self.names.clone(), values: Vec::with_capacity(self.names.len()) }
     }
 
     fn find(&self, name: &str) -> Option<Value> {
@@ -164,16 +168,10 @@ fn told(units: &[Unit], error: &Error) -> (Place, Fault, String) {
     let undefined = deepest.kind() == ErrorKind::UndefinedError;
     let fault = fault.unwrap_or(if undefined { Fault::Undefined } else { Fault::Render });
     let what = match (undefined, deepest.detail()) {
-        (true, _) => "it is undefined: the row has no such column or key".to_owned(),
+        (true, _) => UNDEFINED.to_owned(),
         (false, Some(detail)) => detail.to_owned(),
         (false, None) => deepest.kind().to_string(),
     };
     let what = shown.map_or_else(|| what.clone(), |shown| format!("{shown}: {what}"));
     (place, fault, one_line(&what))
-}
-
-/// As one line of bounded length, without control characters.
-fn one_line(text: &str) -> String {
-    const MAX: usize = 300;
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX).collect()
 }

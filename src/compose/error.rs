@@ -75,6 +75,23 @@ pub struct RowError {
     pub what: String,
 }
 
+/// What one text of a mail may have, 16 MiB.
+pub(super) const LARGEST: usize = 16 << 20;
+pub(super) const TOO_LARGE: &str = "the text is larger than 16 MiB";
+pub(super) const UNDEFINED: &str = "it is undefined: the row has no such column or key";
+pub(super) const NULL: &str = "it is NULL: write |default(\"…\") behind it";
+
+/// Why a list or an object is not printed: a mail would show its source.
+pub(super) fn structured(kind: &str) -> String {
+    format!("it is a {kind} and no text: go over it with for, or |join")
+}
+
+/// A text as one line of bounded length, without control characters.
+pub(super) fn one_line(text: &str) -> String {
+    const MAX: usize = 300;
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX).collect()
+}
+
 /// What a header's value cannot be written as.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FieldError {

@@ -2,6 +2,8 @@
 //!
 //! What holds: no control character gets through but the tab and the line feed; a line end of any kind becomes a line feed.
 
+use std::convert::Infallible;
+
 /// What stands for a control character in a body, as HTML has it for NUL.
 const REPLACED: &str = "\u{fffd}";
 /// Begin and end of a value in a header that is being rendered. No value and no template has them.
@@ -67,6 +69,14 @@ pub(super) fn pieces<E>(value: &str, html: bool, mut write: impl FnMut(&str) -> 
     if from < at { write(&value[from..at]) } else { Ok(()) }
 }
 
+/// Appends `value`, as HTML's text or attribute if `html`.
+pub(super) fn push(out: &mut String, value: &str, html: bool) {
+    let Ok(()) = pieces::<Infallible>(value, html, |piece| {
+        out.push_str(piece);
+        Ok(())
+    });
+}
+
 fn entity(byte: u8) -> &'static str {
     match byte {
         b'&' => "&amp;",
@@ -80,6 +90,14 @@ fn entity(byte: u8) -> &'static str {
 /// Whether a header takes `c` for a line end or for nothing to be seen.
 pub(super) fn is_blank_in_header(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Appends `value` without control characters.
+pub(super) fn push_line(out: &mut String, value: &str) {
+    let Ok(()) = line::<Infallible>(value, |piece| {
+        out.push_str(piece);
+        Ok(())
+    });
 }
 
 /// Writes `value` without control characters: those are blanks, a line end of two characters one.

@@ -4,7 +4,7 @@ use super::error::{FieldError, TemplateError};
 use super::escape::{BEGIN, END, is_blank_in_header};
 use super::mailbox::{write_mailboxes, write_urls};
 use super::origin::Origin;
-use super::words::Words;
+use super::words::{Words, WrittenField};
 
 /// How a field's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ fn once(fields: &[Field]) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// Appends a rendered field, if it has a value.
+/// Appends a rendered field, if it has a value. `flat` is room to work in.
 ///
 /// Errors: an address that is none, a URL that is none.
 pub(super) fn write(
@@ -123,28 +123,30 @@ pub(super) fn write(
     form: Form,
     rendered: &str,
     flat: &mut String,
-) -> Result<bool, FieldError> {
-    flatten(rendered, flat, form != Form::Text);
+) -> Result<WrittenField, FieldError> {
+    let text = flattened(rendered, flat, form != Form::Text);
     let begin = out.len();
     let mut words = Words::begin(out, name);
     let number = match form {
         Form::Text => {
-            words.text(flat);
-            usize::from(!flat.trim_matches(' ').is_empty())
+            words.text(text);
+            usize::from(!text.trim_matches(' ').is_empty())
         }
-        Form::Mailboxes => write_mailboxes(&mut words, flat)?,
-        Form::Urls => write_urls(&mut words, flat)?,
+        Form::Mailboxes => write_mailboxes(&mut words, text)?,
+        Form::Urls => write_urls(&mut words, text)?,
     };
-    let utf8 = words.utf8;
-    words.end();
+    let written = words.end();
     if number == 0 {
         out.truncate(begin);
     }
-    Ok(utf8)
+    Ok(written)
 }
 
 /// A rendered text on one line. The template's own folds are one blank each.
-fn flatten(rendered: &str, flat: &mut String, marks: bool) {
+fn flattened<'t>(rendered: &'t str, flat: &'t mut String, marks: bool) -> &'t str {
+    if rendered.bytes().all(|byte| byte >= 32 || marks && matches!(byte, 2 | 3)) {
+        return rendered;
+    }
     flat.clear();
     let mut folded = false;
     for c in rendered.chars() {
@@ -160,6 +162,7 @@ fn flatten(rendered: &str, flat: &mut String, marks: bool) {
             }
         }
     }
+    flat
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, Rest, Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
-use super::error::{Fault, Marked};
+use super::error::{Fault, LARGEST, Marked, NULL, TOO_LARGE, structured};
 use super::{escape, number, url};
 
 /// What an author may write.
@@ -39,6 +39,9 @@ pub(super) const TESTS: [&str; 12] = [
     "startingwith",
     "endingwith",
 ];
+/// Bytes of a number's point, and of a date's form.
+const SIGN_MAX: usize = 8;
+const FORM_MAX: usize = 200;
 /// What a text is cut to where nothing is asked.
 const TRUNCATE: usize = 255;
 
@@ -46,7 +49,7 @@ pub(super) fn add(engine: &mut Environment<'_>) {
     engine.add_filter("default", default);
     engine.add_filter("date", date);
     engine.add_filter("number", number_filter);
-    engine.add_filter("join", minijinja::filters::join);
+    engine.add_filter("join", join);
     engine.add_filter("urlencode", url_part);
     engine.add_filter("fromjson", from_json);
     engine.add_filter("nl2br", nl2br);
@@ -89,11 +92,11 @@ pub(super) fn text(value: &Value) -> Result<std::borrow::Cow<'_, str>, Error> {
     }
     match value.kind() {
         ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
-        ValueKind::None => Err(refused("it is NULL: write |default(\"…\") behind it").with_source(Marked(Fault::Null))),
+        ValueKind::None => Err(refused(NULL).with_source(Marked(Fault::Null))),
         // As JSON has it.
         ValueKind::Bool => Ok(if value.is_true() { "true" } else { "false" }.into()),
         ValueKind::Number => Ok(value.to_string().into()),
-        _ => Err(refused(format!("it is a {} and no text: go over it with for, or |join", value.kind()))),
+        _ => Err(refused(structured(&value.kind().to_string()))),
     }
 }
 
@@ -105,15 +108,20 @@ fn default(value: &Value, other: Option<Value>) -> Value {
 
 fn date(value: &Value, format: Option<&str>) -> Result<String, Error> {
     let format = format.unwrap_or("%Y-%m-%d");
+    if format.len() > FORM_MAX {
+        return Err(refused("date(FORM) takes a form of at most 200 bytes"));
+    }
     let text = text(value)?;
     number::date(&text, format).map_err(refused)
 }
 
 fn number_filter(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let text = text(value)?;
-    let sign = |n: usize, otherwise: &'static str| match args.get(n) {
+    // A value that stands between thousands could make a text a hundred times as long.
+    let sign = |n: usize, otherwise: &'static str| match args.get(n).map(self::text).transpose()? {
         None => Ok(otherwise.to_owned()),
-        Some(value) => Ok::<_, Error>(self::text(value)?.into_owned()),
+        Some(text) if text.len() <= SIGN_MAX => Ok(text.into_owned()),
+        Some(_) => Err(refused("number(DIGITS, POINT, GROUP) takes a POINT and a GROUP of at most 8 bytes")),
     };
     match args.first() {
         None => number::parse(&text).map_err(refused),
@@ -132,6 +140,30 @@ fn from_json(value: &Value) -> Result<Value, Error> {
     Ok(Value::from(Serde(&parsed)))
 }
 
+/// `join(", ", attribute="name")`: the texts of a list, or of a key of each of its objects.
+fn join(value: &Value, between: Option<&str>, kwargs: Kwargs) -> Result<String, Error> {
+    let attribute: Option<&str> = kwargs.get("attribute")?;
+    kwargs.assert_all_used()?;
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    if value.as_str().is_some() {
+        return Err(refused("it is a text and no list: write |fromjson before |join"));
+    }
+    let (mut out, between) = (String::new(), between.unwrap_or_default());
+    for (n, item) in value.try_iter()?.enumerate() {
+        let item = attribute.map_or(Ok(item.clone()), |name| item.get_attr(name))?;
+        // A list in a list is none of them, so nothing grows by being printed.
+        let item = text(&item)?;
+        if out.len() + between.len() + item.len() > LARGEST {
+            return Err(refused(TOO_LARGE));
+        }
+        out.push_str(if n > 0 { between } else { "" });
+        out.push_str(&item);
+    }
+    Ok(out)
+}
+
 /// In HTML each line end with `<br>`; elsewhere the text as it is.
 fn nl2br(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     let text = text(value)?;
@@ -139,10 +171,7 @@ fn nl2br(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
         return Ok(Value::from(text.into_owned()));
     }
     let mut out = String::with_capacity(text.len() + 16);
-    escape::pieces::<Error>(&text, true, |piece| {
-        out.push_str(piece);
-        Ok(())
-    })?;
+    escape::push(&mut out, &text, true);
     Ok(Value::from_safe_string(out.replace('\n', "<br>\n")))
 }
 

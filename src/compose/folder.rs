@@ -1,12 +1,15 @@
-//! Reads a template from disk: the only I/O of this module.
+//! Reads a template from disk.
 //!
 //! What holds: no symbolic link within the folder is followed, nothing but regular files is read, and never more than
-//! [`BYTES_MAX`]. Hidden files and those that end with `~` are passed over.
+//! [`BYTES_MAX`] and ten thousand files. Hidden files and those that end with `~` are passed over.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use super::sources::{BYTES_MAX, EML, Sources};
 use crate::sys::dir::{self, Names, Open};
@@ -20,6 +23,8 @@ pub enum ReadError {
     Refused { path: PathBuf, what: &'static str },
 }
 
+/// The most files of a template.
+const FILES_MAX: usize = 10_000;
 /// The folders of a template.
 const FOLDERS: [&str; 2] = ["attachments", "inline"];
 
@@ -29,7 +34,8 @@ impl Sources {
     /// Errors: something cannot be read, is a link or no file, or all is larger than [`BYTES_MAX`].
     pub fn read(path: &Path) -> Result<Sources, ReadError> {
         let io = |source| ReadError::Io { path: path.to_owned(), source };
-        let top = File::open(path).map_err(io)?;
+        // Opening a pipe would wait for its writer.
+        let top = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(io)?;
         let kind = top.metadata().map_err(io)?.file_type();
         let mut reading = Reading { path, files: BTreeMap::new(), left: BYTES_MAX };
         if kind.is_dir() {
@@ -79,6 +85,9 @@ impl Reading<'_> {
         if !found.is_file() {
             return Err(self.refused(&name, "it is no regular file: attachments/ and inline/ are the only folders"));
         }
+        if self.files.len() >= FILES_MAX {
+            return Err(self.refused(&name, "with it the template has more than 10000 files"));
+        }
         let mut bytes = Vec::new();
         file.take(self.left + 1).read_to_end(&mut bytes).map_err(|source| self.io(&name, source))?;
         self.left = self
@@ -123,6 +132,11 @@ mod tests {
         fs::create_dir(path.join("other")).expect("a folder");
         let error = Sources::read(path).expect_err("a folder").to_string();
         assert!(error.contains("no regular file"), "{error}");
+        fs::remove_dir(path.join("other")).expect("a folder");
+        nix::unistd::mkfifo(&path.join("text"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let error = Sources::read(path).expect_err("a pipe").to_string();
+        assert!(error.contains("no regular file"), "{error}");
+        assert!(Sources::read(&path.join("text")).is_err());
         assert!(Sources::read(Path::new("/dev/null")).is_err() && Sources::read(&path.join("none")).is_err());
     }
 

@@ -4,30 +4,8 @@
 //! value, a script or a comment begins and ends. A value never changes the state but from a URL's beginning to its rest:
 //! escaped, it cannot end what it stands in.
 
-/// Elements whose content is no HTML to a browser; a script's content is its own language.
-const RAW: [&str; 7] = ["script", "style", "xmp", "iframe", "noembed", "noframes", "plaintext"];
-/// Elements whose content is text with entities.
-const TEXT_ONLY: [&str; 2] = ["title", "textarea"];
-/// Attributes whose value is one URL.
-const URLS: [&str; 13] = [
-    "href",
-    "src",
-    "action",
-    "formaction",
-    "background",
-    "cite",
-    "poster",
-    "longdesc",
-    "data",
-    "xlink:href",
-    "codebase",
-    "usemap",
-    "profile",
-];
-/// Attributes whose value is a language of its own.
-const LANGUAGES: [&str; 5] = ["style", "srcdoc", "srcset", "imagesrcset", "ping"];
-/// What a URL with values in it may begin with.
-const SCHEMES: [&str; 8] = ["http", "https", "mailto", "tel", "sms", "cid", "ftp", "xmpp"];
+use super::elements::{LANGUAGES, LOADERS, RAW, SCHEMES, TEXT_ONLY, URLS};
+
 /// As much of a URL's beginning as may be its scheme.
 const SCHEME_MAX: usize = 32;
 
@@ -65,7 +43,7 @@ enum At {
     /// In an element without markup.
     Raw,
     TextOnly,
-    /// A script with `<!--`: where that ends depends on what follows.
+    /// A script with `<!--`, a title with a tag: where that ends depends on what follows, or stands around.
     Unclear,
 }
 
@@ -122,7 +100,7 @@ impl Html {
             At::Text => Ok(Spot::Text),
             At::TextOnly if self.begin.is_empty() => Ok(Spot::Text),
             At::Raw => refuse(&format!("<{}>: put it between other tags", self.tag)),
-            At::Unclear => refuse("<script>"),
+            At::Unclear => refuse(&format!("<{}> with tags or comments in it", self.tag)),
             At::Comment(_) | At::Bang(_) | At::Bogus => refuse("a comment"),
             At::TextOnly | At::Open | At::CloseOpen | At::TagName => refuse("a tag's name"),
             At::BeforeName | At::Name | At::AfterName => {
@@ -138,8 +116,8 @@ impl Html {
         if name.starts_with("on") || LANGUAGES.contains(&name) {
             return Err(format!("no value may stand in the attribute '{name}', which has a language of its own"));
         }
-        if self.tag == "meta" && name == "content" {
-            return Err("no value may stand in <meta content>, which may be a command".to_owned());
+        if LOADERS.contains(&self.tag.as_str()) {
+            return Err(format!("no value may stand in <{}>, which may load code", self.tag));
         }
         if !URLS.contains(&name) {
             return Ok(Spot::Attribute);
@@ -296,6 +274,11 @@ impl Html {
             self.begin.push(lower);
             return;
         }
+        // Within <svg> this is no text but markup.
+        if self.at == At::TextOnly && self.begin == "<" && (c.is_ascii_alphabetic() || matches!(c, '!' | '?')) {
+            self.at = At::Unclear;
+            return;
+        }
         self.begin.clear();
         if c == '<' {
             self.begin.push('<');
@@ -386,6 +369,15 @@ mod tests {
             "<!--> <!-- --!",
             "<textarea><",
             "<iframe>",
+            "<script src=\"https://x/",
+            "<link rel=stylesheet href=\"",
+            "<base href='",
+            "<object data='",
+            "<svg><animate attributeName=href to='",
+            "<svg><title><a href=\"",
+            "<svg><title><!-- ",
+            "<svg><a xlink:href=\"javascript:",
+            "<a formaction='vbscript:",
         ] {
             assert!(spot(html).is_err(), "{html}: {:?}", spot(html));
         }

@@ -3,6 +3,8 @@
 //! What holds: only the template's own characters are syntax. A value is part of a name, of an address or of a URL, and never
 //! a bracket, a comma or a quote, so it cannot add a recipient. Each address that is written is one.
 
+use std::borrow::Cow;
+
 use super::error::FieldError;
 use super::escape::{BEGIN, END};
 use super::url;
@@ -38,50 +40,113 @@ impl Iterator for Chars<'_> {
     }
 }
 
-/// One mailbox as it was read.
+/// One mailbox as it was read; the next is read into the same texts.
 #[derive(Debug, Default)]
 struct Mailbox {
     name: String,
-    address: Option<String>,
+    address: String,
+    /// It has brackets; without them its name is the address.
+    has_address: bool,
 }
 
 /// Writes the mailboxes of a rendered field; their number. A mailbox without name and address is none.
 pub(super) fn write_mailboxes(words: &mut Words<'_>, text: &str) -> Result<usize, FieldError> {
-    let mut number = 0;
-    for mailbox in mailboxes(text)? {
-        let name = mailbox.name.split_whitespace().collect::<Vec<_>>().join(" ");
-        let (name, address) = match mailbox.address {
-            Some(address) => (name, address),
-            None if name.is_empty() => continue,
-            None => (String::new(), name),
+    let (mut number, mut chars, mut mailbox) = (0, Chars::new(text), Mailbox::default());
+    loop {
+        let goes_on = mailbox.read(&mut chars)?;
+        number += usize::from(mailbox.write(words, number > 0)?);
+        if !goes_on {
+            return Ok(number);
+        }
+    }
+}
+
+impl Mailbox {
+    /// Reads up to a comma, or to the end: then there is none behind it.
+    fn read(&mut self, chars: &mut Chars<'_>) -> Result<bool, FieldError> {
+        self.name.clear();
+        self.address.clear();
+        self.has_address = false;
+        let (mut quoted, mut in_angle, mut comment) = (false, false, 0_u32);
+        while let Some((c, is_syntax)) = chars.next() {
+            if comment > 0 {
+                comment = match c {
+                    '(' if is_syntax => comment + 1,
+                    ')' if is_syntax => comment - 1,
+                    _ => comment,
+                };
+                continue;
+            }
+            let part = if in_angle { &mut self.address } else { &mut self.name };
+            match c {
+                '\\' if is_syntax && quoted => part.extend(chars.next().map(|(c, _)| c)),
+                // Quotes are part of an address, and around a name they are syntax.
+                '"' if is_syntax => {
+                    quoted = !quoted;
+                    if in_angle {
+                        part.push(c);
+                    }
+                }
+                _ if !is_syntax || quoted => part.push(c),
+                '<' if !self.has_address => (self.has_address, in_angle) = (true, true),
+                '>' if in_angle => in_angle = false,
+                ',' if !in_angle => return Ok(true),
+                '(' if !in_angle => comment = 1,
+                '<' | '>' | ',' | ';' | ':' => {
+                    let what = "it is no list of addresses: write \"{{ name }}\" <{{ address }}>, …";
+                    return Err(FieldError::Syntax(what));
+                }
+                c => part.push(c),
+            }
+        }
+        if quoted || in_angle || comment > 0 {
+            return Err(FieldError::Syntax("a quote, a bracket or a comment is not closed"));
+        }
+        Ok(false)
+    }
+
+    /// Writes it behind a comma if it `follows` another; whether there is one.
+    fn write(&self, words: &mut Words<'_>, follows: bool) -> Result<bool, FieldError> {
+        let name = single_spaced(&self.name);
+        let (name, address) = match self.has_address {
+            true => (&*name, self.address.trim()),
+            false if name.is_empty() => return Ok(false),
+            false => ("", &*name),
         };
-        let address: Address = address.trim().parse()?;
+        let address: Address = address.parse()?;
         if address.domain().is_empty() {
             return Err(FieldError::Syntax("an address in a header needs an @ and a domain"));
         }
-        if number > 0 {
+        if follows {
             words.piece(",", false, 0);
         }
-        write_mailbox(words, &name, &address, number > 0);
-        number += 1;
+        write_mailbox(words, name, &address, follows);
+        Ok(true)
     }
-    Ok(number)
+}
+
+/// Without blanks at its ends, and with single ones within.
+fn single_spaced(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if text.is_ascii() && !text.contains("  ") {
+        return text.into();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ").into()
 }
 
 fn write_mailbox(words: &mut Words<'_>, name: &str, address: &Address, apart: bool) {
-    words.utf8 |= address.is_utf8();
     let local = address.local();
     // Dots at odd places are no dot-atom (RFC 5322 section 3.2.3).
     let odd = !local.starts_with('"') && local.split('.').any(str::is_empty);
-    let spec = if odd { format!("\"{local}\"@{}", address.domain()) } else { address.as_str().to_owned() };
+    let spec = if odd { Cow::from(format!("\"{local}\"@{}", address.domain())) } else { address.as_str().into() };
     if name.is_empty() {
-        words.piece(&spec, apart, 1);
+        words.address(&spec, address.is_utf8(), apart, false);
         return;
     }
     let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b" !#$%&'*+-/=?^_`{|}~".contains(&byte);
     let quoted = match name.bytes().all(is_atom) {
-        true => name.to_owned(),
-        false => format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")),
+        true => Cow::from(name),
+        false => format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")).into(),
     };
     if must_be_encoded(name) || name.split(' ').any(|word| word.len() > WORD_MAX) {
         words.encoded(name, apart);
@@ -91,55 +156,7 @@ fn write_mailbox(words: &mut Words<'_>, name: &str, address: &Address, apart: bo
             words.piece(word, apart || n > 0, 0);
         }
     }
-    words.piece(&format!("<{spec}>"), true, 1);
-}
-
-fn mailboxes(text: &str) -> Result<Vec<Mailbox>, FieldError> {
-    let (mut all, mut one) = (Vec::new(), Mailbox::default());
-    let mut chars = Chars::new(text);
-    let (mut quoted, mut in_angle, mut comment) = (false, false, 0_u32);
-    while let Some((c, is_syntax)) = chars.next() {
-        let has_address = one.address.is_some();
-        let part = match &mut one.address {
-            Some(address) if in_angle => address,
-            Some(_) | None => &mut one.name,
-        };
-        if comment > 0 {
-            comment = match c {
-                '(' if is_syntax => comment + 1,
-                ')' if is_syntax => comment - 1,
-                _ => comment,
-            };
-            continue;
-        }
-        match c {
-            '\\' if is_syntax && quoted => part.extend(chars.next().map(|(c, _)| c)),
-            // Quotes are part of an address, and around a name they are syntax.
-            '"' if is_syntax => {
-                quoted = !quoted;
-                if in_angle {
-                    part.push(c);
-                }
-            }
-            _ if !is_syntax || quoted => part.push(c),
-            '<' if !has_address => {
-                one.address = Some(String::new());
-                in_angle = true;
-            }
-            '>' if in_angle => in_angle = false,
-            ',' if !in_angle => all.push(std::mem::take(&mut one)),
-            '(' if !in_angle => comment = 1,
-            '<' | '>' | ',' | ';' | ':' => {
-                return Err(FieldError::Syntax("it is no list of addresses: write \"{{ name }}\" <{{ address }}>, …"));
-            }
-            c => part.push(c),
-        }
-    }
-    if quoted || in_angle || comment > 0 {
-        return Err(FieldError::Syntax("a quote, a bracket or a comment is not closed"));
-    }
-    all.push(one);
-    Ok(all)
+    words.address(&spec, address.is_utf8(), true, true);
 }
 
 /// Writes the URLs in brackets of a rendered List- field (RFC 2369); their number. What is beside them is left out.
@@ -180,7 +197,7 @@ pub(super) fn write_urls(words: &mut Words<'_>, text: &str) -> Result<usize, Fie
                 if number > 0 {
                     words.piece(",", false, 0);
                 }
-                words.piece(&format!("<{url}>"), number > 0, 1);
+                words.pieces(&["<", &url, ">"], number > 0, 1);
                 url.clear();
                 number += 1;
             }

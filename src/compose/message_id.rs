@@ -47,8 +47,17 @@ impl MessageIds {
     }
 
     pub(super) fn push(&self, out: &mut String, row: u64, mac: &RowMac) {
-        use std::fmt::Write;
-        let _ = write!(out, "{}.{row}.{}@{}", self.job, mac.as_str(), self.host);
+        // The digits of a number from its end; format! takes as long as all the rest.
+        let (mut digits, mut from, mut left) = ([b'0'; 20], 20, row);
+        while from == 20 || left > 0 {
+            from -= 1;
+            digits[from] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        let number = std::str::from_utf8(&digits[from..]).unwrap_or_default();
+        for part in [&self.job, ".", number, ".", mac.as_str(), "@", &self.host] {
+            out.push_str(part);
+        }
     }
 
     pub(super) fn mac(&self, row: u64) -> RowMac {
@@ -101,6 +110,9 @@ mod tests {
         assert!(id.starts_with("abc123.42.") && id.ends_with("@x.org") && id == ids.of(42), "{id}");
         assert_eq!((ids.row(&id), ids.row(&format!(" <{id}> "))), (Some(42), Some(42)));
         assert_eq!(MessageIds::new("abc123", "x.org", &[8; 32]).row(&id), None);
+        for row in [0, 9, 10, 1_234_567_890, u64::MAX] {
+            assert!(ids.of(row).starts_with(&format!("abc123.{row}.")) && ids.row(&ids.of(row)) == Some(row), "{row}");
+        }
         for other in [id.replace(".42.", ".43."), id.replace(".42.", ".042."), id.replace("abc", "abd"), String::new()]
         {
             assert_eq!(ids.row(&other), None, "{other}");

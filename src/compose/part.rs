@@ -1,20 +1,22 @@
 //! The parts of a mail (RFC 2045, RFC 2046, RFC 2387): a tree that all rows share, whose constant parts are encoded once.
 //!
-//! What holds: no value is in a part's header. A boundary has the row's MAC, which no value knew when it was made.
+//! What holds: no value is in a part's header.
 
 use super::error::TemplateError;
-use super::message_id::RowMac;
 use super::origin::Origin;
 use super::parameter;
-use super::syntax::{Book, Kind};
+use super::syntax::Book;
 use super::transfer::{Transfer, base64};
+use super::unit::Kind;
 
 /// One part.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    /// A text that is rendered for each row.
+    /// A text that is rendered for each row. `head` has more fields of its header.
     Text { unit: usize, subtype: Subtype, head: String },
-    /// With its header, as it is written.
+    /// A text of `file` without a value, with its header, as it is written. `html`: bytes of HTML before they were encoded.
+    Same { file: String, bytes: Vec<u8>, html: usize },
+    /// A file with its header, as it is written.
     Constant(Vec<u8>),
     /// `head` is its Content-Type without the boundary.
     Multi { head: String, number: usize, children: Vec<Node> },
@@ -37,80 +39,72 @@ pub struct Attachment<'a> {
 }
 
 impl Node {
-    /// A text with `head`, more fields, in its header.
+    /// A text with `head`, more fields, in its header. One that has no value is encoded here, once.
     pub fn text(book: &mut Book<'_>, origin: Origin, subtype: Subtype, head: String) -> Result<Node, TemplateError> {
         let kind = match subtype {
             Subtype::Plain => Kind::Text,
             Subtype::Html => Kind::Html,
         };
         let unit = book.add(origin, kind)?;
-        Ok(Node::Text { unit, subtype, head })
-    }
-
-    /// A constant text with its header.
-    pub fn constant_text(text: &str, subtype: Subtype, head: &str) -> Node {
-        let mut out = Vec::new();
-        write_text(&mut out, text, subtype, head);
-        Node::Constant(out)
+        let found = &book.units[unit];
+        let Some(text) = found.constant() else { return Ok(Node::Text { unit, subtype, head }) };
+        let mut bytes = text_head(subtype, &head);
+        write_text(&mut bytes, &text);
+        let html = if subtype == Subtype::Html { text.len() } else { 0 };
+        Ok(Node::Same { file: found.origin.file.clone(), bytes, html })
     }
 
     /// A constant file, of which nothing is interpreted.
-    pub fn file(name: &str, bytes: &[u8], inline: bool) -> Node {
+    pub fn file(name: &str, bytes: &[u8]) -> Node {
         let mut out = Vec::new();
-        write_file(&mut out, &Attachment { name, bytes }, inline);
+        write_file_head(&mut out, name, false);
+        base64(&mut out, bytes);
         Node::Constant(out)
+    }
+
+    /// The same for a file that HTML shows as `cid:NAME` (RFC 2392).
+    ///
+    /// Errors: a name that would need an encoding in a Content-ID, which readers then do not find.
+    pub fn inline(name: &str, bytes: &[u8]) -> Result<Node, TemplateError> {
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._+=@".contains(&byte)) {
+            let what = "cid: needs a name of ASCII letters, digits and - . _ + = @ only: rename it";
+            return Err(TemplateError::of_file(&format!("inline/{name}"), what));
+        }
+        let mut out = Vec::new();
+        write_file_head(&mut out, name, true);
+        base64(&mut out, bytes);
+        Ok(Node::Constant(out))
     }
 }
 
-/// A text with its header.
-pub(super) fn write_text(out: &mut Vec<u8>, text: &str, subtype: Subtype, head: &str) {
+/// A text's header up to the name of its encoding.
+pub(super) fn text_head(subtype: Subtype, head: &str) -> Vec<u8> {
+    let media_type = match subtype {
+        Subtype::Plain => "text/plain",
+        Subtype::Html => "text/html",
+    };
+    format!("Content-Type: {media_type}; charset=utf-8\n{head}Content-Transfer-Encoding: ").into_bytes()
+}
+
+/// The rest of a text's header, and the text.
+pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
     let transfer = Transfer::of_text(text.as_bytes());
-    out.extend_from_slice(match subtype {
-        Subtype::Plain => b"Content-Type: text/plain; charset=utf-8\n",
-        Subtype::Html => b"Content-Type: text/html; charset=utf-8\n",
-    });
-    out.extend_from_slice(head.as_bytes());
-    out.extend_from_slice(b"Content-Transfer-Encoding: ");
     out.extend_from_slice(transfer.name().as_bytes());
     out.extend_from_slice(b"\n\n");
     transfer.write(out, text.as_bytes());
 }
 
-/// A file with its header.
-pub(super) fn write_file(out: &mut Vec<u8>, file: &Attachment<'_>, inline: bool) {
-    out.extend_from_slice(format!("Content-Type: {}", media_type(file.name)).as_bytes());
-    parameter::write(out, "name", file.name);
+/// A file's header, and the empty line.
+pub(super) fn write_file_head(out: &mut Vec<u8>, name: &str, inline: bool) {
+    out.extend_from_slice(format!("Content-Type: {}", media_type(name)).as_bytes());
+    parameter::write(out, "name", name);
     out.extend_from_slice(b"\nContent-Transfer-Encoding: base64\nContent-Disposition: ");
     out.extend_from_slice(if inline { b"inline" } else { b"attachment" });
-    parameter::write(out, "filename", file.name);
+    parameter::write(out, "filename", name);
     if inline {
-        out.extend_from_slice(format!("\nContent-ID: <{}>", file.name).as_bytes());
+        out.extend_from_slice(format!("\nContent-ID: <{name}>").as_bytes());
     }
     out.extend_from_slice(b"\n\n");
-    base64(out, file.bytes);
-}
-
-/// A multipart's `Content-Type` with its boundary, and the empty line.
-pub(super) fn write_multi_head(out: &mut Vec<u8>, head: &str, number: usize, mac: &RowMac) {
-    out.extend_from_slice(head.as_bytes());
-    out.extend_from_slice(b";\n boundary=\"");
-    boundary(out, number, mac);
-    out.extend_from_slice(b"\"\n");
-}
-
-/// A delimiter line; the last one closes.
-pub(super) fn write_delimiter(out: &mut Vec<u8>, number: usize, mac: &RowMac, closes: bool) {
-    out.extend_from_slice(b"\n--");
-    boundary(out, number, mac);
-    out.extend_from_slice(if closes { b"--\n" } else { b"\n" });
-}
-
-fn boundary(out: &mut Vec<u8>, number: usize, mac: &RowMac) {
-    // No two boundaries of a mail begin alike (RFC 2046 section 5.1.2).
-    out.extend_from_slice(b"=_");
-    out.extend_from_slice(number.to_string().as_bytes());
-    out.push(b'.');
-    out.extend_from_slice(mac.as_bytes());
 }
 
 /// By the name's ending; what is not known is bytes.

@@ -3,12 +3,14 @@
 //! What holds: `{{ }}` and `{% %}` between tags stay as they are; a link's URL follows its text; what a tag, a style or a
 //! comment has is left out. Where that would part an `{% if %}` from its end, there is no text, and a note reports it.
 
+use std::collections::BTreeMap;
+
 use minijinja::machinery::{Token, tokenize};
 
 use super::entity;
 use super::error::{Place, TemplateError};
 use super::origin::Origin;
-use super::syntax::{syntax, tree};
+use super::tree::{syntax, tree};
 
 /// Elements whose content is not read.
 const SKIPPED: [&str; 5] = ["script", "style", "title", "template", "noembed"];
@@ -18,12 +20,13 @@ const APART: [&str; 14] =
 const LINES: [&str; 14] =
     ["br", "div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "center", "form", "figure", "nav"];
 
-/// The text template of an HTML template.
+/// The text template of an HTML template, whose includes become text with it.
 ///
 /// Errors: none can be made, with what to do.
-pub(super) fn of_html(html: &Origin) -> Result<Origin, TemplateError> {
+pub(super) fn of_html(html: &Origin, includes: &BTreeMap<String, String>) -> Result<Origin, TemplateError> {
     let mut plain = Plain::default();
-    let source = html.text.as_str();
+    let source = expanded(&html.text, includes);
+    let source = source.as_str();
     let tokens = tokenize(source, false, syntax());
     let mut from = 0;
     for token in tokens {
@@ -44,6 +47,39 @@ pub(super) fn of_html(html: &Origin) -> Result<Origin, TemplateError> {
         return Err(TemplateError::new(Place::whole(&html.file), what));
     }
     Ok(origin)
+}
+
+/// `html` with its includes in their places. It was compiled before, so they end.
+fn expanded(html: &str, includes: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(html.len());
+    let (mut from, mut begin) = (0, None);
+    let mut included = None;
+    for (token, span) in tokenize(html, false, syntax()).map_while(Result::ok) {
+        let (start, end) = (span.start_offset as usize, span.end_offset as usize);
+        match (token, begin) {
+            (Token::BlockStart, _) => (begin, included) = (Some((start, end)), None),
+            (Token::Ident("include"), Some((at, behind))) if html.get(behind..start).is_some_and(is_blank) => {
+                included = Some((at, None));
+            }
+            (Token::Str(name), Some(_)) => {
+                included = included.map(|(at, known)| (at, known.or_else(|| includes.get(name))));
+            }
+            (Token::BlockEnd, _) => {
+                if let Some((at, Some(text))) = included.take() {
+                    out.push_str(html.get(from..at).unwrap_or_default());
+                    out.push_str(&expanded(text, includes));
+                    from = end;
+                }
+                begin = None;
+            }
+            _ => {}
+        }
+    }
+    out + html.get(from..).unwrap_or_default()
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 #[derive(Default)]
@@ -277,7 +313,7 @@ mod tests {
     use super::*;
 
     fn plain(html: &str) -> String {
-        of_html(&Origin::whole("html", html)).expect("a text").text
+        of_html(&Origin::whole("html", html), &BTreeMap::new()).expect("a text").text
     }
 
     #[test]
@@ -300,6 +336,6 @@ mod tests {
     fn what_only_looks_like_a_value_is_none() {
         assert_eq!(plain("<p>&#123;&#123; x }}</p>"), "{{ '{' }}{{ '{' }} x }}\n");
         let html = Origin::whole("html", "<p {% if a %}class=\"x\">{% else %}>{% endif %}b</p>");
-        assert!(of_html(&html).expect_err("parted").to_string().contains("write a text file"));
+        assert!(of_html(&html, &BTreeMap::new()).expect_err("parted").to_string().contains("write a text file"));
     }
 }

@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use minijinja::Template as Compiled;
 
-use super::engine::{Values, row_error};
+use super::engine::Values;
 use super::error::{Fault, Place, RowError};
-use super::fields;
-use super::message_id::{MessageIds, RowMac};
-use super::part::{self, Attachment, Node, Subtype};
+use super::mail::{Attached, Buffers, Mail, Written};
+use super::message_id::MessageIds;
+use super::part::Attachment;
 use super::sources::language_key;
-use super::template::{Head, Template, Variant};
+use super::straight::Cells;
+use super::streamed::{LargeFile, Segment, Streamed};
+use super::template::{Template, Variant};
+use super::variety::Variety;
 use crate::model::{Cell, Columns, Micros, Row};
 
 /// Renders rows of one source.
@@ -22,20 +25,15 @@ pub struct Renderer<'t> {
     ids: MessageIds,
     /// One for each unit of the template.
     compiled: Vec<Compiled<'t, 't>>,
-    /// The columns that the template uses, in the order of their names; `None`: the source has it not.
+    /// The columns that the engine may ask for, in the order of their names; `None`: the source has it not.
     places: Vec<Option<usize>>,
+    /// Those that texts without statements have.
+    slots: Vec<Option<usize>>,
     language: Option<usize>,
     values: Arc<Values>,
     date: (u64, String),
     buffers: Buffers,
-}
-
-/// What is used again from row to row.
-#[derive(Default)]
-struct Buffers {
-    message: Vec<u8>,
-    text: String,
-    flat: String,
+    variety: Variety,
 }
 
 /// One row's mail.
@@ -47,25 +45,28 @@ pub struct Rendered<'r> {
     pub utf8: bool,
     /// Bytes of its HTML before it was encoded.
     pub html: usize,
+    /// The first address of From.
+    pub from: &'r str,
 }
 
 impl Template {
     /// What renders the rows of a source with these columns for the job of `ids`.
     pub fn renderer(&self, columns: &Columns, ids: MessageIds) -> Renderer<'_> {
         let compiled = self.units.iter().filter_map(|unit| self.engine.get(&unit.name)).collect();
-        let names: Vec<String> = self.used.keys().cloned().collect();
-        let places = names.iter().map(|name| columns.position(name)).collect();
-        let language = self.settings.language.as_deref().and_then(|name| columns.position(name));
-        let values = Arc::new(Values::new(names));
+        let names: Vec<String> = self.names.used.keys().cloned().collect();
+        let places = |names: &[String]| names.iter().map(|name| columns.position(name)).collect();
+        let language = self.settings().language.as_deref().and_then(|name| columns.position(name));
         Renderer {
             template: self,
             ids,
             compiled,
-            places,
+            places: places(&names),
+            slots: places(&self.slots),
             language,
-            values,
+            values: Arc::new(Values::new(names)),
             date: (u64::MAX, String::new()),
             buffers: Buffers::default(),
+            variety: Variety::default(),
         }
     }
 }
@@ -80,31 +81,73 @@ impl<'t> Renderer<'t> {
         now: Micros,
         attached: Option<&Attachment<'_>>,
     ) -> Result<Rendered<'_>, RowError> {
+        let (variant, written) = self.write(row, now, attached.map(Attached::Whole))?;
+        let message = &self.buffers.message[..];
+        Ok(Rendered { message, utf8: written.utf8, html: written.html, from: from(variant, &written, message) })
+    }
+
+    /// The mail of `row` as [`Renderer::render`] has it, with a file that is read while the mail is written.
+    ///
+    /// Errors: those of [`Renderer::render`]. The file is not looked at here.
+    pub fn render_streamed<'r>(
+        &'r mut self,
+        row: &Row,
+        now: Micros,
+        file: &LargeFile<'r>,
+    ) -> Result<Streamed<'r>, RowError> {
+        let (variant, written) = self.write(row, now, Some(Attached::Head(file.name)))?;
+        let message = &self.buffers.message[..];
+        let (before, behind) = message.split_at(written.file.unwrap_or(message.len()));
+        // Without a place for it in the template the file is left out.
+        let len = if written.file.is_some() { file.len } else { 0 };
+        let of_file = match len {
+            0 => Segment::Bytes(&[]),
+            len => Segment::Base64 { file: file.file, len },
+        };
+        let segments = [Segment::Bytes(before), of_file, Segment::Bytes(behind)];
+        Ok(Streamed { segments, utf8: written.utf8, html: written.html, from: from(variant, &written, message) })
+    }
+
+    /// Whether the texts of the rows rendered so far differ.
+    pub fn variety(&self) -> Variety {
+        self.variety
+    }
+
+    fn write(
+        &mut self,
+        row: &Row,
+        now: Micros,
+        attached: Option<Attached<'_>>,
+    ) -> Result<(&'t Variant, Written), RowError> {
         let variant = self.variant(row)?;
-        self.fill(row);
         self.set_date(now);
         let mac = self.ids.mac(row.number);
+        self.buffers.message.clear();
+        let written = Written { utf8: variant.utf8, html: variant.layout.html, from: None, file: None };
+        let checksum = (!self.variety.differs()).then(crc32fast::Hasher::new);
         let mut mail = Mail {
             template: self.template,
             compiled: &self.compiled,
-            values: &self.values,
+            cells: Cells { cells: &row.cells, places: &self.slots },
+            places: &self.places,
+            values: &mut self.values,
+            are_filled: false,
             buffers: &mut self.buffers,
+            date: &self.date.1,
+            ids: &self.ids,
+            row: row.number,
             mac,
             attached,
-            utf8: false,
-            html: 0,
+            checksum,
+            written,
         };
-        mail.buffers.message.clear();
-        for head in &variant.fields {
-            mail.head(head)?;
-        }
-        mail.own_fields(&self.date.1, &self.ids, row.number);
-        mail.node(&variant.root)?;
+        variant.layout.steps.iter().try_for_each(|step| mail.step(step))?;
         if !mail.buffers.message.ends_with(b"\n") {
             mail.buffers.message.push(b'\n');
         }
-        let (utf8, html) = (mail.utf8, mail.html);
-        Ok(Rendered { message: &self.buffers.message, utf8, html })
+        let Mail { written, checksum, .. } = mail;
+        checksum.into_iter().for_each(|checksum| self.variety.see(checksum.finalize()));
+        Ok((variant, written))
     }
 
     /// The texts of the row's language: `de-at`, else `de`, else those without one.
@@ -121,19 +164,6 @@ impl<'t> Renderer<'t> {
         })
     }
 
-    fn fill(&mut self, row: &Row) {
-        let cells = self.places.iter().map(|place| place.and_then(|at| row.cells.get(at)));
-        match Arc::get_mut(&mut self.values) {
-            Some(values) => values.fill(cells),
-            // Something still holds the last row's.
-            None => {
-                let mut values = self.values.empty();
-                values.fill(cells);
-                self.values = Arc::new(values);
-            }
-        }
-    }
-
     fn set_date(&mut self, now: Micros) {
         let second = now.0 / 1_000_000;
         if self.date.0 != second {
@@ -142,86 +172,11 @@ impl<'t> Renderer<'t> {
     }
 }
 
-/// One mail that is being written.
-struct Mail<'m, 'a> {
-    template: &'m Template,
-    compiled: &'m [Compiled<'m, 'm>],
-    values: &'m Arc<Values>,
-    buffers: &'m mut Buffers,
-    mac: RowMac,
-    attached: Option<&'m Attachment<'a>>,
-    utf8: bool,
-    html: usize,
-}
-
-impl Mail<'_, '_> {
-    /// Renders a text into `buffers.text`.
-    fn unit(&mut self, number: usize) -> Result<(), RowError> {
-        let Some(compiled) = self.compiled.get(number) else {
-            let what = "the engine lost a text".to_owned();
-            return Err(RowError { place: Place::default(), fault: Fault::Render, what });
-        };
-        self.template
-            .engine
-            .render(compiled, self.values, &mut self.buffers.text)
-            .map_err(|error| row_error(&self.template.units, &error))
-    }
-
-    fn head(&mut self, head: &Head) -> Result<(), RowError> {
-        match head {
-            Head::Constant { bytes, utf8, .. } => {
-                self.buffers.message.extend_from_slice(bytes);
-                self.utf8 |= *utf8;
-            }
-            Head::Rendered { name, form, unit } => {
-                self.unit(*unit)?;
-                let Buffers { message, text, flat } = &mut *self.buffers;
-                self.utf8 |= fields::write(message, name, *form, text, flat).map_err(|error| {
-                    let place = self.template.units[*unit].origin.line(1);
-                    RowError { place, fault: error.fault(), what: format!("{name}: {error}") }
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn own_fields(&mut self, date: &str, ids: &MessageIds, row: u64) {
-        let Buffers { message, flat, .. } = &mut *self.buffers;
-        flat.clear();
-        ids.push(flat, row, &self.mac);
-        for part in ["Date: ", date, "\nMessage-ID: <", flat, ">\nMIME-Version: 1.0\n"] {
-            message.extend_from_slice(part.as_bytes());
-        }
-    }
-
-    /// A part with its header. Its depth is the template's.
-    fn node(&mut self, node: &Node) -> Result<(), RowError> {
-        match node {
-            Node::Constant(bytes) => self.buffers.message.extend_from_slice(bytes),
-            Node::Text { unit, subtype, head } => {
-                self.unit(*unit)?;
-                if *subtype == Subtype::Html {
-                    self.html += self.buffers.text.len();
-                }
-                part::write_text(&mut self.buffers.message, &self.buffers.text, *subtype, head);
-            }
-            Node::Multi { head, number, children } => {
-                part::write_multi_head(&mut self.buffers.message, head, *number, &self.mac);
-                for child in children {
-                    if matches!(child, Node::Attached) && self.attached.is_none() {
-                        continue;
-                    }
-                    part::write_delimiter(&mut self.buffers.message, *number, &self.mac, false);
-                    self.node(child)?;
-                }
-                part::write_delimiter(&mut self.buffers.message, *number, &self.mac, true);
-            }
-            Node::Attached => {
-                if let Some(file) = self.attached {
-                    part::write_file(&mut self.buffers.message, file, false);
-                }
-            }
-        }
-        Ok(())
+/// The first address of From.
+fn from<'r>(variant: &'r Variant, written: &Written, message: &'r [u8]) -> &'r str {
+    match (&variant.from, &written.from) {
+        (_, Some(range)) => message.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or(""),
+        (Some(address), None) => address,
+        (None, None) => "",
     }
 }

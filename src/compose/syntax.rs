@@ -3,90 +3,39 @@
 //! What holds: a value's escaping follows from its place in the template and from nothing in the row; a template that has
 //! a value where none can be made safe is no template. Branches end where they began, as HTML sees it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use minijinja::machinery::{Span, ast, parse};
-use minijinja::syntax::SyntaxConfig;
+use minijinja::machinery::{Span, ast};
 
-use super::error::{Place, TemplateError};
+use super::error::TemplateError;
+use super::expression::{Expressions, Names};
 use super::filters;
 use super::html::{Html, Spot};
 use super::origin::{Edits, Origin};
+use super::sources::BYTES_MAX;
+use super::tree::tree;
+use super::unit::{Kind, Piece, Slot, Unit, UrlPlace};
 
 /// The deepest nesting of includes.
 const DEPTH_MAX: usize = 8;
 /// The most texts of a template, an include counted wherever it stands.
 const UNITS_MAX: usize = 4_000;
 
-/// What a text becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Html,
-    Header,
-}
-
-impl Kind {
-    /// The first letter of a unit's name, by which the engine knows how values are escaped.
-    pub fn letter(self) -> char {
-        match self {
-            Kind::Text => 't',
-            Kind::Html => 'h',
-            Kind::Header => 'f',
-        }
-    }
-}
-
-/// One text for the engine.
-#[derive(Debug)]
-pub(super) struct Unit {
-    pub name: String,
-    pub origin: Origin,
-    pub edits: Edits,
-    /// It has no value and no statement.
-    pub is_constant: bool,
-}
-
 /// All texts of a template, and the names that they use.
 pub(super) struct Book<'s> {
     /// The files that may be included.
-    includes: &'s BTreeMap<String, String>,
+    pub includes: &'s BTreeMap<String, String>,
     pub units: Vec<Unit>,
-    /// Where each name is used first.
-    pub used: BTreeMap<String, Place>,
-    /// Those that may be missing: `|default` or `is defined` looks at them.
-    pub optional: BTreeSet<String>,
-    /// Those that a template sets itself.
-    pub locals: BTreeSet<String>,
-}
-
-/// How the engine treats the blanks around statements: a line with nothing but a statement leaves no line.
-pub(super) fn syntax() -> SyntaxConfig {
-    let mut syntax = SyntaxConfig::builder();
-    syntax.keep_trailing_newline(true).lstrip_blocks(true).trim_blocks(true);
-    // Blanks alone are set, which no builder refuses.
-    syntax.build().unwrap_or_default()
-}
-
-/// A text's syntax tree.
-pub(super) fn tree(origin: &Origin) -> Result<ast::Stmt<'_>, TemplateError> {
-    parse(&origin.text, &origin.file, syntax()).map_err(|error| {
-        let place = error.range().map(|range| origin.place(range.start));
-        let place = place.or_else(|| error.line().map(|line| origin.line(line)));
-        let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        TemplateError::new(place.unwrap_or_else(|| Place::whole(&origin.file)), what)
-    })
+    pub names: Names,
+    /// The columns of slots.
+    pub slots: Vec<String>,
+    /// Bytes of the texts, an include's counted wherever it stands.
+    bytes: u64,
 }
 
 impl<'s> Book<'s> {
     pub fn new(includes: &'s BTreeMap<String, String>) -> Book<'s> {
-        Book {
-            includes,
-            units: Vec::new(),
-            used: BTreeMap::new(),
-            optional: BTreeSet::new(),
-            locals: BTreeSet::from(["loop".to_owned()]),
-        }
+        Book { includes, units: Vec::new(), names: Names::new(), slots: Vec::new(), bytes: 0 }
     }
 
     /// Checks a text, and keeps it for the engine; its number.
@@ -107,24 +56,26 @@ impl<'s> Book<'s> {
         html: &mut Html,
         depth: usize,
     ) -> Result<usize, TemplateError> {
-        if self.units.len() >= UNITS_MAX {
-            return Err(TemplateError::of_file(&origin.file, format!("more than {UNITS_MAX} includes")));
+        self.bytes += origin.text.len() as u64;
+        if self.units.len() >= UNITS_MAX || self.bytes > BYTES_MAX {
+            let what = format!("more than {UNITS_MAX} includes, or more than 64 MiB with all of them");
+            return Err(TemplateError::of_file(&origin.file, what));
         }
         let number = self.units.len();
         let name = format!("{}{number}", kind.letter());
         // Its place is taken before its includes take theirs.
-        self.units.push(Unit { name, origin: Origin::default(), edits: Edits::default(), is_constant: false });
+        self.units.push(Unit { name, kind, origin: Origin::default(), edits: Edits::default(), pieces: None });
         let tree = tree(&origin)?;
-        let mut walk = Walk { book: self, origin: &origin, kind, html, depth, edits: Edits::default() };
+        let (edits, pieces) = (Edits::default(), Some(Vec::new()));
+        let mut walk = Walk { book: self, origin: &origin, unit: number, kind, html, depth, edits, pieces };
         let ast::Stmt::Template(template) = &tree else {
             return Err(TemplateError::of_file(&origin.file, "it is no template"));
         };
         walk.statements(&template.children)?;
-        let edits = walk.edits;
-        let is_constant = template.children.iter().all(|child| matches!(child, ast::Stmt::EmitRaw(_)));
+        let (edits, pieces) = (walk.edits, walk.pieces);
         drop(tree);
         let unit = &mut self.units[number];
-        (unit.origin, unit.edits, unit.is_constant) = (origin, edits, is_constant);
+        (unit.origin, unit.edits, unit.pieces) = (origin, edits, pieces);
         Ok(number)
     }
 }
@@ -134,13 +85,21 @@ struct Walk<'w, 's> {
     origin: &'w Origin,
     kind: Kind,
     html: &'w mut Html,
+    unit: usize,
     depth: usize,
     edits: Edits,
+    /// `None` once something needs the engine.
+    pieces: Option<Vec<Piece>>,
 }
 
 impl Walk<'_, '_> {
     fn refuse<T>(&self, span: Span, what: impl Into<String>) -> Result<T, TemplateError> {
         Err(TemplateError::new(self.origin.place(span.start_offset as usize), what))
+    }
+
+    /// `keeps`: a name gets what the expression is.
+    fn expressions(&mut self, keeps: bool) -> Expressions<'_> {
+        Expressions { origin: self.origin, names: &mut self.book.names, keeps }
     }
 
     fn statements(&mut self, statements: &[ast::Stmt<'_>]) -> Result<(), TemplateError> {
@@ -149,29 +108,33 @@ impl Walk<'_, '_> {
 
     fn statement(&mut self, statement: &ast::Stmt<'_>) -> Result<(), TemplateError> {
         use ast::Stmt;
+        if !matches!(statement, Stmt::EmitRaw(_) | Stmt::EmitExpr(_) | Stmt::Include(_)) {
+            self.pieces = None;
+        }
         let (what, span) = match statement {
             Stmt::EmitRaw(raw) => {
                 if self.kind == Kind::Html {
                     self.html.feed(raw.raw);
                 }
+                self.pieces.iter_mut().for_each(|pieces| pieces.push(Piece::Raw(raw.raw.to_owned())));
                 return Ok(());
             }
             Stmt::EmitExpr(emit) => return self.emit(&emit.expr, emit.span()),
             Stmt::IfCond(cond) => {
-                self.expression(&cond.expr)?;
+                self.expressions(false).expression(&cond.expr)?;
                 return self.branches(&[&cond.true_body, &cond.false_body], cond.span());
             }
             Stmt::ForLoop(each) => return self.each(each, each.span()),
             Stmt::WithBlock(with) => {
                 for (target, value) in &with.assignments {
-                    self.target(target)?;
-                    self.expression(value)?;
+                    self.expressions(false).target(target)?;
+                    self.expressions(true).expression(value)?;
                 }
                 return self.statements(&with.body);
             }
             Stmt::Set(set) => {
-                self.target(&set.target)?;
-                return self.expression(&set.expr);
+                self.expressions(false).target(&set.target)?;
+                return self.expressions(true).expression(&set.expr);
             }
             Stmt::Include(include) => return self.include(include),
             Stmt::Template(other) => ("a template in a template", other.span()),
@@ -209,9 +172,9 @@ impl Walk<'_, '_> {
         if each.recursive {
             return self.refuse(span, "a recursive {% for %} is not supported");
         }
-        self.target(&each.target)?;
-        self.expression(&each.iter)?;
-        each.filter_expr.iter().try_for_each(|expr| self.expression(expr))?;
+        self.expressions(false).target(&each.target)?;
+        self.expressions(false).expression(&each.iter)?;
+        each.filter_expr.iter().try_for_each(|expr| self.expressions(false).expression(expr))?;
         // None, one and many rounds end where the loop began.
         self.branches(&[&[], &each.body], span)?;
         self.branches(&[&[], &each.else_body], span)
@@ -230,6 +193,14 @@ impl Walk<'_, '_> {
         };
         let origin = Origin::whole(name, text);
         let number = self.book.add_within(origin, self.kind, self.html, self.depth + 1)?;
+        // What is included needs the engine no less than what includes it.
+        self.pieces = match (self.pieces.take(), self.book.units[number].pieces.clone()) {
+            (Some(mut pieces), Some(included)) => {
+                pieces.extend(included);
+                Some(pieces)
+            }
+            (Some(_), None) | (None, _) => None,
+        };
         let unit = format!("\"{}\"", self.book.units[number].name);
         let (begin, end) = (span.start_offset as usize, span.end_offset as usize);
         self.edits.replace(begin, end.saturating_sub(begin), unit);
@@ -240,14 +211,16 @@ impl Walk<'_, '_> {
         // What nl2br makes is HTML, so nothing may come after it.
         let inner = match expr {
             ast::Expr::Filter(filter) if filter.name == "nl2br" => {
-                filter.args.iter().try_for_each(|arg| self.argument(arg))?;
+                filter.args.iter().try_for_each(|arg| self.expressions(false).argument(arg))?;
                 filter.expr.as_ref().unwrap_or(expr)
             }
             _ => expr,
         };
         let is_nl2br = !std::ptr::eq(inner, expr);
-        self.expression(inner)?;
+        self.expressions(false).expression(inner)?;
+        let slot = self.slot(expr, span);
         if self.kind != Kind::Html {
+            self.place(slot, None);
             return Ok(());
         }
         let spot = match self.html.spot() {
@@ -258,13 +231,53 @@ impl Walk<'_, '_> {
             return self.refuse(span, "nl2br makes tags: it belongs between tags, not into an attribute");
         }
         let is_encoded = matches!(expr, ast::Expr::Filter(filter) if filter.name == "urlencode");
-        match spot {
-            Spot::UrlStart => self.wrap(span, filters::URL_WHOLE),
-            Spot::UrlRest if !is_encoded => self.wrap(span, filters::URL_PART),
-            Spot::UrlRest | Spot::Text | Spot::Attribute => {}
-        }
+        let url = match spot {
+            Spot::UrlStart => Some((UrlPlace::Whole, filters::URL_WHOLE)),
+            Spot::UrlRest if !is_encoded => Some((UrlPlace::Part, filters::URL_PART)),
+            Spot::UrlRest | Spot::Text | Spot::Attribute => None,
+        };
+        self.place(slot, url.map(|(place, _)| place));
+        url.iter().for_each(|(_, filter)| self.wrap(span, filter));
         self.html.value();
         Ok(())
+    }
+
+    /// The slot for a value that needs no engine: `column`, `column|default("text")`, `column|urlencode`.
+    fn slot(&mut self, expr: &ast::Expr<'_>, span: Span) -> Option<Slot> {
+        self.pieces.as_ref()?;
+        let (mut otherwise, mut url) = (None, None);
+        let var = match expr {
+            ast::Expr::Var(var) => var,
+            ast::Expr::Filter(filter) => {
+                match (filter.name, &filter.args[..]) {
+                    ("default", [ast::CallArg::Pos(ast::Expr::Const(text))]) => {
+                        otherwise = Some(text.value.as_str()?.to_owned());
+                    }
+                    ("urlencode", []) => url = Some(UrlPlace::Part),
+                    _ => return None,
+                }
+                let Some(ast::Expr::Var(var)) = &filter.expr else { return None };
+                var
+            }
+            _ => return None,
+        };
+        let known = self.book.slots.iter().position(|name| name == var.id);
+        let column = known.unwrap_or_else(|| {
+            self.book.slots.push(var.id.to_owned());
+            self.book.slots.len() - 1
+        });
+        let span = span.start_offset as usize..span.end_offset as usize;
+        Some(Slot { column, otherwise, url, unit: self.unit, span })
+    }
+
+    /// Puts a slot here; without one the text needs the engine.
+    fn place(&mut self, slot: Option<Slot>, url: Option<UrlPlace>) {
+        match (&mut self.pieces, slot) {
+            (Some(pieces), Some(slot)) if slot.url.is_none() || url.is_none() => {
+                pieces.push(Piece::Value(Slot { url: slot.url.or(url), ..slot }));
+            }
+            (pieces, _) => *pieces = None,
+        }
     }
 
     /// Puts a filter behind the expression of a `{{ }}`, which the span is of.
@@ -272,111 +285,5 @@ impl Walk<'_, '_> {
         let (begin, end) = (span.start_offset as usize, span.end_offset as usize);
         self.edits.replace(begin, 0, "(".to_owned());
         self.edits.append(begin, end, format!(")|{filter}"));
-    }
-
-    /// A name, or several, that get a value.
-    fn target(&mut self, target: &ast::Expr<'_>) -> Result<(), TemplateError> {
-        match target {
-            ast::Expr::Var(var) => {
-                self.book.locals.insert(var.id.to_owned());
-                Ok(())
-            }
-            ast::Expr::List(list) => list.items.iter().try_for_each(|item| self.target(item)),
-            ast::Expr::Tuple(tuple) => tuple.items.iter().try_for_each(|item| self.target(item)),
-            other => self.refuse(other.span(), "only a name can be set"),
-        }
-    }
-
-    fn expression(&mut self, expr: &ast::Expr<'_>) -> Result<(), TemplateError> {
-        use ast::Expr;
-        match expr {
-            Expr::Var(var) => {
-                let place = self.origin.place(var.span().start_offset as usize);
-                self.book.used.entry(var.id.to_owned()).or_insert(place);
-                Ok(())
-            }
-            Expr::Const(_) => Ok(()),
-            Expr::Slice(slice) => {
-                self.expression(&slice.expr)?;
-                [&slice.start, &slice.stop, &slice.step]
-                    .into_iter()
-                    .flatten()
-                    .try_for_each(|part| self.expression(part))
-            }
-            Expr::UnaryOp(op) => self.expression(&op.expr),
-            Expr::BinOp(op) => {
-                self.expression(&op.left)?;
-                self.expression(&op.right)
-            }
-            Expr::Compare(compare) => {
-                self.expression(&compare.expr)?;
-                compare.ops.iter().try_for_each(|op| self.expression(&op.expr))
-            }
-            Expr::IfExpr(choice) => {
-                self.expression(&choice.test_expr)?;
-                self.expression(&choice.true_expr)?;
-                choice.false_expr.iter().try_for_each(|expr| self.expression(expr))
-            }
-            Expr::Filter(filter) => self.filter(filter),
-            Expr::Test(test) => self.test(test),
-            Expr::GetAttr(attr) => self.expression(&attr.expr),
-            Expr::GetItem(item) => {
-                self.expression(&item.expr)?;
-                self.expression(&item.subscript_expr)
-            }
-            Expr::Call(call) => {
-                self.refuse(call.span(), "a template calls no functions: use filters, {{ name|filter }}")
-            }
-            Expr::List(list) => list.items.iter().try_for_each(|item| self.expression(item)),
-            Expr::Tuple(tuple) => tuple.items.iter().try_for_each(|item| self.expression(item)),
-            Expr::Map(map) => map.keys.iter().chain(&map.values).try_for_each(|item| self.expression(item)),
-        }
-    }
-
-    fn filter(&mut self, filter: &ast::Spanned<ast::Filter<'_>>) -> Result<(), TemplateError> {
-        let name = filter.name;
-        if !filters::NAMES.contains(&name) {
-            return self.refuse(
-                filter.span(),
-                format!("no filter is called '{name}': there are {}", filters::NAMES.join(", ")),
-            );
-        }
-        if name == "nl2br" {
-            return self.refuse(filter.span(), "nl2br makes tags: nothing but }} comes after it");
-        }
-        if let Some(expr) = &filter.expr {
-            if name == "default" {
-                self.may_be_missing(expr);
-            }
-            self.expression(expr)?;
-        }
-        filter.args.iter().try_for_each(|arg| self.argument(arg))
-    }
-
-    fn test(&mut self, test: &ast::Spanned<ast::Test<'_>>) -> Result<(), TemplateError> {
-        if !filters::TESTS.contains(&test.name) {
-            let known = filters::TESTS.join(", ");
-            return self.refuse(test.span(), format!("no test is called '{}': there are {known}", test.name));
-        }
-        if matches!(test.name, "defined" | "undefined") {
-            self.may_be_missing(&test.expr);
-        }
-        self.expression(&test.expr)?;
-        test.args.iter().try_for_each(|arg| self.argument(arg))
-    }
-
-    fn argument(&mut self, arg: &ast::CallArg<'_>) -> Result<(), TemplateError> {
-        match arg {
-            ast::CallArg::Pos(expr)
-            | ast::CallArg::Kwarg(_, expr)
-            | ast::CallArg::PosSplat(expr)
-            | ast::CallArg::KwargSplat(expr) => self.expression(expr),
-        }
-    }
-
-    fn may_be_missing(&mut self, expr: &ast::Expr<'_>) {
-        if let ast::Expr::Var(var) = expr {
-            self.book.optional.insert(var.id.to_owned());
-        }
     }
 }

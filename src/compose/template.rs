@@ -3,18 +3,21 @@
 //! What holds: a template that compiles names no file, no source and no command; a value in it can become nothing but text.
 //! Of a language it has all texts or none, so that no mail is in two languages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::eml;
 use super::engine::Engine;
 use super::error::{Place, TemplateError};
+use super::expression::Names;
 use super::fields::{self, Field, Form};
+use super::layout::{Layout, Step};
 use super::origin::Origin;
 use super::part::{Node, Subtype};
 use super::plain;
 use super::settings::Settings;
 use super::sources::{EML, SETTINGS, Sources};
-use super::syntax::{Book, Kind, Unit};
+use super::syntax::Book;
+use super::unit::{Kind, Unit};
 use crate::model::Columns;
 
 /// A template that can be rendered. [`Template::renderer`] makes what renders rows.
@@ -24,41 +27,22 @@ pub struct Template {
     pub(super) variants: BTreeMap<String, Variant>,
     pub(super) units: Vec<Unit>,
     pub(super) engine: Engine,
-    pub(super) used: BTreeMap<String, Place>,
-    pub(super) locals: BTreeSet<String>,
-    optional: BTreeSet<String>,
-    pub(super) notes: Vec<String>,
+    pub(super) names: Names,
+    /// The columns that texts without statements have.
+    pub(super) slots: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// A mail's form in one language.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Variant {
-    pub fields: Vec<Head>,
-    pub root: Node,
-}
-
-/// One field of it.
-#[derive(Debug)]
-pub(super) enum Head {
-    /// As it is written.
-    Constant {
-        name: String,
-        bytes: Vec<u8>,
-        utf8: bool,
-    },
-    Rendered {
-        name: String,
-        form: Form,
-        unit: usize,
-    },
-}
-
-impl Head {
-    pub fn name(&self) -> &str {
-        match self {
-            Head::Constant { name, .. } | Head::Rendered { name, .. } => name,
-        }
-    }
+    /// The names of its fields.
+    pub names: Vec<String>,
+    pub layout: Layout,
+    /// The first address of a constant From.
+    pub from: Option<String>,
+    /// A constant field has an address in UTF-8.
+    pub utf8: bool,
 }
 
 impl Template {
@@ -76,7 +60,7 @@ impl Template {
         let mut variants = BTreeMap::new();
         if let Some(message) = sources.get(EML) {
             let (fields, root) = eml::read(&mut book, message, &mut notes)?;
-            variants.insert(String::new(), Variant { fields: heads(&mut book, fields)?, root });
+            variants.insert(String::new(), Variant::new(&mut book, fields, &root)?);
         } else {
             let mut parts = Parts { sources, settings: &settings, book: &mut book, multis: 0 };
             for language in sources.languages() {
@@ -94,9 +78,9 @@ impl Template {
                 "all texts have a language: name its column, language = \"…\"",
             ));
         }
-        let Book { units, used, optional, locals, .. } = book;
+        let Book { units, names, slots, .. } = book;
         let engine = Engine::new(&units)?;
-        Ok(Template { settings, variants, units, engine, used, locals, optional, notes })
+        Ok(Template { settings, variants, units, engine, names, slots, notes })
     }
 
     /// What the columns mean.
@@ -116,8 +100,8 @@ impl Template {
         let set = named.iter().filter(|(name, _)| is_missing(name));
         let mut found: Vec<(String, Place)> =
             set.map(|(name, _)| ((*name).to_owned(), Place::whole(SETTINGS))).collect();
-        for (name, place) in &self.used {
-            let free = self.locals.contains(name) || self.optional.contains(name);
+        for (name, place) in &self.names.used {
+            let free = self.names.locals.contains(name) || self.names.optional.contains(name);
             if !free && is_missing(name) && found.iter().all(|(each, _)| each != name) {
                 found.push((name.clone(), place.clone()));
             }
@@ -159,8 +143,8 @@ impl Parts<'_, '_> {
             let name = if language.is_empty() { "text".to_owned() } else { format!("text.{language}") };
             return Err(TemplateError::of_file(&name, "the template has neither a text nor html"));
         }
-        let heads = heads(self.book, fields)?;
-        Ok(Some(Variant { fields: heads, root: self.body(text, html)? }))
+        let root = self.body(text, html)?;
+        Ok(Some(Variant::new(self.book, fields, &root)?))
     }
 
     fn either(&self, part: &str, language: &str) -> Option<&str> {
@@ -176,11 +160,11 @@ impl Parts<'_, '_> {
         let of_html = html.clone().filter(|_| text.is_none());
         // HTML first: its errors name places in the author's own text.
         let html = html.map(|origin| Node::text(self.book, origin, Subtype::Html, String::new())).transpose()?;
-        let made = of_html.map(|origin| plain::of_html(&origin)).transpose()?;
+        let made = of_html.map(|origin| plain::of_html(&origin, self.book.includes)).transpose()?;
         let plain =
             text.or(made).map(|origin| Node::text(self.book, origin, Subtype::Plain, String::new())).transpose()?;
-        let inline: Vec<Node> =
-            self.sources.within("inline").map(|(name, bytes)| Node::file(name, bytes, true)).collect();
+        let inline = self.sources.within("inline").map(|(name, bytes)| Node::inline(name, bytes));
+        let inline = inline.collect::<Result<Vec<Node>, _>>()?;
         let html = html.map(|html| match inline.is_empty() {
             true => html,
             false => {
@@ -191,10 +175,11 @@ impl Parts<'_, '_> {
         let body = match (plain, html) {
             (Some(plain), Some(html)) => self.multi("multipart/alternative", vec![plain, html]),
             (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => Node::constant_text("", Subtype::Plain, ""),
+            // `variant` refuses that.
+            (None, None) => Node::Constant(Vec::new()),
         };
         let mut files: Vec<Node> =
-            self.sources.within("attachments").map(|(name, bytes)| Node::file(name, bytes, false)).collect();
+            self.sources.within("attachments").map(|(name, bytes)| Node::file(name, bytes)).collect();
         files.extend(self.settings.attachment.is_some().then_some(Node::Attached));
         if files.is_empty() {
             return Ok(body);
@@ -209,23 +194,32 @@ impl Parts<'_, '_> {
     }
 }
 
-fn heads(book: &mut Book<'_>, fields: Vec<Field>) -> Result<Vec<Head>, TemplateError> {
-    let mut heads = Vec::new();
-    for Field { name, form, origin } in fields {
-        let unit = book.add(origin, Kind::Header)?;
-        let found = &book.units[unit];
-        let is_plain = found.is_constant
-            && !found.origin.text.contains("{%")
-            && !found.origin.text.contains("{{")
-            && !found.origin.text.contains("{#");
-        if !is_plain {
-            heads.push(Head::Rendered { name, form, unit });
-            continue;
+impl Variant {
+    fn new(book: &mut Book<'_>, fields: Vec<Field>, root: &Node) -> Result<Variant, TemplateError> {
+        let mut variant = Variant::default();
+        for Field { name, form, origin } in fields {
+            let unit = book.add(origin, Kind::Header)?;
+            match book.units[unit].constant() {
+                Some(text) => variant.constant(&name, form, &text, &book.units[unit])?,
+                None => variant.layout.step(Step::Field { name: name.clone(), form, unit }),
+            }
+            variant.names.push(name);
         }
-        let mut bytes = Vec::new();
-        let utf8 = fields::write(&mut bytes, &name, form, &found.origin.text, &mut String::new())
-            .map_err(|error| TemplateError::new(found.origin.line(1), format!("{name}: {error}")))?;
-        heads.push(Head::Constant { name, bytes, utf8 });
+        variant.layout.step(Step::Own);
+        variant.layout.part(root);
+        Ok(variant)
     }
-    Ok(heads)
+
+    fn constant(&mut self, name: &str, form: Form, text: &str, unit: &Unit) -> Result<(), TemplateError> {
+        let mut out = Vec::new();
+        let written = fields::write(&mut out, name, form, text, &mut String::new())
+            .map_err(|error| TemplateError::new(unit.origin.line(1), format!("{name}: {error}")))?;
+        if name.eq_ignore_ascii_case("From") {
+            let address = written.address.and_then(|range| out.get(range));
+            self.from = address.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        }
+        self.utf8 |= written.utf8;
+        self.layout.constant(&out);
+        Ok(())
+    }
 }

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+
+mod hostile;
+mod parts;
+
 use crate::model::{Cell, Columns, Micros, Row};
 
 const HEADERS: &str = "From: Shop <shop@x.org>\nTo: \"{{ name }}\" <{{ email }}>\nSubject: Hello {{ name }}\n";

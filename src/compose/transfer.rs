@@ -73,35 +73,66 @@ fn has_fine_lines(text: &[u8]) -> bool {
 }
 
 fn quoted_printable(out: &mut Vec<u8>, text: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut column = 0;
-    for (at, &byte) in text.iter().enumerate() {
-        if byte == b'\n' {
-            out.push(byte);
-            column = 0;
-            continue;
-        }
-        let ends = text.get(at + 1).is_none_or(|&next| next == b'\n');
-        let plain = match byte {
-            b'=' => false,
-            b' ' | b'\t' => !ends,
-            b'.' => !(column == 0 && ends),
-            b'F' => !(column == 0 && text[at..].starts_with(b"From ")),
-            33..=126 => true,
-            _ => false,
+    out.reserve(text.len() + text.len() / 8);
+    let mut from = 0;
+    for end in memchr::memchr_iter(b'\n', text) {
+        quoted_line(out, &text[from..end]);
+        out.push(b'\n');
+        from = end + 1;
+    }
+    quoted_line(out, &text[from..]);
+}
+
+/// What stands for itself within a line.
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        table[byte as usize] = byte != b'=';
+        byte += 1;
+    }
+    table[b'\t' as usize] = true;
+    table
+};
+
+fn quoted_line(out: &mut Vec<u8>, line: &[u8]) {
+    // What stands for itself, but not at this place of a line: RFC 2045 section 6.7 (3), a mailbox of the mbox form, SMTP.
+    let is_odd = |rest: &[u8]| rest.starts_with(b"From ") || rest == b".";
+    let odd_last = line.last().is_some_and(|&byte| matches!(byte, b' ' | b'\t'));
+    let end = line.len() - usize::from(odd_last);
+    let (mut at, mut column) = (0, 0);
+    while at < line.len() {
+        let run = match column {
+            0 if is_odd(&line[at..]) => 0,
+            _ => {
+                let seen = &line[at..end.min(at + ENCODED_MAX + 1)];
+                seen.iter().position(|&byte| !PLAIN[usize::from(byte)]).unwrap_or(seen.len())
+            }
         };
-        let len = if plain { 1 } else { 3 };
         // A line that goes on needs room for its `=`.
-        if column + len > ENCODED_MAX - usize::from(!ends) {
+        let room = ENCODED_MAX - usize::from(at + run.max(1) < line.len() || column + run > ENCODED_MAX);
+        let taken = run.min(room - column);
+        if taken > 0 {
+            out.extend_from_slice(&line[at..at + taken]);
+            (at, column) = (at + taken, column + taken);
+        } else if run > 0 || column + 3 > room {
+            // A soft line break.
             out.extend_from_slice(b"=\n");
             column = 0;
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            let byte = line[at];
+            out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            (at, column) = (at + 1, column + 3);
         }
-        match plain {
-            true => out.push(byte),
-            false => out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
-        }
-        column += len;
     }
+}
+
+/// Bytes that this number becomes in base64, with their line ends.
+pub(super) fn base64_len(bytes: u64) -> u64 {
+    const LINE: u64 = ENCODED_MAX as u64 / 4 * 3;
+    let rest = bytes % LINE;
+    bytes / LINE * (ENCODED_MAX as u64 + 1) + if rest == 0 { 0 } else { rest.div_ceil(3) * 4 + 1 }
 }
 
 /// Appends `bytes` in lines of 76.

@@ -1,7 +1,5 @@
 //! Values in URLs (RFC 3986): one that is a part is percent-encoded, one that is the beginning has a scheme that a mail may have.
 
-use std::fmt::Write;
-
 /// What a value at a URL's beginning may begin with.
 const SCHEMES: [&str; 3] = ["http://", "https://", "mailto:"];
 
@@ -43,7 +41,9 @@ fn push(out: &mut String, value: &str, fine: fn(u8) -> bool) {
         out.push_str(&value[at..at + len]);
         at += len;
         while let Some(&byte) = bytes.get(at).filter(|&&byte| !fine(byte)) {
-            let _ = write!(out, "%{byte:02X}"); // A String takes all.
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            let digits = [byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)]));
+            out.extend(['%', digits[0], digits[1]]);
             at += 1;
         }
     }

@@ -3,6 +3,8 @@
 //! What holds: what is written is printable ASCII, has no line end but a fold, and decodes to the text that was given, its blanks
 //! at both ends left out. No line is longer than 78 bytes where the text has blanks, and none than 998.
 
+use std::ops::Range;
+
 use data_encoding::BASE64;
 
 /// RFC 5322 section 2.1.1: what a line should have, and what a word may have before it is encoded.
@@ -16,8 +18,16 @@ pub(super) struct Words<'o> {
     out: &'o mut Vec<u8>,
     /// Bytes of the line.
     column: usize,
-    /// RFC 6532: the message needs SMTPUTF8, and UTF-8 may stand as it is.
+    written: WrittenField,
+}
+
+/// What was written of a field.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WrittenField {
+    /// RFC 6532: an address of it is UTF-8, so the message needs SMTPUTF8.
     pub utf8: bool,
+    /// Where the first address is.
+    pub address: Option<Range<usize>>,
 }
 
 impl<'o> Words<'o> {
@@ -25,25 +35,41 @@ impl<'o> Words<'o> {
     pub fn begin(out: &'o mut Vec<u8>, name: &str) -> Words<'o> {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
-        Words { out, column: name.len() + 2, utf8: false }
+        Words { out, column: name.len() + 2, written: WrittenField::default() }
     }
 
     /// Ends the field.
-    pub fn end(self) {
+    pub fn end(self) -> WrittenField {
         self.out.push(b'\n');
+        self.written
+    }
+
+    /// An address that stands in one piece, behind a blank if `apart`, and in brackets if `brackets`.
+    pub fn address(&mut self, spec: &str, utf8: bool, apart: bool, brackets: bool) {
+        let (open, close) = if brackets { ("<", ">") } else { ("", "") };
+        self.pieces(&[open, spec, close], apart, 1);
+        let end = self.out.len() - close.len();
+        self.written.address.get_or_insert(end - spec.len()..end);
+        self.written.utf8 |= utf8;
     }
 
     /// Text that stands in one piece, on the next line where it does not fit on this one, behind a blank if `apart`.
     pub fn piece(&mut self, text: &str, apart: bool, room: usize) {
-        if apart && self.column + 1 + text.len() + room > LINE {
+        self.pieces(&[text], apart, room);
+    }
+
+    /// A piece of several texts.
+    pub fn pieces(&mut self, texts: &[&str], apart: bool, room: usize) {
+        let len: usize = texts.iter().map(|text| text.len()).sum();
+        if apart && self.column + 1 + len + room > LINE {
             self.out.extend_from_slice(b"\n ");
             self.column = 1;
         } else if apart {
             self.out.push(b' ');
             self.column += 1;
         }
-        self.out.extend_from_slice(text.as_bytes());
-        self.column += text.len();
+        texts.iter().for_each(|text| self.out.extend_from_slice(text.as_bytes()));
+        self.column += len;
     }
 
     /// Text for a person, as in Subject.
@@ -130,7 +156,8 @@ const BLANKS: &str = "          ";
 
 /// Whether it is no printable ASCII, or would be read as an encoded word.
 pub(super) fn must_be_encoded(text: &str) -> bool {
-    !text.bytes().all(|byte| (32..127).contains(&byte)) || text.contains("=?")
+    let bytes = text.as_bytes();
+    !bytes.iter().all(|byte| (32..127).contains(byte)) || bytes.windows(2).any(|pair| pair == b"=?")
 }
 
 /// What RFC 2047 section 5 (3) lets stand in a phrase.

@@ -6,6 +6,7 @@
 //!     make bench                            # everything
 //!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million order empty start
 //!                                           # rate smtp-in smtp-sink slow-sink smtp-cpu loaded postfix verp bounces queues
+//!                                           # render
 //!     make bench DISK=/var/spool            # the disk rows lie there, and not where the build does
 //!     make bench QUICK=1                    # a tenth of the work, one round: shows that it runs, and no more
 //!
@@ -25,6 +26,7 @@ mod empty;
 mod million;
 mod order;
 mod program;
+mod render;
 mod rows;
 mod site;
 mod smtp;

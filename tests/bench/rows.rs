@@ -16,6 +16,7 @@ use super::empty;
 use super::million;
 use super::order;
 use super::program::{Cost, Outcome};
+use super::render;
 use super::site::{BYTES, Site, message, to_sink};
 use super::smtp;
 use super::start;
@@ -25,7 +26,7 @@ use super::tools::{Tools, median, memory_of, number_of, time_of};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 18] = [
+pub const ALL: [Row; 19] = [
     ("drain-memory", |tools| drained(tools, true)),
     ("drain-disk", |tools| drained(tools, false)),
     ("publish", publish),
@@ -44,6 +45,7 @@ pub const ALL: [Row; 18] = [
     ("verp", smtp::verp),
     ("bounces", bounces::bounces),
     ("queues", bounces::queues),
+    ("render", render::render),
 ];
 
 /// A second; this checkout's program knows its own commands.

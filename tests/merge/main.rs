@@ -2,4 +2,3 @@
 #![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
 mod parsed;
-mod speed;
