@@ -37,6 +37,8 @@ pub fn take_back(
         match queue.take(&spot)? {
             Taken::Claim(claim) if claim.envelope().origin.uid != decision.by => return Ok(Back::NotThere),
             Taken::Claim(claim) => return remove(queue, *claim, decision, events).map(|()| Back::Removed),
+            // A merge is none of one mail's owner to take back.
+            Taken::Head(_) => return Ok(Back::NotThere),
             Taken::Contended => return Ok(Back::InHand),
             Taken::Corrupt { why } => {
                 warning!("{}: {}: {why}; moved to corrupt/", queue.name(), spot.name);

@@ -70,6 +70,7 @@ pub mod brief;
 pub mod by_due;
 pub mod check;
 pub mod claim;
+mod claimed;
 pub mod corrupt;
 pub mod decision;
 pub mod drop;
@@ -118,6 +119,7 @@ mod version;
 mod wake;
 
 pub use claim::SpoolClaim;
+pub use claimed::Claimed;
 pub use job::batch::{Batch, BatchDraft};
 pub use publish::{Draft, Published};
 pub use queue::SpoolQueue;

@@ -15,6 +15,7 @@ use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::place::Place;
 use crate::events;
 use crate::model::{EntryId, Exit};
+use crate::queue::Claim;
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
@@ -27,6 +28,10 @@ const TOLD_MAX: usize = 100;
 
 /// The most ids of entries in hand that are remembered; beyond that an entry may have a second turn.
 const HANDS_MAX: usize = 10_000;
+
+/// What is said of a merge's entry.
+const NOT_YET: &str =
+    "this is a merge's entry, whose rows cannot be acted on one by one; pause or cancel its job with 'bulkmailer jobs'";
 
 /// One command at work.
 pub struct Act<'v, V> {
@@ -115,6 +120,11 @@ impl<V: Verb> Act<'_, V> {
                         Ok(()) => self.counts.done += 1,
                         Err(error) => faults.add(&here.name.id, &error),
                     }
+                    return Ok(());
+                }
+                Ok(Taken::Head(claim)) => {
+                    self.counts.refused += 1;
+                    warning!("{}: {}: {NOT_YET}", queue.name(), claim.id());
                     return Ok(());
                 }
                 Ok(Taken::Contended) => {
