@@ -69,7 +69,16 @@ fn each_row_is_sent_once_with_its_own_mail() {
     let id = merge(&site, &mails, 25);
     assert_eq!(site.run_once(), (0, String::new()));
     assert_came(&site, &mails, |_| 1, "once each");
-    assert!(site.files("/ready/").is_empty(), "{:#?}", site.tree());
+    // Its rows and what came of them are kept.
+    let (done, ready) = (site.files("/done/"), site.files("/ready/"));
+    assert!(ready.is_empty() && done.iter().any(|path| path.ends_with("log/0/4")), "{:#?}", site.tree());
+    let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
+    assert_eq!(
+        (&shown["kind"], &shown["state"], &shown["done"]),
+        (&"merge".into(), &"done".into(), &120.into()),
+        "{shown}"
+    );
+    assert!(!shown.to_string().contains("key"), "{shown}");
     // A finished one is sent no more.
     site.ok(&["run"]);
     assert_came(&site, &mails, |_| 1, &format!("{id} again"));

@@ -3,7 +3,7 @@
 
 pub mod batch;
 pub mod draft;
-mod ending;
+pub(super) mod ending;
 mod file;
 pub mod merge_file;
 pub mod newer;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `rows`, `log`, `template` | what lies in the job's folder: rows, what came of them, what they are rendered with |
 //! | `draft` | queueing: all of it becomes visible by one rename |
+//! | `ending` | the end of the job, and heads for rows that have none |
 //! | `progress`, `view` | what an onlooker sees of the logs |
 //! | `claim`, `as_claim`, `mail`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
 //!
@@ -14,6 +15,7 @@ mod act;
 mod as_claim;
 pub mod claim;
 pub mod draft;
+pub(super) mod ending;
 pub mod log;
 mod mail;
 pub(super) mod progress;
