@@ -76,13 +76,21 @@ impl SpoolQueue {
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
         match self.home(spot)? {
             None => Ok(Taken::Gone),
-            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot, None), Err),
+            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot, None, false), Err),
+        }
+    }
+
+    /// The same for one who [wants](super::merge::wanted) the entry, and so keeps others from it.
+    pub(super) fn take_rows_of(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
+        match self.home(spot)? {
+            None => Ok(Taken::Gone),
+            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot, None, true), Err),
         }
     }
 
     /// The same for an entry whose job was looked at before: see [`Cursor`](super::scan::Cursor).
     pub(super) fn take_due(&self, spot: &Spot, hand: Option<Hand>) -> Result<Taken<'_>, QueueError> {
-        self.home(spot)?.map_or(Ok(Taken::Gone), |home| self.take_at(home, spot, hand))
+        self.home(spot)?.map_or(Ok(Taken::Gone), |home| self.take_at(home, spot, hand, false))
     }
 
     /// `None` if its job is not at work.
@@ -94,7 +102,13 @@ impl SpoolQueue {
         }
     }
 
-    fn take_at<'q>(&'q self, home: Home<'q>, spot: &Spot, hand: Option<Hand>) -> Result<Taken<'q>, QueueError> {
+    fn take_at<'q>(
+        &'q self,
+        home: Home<'q>,
+        spot: &Spot,
+        hand: Option<Hand>,
+        is_ours: bool,
+    ) -> Result<Taken<'q>, QueueError> {
         let path = spot.path();
         let Some(file) = home.lock_entry(&path)? else { return Ok(Taken::Gone) };
         let aside = |why| self.set_aside(spot).map(|()| Taken::Corrupt { why });
@@ -112,6 +126,9 @@ impl SpoolQueue {
             Err(Unreadable::Newer(newer)) => return Err(QueueError::Newer { path: self.path(&path), newer }),
         };
         if let Some(rows) = extent.rows {
+            if !is_ours && self.is_wanted(&envelope.id) {
+                return Ok(Taken::Contended);
+            }
             return match self.take_rows(home, spot, (Arc::new(file), envelope, rows), hand)? {
                 Reached::Claim(claim) => Ok(Taken::Head(claim)),
                 Reached::Contended => Ok(Taken::Contended),

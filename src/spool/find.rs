@@ -24,6 +24,8 @@ pub struct Seen {
     pub envelope: Envelope,
     pub extent: Extent,
     pub file: File,
+    /// Where that lies, relative to the queue's folder.
+    pub path: String,
 }
 
 impl SpoolQueue {
@@ -153,7 +155,7 @@ impl SpoolQueue {
             Err(error) => return Err(self.failed("open", &path)(error)),
         };
         let (envelope, extent) = entry::read(&file).map_err(|fault| self.unreadable(&path, fault))?;
-        Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
+        Ok(Some(Seen { spot: spot.clone(), envelope, extent, file, path }))
     }
 
     /// That the head of the entry at `path` cannot be read.

@@ -55,7 +55,16 @@ pub fn assert_came(site: &Site, mails: &[Mail], times: impl Fn(&str) -> u32, wha
     let found: BTreeMap<(u32, String), u32> = site.deliveries().into_iter().collect();
     let expected = (1..).zip(mails).map(|(n, mail)| ((n, mail.to.clone()), times(&mail.to)));
     let expected: BTreeMap<(u32, String), u32> = expected.filter(|(_, times)| *times > 0).collect();
-    assert_eq!(found, expected, "{what}");
+    let differs =
+        |one: &BTreeMap<(u32, String), u32>, other: &BTreeMap<(u32, String), u32>| -> Vec<(u32, String, u32)> {
+            let rest = one.iter().filter(|(whom, times)| other.get(whom) != Some(times));
+            rest.map(|((number, to), times)| (*number, to.clone(), *times)).collect()
+        };
+    assert_eq!(
+        (differs(&found, &expected), differs(&expected, &found)),
+        (vec![], vec![]),
+        "{what}: came, and should have"
+    );
 }
 
 pub fn people(count: u32) -> Vec<Mail> {

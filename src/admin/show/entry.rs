@@ -97,7 +97,7 @@ fn as_json(queue: &SpoolQueue, seen: &Seen, journal: &JournalView, header: &str)
         "queue": queue.name(),
         "id": envelope.id,
         "state": seen.spot.state.name(),
-        "file": output::name(queue.path(&seen.spot.path()).as_os_str()),
+        "file": output::name(queue.path(&seen.path).as_os_str()),
         "due": seen.spot.name.due.rfc3339(),
         "submitted": envelope.origin.submitted.rfc3339(),
         "uid": envelope.origin.uid,
@@ -118,7 +118,7 @@ fn as_page(queue: &SpoolQueue, seen: &Seen, journal: &JournalView, header: &str)
     let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
     let mut page = Page::of(format!("entry      {}", envelope.id));
     page.line(format!("queue      {}, {}", queue.name(), seen.spot.state.name()));
-    page.line(format!("file       {}", queue.path(&seen.spot.path()).display()));
+    page.line(format!("file       {}", queue.path(&seen.path).display()));
     page.line(format!("submitted  {}, by user {}", envelope.origin.submitted.local(), envelope.origin.uid));
     page.line(format!("due        {}", seen.spot.name.due.local()));
     page.line(format!("sender     {sender}"));

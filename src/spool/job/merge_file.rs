@@ -1,11 +1,13 @@
 //! What `job.json` has of a merge beside what it has of every list: how its rows become mails.
 
 use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::post_file::PostFile;
 use crate::model::envelope::Origin;
+use crate::model::{Address, EntryId, Envelope, Fields};
 use crate::sys::random;
 
 /// What is known of a merge.
@@ -24,6 +26,16 @@ pub struct MergeFile {
     pub key: MergeKey,
     /// The CRC-32 of the job's copy of its template; see [`template`](crate::spool::merge::template).
     pub template: u32,
+}
+
+impl MergeFile {
+    /// The envelope of entry `id`, whose rows have these addresses.
+    ///
+    /// Errors: the sender that is noted is none.
+    pub(in crate::spool) fn envelope(&self, id: EntryId, recipients: Vec<Address>) -> io::Result<Envelope> {
+        let sender = Address::sender(&self.list.sender).map_err(io::Error::other)?;
+        Ok(Envelope { id, sender, recipients, fields: Fields::default(), origin: self.origin.clone() })
+    }
 }
 
 /// 32 random bytes, of one job alone; 64 hexadecimal digits in `job.json`, which its owner alone may read.

@@ -1,5 +1,5 @@
-//! What a person does with the rows of an entry that has a head: sets them aside, gives them another chance, removes them, or
-//! makes them due. He claims the entry first, as a worker does.
+//! What a person does with the rows of an entry that he has claimed: sets them aside, gives them another chance, removes them,
+//! or makes them due.
 //!
 //! The order of steps: rows that become due sooner: the head is renamed → its folder is synced → the log is written. Then, in any
 //! case: the log is synced → the entry is let go. So a kill leaves a head that is early, and never one that is late.
@@ -8,7 +8,7 @@ use std::io;
 
 use super::claim::MergeClaim;
 use super::log::record::Answer;
-use super::log::replay::Standing;
+use super::log::replay::RowState;
 use crate::model::{Micros, Reason, Verdict};
 use crate::queue::QueueError;
 use crate::spool::decision::Decision;
@@ -33,34 +33,40 @@ impl MergeClaim<'_> {
         self.release()
     }
 
-    /// Sets the open rows aside; returns how many they were.
-    pub fn hold_rows(mut self, decision: Decision, why: &str) -> Result<usize, QueueError> {
-        let rows = self.rows(|standing| standing == Standing::Open);
-        self.on_disk(|claim| claim.log.hold(&rows, decision.at, &Reason::new(why)))?;
-        self.release().map(|()| rows.len())
+    /// The rows whose number, and what is known of it, `meant` answers `true` for.
+    pub fn rows_that(&self, meant: impl Fn(usize, &RowState) -> bool) -> Vec<u16> {
+        let rows = self.log.rows().iter().filter(|(row, state)| meant(usize::from(*row), state));
+        rows.map(|(row, _)| row).collect()
     }
 
-    /// Removes the rows that are open, held or failed; returns how many they were.
-    pub fn remove_rows(mut self, decision: Decision) -> Result<usize, QueueError> {
-        let rows = self.rows(|standing| matches!(standing, Standing::Open | Standing::Held | Standing::Failed));
-        self.on_disk(|claim| claim.log.remove(&rows, decision.at))?;
-        self.release().map(|()| rows.len())
+    /// Sets rows aside.
+    pub fn hold_rows(mut self, rows: &[u16], decision: Decision, why: &str) -> Result<(), QueueError> {
+        self.on_disk(|claim| claim.log.hold(rows, decision.at, &Reason::new(why)))?;
+        self.release()
     }
 
-    /// Makes rows that `stand` so due at `decision.at`, with no attempt made and no time waited; returns how many they were.
-    pub fn reopen_rows(mut self, decision: Decision, stand: impl Fn(Standing) -> bool) -> Result<usize, QueueError> {
-        let rows = self.rows(stand);
+    /// Removes rows.
+    pub fn remove_rows(mut self, rows: &[u16], decision: Decision) -> Result<(), QueueError> {
+        self.on_disk(|claim| claim.log.remove(rows, decision.at))?;
+        self.forget_held();
+        self.release()
+    }
+
+    /// Makes rows due at `decision.at`, with no attempt made and no time waited.
+    pub fn reopen_rows(mut self, rows: &[u16], decision: Decision) -> Result<(), QueueError> {
         self.on_disk(|claim| {
-            if !rows.is_empty() {
-                claim.bring_forward(decision.at)?;
-            }
-            claim.log.reopen(&rows, decision.at, Some(decision.at))
+            claim.bring_forward(decision.at)?;
+            claim.log.reopen(rows, decision.at, Some(decision.at))
         })?;
-        self.release().map(|()| rows.len())
+        self.forget_held();
+        self.release()
     }
 
-    fn rows(&self, stand: impl Fn(Standing) -> bool) -> Vec<u16> {
-        self.log.rows().iter().filter(|(_, row)| stand(row.standing)).map(|(row, _)| row).collect()
+    /// Has the logs of its job read again at the job's end.
+    fn forget_held(&self) {
+        if let Some((job, _)) = self.spot.name.id.job() {
+            self.queue.forget_held(&format!("jobs/{job}"));
+        }
     }
 
     /// Does it, and waits until the log is on disk.

@@ -2,7 +2,7 @@
 //!
 //! The order of steps: the head is locked → the log is locked → the head's name still leads to what was locked, for whoever had
 //! the log before may have renamed or removed it → the log is replayed. A log that somebody holds, or a lock on
-//! `want/<entry>`, means that one of its rows is acted on: the entry is passed over.
+//! `want/<entry>` ([`wanted`](super::wanted)), means that one of its rows is acted on: the entry is passed over.
 //!
 //! What holds: rows that are not due stay open and are not shown. Open rows of a log that is missing or short are held before
 //! anything is handed over.
@@ -72,9 +72,6 @@ impl SpoolQueue {
         let id = envelope.id.clone();
         let path = log_path(&id);
         let failed = |doing: &'static str| self.failed(doing, &path);
-        if self.is_wanted(&id) {
-            return Ok(Reached::Contended);
-        }
         let locked = match lock_log(&home, &path).map_err(failed("lock"))? {
             Taken::Ours(locked) => locked,
             Taken::Contended | Taken::Missing => {

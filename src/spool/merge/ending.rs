@@ -16,11 +16,12 @@ use super::log::replay::{RowState, Rows as RowStates, Standing};
 use super::rows::columns;
 use super::rows::error::RowsError;
 use super::rows::reader::Rows;
-use crate::model::{Address, EntryId, Envelope, Fields, Reason};
+use crate::model::{Address, EntryId, Reason};
 use crate::queue::QueueError;
-use crate::spool::entry;
+use crate::spool::entry::{self, Extent};
+use crate::spool::find::Seen;
 use crate::spool::home::Home;
-use crate::spool::job::{JobFile, JobKind, MergeFile};
+use crate::spool::job::{self, JobFile, JobKind, MergeFile};
 use crate::spool::names::{EntryName, Spot, State};
 use crate::spool::queue::{SpoolQueue, make_folder};
 use crate::sys::durable::{Unnamed, sync_dir};
@@ -78,6 +79,44 @@ impl SpoolQueue {
         Ok(left)
     }
 
+    /// Makes a head for entry `id`, if its job is at work and it has none, whatever its rows are. Nothing is done where somebody
+    /// has its log.
+    pub(in crate::spool) fn make_head(&self, id: &EntryId) -> Result<(), QueueError> {
+        let job = id.job().and_then(|(job, _)| job.parse::<EntryId>().ok());
+        let Some(job) = job else { return Ok(()) };
+        let Some(file) = self.job_file(&job, job::Standing::AtWork)? else { return Ok(()) };
+        let JobKind::Merge(merge) = &file.kind else { return Ok(()) };
+        let home = match Home::of(self, id) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(self.failed("open", id.as_str()))?,
+        };
+        let ending = Ending { queue: self, home, file: &file, merge };
+        match ending.log(id)? {
+            Some(log) => ending.head(id, log, true).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Entry `id` of a merge at work as an onlooker sees it that has no head, with its log for its file: held if a row is, else
+    /// given up; `None` if there is no such entry.
+    pub fn look_without_head(&self, id: &EntryId) -> Result<Option<Seen>, QueueError> {
+        let Some(rows) = self.entry_with_rows(id)? else { return Ok(None) };
+        let job = id.job().and_then(|(job, _)| job.parse::<EntryId>().ok()).unwrap_or_else(|| id.clone());
+        let Some(file) = self.job_file(&job, job::Standing::AtWork)? else { return Ok(None) };
+        let JobKind::Merge(merge) = &file.kind else { return Ok(None) };
+        let failed = |doing| self.failed(doing, id.as_str());
+        let home = Home::of(self, id).map_err(failed("open"))?;
+        let log = dir::open_file(home.dir(), &log_path(id), dir::Open::Read).map_err(failed("open the log of"))?;
+        let ending = Ending { queue: self, home, file: &file, merge };
+        let (recipients, noted, _) = ending.recipients(id)?;
+        let envelope = merge.envelope(id.clone(), recipients).map_err(failed("read"))?;
+        let state = if left_of(&rows) == Left::Held { State::Hold } else { State::Failed };
+        let last = rows.iter().map(|(_, row)| row.at).max().unwrap_or_default();
+        let spot = Spot { state, name: EntryName::new(last, id.clone()) };
+        let extent = Extent { start: 0, len: 0, apart: true, rows: Some(noted) };
+        Ok(Some(Seen { spot, envelope, extent, file: log, path: format!("jobs/{job}/{}", log_path(id)) }))
+    }
+
     /// Shows `each` what is wrong with the logs of the merge `job`, and whether that was mended: one that is missing, and an
     /// open row whose entry has no head. With `repair` that gets one.
     pub(in crate::spool) fn check_rows(
@@ -129,20 +168,25 @@ impl Ending<'_> {
             // It is looked at under its lock.
             Ok(_) | Err(_) => {}
         }
-        let locked = match lock_log(&self.home, &path).map_err(self.failed("lock", id))? {
-            Taken::Ours(locked) => locked,
-            Taken::Contended | Taken::Missing => return Ok(Left::Open),
-        };
-        if self.has_head(id)? {
-            return Ok(Left::Open);
-        }
-        let claimant = Claimant { at: clock::now(), by: process::real_uid() };
-        let log = locked.read((id, rows), None, claimant, &mut |_| {}).map_err(self.failed("read", id))?;
-        self.head(id, log)
+        self.log(id)?.map_or(Ok(Left::Open), |log| self.head(id, log, false))
     }
 
-    /// Gives an entry without a head one, if a row is open.
-    fn head(&self, id: &EntryId, mut log: Log) -> Result<Left, QueueError> {
+    /// The log of an entry without a head; `None` if it has one, or somebody has its log.
+    fn log(&self, id: &EntryId) -> Result<Option<Log>, QueueError> {
+        let locked = match lock_log(&self.home, &log_path(id)).map_err(self.failed("lock", id))? {
+            Taken::Ours(locked) => locked,
+            Taken::Contended | Taken::Missing => return Ok(None),
+        };
+        if self.queue.locate(id)?.is_some() {
+            return Ok(None);
+        }
+        let claimant = Claimant { at: clock::now(), by: process::real_uid() };
+        let log = locked.read((id, self.rows_of(id)), None, claimant, &mut |_| {});
+        log.map(Some).map_err(self.failed("read", id))
+    }
+
+    /// Gives an entry without a head one, if a row is open or it is `wanted`.
+    fn head(&self, id: &EntryId, mut log: Log, wanted: bool) -> Result<Left, QueueError> {
         let now = clock::now();
         let hold = |log: &mut Log, rows: &[u16], why: &str| {
             log.hold(rows, now, &Reason::new(why)).map_err(self.failed("write", id))
@@ -151,14 +195,14 @@ impl Ending<'_> {
             let open: Vec<u16> = log.rows().open().collect();
             hold(&mut log, &open, super::claim::LOST)?;
         }
-        if log.rows().open().next().is_some() {
+        if wanted || log.rows().open().next().is_some() {
             let (recipients, noted, damaged) = self.recipients(id)?;
             let damaged: Vec<u16> = log.rows().open().filter(|row| damaged.contains(row)).collect();
             hold(&mut log, &damaged, UNKNOWN)?;
             log.sync().map_err(self.failed("sync", id))?;
             let due = |row: &RowState| row.due.map_or((now, false), |due| (due, row.attempts == 0));
             let first = log.rows().iter().filter(|(_, row)| row.is_open()).map(|(_, row)| due(row)).min();
-            if let Some((due, at)) = first {
+            if let Some((due, at)) = first.or(wanted.then_some((now, false))) {
                 let name = EntryName { due, at, id: id.clone(), log: Some(log.durable()) };
                 self.publish(name, recipients, noted).map_err(self.failed("make a head for", id))?;
                 return Ok(Left::Open);
@@ -190,10 +234,7 @@ impl Ending<'_> {
     }
 
     fn publish(&self, name: EntryName, recipients: Vec<Address>, noted: super::rows::Noted) -> io::Result<()> {
-        let MergeFile { list, origin, .. } = self.merge;
-        let sender = Address::sender(&list.sender).map_err(io::Error::other)?;
-        let (id, origin) = (name.id.clone(), origin.clone());
-        let envelope = Envelope { id, sender, recipients, fields: Fields::default(), origin };
+        let envelope = self.merge.envelope(name.id.clone(), recipients)?;
         fault::point("merge.head")?;
         let file = Unnamed::create(&self.queue.dir, "tmp", name.id.as_str())?;
         file.file().write_all(&entry::head_of_rows(&envelope, noted)?)?;
@@ -205,10 +246,6 @@ impl Ending<'_> {
         file.link(self.home.dir(), path)?;
         fault::instant("merge.linked");
         sync_dir(self.home.dir(), folder)
-    }
-
-    fn has_head(&self, id: &EntryId) -> Result<bool, QueueError> {
-        Ok(self.queue.locate(id)?.is_some())
     }
 
     fn rows_of(&self, id: &EntryId) -> u16 {
