@@ -28,9 +28,15 @@ const TEXT: &str = "Dear {{ name }},\n\nEND\n";
 
 /// Queues a merge to these, numbered from 1 in their order.
 pub fn merge(site: &Site, mails: &[Mail], per_entry: u64) -> EntryId {
+    merge_with(site, mails, per_entry, "")
+}
+
+/// The same with more text in each mail.
+pub fn merge_with(site: &Site, mails: &[Mail], per_entry: u64, more: &str) -> EntryId {
     let spool = Spool::create(&site.path("spool")).expect("a spool");
     let queue = spool.queue("outbound").expect("a queue");
-    let files = [("headers", HEADERS), ("text", TEXT)];
+    let text = TEXT.replace("END", &format!("{more}END"));
+    let files = [("headers", HEADERS), ("text", text.as_str())];
     let sources = Sources::new(files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into());
     let columns = Columns::new(["email", "n", "name"].map(str::to_owned).to_vec()).expect("columns");
     let now = clock::now();

@@ -111,3 +111,42 @@ fn workers_are_killed_at_random_and_nobody_is_skipped() {
         "all",
     );
 }
+
+#[test]
+fn with_hold_the_row_that_was_in_flight_waits_for_a_person_and_the_others_go_on() {
+    for (point, came) in [("worker.handing", 0), ("worker.handed", 1)] {
+        let site = Site::new("ok", "workers = 1\non_crash = \"hold\"");
+        let mails = people(6);
+        let id = merge(&site, &mails, 6);
+        let trap = Trap::new(&site, &format!("{point}:3"));
+        trap.run(&site, &["run"]);
+        assert!(trap.was_met(), "{point}");
+        crash::wait_for_the_lock(&site);
+        site.ok(&["run"]);
+        let third = |to: &str| to.starts_with("r0x3@");
+        assert_came(&site, &mails, |to| if third(to) { came } else { 1 }, point);
+        let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
+        assert_eq!((&shown["held"], &shown["done"]), (&1.into(), &5.into()), "{point}: {shown}");
+        site.ok(&["release", &format!("{id}.0.0")]);
+        site.ok(&["run"]);
+        assert_came(&site, &mails, |to| if third(to) { came + 1 } else { 1 }, point);
+        site.assert_clean();
+    }
+}
+
+#[test]
+fn a_row_with_which_two_workers_died_is_held_alone() {
+    let site = Site::new("ok", "workers = 1");
+    let mails = to(["a@x.example", "b@x.example", "c@x.example"].map(str::to_owned));
+    let id = merge(&site, &mails, 3);
+    // Each worker dies with the first row that it comes to.
+    let mut command = site.command(&["run"]);
+    command.env("BULKMAILER_FAULT", "worker.handing");
+    let _ = command.output().expect("the program starts");
+    crash::wait_for_the_lock(&site);
+    assert_came(&site, &mails, |_| 0, "none came");
+    site.ok(&["run"]);
+    assert_came(&site, &mails, |to| u32::from(!to.starts_with('a')), "the others");
+    let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
+    assert_eq!((&shown["held"], &shown["left"]), (&1.into(), &0.into()), "{shown}");
+}

@@ -8,4 +8,5 @@ mod decided;
 mod job;
 mod killed;
 mod parsed;
+mod sentinel;
 mod speed;
