@@ -49,7 +49,7 @@ pub fn merge_with(site: &Site, mails: &[Mail], per_entry: u64, more: &str) -> En
     for (n, mail) in (1..).zip(mails) {
         let name = if mail.to.starts_with("nameless") { Cell::Null } else { Cell::Text(format!("no. {n}")) };
         let cells = vec![Cell::Text(mail.to.clone()), Cell::Text(n.to_string()), name];
-        draft.add(&Row { number: n, cells }, mail.to.parse().expect("an address"), mail.due).expect("added");
+        draft.add(&Row { number: n, cells }, mail.to.parse().expect("an address"), mail.due, None).expect("added");
     }
     let id = draft.id().clone();
     draft.commit((0, 0)).expect("published");
@@ -121,4 +121,24 @@ fn one_row_that_is_deferred_fails_or_cannot_be_made_keeps_no_other() {
     let head = site.file("/ready/0/");
     assert!(head.to_string_lossy().contains('+'), "{head:?}");
     site.assert_clean();
+}
+
+#[test]
+fn a_job_most_of_whose_mails_cannot_be_made_is_paused_and_its_rows_stay_open() {
+    let site = Site::new("ok", "workers = 1");
+    let mails =
+        to((0..300).map(|n| if n % 10 == 9 { format!("nameless{n}@x.example") } else { format!("r{n}@x.example") }));
+    let id = merge(&site, &mails, 50);
+    let (_, said) = site.run_once();
+    assert_eq!(said.matches("mails of job").count(), 1, "{said}");
+    let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
+    assert_eq!((&shown["state"], &shown["failed"]), (&"paused".into(), &9.into()), "{shown}");
+    let sent = site.deliveries().len() as u64;
+    assert_eq!(shown["left"], 300 - 9 - sent, "{shown}");
+    // One in a hundred, or fewer than ten, fail alone.
+    let few =
+        to((0..40).map(|n| if n % 10 == 9 { format!("nameless{n}@y.example") } else { format!("r{n}@y.example") }));
+    let other = merge(&site, &few, 50);
+    assert_eq!(site.run_once(), (0, String::new()));
+    assert_eq!(site.json(&["jobs", "show", "--json", other.as_str()])["failed"], 4);
 }

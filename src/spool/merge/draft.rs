@@ -18,13 +18,14 @@
 use std::fs::File;
 use std::io::{self, Write};
 
+use super::attachment::{FileMark, MARK};
 use super::log::file::create;
 use super::log::record::ROWS_MAX;
 use super::rows::columns;
 use super::rows::draft::{EntryRows, RowsDraft};
 use super::template;
 use crate::compose::Sources;
-use crate::model::{Address, Columns, EntryId, Envelope, Fields, Micros, Row};
+use crate::model::{Address, Cell, Columns, EntryId, Envelope, Fields, Micros, Row};
 use crate::queue::QueueError;
 use crate::spool::entry;
 use crate::spool::job::draft::JobDraft;
@@ -41,6 +42,8 @@ pub struct MergeDraft<'q> {
     /// The job's folder in `tmp/`.
     top: File,
     rows: RowsDraft,
+    /// How many columns the source has.
+    width: usize,
     /// The next entry: its id is filled in, its recipients are gathered.
     next: Envelope,
     /// The times of those that wait for one.
@@ -82,12 +85,15 @@ impl SpoolQueue {
         let again = draft.top()?;
         let per_entry = about.per_entry.clamp(1, ROWS_MAX.into());
         let rows = RowsDraft::new(again, path.clone(), per_entry as u32)?;
-        columns::write(&top, &path, common.columns)?;
+        let names = common.columns.names().iter().cloned().chain([MARK.to_owned()]).collect();
+        let all = Columns::new(names).map_err(|twice| io::Error::other(format!("a column is called '{twice}'")));
+        columns::write(&top, &path, &all.map_err(self.failed("make a merge", &draft.tmp))?)?;
+        let width = common.columns.names().len();
         let list = PostFile { recipients: 0, bytes: 0, per_entry, ..about };
         let (address, host) = (common.address.to_owned(), common.host.to_owned());
         let about = MergeFile { list, origin: like.origin.clone(), address, host, key, template };
         let next = Envelope { recipients: Vec::new(), fields: Fields::default(), ..like };
-        Ok(MergeDraft { draft, top, rows, next, dues: Vec::new(), about, entries: 0, ready: None })
+        Ok(MergeDraft { draft, top, rows, width, next, dues: Vec::new(), about, entries: 0, ready: None })
     }
 }
 
@@ -102,13 +108,29 @@ impl MergeDraft<'_> {
         &self.about.key
     }
 
-    /// Adds a row, whose mail goes to `recipient`, not before `due` where it has a time of its own.
-    pub fn add(&mut self, row: &Row, recipient: Address, due: Option<Micros>) -> Result<(), QueueError> {
+    /// Adds a row, whose mail goes to `recipient`, not before `due` where it has a time of its own. `attached` is the state of
+    /// the file that it attaches, if it does: another state fails the row when it is sent.
+    pub fn add(
+        &mut self,
+        row: &Row,
+        recipient: Address,
+        due: Option<Micros>,
+        attached: Option<FileMark>,
+    ) -> Result<(), QueueError> {
         if let (Some(due), Ok(number)) = (due, u16::try_from(self.next.recipients.len())) {
             self.dues.push((number, due.max(self.start().0).min(Micros::MAX)));
         }
         self.next.recipients.push(recipient);
-        self.rows.add(row)?.map_or(Ok(()), |rows| self.close(rows))
+        let added = match attached {
+            None => self.rows.add(row)?,
+            Some(mark) => {
+                let mut cells = row.cells.clone();
+                cells.resize(self.width, Cell::Null);
+                cells.push(Cell::Text(mark.to_string()));
+                self.rows.add(&Row { number: row.number, cells })?
+            }
+        };
+        added.map_or(Ok(()), |rows| self.close(rows))
     }
 
     /// When rows without a time of their own are due, and whether a person asked for that.

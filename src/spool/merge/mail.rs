@@ -2,14 +2,15 @@
 //!
 //! What holds: at most one rendered mail is kept. A row that cannot be rendered is that row's fault, and fails with the reason
 //! and its place in the template; one whose data are damaged is held, for they may be restored. Rows or a template that cannot
-//! be read at all fail nobody.
+//! be read at all fail nobody; where ten and more than one in a hundred fail, the job is paused.
 
 use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::attachment::{self, FileMark, MARK, NoFile};
 use super::rows::Noted;
 use super::rows::columns;
 use super::rows::error::RowsError;
@@ -19,8 +20,8 @@ use crate::compose::MessageIds;
 use crate::model::{EntryId, Reason, Row, Verdict};
 use crate::queue::{Message, NoMessage, QueueError};
 use crate::spool::home::Home;
-use crate::spool::job::JobKind;
 use crate::spool::job::newer::read_in;
+use crate::spool::job::{JobKind, Standing};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, fault, sealed};
 
@@ -80,10 +81,16 @@ impl Mails {
         fault::instant("merge.render");
         let template = self.template(source)?;
         let data = self.data(source, row, template.columns().names().len())?;
-        template.render(data, clock::now(), None).map_err(|error| {
-            let why = Reason::new(&format!("its mail cannot be made: {error}"));
-            NoMessage::Row(Verdict::Failed(why.with_status(Some(UNMADE.to_owned()))))
-        })
+        let made = attached(template, &data).and_then(|attached| {
+            template.render(data, clock::now(), attached).map_err(|error| unmade(&error.to_string()))
+        });
+        let has_failed = matches!(made, Err(NoMessage::Row(_)));
+        match (template.count(has_failed), made) {
+            (Some(counts), Err(NoMessage::Row(verdict))) => {
+                Err(source.pause(counts, verdict.reason().map_or("", |reason| reason.text.as_str())).into())
+            }
+            (Some(_) | None, made) => made,
+        }
     }
 
     fn data(&self, source: &Source<'_>, row: usize, columns: usize) -> Result<Row, NoMessage> {
@@ -124,6 +131,18 @@ impl Source<'_> {
         self.id.job().map_or("", |(job, _)| job)
     }
 
+    /// Pauses the job, most of whose mails cannot be made: what would become of the other rows is for a person to say.
+    fn pause(&self, (failed, all): (u64, u64), why: &str) -> QueueError {
+        let job = self.job();
+        let paused = job.parse().is_ok_and(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused).is_ok());
+        let how = if paused { "it is paused, and this row stays open" } else { "this row stays open; pause it" };
+        let why = format!(
+            "{failed} of {all} mails of job {job} cannot be made, so {how}: {why}; see 'bulkmailer jobs show {job}', and \
+             resume or cancel it"
+        );
+        QueueError::NotYet { path: self.path(), why }
+    }
+
     /// The job's folder, for messages.
     fn path(&self) -> PathBuf {
         self.queue.path(&format!("jobs/{}", self.job()))
@@ -147,6 +166,30 @@ impl Source<'_> {
             source,
         })
     }
+}
+
+/// What a row attaches, if it does.
+fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>)>, NoMessage> {
+    let settings = template.settings();
+    let cell = |name: &str| template.columns().position(name).and_then(|at| row.cells.get(at)?.text());
+    let (Some(column), Some(folder)) = (&settings.attachment, &settings.attachment_folder) else { return Ok(None) };
+    let Some(name) = cell(column).filter(|name| !name.is_empty()) else { return Ok(None) };
+    let Some(mark) = cell(MARK).and_then(|mark| mark.parse::<FileMark>().ok()) else {
+        return Err(unmade(&format!("attachment {name:?}: it was not checked")));
+    };
+    match attachment::read(Path::new(folder), name, mark) {
+        Ok(bytes) => Ok(Some((name.rsplit('/').next().unwrap_or(name).to_owned(), bytes))),
+        Err(NoFile::Row(why)) => Err(unmade(&why)),
+        Err(NoFile::Io(source)) => {
+            let path = Path::new(folder).join(name);
+            Err(QueueError::Io { doing: "read an attachment", path, source }.into())
+        }
+    }
+}
+
+fn unmade(why: &str) -> NoMessage {
+    let why = Reason::new(&format!("its mail cannot be made: {why}"));
+    NoMessage::Row(Verdict::Failed(why.with_status(Some(UNMADE.to_owned()))))
 }
 
 /// Rows that nobody is to blame for.

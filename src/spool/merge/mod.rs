@@ -3,6 +3,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `attachment` | the file that a row attaches |
 //! | `rows`, `log`, `template` | what lies in the job's folder: rows, what came of them, what they are rendered with |
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
@@ -14,6 +15,7 @@
 
 mod act;
 mod as_claim;
+pub mod attachment;
 pub mod claim;
 pub mod draft;
 pub(super) mod ending;

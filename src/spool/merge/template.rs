@@ -102,6 +102,8 @@ pub struct JobTemplate {
     settings: Settings,
     columns: Columns,
     exchange: Arc<Mutex<Exchange>>,
+    /// How many mails this worker could not make, of how many.
+    counts: Mutex<(u64, u64)>,
     coroutine: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -116,7 +118,7 @@ impl JobTemplate {
         let settings = template.settings().clone();
         let exchange = Arc::new(Mutex::new(Exchange::default()));
         let coroutine = Box::pin(render_each(template, columns.clone(), ids, Arc::clone(&exchange)));
-        Ok(JobTemplate { settings, columns, exchange, coroutine: Mutex::new(coroutine) })
+        Ok(JobTemplate { settings, columns, exchange, counts: Mutex::default(), coroutine: Mutex::new(coroutine) })
     }
 
     /// What its columns mean.
@@ -141,6 +143,16 @@ impl JobTemplate {
             let what = "internal fault: it was not rendered".to_owned();
             Err(RowError { place: crate::compose::Place::default(), fault: crate::compose::Fault::Render, what })
         })
+    }
+
+    /// Counts a mail that was made, or could not be. Returns how many could not, of how many, if these are so many that the
+    /// template or the data must be at fault: ten, and more than one in a hundred.
+    pub fn count(&self, has_failed: bool) -> Option<(u64, u64)> {
+        let mut counts = locked(&self.counts);
+        counts.0 += u64::from(has_failed);
+        counts.1 += 1;
+        let (failed, all) = *counts;
+        (has_failed && failed >= 10 && failed * 100 > all).then_some((failed, all))
     }
 }
 

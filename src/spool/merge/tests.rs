@@ -30,6 +30,41 @@ pub(super) fn address(n: u64) -> Address {
     format!("r{n}@x.example").parse().expect("an address")
 }
 
+#[test]
+fn a_row_attaches_the_file_that_was_checked_and_no_other() {
+    let (site, files) = (site(), tempfile::tempdir().expect("a folder"));
+    let folder = files.path().to_str().expect("text");
+    let settings = format!("attachment = 'file'\nattachment_folder = '{folder}'\n");
+    let texts =
+        [("headers", "From: s@x.org\nTo: {{ email }}\n"), ("text", "Hello\n"), ("merge.toml", settings.as_str())];
+    let sources = Sources::new(texts.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into());
+    let columns = Columns::new(vec!["email".to_owned(), "file".to_owned()]).expect("columns");
+    let origin =
+        Origin { submitted: clock::now(), uid: 7, body: None, notify: None, ret: None, envid: None, verp: None };
+    let id = EntryId::new(clock::now());
+    let like = Envelope { id, sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
+    let common = Common { sources: &sources, columns: &columns, address: "email", host: "x.org" };
+    let mut draft = site.queue.merge(like, PostFile { per_entry: 9, ..PostFile::default() }, common).expect("a draft");
+    for n in 1..=4 {
+        let name = format!("{n}.txt");
+        std::fs::write(files.path().join(&name), format!("for {n}")).expect("written");
+        let mark = super::attachment::open(files.path(), &name).expect("it is there").1;
+        let cell = if n == 4 { Cell::Null } else { Cell::Text(name) };
+        let row = Row { number: n, cells: vec![Cell::Text(address(n).to_string()), cell] };
+        draft.add(&row, address(n), None, (n < 3).then_some(mark)).expect("added");
+    }
+    draft.commit((0, 0)).expect("published");
+    std::fs::write(files.path().join("2.txt"), "for another").expect("changed");
+    let claim = next(&site.queue).expect("a claim");
+    let mail = text(&claim, 0);
+    assert!(mail.contains("name=1.txt") || mail.contains("\"1.txt\""), "{mail}");
+    for (row, why) in [(1, "changed since"), (2, "not checked")] {
+        let Err(NoMessage::Row(Verdict::Failed(reason))) = claim.message(&[row], true) else { panic!("row {row}") };
+        assert!(reason.text.contains(why) && reason.status.as_deref() == Some("5.6.0"), "{reason:?}");
+    }
+    assert!(!text(&claim, 3).contains(".txt"), "it attaches nothing");
+}
+
 fn sources() -> Sources {
     let headers = "From: s@example.org\nTo: {{ email }}\nSubject: no. {{ name }}\n";
     let files = [("headers", headers), ("text", "Dear {{ name }}\n")];
@@ -55,7 +90,7 @@ pub(super) fn draft<'q>(
     for n in 1..=count {
         let name = if n == 7 { Cell::Null } else { Cell::Text(format!("N{n}")) };
         let row = Row { number: n, cells: vec![Cell::Text(address(n).to_string()), name] };
-        draft.add(&row, address(n), due(n)).expect("added");
+        draft.add(&row, address(n), due(n), None).expect("added");
     }
     draft
 }
