@@ -7,6 +7,7 @@ mod support;
 mod decided;
 mod job;
 mod killed;
+mod meanwhile;
 mod parsed;
 mod sentinel;
 mod speed;
