@@ -4,11 +4,14 @@
 //! - A claim is exclusive: while it lives, nobody else gets the entry, in this process or another. It ends with its
 //!   holder, however the holder ends.
 //! - What a claim was told by [`Claim::answer`] is known to the next holder of the entry, also after a crash.
+//! - Recipients of a merge's entry are rows: each is handed over alone, with attempts and times of its own
+//!   ([`Claim::has_rows`]). They are closed, held and due one by one.
 //! - [`Claim::settle`] consumes the claim; one of an entry that could not be settled comes back inside [`Stuck`], so that
 //!   it is let go only when everybody knows to pass it over.
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,17 +87,89 @@ impl QueueError {
 }
 
 /// A message ready to be handed over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Message {
-    /// Its file: a description of its own, positioned at the first byte; or, where that was asked for, the claim's, which
-    /// is read by position alone and given to nobody.
-    pub file: Arc<File>,
-    /// Where in the file that is.
-    pub start: u64,
+    content: Content,
     /// Bytes of header and body.
     pub len: u64,
-    /// The whole file as it was read, where the claim read it so: small ones are, for a transport that reads by position.
-    pub held: Option<Arc<Vec<u8>>>,
+}
+
+/// Where a message's bytes are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A description of its own, positioned at the first byte; or, where that was asked for, the claim's, which is read by
+    /// position alone and given to nobody. `start` is where in the file the first byte is.
+    File { file: Arc<File>, start: u64 },
+    /// In this process, for one who reads by position; `start` is where in the bytes the first one is.
+    Memory { bytes: Arc<Vec<u8>>, start: u64 },
+}
+
+impl Message {
+    /// The `len` bytes of `file` from `start` on.
+    pub fn of_file(file: Arc<File>, start: u64, len: u64) -> Message {
+        Message { content: Content::File { file, start }, len }
+    }
+
+    /// The `len` bytes of `bytes` from `start` on.
+    pub fn of_memory(bytes: Arc<Vec<u8>>, start: u64, len: u64) -> Message {
+        Message { content: Content::Memory { bytes, start }, len }
+    }
+
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Its file, to be given away.
+    ///
+    /// Errors: it was asked for by one who reads by position, and has none.
+    pub fn file(&self) -> io::Result<&Arc<File>> {
+        match &self.content {
+            Content::File { file, .. } => Ok(file),
+            Content::Memory { .. } => Err(io::Error::other("internal fault: the message has no file")),
+        }
+    }
+
+    /// Reads from `at` bytes behind its beginning on. Returns how many bytes came; 0 only at the end of the file.
+    pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+        match &self.content {
+            Content::File { file, start } => file.read_at(bytes, start.saturating_add(at)),
+            Content::Memory { .. } => {
+                let left = self.held_from(at);
+                let len = left.len().min(bytes.len());
+                bytes[..len].copy_from_slice(&left[..len]);
+                Ok(len)
+            }
+        }
+    }
+
+    /// What is in memory from `at` bytes behind its beginning on; nothing, if it is in a file.
+    pub fn held_from(&self, at: u64) -> &[u8] {
+        let Content::Memory { bytes, start } = &self.content else { return &[] };
+        let place = |at: u64| usize::try_from(start.saturating_add(at)).unwrap_or(usize::MAX).min(bytes.len());
+        let (from, end) = (place(at), place(self.len));
+        bytes.get(from..end).unwrap_or_default()
+    }
+}
+
+/// Why a group has no message.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMessage {
+    /// Nobody is to blame.
+    #[error(transparent)]
+    Fault(#[from] QueueError),
+    /// Of a merge: this row has none, and this is what came of it. Other rows are not concerned.
+    #[error("{}", .0.reason().map_or("", |reason| reason.text.as_str()))]
+    Row(Verdict),
+}
+
+impl NoMessage {
+    /// The same to one who asks for no row.
+    pub fn into_fault(self) -> QueueError {
+        match self {
+            NoMessage::Fault(error) => error,
+            NoMessage::Row(_) => QueueError::Corrupt { path: "a row".into(), why: self.to_string() },
+        }
+    }
 }
 
 /// Which entries a claim may bring.
@@ -251,14 +326,14 @@ pub trait Claim: Sized {
     /// The instant that it was due at.
     fn due(&self) -> Micros;
 
-    /// How many attempts were made before.
+    /// How many attempts were made before; see [`Claim::own_attempts`].
     fn attempts(&self) -> u32;
 
     /// The time that counts towards expiry if an attempt is made at `now`: what was counted before, and the smaller of
     /// the real and the scheduled gap since the last attempt.
     fn waited(&self, now: Micros) -> Duration;
 
-    /// The recipients that are still open, as positions in the envelope; whoever is held is not.
+    /// The recipients that are still open, as positions in the envelope; whoever is held is not, nor a row that is not due.
     fn open(&self) -> Vec<usize>;
 
     /// Those of them that were in flight when a former holder died, as far as that was announced.
@@ -267,11 +342,23 @@ pub trait Claim: Sized {
     /// Whether this is the last word on some recipient, in this attempt or before.
     fn any(&self, kind: Kind) -> bool;
 
-    /// Bytes of the message that `group` gets; as with [`Claim::message`].
+    /// Bytes of the message that `group` gets; as with [`Claim::message`]. 0 if it has none.
     fn size(&self, group: &[usize]) -> u64;
 
-    /// Why the last attempt on it did not succeed, if there was one.
-    fn last_reason(&self) -> Option<&Reason>;
+    /// Why the last attempt on it, or on this row, did not succeed, if there was one.
+    fn last_reason(&self, group: &[usize]) -> Option<&Reason>;
+
+    /// Whether its recipients are rows of a merge. Then a group is one row, [`Claim::note`] tells what came of it, each row is
+    /// due by itself, and [`Claim::settle`] goes by what is known of the rows, whatever end it is given.
+    fn has_rows(&self) -> bool {
+        false
+    }
+
+    /// The attempts that were made on the row `recipient`, and its time that counts towards expiry, as with
+    /// [`Claim::waited`]; `None` where recipients are no rows.
+    fn own_attempts(&self, _recipient: usize, _now: Micros) -> Option<(u32, Duration)> {
+        None
+    }
 
     /// Whether it is part of a list post, whose message many entries share.
     fn is_post(&self) -> bool;
@@ -279,10 +366,12 @@ pub trait Claim: Sized {
     /// The message that `group` gets, recipients as positions in the envelope: those of one hand-over, who get it together,
     /// or one recipient, whose message is read or returned. `by_position`: it is read in this process alone, and by position
     /// alone.
-    fn message(&self, group: &[usize], by_position: bool) -> Result<Message, QueueError>;
+    ///
+    /// Errors: it cannot be read, or this row has none.
+    fn message(&self, group: &[usize], by_position: bool) -> Result<Message, NoMessage>;
 
-    /// Whether its job was paused or cancelled since it was claimed: nothing more of it may be handed over, and what was
-    /// is settled as usual. Asked before each hand-over.
+    /// Whether its job was paused or cancelled since it was claimed, or somebody wants to act on its rows: nothing more of it
+    /// may be handed over, and what was is settled as usual. Asked before each hand-over.
     fn job_was_moved(&self) -> bool;
 
     /// Announces that `group` is handed over now. If this fails, nothing may be handed over.
@@ -291,7 +380,7 @@ pub trait Claim: Sized {
     /// Tells what came of it, one verdict a recipient; `None` if nothing was handed over after all.
     fn answer(&mut self, begun: Begun, verdicts: Option<&[Verdict]>) -> Result<(), QueueError>;
 
-    /// Records a finished attempt. Not needed where every recipient was delivered to.
+    /// Records a finished attempt; where recipients are rows, what came of some of them. Not needed where every recipient was delivered to.
     fn note(&mut self, attempt: &AttemptNote) -> Result<(), QueueError>;
 
     /// What is known of its recipients, to find out whom its sender has to be told of.

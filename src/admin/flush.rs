@@ -197,6 +197,10 @@ impl Flushed {
                 claim.reschedule(instants.next())?;
                 self.add(id);
             }
+            Ok(Taken::Head(claim)) => {
+                claim.reschedule(instants.next())?;
+                self.add(id);
+            }
             Ok(Taken::Contended) => counts.in_hand += 1,
             Ok(Taken::Gone) => {}
             // One that cannot be opened keeps nobody from the others.

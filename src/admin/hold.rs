@@ -8,7 +8,9 @@ use crate::events;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::decision::Decision;
+use crate::spool::merge::claim::MergeClaim;
 use crate::spool::{SpoolClaim, SpoolQueue};
+use crate::sys::nss;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -31,5 +33,16 @@ impl Verb for Hold {
 
     fn entry(&self, _: &SpoolQueue, claim: SpoolClaim<'_>, _: Decision, _: &mut events::Log) -> Result<(), QueueError> {
         claim.hold()
+    }
+
+    fn rows(
+        &self,
+        _: &SpoolQueue,
+        claim: MergeClaim<'_>,
+        rows: &[u16],
+        decision: Decision,
+        _: &mut events::Log,
+    ) -> Result<(), QueueError> {
+        claim.hold_rows(rows, decision, &format!("held by {}", nss::user_name(decision.by)))
     }
 }

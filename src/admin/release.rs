@@ -8,6 +8,7 @@ use crate::events;
 use crate::model::Exit;
 use crate::queue::{Claim, QueueError};
 use crate::spool::decision::Decision;
+use crate::spool::merge::claim::MergeClaim;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -43,5 +44,20 @@ impl Verb for Release {
         // Their failure was reported; releasing is to go on with the others.
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.unsettled() };
         claim.reopen(whom, decision)
+    }
+
+    fn rows(
+        &self,
+        _: &SpoolQueue,
+        claim: MergeClaim<'_>,
+        rows: &[u16],
+        decision: Decision,
+        _: &mut events::Log,
+    ) -> Result<(), QueueError> {
+        claim.reopen_rows(rows, decision)
+    }
+
+    fn again(&self) -> bool {
+        self.again
     }
 }

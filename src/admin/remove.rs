@@ -10,6 +10,7 @@ use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
+use crate::spool::merge::claim::MergeClaim;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -42,6 +43,17 @@ impl Verb for Remove {
         events: &mut events::Log,
     ) -> Result<(), QueueError> {
         withdraw::remove(queue, claim, decision, events)
+    }
+
+    fn rows(
+        &self,
+        queue: &SpoolQueue,
+        claim: MergeClaim<'_>,
+        rows: &[u16],
+        decision: Decision,
+        events: &mut events::Log,
+    ) -> Result<(), QueueError> {
+        withdraw::remove_rows(queue, claim, rows, decision, events)
     }
 
     fn corrupt(

@@ -9,6 +9,7 @@ use crate::model::Exit;
 use crate::queue::{Claim, QueueError};
 use crate::spool::corrupt::{Corrupt, Mended};
 use crate::spool::decision::Decision;
+use crate::spool::merge::claim::MergeClaim;
 use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::warning;
 
@@ -47,6 +48,21 @@ impl Verb for Requeue {
     ) -> Result<(), QueueError> {
         let whom = if self.again { (0..claim.envelope().recipients.len()).collect() } else { claim.undelivered() };
         claim.reopen(whom, decision)
+    }
+
+    fn rows(
+        &self,
+        _: &SpoolQueue,
+        claim: MergeClaim<'_>,
+        rows: &[u16],
+        decision: Decision,
+        _: &mut events::Log,
+    ) -> Result<(), QueueError> {
+        claim.reopen_rows(rows, decision)
+    }
+
+    fn again(&self) -> bool {
+        self.again
     }
 
     fn corrupt(

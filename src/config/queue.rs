@@ -43,6 +43,8 @@ pub struct Queue {
     pub kick: bool,
     /// How long an entry in `failed/` is kept; default 7 days.
     pub failed_keep: Duration,
+    /// How long a merge that has ended or was cancelled is kept; default 90 days.
+    pub merge_keep: Duration,
     /// How long an id that counts once (a notice, `submit --key`) is remembered; default 7 days.
     pub key_keep: Duration,
     /// Whether senders are notified of mail that failed; default yes.
@@ -121,6 +123,7 @@ impl Queue {
             linger: Duration::ZERO,
             kick: false,
             failed_keep: Duration::from_secs(7 * 24 * 3600),
+            merge_keep: Duration::from_secs(90 * 24 * 3600),
             key_keep: Duration::from_secs(7 * 24 * 3600),
             notices: true,
             delay_warning: Duration::ZERO,

@@ -8,6 +8,7 @@ use crate::model::EntryId;
 use crate::queue::{Claim, QueueError};
 use crate::spool::claim::Taken;
 use crate::spool::decision::Decision;
+use crate::spool::merge::claim::MergeClaim;
 use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::{clock, nss};
@@ -37,6 +38,8 @@ pub fn take_back(
         match queue.take(&spot)? {
             Taken::Claim(claim) if claim.envelope().origin.uid != decision.by => return Ok(Back::NotThere),
             Taken::Claim(claim) => return remove(queue, *claim, decision, events).map(|()| Back::Removed),
+            // A merge is none of one mail's owner to take back.
+            Taken::Head(_) => return Ok(Back::NotThere),
             Taken::Contended => return Ok(Back::InHand),
             Taken::Corrupt { why } => {
                 warning!("{}: {}: {why}; moved to corrupt/", queue.name(), spot.name);
@@ -61,6 +64,23 @@ pub fn remove(
     let (at, reason) = (decision.at.rfc3339(), removed_by(decision));
     let removal = EventContext { at, queue: queue.name(), envelope: &envelope, attempt, transport: "", ms: 0 };
     let lines: Vec<EventLine<'_>> = whom.iter().map(|&recipient| removal.removed(recipient, &reason)).collect();
+    events.write(clock::now(), &lines);
+    Ok(())
+}
+
+/// Removes rows of a claimed entry of a merge, and tells of them.
+pub fn remove_rows(
+    queue: &SpoolQueue,
+    claim: MergeClaim<'_>,
+    rows: &[u16],
+    decision: Decision,
+    events: &mut events::Log,
+) -> Result<(), QueueError> {
+    let envelope = claim.envelope().clone();
+    claim.remove_rows(rows, decision)?;
+    let (at, reason) = (decision.at.rfc3339(), removed_by(decision));
+    let removal = EventContext { at, queue: queue.name(), envelope: &envelope, attempt: 0, transport: "", ms: 0 };
+    let lines: Vec<EventLine<'_>> = rows.iter().map(|&row| removal.removed(row.into(), &reason)).collect();
     events.write(clock::now(), &lines);
     Ok(())
 }

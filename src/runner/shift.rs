@@ -12,8 +12,10 @@ use super::overdue;
 use super::plan::Plan;
 use super::staff::{Staff, TICK};
 use super::workforce::CRASHES_MAX;
+use crate::config;
 use crate::model::Exit;
 use crate::queue::QueueError;
+use crate::spool::sweep::Keep;
 use crate::spool::{Spool, SpoolQueue};
 use crate::sys::output::warning;
 use crate::sys::signals::Signals;
@@ -286,7 +288,8 @@ impl<'p, 'a> Shift<'p, 'a> {
         self.queue.leave_hint();
         let every = if self.told() { SWEEP_AT_LEAST_EVERY } else { SWEEP_EVERY };
         if !self.signals.quit() && self.queue.sweep_is_due(every) {
-            self.queue.sweep(self.plan.policy.failed_keep, self.plan.policy.key_keep)?;
+            let config::Queue { failed_keep: failed, key_keep: keys, merge_keep: merges, .. } = self.plan.policy;
+            self.queue.sweep(Keep { failed: *failed, keys: *keys, merges: *merges })?;
         }
         self.write_lists()?;
         exit = exit.worst(self.staff.clerk.worst);

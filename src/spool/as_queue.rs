@@ -4,18 +4,21 @@ use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::claim::{SpoolClaim, Taken};
+use super::claim::Taken;
+use super::claimed::Claimed;
 use super::queue::SpoolQueue;
 use super::scan::{Cursor, Next};
 use crate::model::{Address, EntryId, Envelope, Micros};
 use crate::queue::{Found, Queue, QueueError, Storm, Which};
 
 impl<'q> Queue for &'q SpoolQueue {
-    type Claim = SpoolClaim<'q>;
+    type Claim = Claimed<'q>;
     type Cursor = Cursor;
 
     fn cursor(&self) -> Result<Cursor, QueueError> {
-        Ok(Cursor::new(self, self.order()?))
+        // Heads that wait are due by their names. Those that cannot be removed keep nobody from the pass.
+        let left = self.remove_waiting().err();
+        Ok(Cursor::new(self, self.order()?).reporting(left))
     }
 
     fn claim(
@@ -24,7 +27,7 @@ impl<'q> Queue for &'q SpoolQueue {
         which: Which,
         now: Micros,
         reach: &mut dyn FnMut(&EntryId) -> bool,
-    ) -> Result<Found<SpoolClaim<'q>>, QueueError> {
+    ) -> Result<Found<Claimed<'q>>, QueueError> {
         let queue: &'q SpoolQueue = self;
         let (spot, hand) = match cursor.next(queue, which, now)? {
             Some(Next::Due(spot, hand)) => (spot, hand),
@@ -40,7 +43,11 @@ impl<'q> Queue for &'q SpoolQueue {
         match queue.take_due(&spot, hand) {
             Ok(Taken::Claim(claim)) => {
                 cursor.claimed(queue, began.elapsed());
-                Ok(Found::Claim(*claim))
+                Ok(Found::Claim(Claimed::Entry(claim)))
+            }
+            Ok(Taken::Head(claim)) => {
+                cursor.claimed(queue, began.elapsed());
+                Ok(Found::Claim(Claimed::Head(claim)))
             }
             Ok(Taken::Contended | Taken::Gone) => Ok(Found::Later),
             Ok(Taken::Corrupt { why }) => Ok(Found::Corrupt { name: spot.name.to_string(), why }),

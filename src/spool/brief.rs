@@ -75,7 +75,7 @@ pub(super) fn quick<'a>(head: &'a [u8], id: &'a EntryId) -> Option<Brief<'a>> {
     text.skip(b"}\n\n")?;
     let start = (head.len() - text.0.len()) as u64;
     let sound = is_plain_address(recipient) && (sender.is_empty() || is_plain_address(sender));
-    let extent = Extent { start, len, apart: false };
+    let extent = Extent { start, len, apart: false, rows: None };
     let id = id.as_str();
     sound.then_some(Brief { id, sender, recipients: Recipients::One(recipient), submitted, extent })
 }

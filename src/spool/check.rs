@@ -9,6 +9,8 @@
 //! | a name that is not UTF-8, anywhere ([`Spool::odd_names`]) | not at all: nothing of ours looks at it |
 //! | an old journal without its entry, all recipients closed | removing it |
 //! | a post's message that is missing or truncated | not at all |
+//! | a merge's open row whose entry has no head | making one, as the end of the job would |
+//! | a merge's log that is missing | holding its rows, as the next claim would |
 //! | a journal without its entry, some recipient open | not at all: a person looks |
 //!
 //! An entry is mended only under its lock, so `check` may run beside anything.
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::io_at;
 use super::inspect::{Fault, Faulty, Piece};
+use super::job::Standing;
 use super::lock::Locked;
 use super::lone::Lone;
 use super::names::{EntryName, Spot, State};
@@ -100,6 +103,7 @@ impl SpoolQueue {
             in_order(self.units()?, worker, &mut each)?;
         }
         self.check_journals(repair, &mut report)?;
+        self.check_merges(repair, &mut report)?;
         Ok(report)
     }
 
@@ -154,6 +158,17 @@ impl SpoolQueue {
                 Ok(Some("moved to corrupt/"))
             }
         }
+    }
+
+    fn check_merges(&self, repair: bool, report: &mut CheckReport) -> Result<(), QueueError> {
+        for job in self.jobs(Standing::AtWork)? {
+            // What is wrong with it was found before.
+            let Ok(Some(file)) = self.job_file(&job, Standing::AtWork) else { continue };
+            self.check_rows(&job, &file, repair, &mut |path, what, mended| {
+                report.add(path, what, mended.then_some("put right"));
+            })?;
+        }
+        Ok(())
     }
 
     fn check_journals(&self, repair: bool, report: &mut CheckReport) -> Result<(), QueueError> {

@@ -7,6 +7,8 @@
 //!   stays until the unlink is durable (`tidy`);
 //! - deferred, failed, held: one `renameat2`; the journal, which keeps its name, was written before.
 //!
+//! A merge's head is claimed by its own lock and then that of its log: see [`merge::claim`](super::merge::claim).
+//!
 //! Where a step fails the entry lies where it was, and the run passes it over from then on. One that was delivered and
 //! could not be unlinked is closed in its journal besides, so that a later run only settles it.
 
@@ -23,6 +25,7 @@ use super::history::{AttemptLine, History};
 use super::home::Home;
 use super::journal::Journal;
 use super::lock::Locked;
+use super::merge::claim::{MergeClaim, Reached};
 use super::names::{EntryName, Spot, State, journal_file, message_path};
 use super::order::Hand;
 use super::queue::SpoolQueue;
@@ -31,7 +34,7 @@ use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
-use crate::queue::{AttemptNote, Begun, Claim, End, Message, QueueError, Stuck};
+use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
 use crate::sys::mutex::locked;
 use crate::sys::{dir, fault};
 
@@ -60,7 +63,9 @@ pub struct SpoolClaim<'q> {
 #[derive(Debug)]
 pub enum Taken<'q> {
     Claim(Box<SpoolClaim<'q>>),
-    /// Somebody else holds it.
+    /// It is a merge's head.
+    Head(Box<MergeClaim<'q>>),
+    /// Somebody else holds it, or acts on one of its rows.
     Contended,
     /// It was settled or moved meanwhile.
     Gone,
@@ -77,13 +82,21 @@ impl SpoolQueue {
     pub fn take(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
         match self.home(spot)? {
             None => Ok(Taken::Gone),
-            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot, None), Err),
+            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot, None, false), Err),
+        }
+    }
+
+    /// The same for one who [wants](super::merge::wanted) the entry, and so keeps others from it.
+    pub(super) fn take_rows_of(&self, spot: &Spot) -> Result<Taken<'_>, QueueError> {
+        match self.home(spot)? {
+            None => Ok(Taken::Gone),
+            Some(home) => home.newer_job().map_or_else(|| self.take_at(home, spot, None, true), Err),
         }
     }
 
     /// The same for an entry whose job was looked at before: see [`Cursor`](super::scan::Cursor).
     pub(super) fn take_due(&self, spot: &Spot, hand: Option<Hand>) -> Result<Taken<'_>, QueueError> {
-        self.home(spot)?.map_or(Ok(Taken::Gone), |home| self.take_at(home, spot, hand))
+        self.home(spot)?.map_or(Ok(Taken::Gone), |home| self.take_at(home, spot, hand, false))
     }
 
     /// `None` if its job is not at work.
@@ -95,7 +108,13 @@ impl SpoolQueue {
         }
     }
 
-    fn take_at<'q>(&'q self, home: Home<'q>, spot: &Spot, hand: Option<Hand>) -> Result<Taken<'q>, QueueError> {
+    fn take_at<'q>(
+        &'q self,
+        home: Home<'q>,
+        spot: &Spot,
+        hand: Option<Hand>,
+        is_ours: bool,
+    ) -> Result<Taken<'q>, QueueError> {
         let path = spot.path();
         let Some(file) = home.lock_entry(&path)? else { return Ok(Taken::Gone) };
         let aside = |why| self.set_aside(spot).map(|()| Taken::Corrupt { why });
@@ -112,6 +131,16 @@ impl SpoolQueue {
             Err(Unreadable::Damaged(why)) => return aside(why),
             Err(Unreadable::Newer(newer)) => return Err(QueueError::Newer { path: self.path(&path), newer }),
         };
+        if let Some(rows) = extent.rows {
+            if !is_ours && self.is_wanted(&envelope.id) {
+                return Ok(Taken::Contended);
+            }
+            return match self.take_rows(home, spot, (Arc::new(file), envelope, rows), hand)? {
+                Reached::Claim(claim) => Ok(Taken::Head(claim)),
+                Reached::Contended => Ok(Taken::Contended),
+                Reached::Gone => Ok(Taken::Gone),
+            };
+        }
         let journal = Journal::open(&home, &envelope.id, envelope.recipients.len())
             .map_err(|error| self.failed("read", &journal_file(&envelope.id))(error))?;
         fault::point("claim.taken").map_err(self.failed("claim", &path))?;
@@ -224,7 +253,7 @@ impl Claim for SpoolClaim<'_> {
         self.extent.len
     }
 
-    fn last_reason(&self) -> Option<&Reason> {
+    fn last_reason(&self, _group: &[usize]) -> Option<&Reason> {
         self.journal.history.attempt.as_ref()?.results.iter().find_map(|result| result.reason.as_ref())
     }
 
@@ -232,13 +261,15 @@ impl Claim for SpoolClaim<'_> {
         self.extent.apart
     }
 
-    fn message(&self, _group: &[usize], by_position: bool) -> Result<Message, QueueError> {
+    fn message(&self, _group: &[usize], by_position: bool) -> Result<Message, NoMessage> {
         let Extent { len, .. } = self.extent;
         let start = if self.extent.apart { 0 } else { self.extent.start };
         let open = if self.extent.apart { self.apart.get() } else { Some(&self.file) };
         if let (true, Some(file)) = (by_position, open) {
-            let held = self.held.clone().filter(|_| !self.extent.apart);
-            return Ok(Message { file: Arc::clone(file), start, len, held });
+            return Ok(match &self.held {
+                Some(held) if !self.extent.apart => Message::of_memory(Arc::clone(held), start, len),
+                Some(_) | None => Message::of_file(Arc::clone(file), start, len),
+            });
         }
         let path = if self.extent.apart { message_path(&self.envelope.id) } else { self.path.clone() };
         // By name: it is ours as long as we hold the claim. A copy of our descriptor would share its lock with a sendmail
@@ -250,7 +281,7 @@ impl Claim for SpoolClaim<'_> {
         if by_position {
             let _ = self.apart.set(Arc::clone(&file));
         }
-        Ok(Message { file, start, len, held: None })
+        Ok(Message::of_file(file, start, len))
     }
 
     fn job_was_moved(&self) -> bool {

@@ -41,7 +41,8 @@ impl Corrupt {
 
 /// The id in the name of a file in `corrupt/`, or the whole name.
 pub fn label(name: &str) -> &str {
-    if EntryName::parse(name).is_some() { &name[17..] } else { name }
+    let id = |_| name[17..].split('+').next().unwrap_or(name);
+    EntryName::parse(name).map_or(name, id)
 }
 
 /// What came of queueing a file of `corrupt/` again.

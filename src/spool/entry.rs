@@ -5,6 +5,9 @@
 //!
 //! Kept true: no head is written that is not read: longer lines, more recipients or more fields are refused before.
 //!
+//! A merge's head is such a head alone, with no message: its recipients are those of its rows in their order, and `rows` in
+//! its first line is what is noted of the rows' file. Its job's kind and the form of its name keep older programs from it.
+//!
 //! The head's first field is `size`, the number of the message's bytes, in twenty columns: it is filled in when the
 //! message is complete, so that a truncated file is known by its length.
 
@@ -13,6 +16,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 
+use super::merge::rows::Noted;
 use super::recipient_line::RecipientLine;
 use crate::model::address::MAX_LEN;
 use crate::model::envelope::{Body, Origin};
@@ -69,6 +73,9 @@ struct Head {
     /// The message lies beside, for all entries of the job.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     apart: bool,
+    /// It is a merge's head, and these are its rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Noted>,
     #[serde(flatten)]
     origin: Origin,
 }
@@ -86,6 +93,7 @@ struct HeadLine {
     recipients: Option<usize>,
     #[serde(default)]
     apart: bool,
+    rows: Option<Noted>,
     submitted: Micros,
     uid: u32,
     body: Option<Body>,
@@ -97,10 +105,10 @@ struct HeadLine {
 
 impl From<HeadLine> for Head {
     fn from(line: HeadLine) -> Head {
-        let HeadLine { size, v, id, sender, recipient, recipients, apart, .. } = line;
+        let HeadLine { size, v, id, sender, recipient, recipients, apart, rows, .. } = line;
         let HeadLine { submitted, uid, body, notify, ret, envid, verp, .. } = line;
         let origin = Origin { submitted, uid, body, notify, ret, envid, verp };
-        Head { size, v, id, sender, recipient, recipients, apart, origin }
+        Head { size, v, id, sender, recipient, recipients, apart, rows, origin }
     }
 }
 
@@ -113,6 +121,8 @@ pub struct Extent {
     pub len: u64,
     /// It lies in the job's folder, and this file has the envelope alone.
     pub apart: bool,
+    /// Of a merge's head, which is `apart`: what is noted of its rows. There is no message.
+    pub rows: Option<Noted>,
 }
 
 impl Extent {
@@ -141,15 +151,20 @@ pub fn longest_head(recipients: usize) -> u64 {
 
 /// The head's bytes for `envelope`, with the size still zero.
 pub fn head(envelope: &Envelope) -> io::Result<Vec<u8>> {
-    head_of(envelope, None)
+    head_of(envelope, None, None)
 }
 
 /// The whole file of an entry whose message of `len` bytes lies in its job's folder.
 pub fn head_apart(envelope: &Envelope, len: u64) -> io::Result<Vec<u8>> {
-    head_of(envelope, Some(len))
+    head_of(envelope, Some(len), None)
 }
 
-fn head_of(envelope: &Envelope, apart: Option<u64>) -> io::Result<Vec<u8>> {
+/// The whole file of a merge's head, with a recipient for each of the `rows`.
+pub fn head_of_rows(envelope: &Envelope, rows: Noted) -> io::Result<Vec<u8>> {
+    head_of(envelope, Some(0), Some(rows))
+}
+
+fn head_of(envelope: &Envelope, apart: Option<u64>, rows: Option<Noted>) -> io::Result<Vec<u8>> {
     let several = envelope.recipients.len() != 1;
     let Envelope { recipients, fields, .. } = envelope;
     let line = |i: usize, address: &Address| RecipientLine::of(address.clone(), fields.of(i).cloned());
@@ -161,6 +176,7 @@ fn head_of(envelope: &Envelope, apart: Option<u64>) -> io::Result<Vec<u8>> {
         recipient: if several { None } else { recipients.first().map(|address| line(0, address)) },
         recipients: several.then_some(recipients.len()),
         apart: apart.is_some(),
+        rows,
         origin: envelope.origin.clone(),
     };
     let json = serde_json::to_string(&head)?;
@@ -306,9 +322,12 @@ pub(super) fn read_if(
     if !line.is_empty() {
         return Err("no empty line follows its envelope".to_owned().into());
     }
+    if head.rows.is_some_and(|rows| !head.apart || rows.rows as usize != recipients.len()) {
+        return Err("it has not one recipient for each of its rows".to_owned().into());
+    }
     Ok((
         Envelope { id: head.id, sender, recipients, fields, origin: head.origin },
-        Extent { start, len: head.size, apart: head.apart },
+        Extent { start, len: head.size, apart: head.apart, rows: head.rows },
     ))
 }
 
@@ -324,64 +343,4 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>, start: &mut u64) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::Micros;
-
-    fn envelope(recipients: usize) -> Envelope {
-        Envelope {
-            id: EntryId::new(Micros(3)),
-            sender: "jörg@example.org".parse().ok(),
-            recipients: (0..recipients).filter_map(|i| format!("-r{i}@example.net").parse().ok()).collect(),
-            fields: Fields::default(),
-            origin: Origin {
-                submitted: Micros(3),
-                uid: 7,
-                body: None,
-                notify: Some("never".into()),
-                ret: None,
-                envid: None,
-                verp: None,
-            },
-        }
-    }
-
-    #[test]
-    fn a_head_reads_back() {
-        for count in [1, 2, 100] {
-            let bytes = head(&envelope(count)).expect("an envelope is JSON");
-            let (back, extent) = read(&bytes[..]).expect("our own head");
-            assert_eq!((back, extent.start, extent.len), (envelope_like(&bytes, count), bytes.len() as u64, 0));
-        }
-    }
-
-    fn envelope_like(bytes: &[u8], count: usize) -> Envelope {
-        let (back, _) = read(bytes).expect("our own head");
-        Envelope { id: back.id, ..envelope(count) }
-    }
-
-    #[test]
-    fn the_size_is_filled_in_in_place() {
-        let mut bytes = head(&envelope(1)).expect("an envelope is JSON");
-        let at = SIZE_AT as usize;
-        bytes[at..at + SIZE_WIDTH].copy_from_slice(size_field(123_456).as_bytes());
-        assert_eq!(read(&bytes[..]).expect("our own head").1.len, 123_456);
-    }
-
-    #[test]
-    fn every_truncation_is_noticed() {
-        let bytes = head(&envelope(3)).expect("an envelope is JSON");
-        for cut in 0..bytes.len() {
-            assert!(read(&bytes[..cut]).is_err(), "cut at {cut}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn rubbish_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(&bytes[..]);
-        }
-    }
-}
+mod tests;

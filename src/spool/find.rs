@@ -6,8 +6,9 @@ use std::io;
 
 use super::entry::{self, Extent, Unreadable};
 use super::error::io_at;
-use super::history::{AttemptLine, Delivery, History, read_history};
-use super::journal::reply::read_deliveries;
+use super::history::{AttemptLine, Delivery, History, JournalLine, read_history};
+use super::journal::reply::{add_delivery, read_deliveries};
+use super::merge::view;
 use super::names::{EntryName, Spot, State, bucket_path, folder, journal_path, message_path};
 use super::queue::SpoolQueue;
 use super::quiet::Rest;
@@ -23,6 +24,8 @@ pub struct Seen {
     pub envelope: Envelope,
     pub extent: Extent,
     pub file: File,
+    /// Where that lies, relative to the queue's folder.
+    pub path: String,
 }
 
 impl SpoolQueue {
@@ -152,7 +155,7 @@ impl SpoolQueue {
             Err(error) => return Err(self.failed("open", &path)(error)),
         };
         let (envelope, extent) = entry::read(&file).map_err(|fault| self.unreadable(&path, fault))?;
-        Ok(Some(Seen { spot: spot.clone(), envelope, extent, file }))
+        Ok(Some(Seen { spot: spot.clone(), envelope, extent, file, path }))
     }
 
     /// That the head of the entry at `path` cannot be read.
@@ -202,16 +205,50 @@ impl SpoolQueue {
                 let read = read_history(file, recipients, each).map_err(self.failed("read", &path))?;
                 Ok(read.0)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::empty(recipients)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.history_of_rows(id, recipients, each),
             Err(error) => Err(self.failed("open", &path)(error)),
         }
     }
 
-    /// The deliveries that the journal of entry `id` tells of, by the recipients' positions.
-    pub fn deliveries(&self, id: &EntryId) -> Result<BTreeMap<usize, Delivery>, QueueError> {
+    /// What the log of a merge's entry tells; the empty history if it has none.
+    fn history_of_rows(
+        &self,
+        id: &EntryId,
+        recipients: usize,
+        each: &mut dyn FnMut(&AttemptLine),
+    ) -> Result<History, QueueError> {
+        let mut history = History::empty(recipients);
+        if id.job().is_none() {
+            return Ok(history);
+        }
+        let read = view::each_line(&self.dir, id, recipients, &mut |line| {
+            if let JournalLine::Attempt(attempt) = &line {
+                each(attempt);
+            }
+            history.take(line);
+        });
+        match read {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("read the log of", id.as_str())(error))
+            }
+            Ok(()) | Err(_) => Ok(history),
+        }
+    }
+
+    /// The deliveries that the journal of entry `id`, or its log, tells of, by the recipients' positions.
+    pub fn deliveries(&self, id: &EntryId, recipients: usize) -> Result<BTreeMap<usize, Delivery>, QueueError> {
         let (_, path) = journal_path(id);
         match dir::open_file(&self.dir, &path, dir::Open::Read) {
             Ok(file) => read_deliveries(file).map_err(self.failed("read", &path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && id.job().is_some() => {
+                let mut found = BTreeMap::new();
+                match view::each_line(&self.dir, id, recipients, &mut |line| add_delivery(&mut found, line)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(self.failed("read the log of", id.as_str())(error))
+                    }
+                    Ok(()) | Err(_) => Ok(found),
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(self.failed("open", &path)(error)),
         }

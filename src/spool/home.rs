@@ -50,6 +50,11 @@ impl<'q> Home<'q> {
         job.newer().map(|newer| QueueError::Newer { path, newer: newer.clone() })
     }
 
+    /// The job's folder, if it is that of one.
+    pub fn job(&self) -> Option<Arc<OpenJob>> {
+        self.job.clone()
+    }
+
     pub fn dir(&self) -> &File {
         self.job.as_ref().map_or(&self.queue.dir, |job| &job.dir)
     }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use super::names::{BUCKETS, journal_path};
 use super::queue::SpoolQueue;
 use crate::model::EntryId;
+use crate::sys::dir;
 use crate::sys::mutex::locked;
 
 const UNKNOWN: u8 = 0;
@@ -33,7 +34,7 @@ impl<'q> Journals<'q> {
         Journals { queue, singles, jobs: Mutex::default() }
     }
 
-    /// Whether the entry `id` may have a journal.
+    /// Whether the entry `id` may have a journal, or a log.
     pub fn may_have(&self, id: &EntryId) -> bool {
         let Some((job, _)) = id.job() else {
             let Some(known) = self.singles.get(usize::from(id.bucket())) else { return true };
@@ -46,7 +47,8 @@ impl<'q> Journals<'q> {
         match jobs.get(job) {
             Some(some) => *some,
             None => {
-                let some = !self.is_empty(id);
+                let is_merge = dir::stat(&self.queue.dir, &format!("jobs/{job}/log")).is_ok_and(|stat| stat.is_some());
+                let some = is_merge || !self.is_empty(id);
                 jobs.insert(job.to_owned(), some);
                 some
             }

@@ -32,8 +32,9 @@
 //! SPOOL/<queue>/left                   what lies in drop/ and cannot be adopted, and what was said of it
 //! SPOOL/<queue>/storm/<id>             notices of the last hour to one sender, and what was held back
 //! SPOOL/<queue>/jobs/<job>/            many entries that appeared together: job.json and its own
-//!                                      ready/<n>/, hold/, failed/, journal/
-//! SPOOL/<queue>/done/<job>/            an ended one, about to be removed
+//!                                      ready/<n>/, hold/, failed/, journal/; a merge's has more, see [`merge::draft`]
+//! SPOOL/<queue>/want/<id>              a person acts on rows of this entry, see [`merge::wanted`]
+//! SPOOL/<queue>/done/<job>/            an ended one, about to be removed; a post's or a merge's is kept for a time
 //! ```
 //!
 //! # States of an entry
@@ -61,6 +62,8 @@
 //!   (`on_crash = "hold"`) holds it instead.
 //! - **Formats have numbers** ([`Format`](crate::model::Format)). What a newer program wrote is left as it is. An older spool is
 //!   upgraded as a whole by the next run or `check --repair` (`upgrade`), and what is written until then is of its format.
+//! - **A merge's entry** has a head in `ready/`, which names how much of its log is on disk, and a log, which is the truth about
+//!   its rows ([`merge::log`]).
 //! - **First in, first out** (`order`). Nothing but order depends on it.
 //! - Memory does not grow with the number of entries: names are read a buffer at a time, and a bounded number is kept.
 
@@ -70,6 +73,7 @@ pub mod brief;
 pub mod by_due;
 pub mod check;
 pub mod claim;
+mod claimed;
 pub mod corrupt;
 pub mod decision;
 pub mod drop;
@@ -119,6 +123,7 @@ mod version;
 mod wake;
 
 pub use claim::SpoolClaim;
+pub use claimed::Claimed;
 pub use job::batch::{Batch, BatchDraft};
 pub use publish::{Draft, Published};
 pub use queue::SpoolQueue;

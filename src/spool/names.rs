@@ -29,18 +29,21 @@ impl State {
     }
 }
 
-/// An entry's name in its folder: `<due>-<id>`, or `<due>@<id>` where a person set the time.
+/// An entry's name in its folder: `<due>-<id>`, or `<due>@<id>` where a person set the time. The name of a merge's head ends
+/// with `+<bytes>`, which no program before knows: how much of its [log](super::merge::log) is valid and on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryName {
     pub due: Micros,
     /// The due time was asked for (`@`), so it stands however far off.
     pub at: bool,
     pub id: EntryId,
+    /// Of a merge's head: how many bytes of its log are valid and on disk.
+    pub log: Option<u64>,
 }
 
 impl EntryName {
     pub fn new(due: Micros, id: EntryId) -> EntryName {
-        EntryName { due, at: false, id }
+        EntryName { due, at: false, id, log: None }
     }
 
     /// Reads a name; `None` if it is none of ours.
@@ -54,7 +57,11 @@ impl EntryName {
         if !due.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        Some(EntryName { due: Micros(due.parse().ok()?), at, id: rest[1..].parse().ok()? })
+        let (id, log) = match rest[1..].split_once('+') {
+            Some((id, log)) => (id, Some(bytes_of_log(log.as_bytes())?)),
+            None => (&rest[1..], None),
+        };
+        Some(EntryName { due: Micros(due.parse().ok()?), at, id: id.parse().ok()?, log })
     }
 
     fn push(&self, path: &mut String) {
@@ -71,12 +78,26 @@ impl EntryName {
             _ => path.push_str(&self.due.to_string()),
         }
         path.extend([if self.at { "@" } else { "-" }, self.id.as_str()]);
+        if let Some(log) = self.log {
+            path.extend(["+", &log.to_string()]);
+        }
     }
 
     /// Whether it is due at `now`, where `horizon` is the furthest that an honest due time can lie off.
     pub fn is_due(&self, now: Micros, horizon: Duration) -> bool {
         is_due(self.due, self.at, now, horizon)
     }
+}
+
+/// The number behind the `+` of a head's name, in the one form that is written; `None` of anything else.
+pub(super) fn bytes_of_log(digits: &[u8]) -> Option<u64> {
+    let plain = digits == b"0" || digits.first().is_some_and(|&first| first != b'0');
+    // A name has room for fifteen digits, and a log has fewer.
+    if !plain || digits.len() > 15 {
+        return None;
+    }
+    let digit = |byte: u8| byte.is_ascii_digit().then_some(u64::from(byte & 15));
+    digits.iter().try_fold(0_u64, |sum, &byte| Some(sum * 10 + digit(byte)?))
 }
 
 /// [`EntryName::is_due`] of a due time, which a person set if it is `at`.
@@ -209,8 +230,11 @@ mod tests {
         let id = EntryId::new(Micros(5));
         let name = EntryName::new(Micros(7), id.clone());
         assert_eq!(EntryName::parse(&name.to_string()), Some(name));
-        let at = EntryName { due: Micros(8), at: true, id };
+        let at = EntryName { due: Micros(8), at: true, id: id.clone(), log: None };
         assert_eq!(EntryName::parse(&at.to_string()), Some(at));
+        let head = EntryName { due: Micros(8), at: false, id: id.of_job(0, 3), log: Some(40) };
+        assert!(head.to_string().ends_with(".0.3+40"));
+        assert_eq!(EntryName::parse(&head.to_string()), Some(head));
         for bad in [
             "",
             "x",
@@ -218,6 +242,11 @@ mod tests {
             "0000000000000007-",
             "000000000000000x-a",
             "0000000000000007+a",
+            "0000000000000007-a+",
+            "0000000000000007-a+01",
+            "0000000000000007-a+1x",
+            "0000000000000007-a+1+1",
+            "0000000000000007-a+1234567890123456",
             "+000000000000007-a",
             "0000000000000007-../a",
             "ééééééééé-a",
@@ -237,7 +266,7 @@ mod tests {
     #[test]
     fn a_due_time_beyond_the_horizon_is_a_wrong_clock_unless_a_person_set_it() {
         let (now, horizon) = (Micros(1_000_000_000), Duration::from_secs(100));
-        let name = |due, at| EntryName { due: Micros(due), at, id: EntryId::new(now) };
+        let name = |due, at| EntryName { due: Micros(due), at, id: EntryId::new(now), log: None };
         assert!(name(1_000_000_000, false).is_due(now, horizon));
         assert!(!name(1_000_000_001, false).is_due(now, horizon));
         assert!(name(1_200_000_000, false).is_due(now, horizon));

@@ -144,7 +144,7 @@ impl Draft<'_> {
 
     /// The same where a person asked for the time, so that it stands however far off.
     pub fn publish_at(self, due: Micros) -> Result<Published, QueueError> {
-        let name = EntryName { due, at: true, id: self.id.clone() };
+        let name = EntryName { due, at: true, id: self.id.clone(), log: None };
         self.put(name)
     }
 

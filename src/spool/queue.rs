@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use super::error::io_at;
 use super::freshness::Freshness;
+use super::merge::template::Templates;
+use super::merge::waiting::Waiting;
 use super::open_job::OpenJob;
 use super::order::Order;
 use super::quiet::Quiet;
@@ -40,6 +42,10 @@ pub struct SpoolQueue {
     pub(super) seen_stopped: Mutex<Option<(Freshness, bool)>>,
     /// Which folders hold nothing that is due.
     pub(super) quiet: Quiet,
+    /// The templates of the last merges.
+    pub(super) templates: Templates,
+    /// Heads of merges whose rows are all closed.
+    pub(super) waiting: Waiting,
     /// Closes entries that are delivered and unlinked.
     pub(super) closer: Closer,
     /// Memory in which a small entry was read, for the next one.
@@ -66,6 +72,8 @@ impl SpoolQueue {
             quiet: Quiet::default(),
             seen_stopped: Mutex::default(),
             spare: Mutex::default(),
+            templates: Templates::default(),
+            waiting: Waiting::default(),
             closer: Closer::default(),
             last_job: Mutex::default(),
             contended: AtomicU64::new(0),

@@ -16,6 +16,8 @@ const IN_KEY: usize = 12;
 const BASE: u64 = 37;
 /// The bit beside a length that says that the time was asked for.
 const ASKED: u8 = 0x80;
+/// The bit beside a length that says that eight bytes follow the id: how much of the entry's log is on disk.
+const LOG: u8 = 0x40;
 
 /// What decides about most pairs of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +51,7 @@ pub(super) fn order(one: &EntryName, other: &EntryName) -> Ordering {
 pub(super) struct Roster {
     /// And where in the text each name has its id.
     keys: Vec<(Key, u32)>,
-    /// Ids, with their lengths before them.
+    /// Ids, with their lengths before them, and what heads note of their logs behind them.
     text: Vec<u8>,
     most: usize,
     bound: Option<EntryName>,
@@ -78,8 +80,10 @@ impl Roster {
         let id = name.id.as_str();
         // Ids have 56 bytes at most, so the text of a roster's names has fewer than 4 GiB.
         self.keys.push((Key::of(name.due, id), self.text.len() as u32));
-        self.text.push(id.len() as u8 | if name.at { ASKED } else { 0 });
+        let has_log = if name.log.is_some() { LOG } else { 0 };
+        self.text.push(id.len() as u8 | if name.at { ASKED } else { 0 } | has_log);
         self.text.extend_from_slice(id.as_bytes());
+        self.text.extend(name.log.iter().flat_map(|log| log.to_le_bytes()));
         if self.keys.len() >= self.most {
             self.forget_half();
         }
@@ -88,7 +92,7 @@ impl Roster {
     pub fn sort(&mut self) {
         let text = &self.text;
         self.keys.sort_unstable_by(|one, other| {
-            one.0.cmp(&other.0).then_with(|| in_order(id_at(text, one.1).0, id_at(text, other.1).0))
+            one.0.cmp(&other.0).then_with(|| in_order(id_at(text, one.1).id, id_at(text, other.1).id))
         });
     }
 
@@ -100,7 +104,7 @@ impl Roster {
         let mut text = Vec::with_capacity(self.text.len());
         for (_, at) in &mut self.keys {
             let start = *at as usize;
-            let end = start + 1 + id_at(&self.text, *at).0.len();
+            let end = start + id_at(&self.text, *at).len;
             *at = text.len() as u32;
             text.extend_from_slice(&self.text[start..end]);
         }
@@ -110,16 +114,27 @@ impl Roster {
     /// The name at the position `n`.
     pub fn get(&self, n: usize) -> Option<EntryName> {
         let &(Key { due, .. }, at) = self.keys.get(n)?;
-        let (id, asked) = id_at(&self.text, at);
-        Some(EntryName { due, at: asked, id: id.parse().ok()? })
+        let Kept { id, asked, log, .. } = id_at(&self.text, at);
+        Some(EntryName { due, at: asked, id: id.parse().ok()?, log })
     }
 }
 
-/// The id at the place `at` of a text, and whether its time was asked for.
-fn id_at(text: &[u8], at: u32) -> (&str, bool) {
-    let (length, rest) = text.get(at as usize..).and_then(<[u8]>::split_first).unwrap_or((&0, &[]));
-    let id = rest.get(..usize::from(length & !ASKED)).unwrap_or_default();
-    (std::str::from_utf8(id).unwrap_or_default(), length & ASKED != 0)
+/// What a text has of one name.
+struct Kept<'t> {
+    id: &'t str,
+    asked: bool,
+    log: Option<u64>,
+    /// How many bytes it takes.
+    len: usize,
+}
+
+/// What stands at the place `at` of a text.
+fn id_at(text: &[u8], at: u32) -> Kept<'_> {
+    let (&length, rest) = text.get(at as usize..).and_then(<[u8]>::split_first).unwrap_or((&0, &[]));
+    let (id, rest) = rest.split_at_checked(usize::from(length & !(ASKED | LOG))).unwrap_or_default();
+    let log = rest.first_chunk().filter(|_| length & LOG != 0).map(|&log| u64::from_le_bytes(log));
+    let len = 1 + id.len() + if log.is_some() { 8 } else { 0 };
+    Kept { id: std::str::from_utf8(id).unwrap_or_default(), asked: length & ASKED != 0, log, len }
 }
 
 #[cfg(test)]
@@ -128,7 +143,8 @@ mod tests {
     use crate::model::EntryId;
 
     fn name(due: u64, id: &str) -> EntryName {
-        EntryName { due: Micros(due), at: due.is_multiple_of(2), id: id.parse().expect("an id") }
+        let log = due.is_multiple_of(3).then_some(due * 1_000);
+        EntryName { due: Micros(due), at: due.is_multiple_of(2), id: id.parse().expect("an id"), log }
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl Cursor {
         }
     }
 
+    /// The same, with something to report first.
+    pub(super) fn reporting(self, fault: Option<QueueError>) -> Cursor {
+        Cursor { fault, ..self }
+    }
+
     /// What comes next, of what is due; `None` at the end of the pass.
     ///
     /// Errors: a folder cannot be read. The others can, and what is in them comes with the next calls.

@@ -4,7 +4,7 @@
 //! - journals that close every recipient and whose entry is in no state, looked for twice;
 //! - `failed/`: entries kept longer than `failed_keep`, with their journals;
 //! - keys that were marked or made longer than `key_keep` ago;
-//! - jobs that have ended; those of a post and those that were cancelled after `failed_keep`.
+//! - jobs that have ended; those of a post and those that were cancelled after `failed_keep`, of a merge after `merge_keep`.
 //!
 //! Nothing here ever adopts a half-written file, touches mail that somebody still waits for, or what a newer program wrote.
 
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::entry::{self, Unreadable};
 use super::home::Home;
+use super::job::ending::JobKeep;
 use super::lock::Locked;
 use super::lone::Lone;
 use super::names::{EntryName, Spot, State, journal_path};
@@ -22,6 +23,15 @@ use super::queue::SpoolQueue;
 use crate::model::{EntryId, Micros};
 use crate::queue::QueueError;
 use crate::sys::{clock, dir, fault};
+
+/// How long what is over is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Mail that was given up, and list posts.
+    pub failed: Duration,
+    pub keys: Duration,
+    pub merges: Duration,
+}
 
 /// Its time is that of the last sweep.
 const SWEPT: &str = "swept";
@@ -46,15 +56,15 @@ impl SpoolQueue {
     }
 
     /// One sweep; returns how many things were removed.
-    pub fn sweep(&self, failed_keep: Duration, key_keep: Duration) -> Result<u64, QueueError> {
+    pub fn sweep(&self, keep: Keep) -> Result<u64, QueueError> {
         fault::instant("sweep.begin");
         let mut removed = 0;
         for orphan in self.orphans(ORPHAN_AGE)? {
             self.remove_orphan(&orphan);
             removed += 1;
         }
-        removed += self.drop_old_failures(failed_keep)?;
-        removed += self.drop_old_keys(key_keep)?;
+        removed += self.drop_old_failures(keep.failed)?;
+        removed += self.drop_old_keys(keep.keys)?;
         let lone: Vec<String> = self.lone_journals()?.into_iter().filter_map(Lone::closed).collect();
         if !lone.is_empty() {
             // The unlinks of their entries may be a killed worker's, and synced by nobody.
@@ -64,8 +74,9 @@ impl SpoolQueue {
             removed += u64::from(dir::unlink(&self.dir, &path).is_ok());
         }
         self.finish_jobs();
-        self.clear_done(failed_keep);
-        self.drop_cancelled(failed_keep.max(ORPHAN_AGE));
+        self.clear_done(JobKeep { merges: keep.merges, others: keep.failed });
+        let cancelled = JobKeep { merges: keep.merges.max(ORPHAN_AGE), others: keep.failed.max(ORPHAN_AGE) };
+        self.drop_cancelled(cancelled);
         Ok(removed)
     }
 

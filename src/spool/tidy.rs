@@ -1,4 +1,4 @@
-//! The journals of entries that are gone. They stay until the unlinks of those are durable: an entry that came back after a
+//! What entries that are gone leave behind: their journals, and heads of merges. Journals stay until the unlinks of those are durable: an entry that came back after a
 //! power cut without its journal would be sent again.
 
 use super::names::journal_path;
@@ -19,6 +19,7 @@ impl SpoolQueue {
 
     /// Removes what settled entries leave behind, after making their removal durable.
     pub fn tidy(&self) -> Result<(), QueueError> {
+        self.remove_waiting()?;
         let paths = std::mem::take(&mut *locked(&self.untidy));
         if paths.is_empty() {
             return Ok(());

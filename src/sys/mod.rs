@@ -21,6 +21,7 @@ pub mod process;
 pub mod producer;
 pub mod random;
 pub mod room;
+pub mod sealed;
 pub mod shared;
 pub mod signals;
 pub mod slots;

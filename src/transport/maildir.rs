@@ -127,14 +127,15 @@ impl Transport for Maildir {
 
     fn send(&mut self, handover: Handover<'_>, _next: &mut Next<'_>, _signals: &Signals) -> Attempt {
         let Handover { envelope, sender, group, message } = handover;
-        let start = match io::Seek::stream_position(&mut &*message.file) {
-            Ok(start) => start,
+        let input = message.file().and_then(|file| Ok((file, io::Seek::stream_position(&mut &**file)?)));
+        let (file, start) = match input {
+            Ok(input) => input,
             Err(error) => return Attempt::SinkDown(error.to_string()),
         };
         let mut verdicts = Vec::with_capacity(group.len());
         for &recipient in group {
-            let delivered = io::Seek::seek(&mut &*message.file, io::SeekFrom::Start(start))
-                .and_then(|_| self.deliver((envelope, sender), recipient, &message.file));
+            let delivered = io::Seek::seek(&mut &**file, io::SeekFrom::Start(start))
+                .and_then(|_| self.deliver((envelope, sender), recipient, file));
             match delivered {
                 Ok(()) => verdicts.push(Verdict::Delivered(None)),
                 Err(error) => {

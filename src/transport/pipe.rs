@@ -163,8 +163,12 @@ impl Transport for Pipe {
         let (Ok(args), Ok(environment)) = (args, environment) else {
             return all(Verdict::Failed(Reason::new("an option of its envelope contains a NUL byte")), group.len());
         };
+        let input = match message.file() {
+            Ok(file) => file,
+            Err(error) => return Attempt::SinkDown(error.to_string()),
+        };
         let order = child::Order { args, environment };
-        let run = child::run(&mut self.spawner, &order, &message.file, self.timeout, signals);
+        let run = child::run(&mut self.spawner, &order, input, self.timeout, signals);
         match run.finish {
             Finish::NotStarted(error) => Attempt::SinkDown(format!("{}: {error}", self.program())),
             Finish::Lost(error) => {

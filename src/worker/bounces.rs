@@ -4,7 +4,7 @@
 //! killed between two of them leaves an entry that is read again; the ledger knows its reports by the entry's id, and the
 //! hook is told again. What is no report, or cannot be read, goes through the queue's transport like any other mail.
 
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::config::{self, PassOn};
 use crate::events::{EventLine, SuppressedLine};
 use crate::model::{Address, EntryId, Reason, Verdict};
 use crate::policy::notice::About;
-use crate::queue::{Claim, Message, Queue, QueueError};
+use crate::queue::{Claim, Message, NoMessage, Queue, QueueError};
 use crate::sys::child::{self, Finish};
 use crate::sys::process::Ended;
 use crate::sys::spawn::Spawner;
@@ -111,6 +111,10 @@ impl<'a, C: Claim> Desk<'a, C> {
 
     /// Reads what may be a bounce, and keeps it until enough are together; gives back what is none.
     pub fn unless_bounce<Q: Queue<Claim = C>>(&mut self, context: &Context<'_, Q>, hand: Hand<C>) -> Option<Hand<C>> {
+        // Rendered here, it is nobody's bounce.
+        if hand.claim.has_rows() {
+            return Some(hand);
+        }
         match self.read(&hand) {
             Ok(reading) if is_report(&reading) => {
                 self.batch.push((hand, reading));
@@ -164,7 +168,8 @@ impl<'a, C: Claim> Desk<'a, C> {
     /// What a message is.
     fn read(&self, hand: &Hand<C>) -> Result<Reading, QueueError> {
         let envelope = hand.claim.envelope();
-        let message = beginning(&hand.claim.message(hand.rest.get(..1).unwrap_or_default(), true)?)?;
+        let message = hand.claim.message(hand.rest.get(..1).unwrap_or_default(), true);
+        let message = beginning(&message.map_err(NoMessage::into_fault)?)?;
         let null_sender = Some(envelope.sender.is_none());
         let arrival = Arrival { null_sender, recipient: envelope.recipients.first(), verp: self.verp };
         Ok(read(&arrival, &message))
@@ -254,11 +259,16 @@ impl<'a, C: Claim> Desk<'a, C> {
 fn beginning(message: &Message) -> Result<Vec<u8>, QueueError> {
     let len = usize::try_from(message.len).unwrap_or(READ_MAX).min(READ_MAX);
     let mut bytes = vec![0; len];
-    message.file.read_exact_at(&mut bytes, message.start).map_err(|source| QueueError::Io {
-        doing: "read",
-        path: "a message".into(),
-        source,
-    })?;
+    let mut read = 0;
+    while read < len {
+        let failed = |source| QueueError::Io { doing: "read", path: "a message".into(), source };
+        match message.read_at(&mut bytes[read..], read as u64) {
+            Ok(0) => return Err(failed(io::ErrorKind::UnexpectedEof.into())),
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
     Ok(bytes)
 }
 

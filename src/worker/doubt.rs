@@ -72,7 +72,7 @@ pub(super) fn refused<Q: Queue>(
         mark: Mark::of(claim, sender, refused.group.first()),
         blame,
         permanent: fails,
-        again: claim.last_reason().is_some_and(|last| says_the_same(last, &doubtful.verdicts)),
+        again: claim.last_reason(refused.group).is_some_and(|last| says_the_same(last, &doubtful.verdicts)),
         chosen: true,
         cause: doubtful.cause,
     };

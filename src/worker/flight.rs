@@ -10,7 +10,7 @@ use super::record::Judged;
 use super::source::Source;
 use super::turn::Infeed;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
-use crate::queue::{Begun, Claim, Message, Queue, QueueError};
+use crate::queue::{Begun, Claim, Message, NoMessage, Queue, QueueError};
 use crate::sys::{clock, fault};
 use crate::transport::{Handover, NextHandover, Transport};
 
@@ -60,7 +60,11 @@ pub(super) fn hand_over<Q: Queue>(
     };
     let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
         Ok(announced) => announced,
-        Err(error) => return Handed::Fault(error),
+        Err((_, NoMessage::Fault(error))) => return Handed::Fault(error),
+        Err((group, NoMessage::Row(verdict))) => {
+            let judged = Judged { group, verdicts: vec![verdict], answered: false, took: Duration::ZERO };
+            return Handed::Judged(judged, None);
+        }
     };
     let flight = Flight { begun, made, began };
     let envelope = hand.claim.envelope();
@@ -84,11 +88,19 @@ fn took(began: u64) -> Duration {
     Duration::from_micros(clock::steady().saturating_sub(began))
 }
 
-/// Opens the message, and announces that `group` gets it.
-fn announce<C: Claim>(claim: &mut C, group: Vec<usize>, by_position: bool) -> Result<(Message, Begun), QueueError> {
-    let message = claim.message(&group, by_position)?;
-    let begun = claim.begin(group, clock::now())?;
-    Ok((message, begun))
+/// Opens the message, and announces that `group` gets it; or says why it has none.
+fn announce<C: Claim>(
+    claim: &mut C,
+    group: Vec<usize>,
+    by_position: bool,
+) -> Result<(Message, Begun), (Vec<usize>, NoMessage)> {
+    match claim.message(&group, by_position) {
+        Ok(message) => match claim.begin(group, clock::now()) {
+            Ok(begun) => Ok((message, begun)),
+            Err(error) => Err((Vec::new(), error.into())),
+        },
+        Err(none) => Err((group, none)),
+    }
 }
 
 impl Flight {

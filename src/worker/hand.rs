@@ -27,6 +27,8 @@ pub(super) struct Try {
     pub waited: Duration,
     /// The entry has waited too long: recipients that are still open after this attempt have failed.
     pub expired: bool,
+    /// How long waiting is too long.
+    pub expire: Duration,
     /// When it is tried again; set by the first deferral.
     pub again_at: Option<Micros>,
     /// Who is open.
@@ -51,6 +53,7 @@ impl<C: Claim> Hand<C> {
             number: claim.attempts().saturating_add(1),
             waited,
             expired: waited >= policy.retry.expire,
+            expire: policy.retry.expire,
             again_at: None,
             open: claim.open(),
             replies: Vec::new(),
@@ -67,16 +70,28 @@ impl<C: Claim> Hand<C> {
 
     /// Takes those of `rest` who are handed over next, of whom at most `most` go together.
     pub fn next_group(&mut self, most: usize, transport: &dyn Transport) -> Vec<usize> {
-        let alone = self.attempt.alone > 0 || self.has_senders(transport.verp());
+        let alone = self.attempt.alone > 0 || self.goes_alone(transport.verp());
         let fits = if alone { 1 } else { transport.fit(self.claim.envelope(), &self.rest) };
         let later = self.rest.split_off(together(fits, most, &self.rest));
         self.attempt.alone = self.attempt.alone.saturating_sub(1);
-        std::mem::replace(&mut self.rest, later)
+        let group = std::mem::replace(&mut self.rest, later);
+        self.turn_to(&group);
+        group
+    }
+
+    /// Begins the attempt that a row has of its own.
+    fn turn_to(&mut self, group: &[usize]) {
+        let own = group.first().and_then(|&row| self.claim.own_attempts(row, clock::now()));
+        if let Some((before, waited)) = own {
+            let attempt = &mut self.attempt;
+            (attempt.number, attempt.waited, attempt.again_at) = (before.saturating_add(1), waited, None);
+            attempt.expired = waited >= attempt.expire;
+        }
     }
 
     /// The first of `rest`, as far as they probably go together: what the transport may be shown of them.
     pub fn peek(&self, most: usize, sink_makes_senders: bool) -> &[usize] {
-        let fits = if self.has_senders(sink_makes_senders) { 1 } else { self.rest.len() };
+        let fits = if self.goes_alone(sink_makes_senders) { 1 } else { self.rest.len() };
         &self.rest[..together(fits, most, &self.rest)]
     }
 
@@ -84,6 +99,11 @@ impl<C: Claim> Hand<C> {
     pub fn one_by_one(&mut self, group: Vec<usize>) {
         self.attempt.alone = group.len();
         self.rest.splice(0..0, group);
+    }
+
+    /// Whether each recipient is handed over alone: he has a mail or a sender of his own.
+    fn goes_alone(&self, sink_makes_them: bool) -> bool {
+        self.claim.has_rows() || self.has_senders(sink_makes_them)
     }
 
     /// Whether each recipient has a sender of his own, which the sink does not make, though it makes some.
@@ -101,9 +121,12 @@ impl<C: Claim> Hand<C> {
         }
     }
 
-    /// Whether nothing is left to be done but its removal, which says so as well as a journal does.
+    /// Whether nothing is left to be done but its removal, which says so as well as a journal does; not as well as a log.
     pub fn everybody_has_it(&self) -> bool {
-        self.attempt.open.is_empty() && !self.claim.any(Kind::Failed) && !self.claim.any(Kind::Held)
+        !self.claim.has_rows()
+            && self.attempt.open.is_empty()
+            && !self.claim.any(Kind::Failed)
+            && !self.claim.any(Kind::Held)
     }
 
     /// Whether this is a single entry, and `current` one of a job.

@@ -15,7 +15,7 @@ use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Fields, Micros};
 use crate::policy::notice::{About, Notice, NoticeSummary, RecipientStatus, Returned, summary_line};
 use crate::policy::told::{addressee, is_delayed, untold};
-use crate::queue::{Claim, Message, Queue, QueueError, Storm};
+use crate::queue::{Claim, Message, NoMessage, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
 
 /// The queue that notices go into.
@@ -145,7 +145,7 @@ impl<Q: Queue> Notifier<'_, Q> {
     }
 
     fn publish(&self, claim: &Q::Claim, recipients: &[usize], notice: &Notice<'_>) -> Result<(), QueueError> {
-        let mut original = Some(claim.message(&recipients[..1], false)?);
+        let mut original = Some(claim.message(&recipients[..1], false).map_err(NoMessage::into_fault)?);
         let mut write = |out: &mut dyn Write| -> io::Result<()> {
             out.write_all(notice.opening().as_bytes())?;
             if let Some(original) = original.take() {
@@ -191,7 +191,7 @@ fn copy(original: Message, returned: Returned, out: &mut dyn Write) -> io::Resul
         Returned::Message => original.len,
         Returned::Header => original.len.min(HEADER_MAX),
     };
-    let mut reader = BufReader::new((&*original.file).take(most));
+    let mut reader = BufReader::new((&**original.file()?).take(most));
     let mut line = Vec::new();
     loop {
         line.clear();

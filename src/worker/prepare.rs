@@ -12,6 +12,10 @@ use crate::config::OnCrash;
 use crate::model::{Reason, Verdict};
 use crate::queue::{Claim, Queue, QueueError};
 
+/// Why a person must look at what is held.
+const POISON: &str = "two workers of one run died with this entry in hand";
+const KILLED: &str = "the run was killed or the host went down while this was handed over";
+
 /// Takes a claim in hand, unless it ends before anything is handed over. `shares_verdicts` is the transport's.
 pub(super) fn prepare<Q: Queue>(
     context: &Context<'_, Q>,
@@ -19,8 +23,9 @@ pub(super) fn prepare<Q: Queue>(
     mut claim: Q::Claim,
     shares_verdicts: bool,
 ) -> Option<Hand<Q::Claim>> {
-    if context.board.is_listed(List::Poisoned, claim.id()) {
-        let why = Reason::new("two workers of one run died with this entry in hand");
+    let is_poisoned = context.board.is_listed(List::Poisoned, claim.id());
+    if is_poisoned && !claim.has_rows() {
+        let why = Reason::new(POISON);
         hold(context, claim, Verdict::Unknown(why));
         return None;
     }
@@ -31,8 +36,11 @@ pub(super) fn prepare<Q: Queue>(
     }
     let mut hand = Hand::of(claim, context.policy, shares_verdicts);
     let ready = (|| {
-        hold_in_flight(context, &mut hand)?;
-        hand.rest = by_domain(&hand.claim, hand.attempt.open.clone());
+        hold_in_flight(context, &mut hand, is_poisoned)?;
+        hand.rest = match hand.claim.has_rows() {
+            true => hand.attempt.open.clone(),
+            false => by_domain(&hand.claim, hand.attempt.open.clone()),
+        };
         gate.map_or(Ok(true), |gate| turn_away(context, gate, &mut hand))
     })();
     match ready {
@@ -44,13 +52,18 @@ pub(super) fn prepare<Q: Queue>(
     }
 }
 
-/// With `on_crash = "hold"`, whoever was in flight when a former holder died is not handed over again.
-fn hold_in_flight<Q: Queue>(context: &Context<'_, Q>, hand: &mut Hand<Q::Claim>) -> Result<(), QueueError> {
+/// With `on_crash = "hold"`, whoever was in flight when a former holder died is not handed over again; nor is, of an entry
+/// that `is_poisoned`, the row that was.
+fn hold_in_flight<Q: Queue>(
+    context: &Context<'_, Q>,
+    hand: &mut Hand<Q::Claim>,
+    is_poisoned: bool,
+) -> Result<(), QueueError> {
     let group = hand.claim.in_flight();
-    if context.policy.on_crash == OnCrash::Resend || group.is_empty() {
+    if (context.policy.on_crash == OnCrash::Resend && !is_poisoned) || group.is_empty() {
         return Ok(());
     }
-    let reason = Reason::new("the run was killed or the host went down while this was handed over");
+    let reason = Reason::new(if is_poisoned { POISON } else { KILLED });
     let verdicts = vec![Verdict::Held(reason); group.len()];
     record(context, hand, &Judged { group, verdicts, answered: true, took: Duration::ZERO })
 }

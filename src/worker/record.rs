@@ -55,6 +55,9 @@ pub(super) fn record<Q: Queue>(
         noted = note(claim, attempt, now, results);
     }
     write_events(context, hand, judged, now);
+    if hand.claim.has_rows() {
+        say_held(context, hand, judged);
+    }
     fault::instant("worker.recorded");
     for (&recipient, verdict) in judged.group.iter().zip(&judged.verdicts) {
         context.board.add(Counter::of(verdict.kind()), 1);
@@ -69,6 +72,15 @@ pub(super) fn record<Q: Queue>(
         }
     }
     noted
+}
+
+/// Names the rows that are held: their entry goes on.
+fn say_held<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judged: &Judged) {
+    let id = hand.claim.id();
+    for (&row, verdict) in judged.group.iter().zip(&judged.verdicts) {
+        let (Verdict::Held(reason), Some(to)) = (verdict, hand.claim.envelope().recipients.get(row)) else { continue };
+        context.say(&format!("{id}: the mail to {to} is held: {}; see 'bulkmailer show {id}'", reason.text));
+    }
 }
 
 /// Journals the replies that no line has yet. Where this fails only they are lost: the deliveries are journaled.

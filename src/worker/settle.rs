@@ -7,8 +7,8 @@ use super::board::Counter;
 use super::context::Context;
 use super::hand::Hand;
 use super::record::note_replies;
-use crate::model::Verdict;
 use crate::model::verdict::Kind;
+use crate::model::{Reason, Verdict};
 use crate::policy::notice::About;
 use crate::policy::told::has_failed;
 use crate::queue::{AttemptNote, Claim, End, Queue, Stuck};
@@ -29,6 +29,8 @@ pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, s
         context.say(&format!("{}: its sender could not be told how it goes: {error}", claim.id()));
     }
     let end = match attempt.again_at {
+        // It goes by what is known of each row.
+        Some(_) | None if claim.has_rows() => End::Delivered,
         Some(due) if !attempt.open.is_empty() => End::Deferred { due },
         Some(_) | None if claim.any(Kind::Held) => {
             context.say(&format!("{0}: {OUTCOME_UNKNOWN}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
@@ -44,10 +46,13 @@ pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, s
     let_go(context, claim, end);
 }
 
-/// Sets an entry aside, to wait for a person.
+/// Sets an entry aside, to wait for a person; of a merge's the rows that are due.
 pub(super) fn hold<Q: Queue>(context: &Context<'_, Q>, mut claim: Q::Claim, verdict: Verdict) {
     let now = clock::now();
-    let why = verdict.reason().map_or(String::new(), |reason| reason.text.clone());
+    let why = verdict.reason().cloned().unwrap_or_else(|| Reason::new(""));
+    let verdict = if claim.has_rows() { Verdict::Held(why.clone()) } else { verdict };
+    let place = if claim.has_rows() { "its rows are held" } else { "it is in hold/ now" };
+    let why = why.text;
     let note = AttemptNote {
         number: claim.attempts().saturating_add(1),
         at: now,
@@ -58,7 +63,7 @@ pub(super) fn hold<Q: Queue>(context: &Context<'_, Q>, mut claim: Q::Claim, verd
     if let Err(error) = claim.note(&note) {
         return context.stick(claim.id(), &error);
     }
-    context.say(&format!("{0}: {why}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
+    context.say(&format!("{0}: {why}; {place}, see 'bulkmailer show {0}'", claim.id()));
     let_go(context, claim, End::Held);
 }
 

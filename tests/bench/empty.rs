@@ -88,7 +88,7 @@ fn million(tools: &Tools) {
     make(&site, &["outbound"]);
     let due = clock::now().plus(Duration::from_secs(86_400));
     for _ in 0..count {
-        let name = EntryName { due, at: true, id: EntryId::new(clock::now()) };
+        let name = EntryName { due, at: true, id: EntryId::new(clock::now()), log: None };
         let path = Spot { state: State::Ready, name }.path();
         File::create(site.spool().join("outbound").join(path)).expect("made");
     }

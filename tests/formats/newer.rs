@@ -31,7 +31,7 @@ fn job_file(site: &Site, job: &str) -> PathBuf {
 #[test]
 fn a_job_of_an_unknown_kind_or_number_is_left_alone() {
     for (from, to, why) in [
-        (r#""kind":"post""#, r#""kind":"merge""#, "this job is of kind 'merge'"),
+        (r#""kind":"post""#, r#""kind":"stream""#, "this job is of kind 'stream'"),
         (r#""v":1"#, r#""v":9"#, "this job has format 9"),
     ] {
         let site = Site::new("ok", "workers = 1\njob_recipients = 1\nfailed_keep = \"0\"");
@@ -118,8 +118,8 @@ fn any_number_of_newer_entries_keeps_no_other_mail_from_being_sent() {
 #[test]
 fn a_newer_job_is_refused_once_and_as_a_whole() {
     let site = Site::new("ok", "workers = 1\njob_recipients = 1\nfailed_keep = \"0\"");
-    let job = post_with(&site, r#""kind":"post""#, r#""kind":"merge""#);
-    let why = "this job is of kind 'merge'";
+    let job = post_with(&site, r#""kind":"post""#, r#""kind":"stream""#);
+    let why = "this job is of kind 'stream'";
     let other = post_with(&site, "", "");
     let before = files(&site, "jobs");
     for (command, status) in [("cancel", 78), ("pause", 78), ("resume", 78)] {

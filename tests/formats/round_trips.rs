@@ -91,9 +91,9 @@ fn through_the_spool(envelope: &Envelope, message: &[u8]) -> (Envelope, Vec<u8>)
     let mut cursor = queue.cursor().expect("a pass");
     let found = queue.claim(&mut cursor, Which::Any, Micros(2), &mut |_| true).expect("a pass");
     let Found::Claim(claim) = found else { panic!("{found:?}") };
-    let mut handed = claim.message(&[0], false).expect("a message");
+    let handed = claim.message(&[0], false).expect("a message");
     let mut read = Vec::new();
-    handed.file.read_to_end(&mut read).expect("read");
+    (&**handed.file().expect("a file")).read_to_end(&mut read).expect("read");
     assert_eq!(handed.len, read.len() as u64);
     (claim.envelope().clone(), read)
 }

@@ -1,4 +1,12 @@
 //! Merges: templates and rows, and the mail that they become.
 #![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod decided;
+mod job;
+mod killed;
+mod meanwhile;
 mod parsed;
+mod sentinel;

@@ -29,8 +29,8 @@ pub const REPEATS: [&str; 5] =
 /// Met in other tests: submit's in `crash_submit`, a person's in `crash_admin`, a moved job's in `admin/jobs`, a key's in
 /// `intake/keys`, a session's in `delivery/turns`, a notice's in `bounces/notices_killed`, the ledger's in `bounces/queue` and
 /// `bounces/ledger`, those of drop/, of requests and of the host's folders in `users/drop`, `users/own_mail` and
-/// `users/shared_host`, an upgrade's in `formats/upgrade`, those of a merge's log in `src/spool/merge/log/tests/faults.rs`; and
-/// those below.
+/// `users/shared_host`, an upgrade's in `formats/upgrade`, a merge's in `merge/killed` and
+/// `src/spool/merge/log/tests/faults.rs`; and those below.
 const OTHERS: &[&str] = &[
     "adopt.", "amend.", "batch.", "bounces.", "drop.", "host.", "intent.", "key.", "ledger.", "maildir.", "merge.",
     "notice.", "post.", "publish.", "queue.", "request.", "shift.", "smtp.", "spool.", "sweep.", "syncer.", "upgrade.",

@@ -15,6 +15,7 @@ use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::place::Place;
 use crate::events;
 use crate::model::{EntryId, Exit};
+
 use crate::spool::claim::Taken;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
@@ -23,7 +24,7 @@ use crate::spool::{SpoolClaim, SpoolQueue};
 use crate::sys::output::{Page, print, warning};
 
 /// The most ids of entries left alone that are reported.
-const TOLD_MAX: usize = 100;
+pub(super) const TOLD_MAX: usize = 100;
 
 /// The most ids of entries in hand that are remembered; beyond that an entry may have a second turn.
 const HANDS_MAX: usize = 10_000;
@@ -104,6 +105,10 @@ impl<V: Verb> Act<'_, V> {
         let mut spot = Some(spot);
         for _ in 0..3 {
             let Some(here) = spot.filter(|spot| states.contains(&spot.state)) else { return Ok(()) };
+            // A merge's: its rows have their turn later.
+            if here.name.log.is_some() {
+                return Ok(());
+            }
             if filter.needs_look() && filter.look(queue, &here)?.is_none() {
                 return Ok(());
             }
@@ -127,7 +132,7 @@ impl<V: Verb> Act<'_, V> {
                     }
                     return Ok(());
                 }
-                Ok(Taken::Gone) => spot = queue.locate(&here.name.id)?,
+                Ok(Taken::Gone | Taken::Head(_)) => spot = queue.locate(&here.name.id)?,
                 Ok(Taken::Corrupt { why }) => {
                     warning!("{}: {}: {why}; moved to corrupt/", queue.name(), here.name);
                     self.counts.refused += 1;
@@ -143,7 +148,7 @@ impl<V: Verb> Act<'_, V> {
     }
 
     /// The next entry is made due after the one before it.
-    fn decide(&mut self) {
+    pub(super) fn decide(&mut self) {
         if V::MAKES_DUE {
             self.decision.at = self.instants.next();
         }
@@ -199,15 +204,15 @@ pub struct ActionCounts {
     #[serde(skip)]
     past: &'static str,
     /// Entries that it was done to.
-    done: u64,
+    pub(super) done: u64,
     /// Left alone, because they were in a worker's hand.
-    in_hand: u64,
+    pub(super) in_hand: u64,
     /// The first of those.
-    in_hand_ids: Vec<EntryId>,
+    pub(super) in_hand_ids: Vec<EntryId>,
     /// Cannot be read, or not queued again as they are; why was reported.
     refused: u64,
     /// It could not be done; why was reported.
-    faults: u64,
+    pub(super) faults: u64,
 }
 
 impl ActionCounts {

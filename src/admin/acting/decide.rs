@@ -108,6 +108,7 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
         counts: ActionCounts::new::<V>(),
     };
     for queue in &queues {
+        act.merges(queue, &filter, places)?;
         act.queue(queue, &filter, places)?;
     }
     act.counts.tell(choice.json, ids)

@@ -5,4 +5,5 @@ pub mod ask;
 pub mod decide;
 pub mod faults;
 pub mod in_order;
+mod merges;
 pub mod verb;

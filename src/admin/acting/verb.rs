@@ -5,6 +5,7 @@ use crate::events;
 use crate::queue::QueueError;
 use crate::spool::corrupt::Corrupt;
 use crate::spool::decision::Decision;
+use crate::spool::merge::claim::MergeClaim;
 use crate::spool::{SpoolClaim, SpoolQueue};
 
 /// A command's word, and its deed.
@@ -28,6 +29,21 @@ pub trait Verb {
         decision: Decision,
         events: &mut events::Log,
     ) -> Result<(), QueueError>;
+
+    /// Acts on rows of a claimed entry of a merge, at least one.
+    fn rows(
+        &self,
+        queue: &SpoolQueue,
+        claim: MergeClaim<'_>,
+        rows: &[u16],
+        decision: Decision,
+        events: &mut events::Log,
+    ) -> Result<(), QueueError>;
+
+    /// Whether it acts on rows that were delivered, too.
+    fn again(&self) -> bool {
+        false
+    }
 
     /// Acts on a file in corrupt/; most commands are not about these.
     fn corrupt(

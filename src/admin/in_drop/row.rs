@@ -42,7 +42,7 @@ impl<'f> DropRow<'f> {
 
     pub fn matches(&self, filter: &Filter) -> bool {
         let names = [self.label(), output::name(&self.file.name)];
-        let extent = |dropped: &Dropped| Extent { start: 0, len: dropped.len, apart: false };
+        let extent = |dropped: &Dropped| Extent { start: 0, len: dropped.len, apart: false, rows: None };
         let brief = self.content.as_ref().ok().map(|dropped| Brief::of(&dropped.envelope, extent(dropped)));
         filter.matches_dropped(&names, brief.as_ref(), self.file.since, self.content.as_ref().err().map(String::as_str))
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::admin::printing::run_status::{RunStatus, rough};
 use crate::model::{EntryId, Micros};
 use crate::spool::SpoolQueue;
-use crate::spool::job::{JobFile, JobKind, JobProgress, PostFile, Standing};
+use crate::spool::job::{JobFile, JobProgress, Standing};
 use crate::sys::clock;
 use crate::sys::output::Page;
 
@@ -54,10 +54,7 @@ impl<'a> JobRow<'a> {
         file: &'a JobFile,
         progress: &JobProgress,
     ) -> anyhow::Result<JobRow<'a>> {
-        let post: Option<&PostFile> = match &file.kind {
-            JobKind::Batch => None,
-            JobKind::Post(post) => Some(post),
-        };
+        let post = file.kind.list();
         let not_before = post.and_then(|post| post.not_before).filter(|&time| time > clock::now());
         let state = match standing {
             Standing::AtWork if progress.left + progress.held == 0 => "ended",

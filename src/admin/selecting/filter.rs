@@ -165,6 +165,16 @@ impl Filter {
         named && job && sender && recipient && reason && time
     }
 
+    /// Whether a recipient matches of an entry that does.
+    pub fn matches_recipient(&self, to: &str) -> bool {
+        self.recipient.as_ref().is_none_or(|pattern| glob(pattern, to))
+    }
+
+    /// Whether the reason of a row's last attempt matches.
+    pub fn matches_why(&self, why: &str) -> bool {
+        self.reason.as_ref().is_none_or(|text| why.to_lowercase().contains(text))
+    }
+
     fn matches_time(&self, queued: Micros) -> bool {
         self.since.is_none_or(|since| queued >= since) && self.until.is_none_or(|until| queued < until)
     }

@@ -12,19 +12,28 @@ use crate::policy::units::rough_size;
 use crate::spool::SpoolQueue;
 use crate::spool::find::Seen;
 use crate::spool::history::{AttemptLine, Delivery, History};
-use crate::sys::output::{self, Page, print};
+use crate::sys::output::{self, Page, print, warning};
 
 pub fn show_entry(queue: &SpoolQueue, seen: Seen, args: &Args) -> anyhow::Result<Exit> {
-    let message = queue.message_of(&seen.envelope.id, seen.file.try_clone()?, seen.extent)?;
-    if args.message {
-        copy_message(message, seen.extent.len)?;
+    let message = match seen.extent.rows {
+        Some(_) if args.message => {
+            warning!("{}: its mails are made when they are sent, one for each row", seen.envelope.id);
+            return Ok(Exit::Usage);
+        }
+        Some(_) => None,
+        None => Some(queue.message_of(&seen.envelope.id, seen.file.try_clone()?, seen.extent)?),
+    };
+    if let Some(message) = &message
+        && args.message
+    {
+        copy_message(message.try_clone()?, seen.extent.len)?;
         return Ok(Exit::Ok);
     }
     let mut attempts = Vec::new();
     let mut each = |attempt: &AttemptLine| attempts.push(attempt.clone());
     let history = queue.history(&seen.envelope.id, seen.envelope.recipients.len(), &mut each)?;
-    let deliveries = queue.deliveries(&seen.envelope.id)?;
-    let header = header(message, seen.extent.len)?;
+    let deliveries = queue.deliveries(&seen.envelope.id, seen.envelope.recipients.len())?;
+    let header = message.map_or(Ok(String::new()), |message| header(message, seen.extent.len))?;
     let journal = JournalView { history, attempts, deliveries };
     if args.json {
         print(&Page::pretty(&as_json(queue, &seen, &journal, &header)))?;
@@ -88,7 +97,7 @@ fn as_json(queue: &SpoolQueue, seen: &Seen, journal: &JournalView, header: &str)
         "queue": queue.name(),
         "id": envelope.id,
         "state": seen.spot.state.name(),
-        "file": output::name(queue.path(&seen.spot.path()).as_os_str()),
+        "file": output::name(queue.path(&seen.path).as_os_str()),
         "due": seen.spot.name.due.rfc3339(),
         "submitted": envelope.origin.submitted.rfc3339(),
         "uid": envelope.origin.uid,
@@ -109,7 +118,7 @@ fn as_page(queue: &SpoolQueue, seen: &Seen, journal: &JournalView, header: &str)
     let sender = if envelope.sender.is_none() { "<>" } else { envelope.sender_text() };
     let mut page = Page::of(format!("entry      {}", envelope.id));
     page.line(format!("queue      {}, {}", queue.name(), seen.spot.state.name()));
-    page.line(format!("file       {}", queue.path(&seen.spot.path()).display()));
+    page.line(format!("file       {}", queue.path(&seen.path).display()));
     page.line(format!("submitted  {}, by user {}", envelope.origin.submitted.local(), envelope.origin.uid));
     page.line(format!("due        {}", seen.spot.name.due.local()));
     page.line(format!("sender     {sender}"));

@@ -33,6 +33,12 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
             }
         }
     }
+    for queue in &queues {
+        let Ok(id) = &id else { break };
+        if let Some(seen) = queue.look_without_head(id)? {
+            return entry::show_entry(queue, seen, args);
+        }
+    }
     let selected = Selection { ids: vec![args.id.clone()], ..Selection::default() }.filter(&[Place::Corrupt])?;
     for queue in &queues {
         let mut found = None;

@@ -131,6 +131,12 @@ const KEYS: &[QueueKey] = &[
         list post that has ended or was cancelled.",
     ),
     QueueKey::new(
+        "merge_keep",
+        ValueForm::Duration(|queue| &mut queue.merge_keep),
+        "How long a merge that has ended or was cancelled is kept, with its rows and what came
+        of them.",
+    ),
+    QueueKey::new(
         "key_keep",
         ValueForm::Duration(|queue| &mut queue.key_keep),
         "How long the key of a

@@ -117,7 +117,7 @@ impl<'d> DropDraft<'d> {
         // A name of its own, for the id of a key is that of each file with this key; made now, for it tells when.
         let unique = EntryId::new(clock::now());
         let name = match self.at {
-            Some(due) => format!("{}.{}", self.queue, EntryName { due, at: true, id: unique }),
+            Some(due) => format!("{}.{}", self.queue, EntryName { due, at: true, id: unique, log: None }),
             None => format!("{}.{unique}", self.queue),
         };
         let path = format!("{DROP}/{name}");

@@ -9,8 +9,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::FOLDER_MAX;
 use super::draft::JobDraft;
-use super::file::{FOLDER_MAX, JobFile, JobKind};
+use super::file::{JobFile, JobKind};
 use crate::model::{EntryId, Envelope, Micros};
 use crate::queue::QueueError;
 use crate::spool::names::EntryName;

@@ -1,5 +1,5 @@
 //! Publishing many entries that appear together: a folder is built and becomes visible by one rename. What is in it is a
-//! [`batch`](super::batch)'s or a [`post`](super::post)'s.
+//! [`batch`](super::batch)'s, a [`post`](super::post)'s or a [merge](crate::spool::merge::draft)'s.
 //!
 //! The order of steps, in `JobDraft::commit`:
 //! 1. a folder in `tmp/`, locked, has `ready/<n>/` with the entry files, and gets `job.json`; each part is marked with
@@ -22,12 +22,14 @@ use super::file::JobFile;
 use super::untouched::mark;
 use crate::model::EntryId;
 use crate::queue::QueueError;
+use crate::spool::keys::Key;
+use crate::spool::publish::Published;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{clock, dir, durable, fault, lock};
 
 /// A job's folder in `tmp/`, locked. Dropped without `JobDraft::commit`, nothing has happened.
 #[derive(Debug)]
-pub(super) struct JobDraft<'q> {
+pub(in crate::spool) struct JobDraft<'q> {
     pub queue: &'q SpoolQueue,
     pub id: EntryId,
     /// Its folder's name, which is nobody else's, whereas an id may follow from a key.
@@ -53,6 +55,11 @@ impl<'q> JobDraft<'q> {
         };
         let top = start().map_err(queue.failed("make a job", &tmp))?;
         Ok(JobDraft { queue, id, tmp, top: Some(top) })
+    }
+
+    /// Its top folder, opened anew.
+    pub fn top(&self) -> Result<File, QueueError> {
+        dir::open_at(&self.queue.dir, &self.tmp).map_err(self.queue.failed("open", &self.tmp))
     }
 
     /// Makes the `n`-th folder of its entries.
@@ -106,6 +113,28 @@ impl<'q> JobDraft<'q> {
         fault::instant("batch.closed");
         let _ = queue.wake();
         Ok(id)
+    }
+}
+
+impl JobDraft<'_> {
+    /// The same; a job whose id counts once vanishes if it was accepted before.
+    pub fn commit_once(self, about: &JobFile) -> Result<Published, QueueError> {
+        let (queue, id) = (self.queue, self.id.clone());
+        if about.entries == 0 || !id.counts_once() {
+            self.commit(about)?;
+            return Ok(Published::New);
+        }
+        match queue.key(&id)? {
+            Key::Marked => Ok(Published::Before),
+            Key::Open(key) => {
+                fault::point("key.locked").map_err(queue.failed("write a job", &self.tmp))?;
+                self.commit(about)?;
+                fault::instant("key.published");
+                // The job is there, and tells as much; whoever removes it sets the mark first.
+                let _ = key.mark();
+                Ok(Published::New)
+            }
+        }
     }
 }
 

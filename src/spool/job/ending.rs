@@ -1,15 +1,34 @@
-//! The end of a job: one that nobody has anything left to do in goes to `done/`, and is removed there; that of a post, and
-//! one that was cancelled, when it was kept long enough.
+//! The end of a job: one that nobody has anything left to do in goes to `done/`, and is removed there; that of a post or a
+//! merge, and one that was cancelled, when it was kept long enough. A merge has ended when its logs say so
+//! ([`merge::ending`](crate::spool::merge::ending)).
 //!
 //! Kept true: the kernel says that nothing is left in a job (rmdir), and what was settled in it is on disk before its
 //! journals go. A kill at any step leaves a job that the next worker, run or sweep ends.
 
+use std::fs::File;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::file::JobKind;
+use super::newer::read_in;
+use crate::spool::merge::ending::Left;
 use crate::spool::names::State;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{dir, fault};
+
+/// What every merge has in its folder, and no other job.
+const ROWS: &str = "rows";
+
+/// How long jobs are kept that have ended or were cancelled.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::spool) struct JobKeep {
+    pub merges: Duration,
+    pub others: Duration,
+}
+
+impl JobKeep {
+    const FOREVER: JobKeep = JobKeep { merges: Duration::MAX, others: Duration::MAX };
+}
 
 impl SpoolQueue {
     /// Moves an ended job to done/: nothing in ready/ and hold/ (the kernel tells, by rmdir), nothing in failed/. One with
@@ -21,7 +40,7 @@ impl SpoolQueue {
             let top = dir::open_at(&self.dir, &format!("jobs/{job}"))?;
             let ended = dir::remove(&top, folder)? && dir::remove(&top, "ready")? && dir::remove(&top, "hold")?;
             fault::instant("job.empty");
-            if !ended || !dir::remove(&top, "failed")? {
+            if !ended || self.rows_keep(job, &top)? || !dir::remove(&top, "failed")? {
                 return Ok(false);
             }
             // Its journals go with it, so the unlinks of its entries must be durable first.
@@ -30,20 +49,35 @@ impl SpoolQueue {
             self.ensure_folder("done")?;
             dir::rename_new(&self.dir, &format!("jobs/{job}"), &format!("done/{job}"))?;
             fault::instant("job.renamed");
-            self.clear(job, Duration::MAX);
+            self.clear(job, JobKeep::FOREVER);
             Ok(true)
         };
         let _ = end();
     }
 
-    /// Removes an ended job's folder in `done/`, that of a post when it is older than `keep`; or brings it back, where
+    /// Whether rows of the merge `job`, whose folder is `top`, are open or held. An open one has a head by now.
+    fn rows_keep(&self, job: &str, top: &File) -> io::Result<bool> {
+        if dir::stat(top, ROWS)?.is_none() {
+            return Ok(false);
+        }
+        let (Some(Ok(file)), Ok(id)) = (read_in(top, "job.json"), job.parse()) else { return Ok(true) };
+        let JobKind::Merge(merge) = &file.kind else { return Ok(true) };
+        let left = self.left_of_merge(&id, top, &file, merge).map_err(io::Error::other)?;
+        if left == Left::Open {
+            let _ = self.wake();
+        }
+        Ok(left != Left::Nothing)
+    }
+
+    /// Removes an ended job's folder in `done/`, that of a post or a merge when it is older than `keep`; or brings it back, where
     /// somebody has made a place for an entry in it just before it was renamed. Nobody makes one afterwards: who came from
     /// elsewhere goes by the name in `jobs/`, and whoever held an entry in it kept it from ending.
-    fn clear(&self, job: &str, keep: Duration) {
+    fn clear(&self, job: &str, keep: JobKeep) {
         let (done, jobs) = (format!("done/{job}"), format!("jobs/{job}"));
         let gone = |place: &&str| dir::stat(&self.dir, &format!("{done}/{place}")).is_ok_and(|stat| stat.is_none());
         if State::ALL.map(State::name).iter().all(gone) {
-            if gone(&"message") || self.age(&done).is_some_and(|age| age >= keep) {
+            let is_batch = gone(&"message") && gone(&ROWS);
+            if is_batch || self.age(&done).is_some_and(|age| age >= self.keep(&done, keep)) {
                 self.remove_job(job, &done);
             } else {
                 // What a post's journals told is over.
@@ -52,6 +86,12 @@ impl SpoolQueue {
         } else if dir::rename_new(&self.dir, &done, &jobs).is_ok() {
             let _ = self.wake();
         }
+    }
+
+    /// How long the job in the folder `path` is kept.
+    fn keep(&self, path: &str, keep: JobKeep) -> Duration {
+        let is_merge = dir::stat(&self.dir, &format!("{path}/{ROWS}")).is_ok_and(|stat| stat.is_some());
+        if is_merge { keep.merges } else { keep.others }
     }
 
     /// How long ago the folder or file `path` was moved to where it is.
@@ -63,10 +103,10 @@ impl SpoolQueue {
 
     /// Finishes what a process began that was killed while it ended a job.
     pub fn clear_ended(&self) {
-        self.clear_done(Duration::MAX);
+        self.clear_done(JobKeep::FOREVER);
     }
 
-    pub(in crate::spool) fn clear_done(&self, keep: Duration) {
+    pub(in crate::spool) fn clear_done(&self, keep: JobKeep) {
         for job in self.names("done").into_iter().flatten().flatten() {
             self.clear(&job, keep);
         }
@@ -74,10 +114,10 @@ impl SpoolQueue {
 
     /// Removes the folders of jobs that were cancelled longer than `keep` ago. A worker may have one's entry in hand for a
     /// while, so that is no short time.
-    pub(in crate::spool) fn drop_cancelled(&self, keep: Duration) {
+    pub(in crate::spool) fn drop_cancelled(&self, keep: JobKeep) {
         for job in self.names("cancelled").into_iter().flatten().flatten() {
             let path = format!("cancelled/{job}");
-            if self.age(&path).is_some_and(|age| age >= keep) {
+            if self.age(&path).is_some_and(|age| age >= self.keep(&path, keep)) {
                 self.remove_job(&job, &path);
             }
         }
@@ -98,6 +138,8 @@ impl SpoolQueue {
             if self.newer_job(&format!("jobs/{job}")).is_some() {
                 continue;
             }
+            // Somebody may have acted on a row that was held, and died.
+            self.forget_held(&format!("jobs/{job}"));
             for n in self.names(&ready).into_iter().flatten().flatten() {
                 let _ = dir::remove(&self.dir, &format!("{ready}/{n}"));
             }
@@ -122,6 +164,7 @@ mod tests {
     fn what_is_over_is_kept_for_a_time() {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let queue = Spool::create(temp.path()).and_then(|spool| spool.queue("outbound")).expect("a queue");
+        let of = |seconds| JobKeep { merges: Duration::MAX, others: Duration::from_secs(seconds) };
         let make = || {
             let id = EntryId::new(Micros(1));
             let mut post = queue.post(id.clone()).expect("a post");
@@ -146,15 +189,15 @@ mod tests {
         assert_eq!((progress.all, progress.left, progress.done()), (5, 5, 0));
         assert!(queue.move_job(&id, Standing::AtWork, Standing::Cancelled).expect("moved"));
         assert!(!queue.move_job(&id, Standing::AtWork, Standing::Paused).expect("not there"));
-        queue.drop_cancelled(Duration::from_secs(3_600));
+        queue.drop_cancelled(of(3_600));
         assert_eq!(queue.standing(&id).expect("found"), Some(Standing::Cancelled));
-        queue.drop_cancelled(Duration::ZERO);
+        queue.drop_cancelled(of(0));
         assert_eq!(queue.standing(&id).expect("nothing"), None);
 
         // One that has ended is kept, too; whose entries are still there has not ended.
         let (id, _) = make();
         assert!(queue.move_job(&id, Standing::AtWork, Standing::Done).expect("moved"));
-        queue.clear_done(Duration::ZERO);
+        queue.clear_done(of(0));
         assert_eq!(queue.standing(&id).expect("found"), Some(Standing::AtWork));
         for k in 0..3 {
             let spot = queue.locate(&id.of_job(0, k)).expect("a look").expect("an entry");
@@ -162,9 +205,9 @@ mod tests {
         }
         queue.finish_jobs();
         assert_eq!(queue.standing(&id).expect("found"), Some(Standing::Done));
-        queue.clear_done(Duration::from_secs(3_600));
+        queue.clear_done(of(3_600));
         assert_eq!(queue.standing(&id).expect("found"), Some(Standing::Done));
-        queue.clear_done(Duration::ZERO);
+        queue.clear_done(of(0));
         assert_eq!(queue.standing(&id).expect("nothing"), None);
     }
 }

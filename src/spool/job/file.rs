@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::FOLDER_MAX;
+use super::merge_file::MergeFile;
+use super::post_file::PostFile;
 use crate::model::format::{Format, Newer};
 use crate::model::{EntryId, Micros};
-
-/// The most entries in one folder of a job.
-pub const FOLDER_MAX: u32 = 1_000;
 
 /// What is known of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,35 +27,14 @@ pub enum JobKind {
     Batch,
     /// One message to many recipients.
     Post(PostFile),
+    /// A mail of its own to each recipient, rendered when it is sent.
+    Merge(MergeFile),
 }
 
 /// The names of the kinds, as `kind` has them.
 const BATCH: &str = "batch";
 const POST: &str = "post";
-
-/// What is known of a post.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PostFile {
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub name: Option<String>,
-    /// "" is the null sender.
-    pub sender: String,
-    /// The real user id of who submitted it.
-    pub uid: u32,
-    pub recipients: u64,
-    /// How many recipients each entry has but the last, which may have fewer.
-    pub per_entry: u64,
-    /// Recipients that were named again.
-    pub duplicates: u64,
-    /// Recipients that the suppression list has.
-    pub suppressed: u64,
-    /// Bytes of the message.
-    pub bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub verp: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub not_before: Option<Micros>,
-}
+const MERGE: &str = "merge";
 
 /// Why a `job.json` tells nothing.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +50,7 @@ impl JobKind {
         match self {
             JobKind::Batch => BATCH,
             JobKind::Post(_) => POST,
+            JobKind::Merge(_) => MERGE,
         }
     }
 
@@ -78,22 +58,22 @@ impl JobKind {
     pub fn counts(&self) -> &'static str {
         match self {
             JobKind::Batch => "entries",
-            JobKind::Post(_) => "recipients",
+            JobKind::Post(_) | JobKind::Merge(_) => "recipients",
         }
     }
 
-    /// Whether journals tell how far its entries are. Those of a batch count as wholes.
-    pub fn counts_recipients(&self) -> bool {
+    /// What is known of its recipients, if they are one list.
+    pub fn list(&self) -> Option<&PostFile> {
         match self {
-            JobKind::Batch => false,
-            JobKind::Post(_) => true,
+            JobKind::Batch => None,
+            JobKind::Post(list) | JobKind::Merge(MergeFile { list, .. }) => Some(list),
         }
     }
 
     /// Bytes of the message that its entries share, if they do.
     pub fn shared_message(&self) -> Option<u64> {
         match self {
-            JobKind::Batch => None,
+            JobKind::Batch | JobKind::Merge(_) => None,
             JobKind::Post(post) => Some(post.bytes),
         }
     }
@@ -124,6 +104,7 @@ impl JobFile {
         let kind = match kind.as_ref() {
             BATCH => JobKind::Batch,
             POST => JobKind::Post(serde_json::from_str(text)?),
+            MERGE => JobKind::Merge(serde_json::from_str(text)?),
             unknown => return Err(Format::Job.unknown(unknown).into()),
         };
         let Known { v, entries, at } = serde_json::from_str(text)?;
@@ -132,43 +113,28 @@ impl JobFile {
 
     /// How many it has of what [`JobKind::counts`] says.
     pub fn count(&self) -> u64 {
-        match &self.kind {
-            JobKind::Batch => self.entries,
-            JobKind::Post(post) => post.recipients,
-        }
+        self.kind.list().map_or(self.entries, |list| list.recipients)
+    }
+
+    /// The ids of all its entries, as they were submitted.
+    pub fn entry_ids(&self, job: &EntryId) -> impl Iterator<Item = EntryId> {
+        let number = |part: u64| u32::try_from(part).unwrap_or(u32::MAX);
+        let most = u64::from(FOLDER_MAX);
+        (0..self.entries).map(move |at| job.of_job(number(at / most), number(at % most)))
     }
 
     /// How many recipients entry `id` of this job has; 1 of a batch, which does not note it.
     pub fn recipients_of(&self, id: &EntryId) -> u64 {
-        match &self.kind {
-            JobKind::Batch => 1,
-            JobKind::Post(post) => post.recipients_of(id, self.entries),
-        }
+        self.kind.list().map_or(1, |list| list.recipients_of(id, self.entries))
     }
 
     /// How many recipients the part `n` of this job has, all of whose `entries` are there; of a batch, entries.
     pub fn recipients_of_part(&self, n: &str, entries: u64) -> u64 {
-        let JobKind::Post(post) = &self.kind else { return entries };
+        let Some(post) = self.kind.list() else { return entries };
         let before = n.parse::<u64>().unwrap_or(0).saturating_mul(u64::from(FOLDER_MAX));
         let all = entries.saturating_mul(post.per_entry);
         let has_last = before.saturating_add(entries) >= self.entries;
         if has_last { all.saturating_sub(post.per_entry).saturating_add(post.last_entry(self.entries)) } else { all }
-    }
-}
-
-impl PostFile {
-    /// How many recipients the last of its `entries` has.
-    fn last_entry(&self, entries: u64) -> u64 {
-        self.recipients.saturating_sub(entries.saturating_sub(1).saturating_mul(self.per_entry))
-    }
-
-    fn recipients_of(&self, id: &EntryId, entries: u64) -> u64 {
-        match id.number_in_job() {
-            Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= entries => {
-                self.last_entry(entries)
-            }
-            Some(_) | None => self.per_entry,
-        }
     }
 }
 
@@ -183,12 +149,16 @@ impl Serialize for JobFile {
             at: Micros,
             #[serde(flatten)]
             post: Option<&'a PostFile>,
+            #[serde(flatten)]
+            merge: Option<&'a MergeFile>,
         }
-        let post = match &self.kind {
-            JobKind::Batch => None,
-            JobKind::Post(post) => Some(post),
+        let (post, merge) = match &self.kind {
+            JobKind::Batch => (None, None),
+            JobKind::Post(post) => (Some(post), None),
+            JobKind::Merge(merge) => (None, Some(merge)),
         };
-        Fields { v: self.v, kind: self.kind.name(), entries: self.entries, at: self.at, post }.serialize(serializer)
+        let JobFile { v, entries, at, .. } = *self;
+        Fields { v, kind: self.kind.name(), entries, at, post, merge }.serialize(serializer)
     }
 }
 
@@ -202,8 +172,8 @@ mod tests {
             Err(JobFault::Newer(newer)) => newer.to_string(),
             other => panic!("{other:?}"),
         };
-        let kind = newer(r#"{"v":1,"kind":"merge","template":{"a":[1]}}"#);
-        assert!(kind.starts_with("this job is of kind 'merge', which"), "{kind}");
+        let kind = newer(r#"{"v":1,"kind":"stream","source":{"a":[1]}}"#);
+        assert!(kind.starts_with("this job is of kind 'stream', which"), "{kind}");
         let number = newer(r#"{"v":7,"kind":"batch","entries":"many"}"#);
         assert!(number.starts_with("this job has format 7, and"), "{number}");
         for damaged in ["", "{}", "[]", r#"{"v":1,"kind":"batch"}"#, r#"{"v":1,"kind":"post","entries":2,"at":5}"#] {

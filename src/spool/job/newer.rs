@@ -1,4 +1,4 @@
-//! Whether a newer program made a job.
+//! A job's `job.json`, and whether a newer program made it.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,11 +13,16 @@ const BYTES_MAX: u64 = 1 << 20;
 /// Why the job whose `job.json` lies at `path` in `folder` is left as it is, if a newer program made it. Of a job whose file
 /// is damaged or missing the entries tell everything.
 pub(in crate::spool) fn newer_in(folder: &File, path: &str) -> Option<Newer> {
-    let mut text = String::new();
-    let file = dir::open_file(folder, path, dir::Open::Read).ok()?;
-    file.take(BYTES_MAX).read_to_string(&mut text).ok()?;
-    match JobFile::parse(&text) {
+    match read_in(folder, path)? {
         Err(JobFault::Newer(newer)) => Some(newer),
         Ok(_) | Err(JobFault::Json(_)) => None,
     }
+}
+
+/// What the `job.json` at `path` in `folder` tells; `None` if it cannot be read.
+pub(in crate::spool) fn read_in(folder: &File, path: &str) -> Option<Result<JobFile, JobFault>> {
+    let mut text = String::new();
+    let file = dir::open_file(folder, path, dir::Open::Read).ok()?;
+    file.take(BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(JobFile::parse(&text))
 }

@@ -6,12 +6,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 
+use super::FOLDER_MAX;
 use super::draft::JobDraft;
-use super::file::{FOLDER_MAX, JobFile, JobKind, PostFile};
+use super::file::{JobFile, JobKind};
+use super::post_file::PostFile;
 use crate::model::{Address, EntryId, Envelope, Fields, Micros};
 use crate::queue::QueueError;
 use crate::spool::entry;
-use crate::spool::keys::Key;
 use crate::spool::names::EntryName;
 use crate::spool::publish::Published;
 use crate::spool::queue::SpoolQueue;
@@ -99,7 +100,7 @@ impl Entries<'_> {
         self.next.id = self.draft.id.of_job(n, k);
         let submitted: Micros = self.next.origin.submitted;
         let (due, at) = self.about.not_before.map_or((submitted, false), |time| (time, true));
-        let name = EntryName { due, at, id: self.next.id.clone() }.to_string();
+        let name = EntryName { due, at, id: self.next.id.clone(), log: None }.to_string();
         let write = || -> io::Result<()> {
             fault::point("post.entry")?;
             let mut file = dir::open_file(folder, &name, dir::Open::CreateNew)?;
@@ -122,23 +123,7 @@ impl Entries<'_> {
         (self.about.duplicates, self.about.suppressed) = counts;
         let (entries, at) = (u64::from(self.entries), self.next.origin.submitted);
         let job = JobFile::new(JobKind::Post(self.about.clone()), entries, at);
-        let posted = |published| Posted { about: self.about, entries, published };
-        let id = self.draft.id.clone();
-        if entries == 0 || !id.counts_once() {
-            self.draft.commit(&job)?;
-            return Ok(posted(Published::New));
-        }
-        let queue = self.draft.queue;
-        match queue.key(&id)? {
-            Key::Marked => Ok(posted(Published::Before)),
-            Key::Open(key) => {
-                fault::point("key.locked").map_err(queue.failed("write a post", &self.draft.tmp))?;
-                self.draft.commit(&job)?;
-                fault::instant("key.published");
-                // The job is there, and tells as much; whoever removes it sets the mark first.
-                let _ = key.mark();
-                Ok(posted(Published::New))
-            }
-        }
+        let published = self.draft.commit_once(&job)?;
+        Ok(Posted { about: self.about, entries, published })
     }
 }

@@ -7,13 +7,15 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::file::JobFile;
-use super::standing::Standing;
+use super::file::{JobFile, JobKind};
+use super::standing;
 use super::untouched::untouched;
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
 use crate::queue::QueueError;
 use crate::spool::history::read_history;
+use crate::spool::merge::log::replay::Standing;
+use crate::spool::merge::progress::each_standing;
 use crate::spool::names::{EntryName, State};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::dir;
@@ -51,8 +53,16 @@ impl JobProgress {
 
 impl SpoolQueue {
     /// How far a job is.
-    pub fn progress(&self, id: &EntryId, standing: Standing, file: &JobFile) -> Result<JobProgress, QueueError> {
+    pub fn progress(
+        &self,
+        id: &EntryId,
+        standing: standing::Standing,
+        file: &JobFile,
+    ) -> Result<JobProgress, QueueError> {
         let top = format!("{}/{id}", standing.folder());
+        if let JobKind::Merge(_) = file.kind {
+            return self.progress_of_rows(id, &top, file).map_err(self.failed("read the logs of", &top));
+        }
         let all = file.count();
         let mut count = Count {
             queue: self,
@@ -78,10 +88,23 @@ impl SpoolQueue {
         Ok(count.progress)
     }
 
+    /// How far a merge is: its logs tell of each row.
+    fn progress_of_rows(&self, id: &EntryId, top: &str, file: &JobFile) -> io::Result<JobProgress> {
+        let mut progress = JobProgress { all: file.count(), ..JobProgress::default() };
+        let folder = dir::open_at(&self.dir, top)?;
+        each_standing(&folder, id, file, &mut |standing, rows| match standing {
+            Standing::Open => progress.left += rows,
+            Standing::Held => progress.held += rows,
+            Standing::Failed => progress.failed += rows,
+            Standing::Delivered | Standing::Suppressed | Standing::Removed => {}
+        })?;
+        Ok(progress)
+    }
+
     /// The parts of a job that have entries with journals, where these tell how far it is.
     fn tried_parts(&self, top: &str, file: &JobFile) -> Result<BTreeSet<String>, QueueError> {
         let mut tried = BTreeSet::new();
-        if !file.kind.counts_recipients() {
+        if !matches!(file.kind, JobKind::Post(_)) {
             return Ok(tried);
         }
         let folder = format!("{top}/journal");

@@ -10,7 +10,7 @@
 use std::fs::File;
 use std::io;
 
-use super::file::FOLDER_MAX;
+use super::FOLDER_MAX;
 use crate::sys::dir;
 
 /// Nanoseconds in the mark for each entry.

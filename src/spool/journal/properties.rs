@@ -256,8 +256,9 @@ fn a_reply_is_kept_in_place_or_with_the_attempt() {
     // What differs is not told in place.
     let (three, four) = (delivered("250 \"three\" \u{1F4E7}"), delivered("250 four"));
     hand_over(&mut journal, &[3, 4], 8, &[three.clone(), four.clone()]);
-    let told =
-        |recipient: usize| queue.deliveries(&id).expect("read").remove(&recipient).map(|told| (told.at.0, told.reply));
+    let told = |recipient: usize| {
+        queue.deliveries(&id, 3).expect("read").remove(&recipient).map(|told| (told.at.0, told.reply))
+    };
     assert_eq!(told(0), Some((7, Some(same.to_owned()))));
     assert_eq!((told(1), told(2)), (None, told(0)));
     assert_eq!((told(3), told(4)), (Some((8, None)), Some((8, None))));
@@ -301,7 +302,7 @@ fn an_attempt_with_many_long_reasons_and_replies_is_read_back() {
     assert_eq!(read, journal.history);
     assert_eq!((read.attempts(), read.waited(Micros(3))), (3, Duration::from_micros(9)));
     assert!((0..recipients).all(|i| read.is_closed(i) == (i % 2 == 0)));
-    let deliveries = queue.deliveries(&id).expect("read");
+    let deliveries = queue.deliveries(&id, 3).expect("read");
     assert_eq!(deliveries.values().filter(|delivery| delivery.reply.is_some()).count(), recipients / 2);
     let text = std::fs::read(queue.path(&journal_path(&id).1)).expect("text");
     assert!(text.split(|&byte| byte == b'\n').all(|line| line.len() < LINE_MAX));

@@ -52,8 +52,14 @@ fn plain(reply: &SinkReply) -> [u8; REPLY_WIDTH] {
 /// Reads the deliveries out of a journal, by the recipients' positions. Their time is that of the hand-over, where it was
 /// announced.
 pub(in crate::spool) fn read_deliveries(journal: impl Read) -> io::Result<BTreeMap<usize, Delivery>> {
-    let mut found: BTreeMap<usize, Delivery> = BTreeMap::new();
-    each_line(journal, &mut |line| match line {
+    let mut found = BTreeMap::new();
+    each_line(journal, &mut |line| add_delivery(&mut found, line))?;
+    Ok(found)
+}
+
+/// Adds what a line tells of deliveries to those that were `found` before it.
+pub(in crate::spool) fn add_delivery(found: &mut BTreeMap<usize, Delivery>, line: JournalLine) {
+    match line {
         JournalLine::Begun { begun: at, group, status, reply } => {
             let answered = group.into_iter().zip(status.chars());
             let reply = reply.map(|reply| reply.trim_end().to_owned()).filter(|reply| !reply.is_empty());
@@ -71,6 +77,5 @@ pub(in crate::spool) fn read_deliveries(journal: impl Read) -> io::Result<BTreeM
         }
         JournalLine::Reopened { group, .. } => group.iter().for_each(|recipient| drop(found.remove(recipient))),
         JournalLine::Noticed { .. } | JournalLine::Removed { .. } | JournalLine::First { .. } => {}
-    })?;
-    Ok(found)
+    }
 }

@@ -1,4 +1,32 @@
-//! A merge in the spool: what its entries keep beside their heads, which are their rows and what came of them.
+//! A merge in the spool: a [job](super::job) whose entries have rows in place of a message. A worker renders each mail when it
+//! sends it, from the job's template and the row; no mail is stored.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `attachment` | the file that a row attaches |
+//! | `rows`, `log`, `template` | what lies in the job's folder: rows, what came of them, what they are rendered with |
+//! | `draft` | queueing: all of it becomes visible by one rename |
+//! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
+//! | `ending` | the end of the job, and heads for rows that have none |
+//! | `progress`, `view` | what an onlooker sees of the logs |
+//! | `claim`, `as_claim`, `mail`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
+//!
+//! The rules are at the head of [`log`].
 
+mod act;
+mod as_claim;
+pub mod attachment;
+pub mod claim;
+pub mod draft;
+pub(super) mod ending;
 pub mod log;
+mod mail;
+pub(super) mod progress;
 pub mod rows;
+mod settle;
+pub mod template;
+#[cfg(test)]
+mod tests;
+pub(super) mod view;
+pub mod waiting;
+pub mod wanted;

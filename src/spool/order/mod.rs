@@ -9,7 +9,7 @@
 //!
 //! In the lane of jobs, submissions take turns, an entry each: see [`jobs`].
 //!
-//! Memory: two buffers of [`SINGLES`] names and two of [`JOBS`], 32 bytes each, shared by all workers of a queue.
+//! Memory: two buffers of [`SINGLES`] names and two of [`JOBS`], 40 bytes each, shared by all workers of a queue.
 
 mod fill;
 mod hands;

@@ -1,14 +1,14 @@
-//! The name of an entry in four words, which sort as the entries are handed out: by due time, then by submission.
+//! The name of an entry in five words, which sort as the entries are handed out: by due time, then by submission.
 //!
 //! Ids that this program makes fit, all of whose characters are digits to the base of 32; for an entry of a job its two
 //! numbers besides. Any other id has no packed form, and its entry is handed out
 //! [apart](super::walk::Filled::odd).
 
 use crate::model::{EntryId, Micros};
-use crate::spool::names::EntryName;
+use crate::spool::names::{EntryName, bytes_of_log};
 
 /// As many words as a name takes.
-pub(super) const WORDS: usize = 4;
+pub(super) const WORDS: usize = 5;
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const NO_DIGIT: u8 = 32;
@@ -33,7 +33,7 @@ const RANDOM: u32 = 10;
 const DIGIT: u32 = 5;
 
 /// An entry's name: its due time; its id, or that of its job, in two words; the numbers in its job and whether a person set
-/// the time.
+/// the time; one more than the bytes of its log, or 0 where it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Packed(pub(super) [u64; WORDS]);
 
@@ -92,15 +92,19 @@ impl Packed {
         };
         let due = number(due)?;
         let id = &rest[1..];
+        let (id, log) = match id.iter().position(|&byte| byte == b'+') {
+            Some(plus) => (&id[..plus], bytes_of_log(&id[plus + 1..])? + 1),
+            None => (id, 0),
+        };
         let Some(dot) = id.iter().position(|&byte| byte == b'.') else {
             let PackedId(high, low) = PackedId::parse(id)?;
-            return Some(Packed([due, high, low, at]));
+            return Some(Packed([due, high, low, at, log]));
         };
         let PackedId(high, low) = PackedId::parse(&id[..dot])?;
         let mut numbers = id[dot + 1..].split(|&byte| byte == b'.');
         let (n, k) = (canonical(numbers.next()?)?, canonical(numbers.next()?)?);
         let fits = numbers.next().is_none() && n < (1 << 30) - 1 && k <= u64::from(u32::MAX);
-        fits.then_some(Packed([due, high, low, ((n + 1) << 33) | (k << 1) | at]))
+        fits.then_some(Packed([due, high, low, ((n + 1) << 33) | (k << 1) | at, log]))
     }
 
     pub fn due(self) -> Micros {
@@ -114,12 +118,12 @@ impl Packed {
 
     /// The name; `None` of words that are none.
     pub fn name(self) -> Option<EntryName> {
-        let [_, high, low, numbers] = self.0;
+        let [_, high, low, numbers, log] = self.0;
         let mut id = EntryId::try_from(PackedId(high, low).text()).ok()?;
         if let Some(n) = (numbers >> 33).checked_sub(1) {
             id = id.of_job(n as u32, (numbers >> 1) as u32);
         }
-        Some(EntryName { due: self.due(), at: self.is_at(), id })
+        Some(EntryName { due: self.due(), at: self.is_at(), id, log: log.checked_sub(1) })
     }
 }
 
@@ -140,7 +144,7 @@ mod tests {
     use super::*;
 
     fn name(due: u64, at: bool, id: &EntryId) -> EntryName {
-        EntryName { due: Micros(due), at, id: id.clone() }
+        EntryName { due: Micros(due), at, id: id.clone(), log: None }
     }
 
     #[test]
@@ -157,7 +161,10 @@ mod tests {
                 for at in [false, true] {
                     let name = name(1_795_526_824_000_001, at, &id);
                     let packed = Packed::parse(name.to_string().as_bytes()).expect("it packs");
-                    assert_eq!((packed.name(), packed.is_at()), (Some(name), at));
+                    assert_eq!((packed.name(), packed.is_at()), (Some(name.clone()), at));
+                    let head = EntryName { log: Some(72), ..name };
+                    let packed = Packed::parse(head.to_string().as_bytes()).expect("it packs");
+                    assert_eq!(packed.name(), Some(head));
                 }
             }
         }
@@ -204,6 +211,8 @@ mod tests {
             "1795526824000001-0123456789abcdefghjkmnpq",
             "179552682400000x-0123456789abcdefghjkm",
             "1795526824000001+0123456789abcdefghjkm",
+            "1795526824000001-0123456789abcdefghjkm.1.2+",
+            "1795526824000001-0123456789abcdefghjkm.1.2+07",
         ] {
             assert_eq!(Packed::parse(bad.as_bytes()), None, "{bad:?}");
         }

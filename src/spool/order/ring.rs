@@ -25,7 +25,7 @@ const ABOUT: usize = 2;
 const ABOUT_WORDS: usize = 8;
 const HEAD: usize = ABOUT + 2 * ABOUT_WORDS;
 
-/// A bit of a name's last word, which no name has: it was struck out. Single entries stay in order with it.
+/// A bit of a name's word with its numbers, which no name has: it was struck out. Single entries stay in order with it.
 const STRUCK: u64 = 1 << 63;
 
 /// What the filling of a buffer saw.
@@ -320,8 +320,8 @@ impl Filling<'_> {
     fn strike(&self, taken: Packed) {
         let at = if self.sorted { self.search(taken) } else { (0..self.len).find(|&at| self.names.get(at) == taken) };
         if let Some(at) = at {
-            let [due, high, low, numbers] = taken.0;
-            self.names.set(at, Packed([due, high, low, numbers | STRUCK]));
+            let [due, high, low, numbers, log] = taken.0;
+            self.names.set(at, Packed([due, high, low, numbers | STRUCK, log]));
         }
     }
 

@@ -7,11 +7,11 @@ use super::rings::Lane;
 use crate::model::envelope::Origin;
 use crate::model::{EntryId, Envelope, Fields, Micros};
 use crate::queue::{Claim, End, Found, Queue, Which};
-use crate::spool::{Spool, SpoolClaim, SpoolQueue};
+use crate::spool::{Claimed, Spool, SpoolQueue};
 use crate::sys::{clock, dir};
 
 fn packed(due: u64) -> Packed {
-    Packed([due, 0, 7, 0])
+    Packed([due, 0, 7, 0, 0])
 }
 
 fn hands() -> AllHands {
@@ -142,7 +142,7 @@ impl Fixture {
     }
 
     /// The next claim of a pass.
-    fn claim<'q>(&'q self, cursor: &mut <&'q SpoolQueue as Queue>::Cursor, which: Which) -> Option<SpoolClaim<'q>> {
+    fn claim<'q>(&'q self, cursor: &mut <&'q SpoolQueue as Queue>::Cursor, which: Which) -> Option<Claimed<'q>> {
         loop {
             match (&self.queue).claim(cursor, which, clock::now(), &mut |_| true).expect("read") {
                 Found::Claim(claim) => return Some(claim),

@@ -16,10 +16,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Weak};
 
-use memchr::arch::x86_64::sse2::memchr::One;
-use memchr::{memchr2, memchr3};
+use memchr::{memchr_iter, memchr2, memchr3};
 
-use crate::queue::Message;
+use crate::queue::{Content, Message};
 
 /// Bytes that are read at once.
 const PIECE: usize = 64 << 10;
@@ -36,15 +35,17 @@ pub struct ContentReader {
 impl ContentReader {
     /// The piece of `message` that is `at` so many bytes from its beginning, not beyond its end; at least one byte, or an
     /// error if the file ends there.
-    pub fn read<'a>(&'a mut self, message: &'a Message, at: u64) -> io::Result<&'a [u8]> {
-        if let Some(held) = &message.held {
-            let from = usize::try_from(message.start + at).unwrap_or(usize::MAX);
-            let end = usize::try_from(message.start + message.len).unwrap_or(usize::MAX);
-            return held.get(from..end).ok_or_else(|| io::ErrorKind::UnexpectedEof.into());
-        }
+    pub fn read<'m>(&'m mut self, message: &'m Message, at: u64) -> io::Result<&'m [u8]> {
+        let (file, start) = match message.content() {
+            Content::File { file, start } => (file, *start),
+            Content::Memory { .. } => {
+                let left = message.held_from(at);
+                return if left.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(left) };
+            }
+        };
         // As long as somebody looks at it, its place in memory is not given to another file.
-        let is_it = |(file, start, len): &(Weak<File>, u64, u64)| {
-            std::ptr::eq(file.as_ptr(), Arc::as_ptr(&message.file)) && (*start, *len) == (message.start, message.len)
+        let is_it = |(held, held_start, len): &(Weak<File>, u64, u64)| {
+            std::ptr::eq(held.as_ptr(), Arc::as_ptr(file)) && (*held_start, *len) == (start, message.len)
         };
         let most = usize::try_from(message.len - at).map_or(PIECE, |left| left.min(PIECE));
         if at == 0 && self.holds.as_ref().is_some_and(is_it) {
@@ -54,7 +55,7 @@ impl ContentReader {
         self.piece.resize(most.max(self.piece.len()), 0);
         // Not from where the file stands, which a first attempt on another session left elsewhere.
         let len = loop {
-            match message.file.read_at(&mut self.piece[..most], message.start + at) {
+            match file.read_at(&mut self.piece[..most], start + at) {
                 Ok(0) if most > 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(len) => break len,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -62,7 +63,7 @@ impl ContentReader {
             }
         };
         if len as u64 == message.len {
-            self.holds = Some((Arc::downgrade(&message.file), message.start, message.len));
+            self.holds = Some((Arc::downgrade(file), start, message.len));
         }
         Ok(&self.piece[..len])
     }
@@ -119,7 +120,7 @@ impl Wire {
     /// The same for a piece in which a line feed alone is no plain byte.
     fn push_lines(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut begins = 0;
-        for end in One::new(b'\n').iter().flat_map(|feed| feed.iter(piece)) {
+        for end in memchr_iter(b'\n', piece) {
             let line = &piece[begins..end];
             if let Some(&first) = line.first() {
                 self.begin(first, out);
@@ -183,7 +184,7 @@ mod tests {
         };
         let mut reader = ContentReader::default();
         let mut read = |file: &Arc<File>, start, len| {
-            let message = Message { file: Arc::clone(file), start, len, held: None };
+            let message = Message::of_file(Arc::clone(file), start, len);
             let (mut all, mut sizes) = (Vec::new(), Vec::new());
             while (all.len() as u64) < len {
                 let piece = reader.read(&message, all.len() as u64).expect("it is there");
@@ -206,9 +207,16 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(read(&large, 0, PIECE as u64 + 9).1, [PIECE, 9], "it does not fit, and is read again");
         }
-        let short = Message { file: file("short"), start: 0, len: 9, held: None };
+        let short = Message::of_file(file("short"), 0, 9);
         assert_eq!(reader.read(&short, 0).expect("some").len(), 5);
         assert!(reader.read(&short, 5).is_err(), "a file that ends before its message");
+        let long: Vec<u8> = (0..PIECE + 9).map(|n| n as u8).collect();
+        let message = Message::of_memory(Arc::new(long.clone()), 0, long.len() as u64);
+        assert_eq!(reader.read(&message, 0).expect("in memory"), long);
+        assert_eq!(reader.read(&message, 9).expect("in memory"), &long[9..]);
+        let part = Message::of_memory(Arc::new(long.clone()), 7, 3);
+        assert_eq!(reader.read(&part, 0).expect("in memory"), &long[7..10]);
+        assert!(reader.read(&part, 3).is_err(), "nothing is left");
     }
 
     fn wire(stuff: bool, text: &[u8], size: usize) -> Vec<u8> {

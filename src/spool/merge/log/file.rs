@@ -125,12 +125,21 @@ impl Locked {
     }
 }
 
-/// Makes the log of a new entry in a job that is not published yet. Returns the length that the entry's head notes: it is
-/// on disk when the job is.
-pub fn create(dir_fd: impl AsFd, path: &str, id: &EntryId, rows: u16) -> io::Result<u64> {
+/// Makes the log of a new entry in a job that is not published yet, submitted at `at`. Rows in `dues` wait for times of
+/// their own. Returns the length that the entry's head notes: it is on disk when the job is.
+pub fn create(
+    dir_fd: impl AsFd,
+    path: &str,
+    (id, rows): (&EntryId, u16),
+    at: Micros,
+    dues: &[(u16, Micros)],
+) -> io::Result<u64> {
     let file = dir::open_file(dir_fd, path, dir::Open::CreateNew)?;
     let (mut chain, mut bytes) = (Chain::default(), Vec::new());
     chain.push(&Record::First { id: id.clone(), rows }, &mut bytes);
+    for &(row, due) in dues {
+        chain.push(&Record::Reopened { row, at, due: Some(due) }, &mut bytes);
+    }
     file.write_all_at(&bytes, 0)?;
     Ok(chain.end())
 }

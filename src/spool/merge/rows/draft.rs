@@ -81,7 +81,7 @@ impl RowsDraft {
     }
 
     /// Writes what is left; the last entry's rows, if that has any.
-    pub fn finish(mut self) -> Result<Option<EntryRows>, QueueError> {
+    pub fn finish(&mut self) -> Result<Option<EntryRows>, QueueError> {
         self.close()
     }
 

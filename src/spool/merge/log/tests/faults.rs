@@ -67,7 +67,7 @@ fn whatever_point_is_hit_nobody_is_skipped_and_one_is_repeated() {
         for count in 1..=6 {
             let temp = tempfile::tempdir().expect("a temporary folder");
             let dir = dir::open(temp.path()).expect("opened");
-            create(&dir, "7", &id(), ROWS).expect("made");
+            create(&dir, "7", (&id(), ROWS), Micros(1), &[]).expect("made");
             let name = concat!(module_path!(), "::a_worker_that_is_hit");
             let name = name.split_once("::").expect("below the crate").1;
             let status = Command::new(std::env::current_exe().expect("its path"))

@@ -16,7 +16,7 @@ impl Site {
     fn new() -> (Site, u64) {
         let temp = tempfile::tempdir().expect("a temporary folder");
         let dir = dir::open(temp.path()).expect("opened");
-        let noted = create(&dir, "7", &id(), ROWS).expect("made");
+        let noted = create(&dir, "7", (&id(), ROWS), Micros(1), &[]).expect("made");
         (Site { temp, dir }, noted)
     }
 

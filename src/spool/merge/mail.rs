@@ -1,0 +1,208 @@
+//! The mails of an entry's rows, each rendered when it is handed over, or while the one before it awaits its answer.
+//!
+//! What holds: at most one rendered mail is kept. A row that cannot be rendered is that row's fault, and fails with the reason
+//! and its place in the template; one whose data are damaged is held, for they may be restored. Rows or a template that cannot
+//! be read at all fail nobody; where ten and more than one in a hundred fail, the job is paused.
+
+use std::cell::{OnceCell, RefCell};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::attachment::{self, FileMark, MARK, NoFile};
+use super::rows::Noted;
+use super::rows::columns;
+use super::rows::error::RowsError;
+use super::rows::reader::Rows;
+use super::template::{JobTemplate, Mail};
+use crate::compose::MessageIds;
+use crate::model::{EntryId, Reason, Row, Verdict};
+use crate::queue::{Message, NoMessage, QueueError};
+use crate::spool::home::Home;
+use crate::spool::job::newer::read_in;
+use crate::spool::job::{JobKind, Standing};
+use crate::spool::queue::SpoolQueue;
+use crate::sys::{clock, fault, sealed};
+
+/// A mail that is larger goes to a command as a file on disk, not in memory.
+const MEMORY: usize = 256 << 10;
+
+/// The enhanced status of a mail that cannot be made (RFC 3463 section 3.7: other or undefined media error).
+const UNMADE: &str = "5.6.0";
+
+/// What a claim renders with, opened when the first row is.
+#[derive(Debug)]
+pub(super) struct Mails {
+    noted: Noted,
+    rows: OnceCell<Rows>,
+    template: OnceCell<Arc<JobTemplate>>,
+    /// A row that was rendered, and what came of that.
+    next: RefCell<Option<(usize, Result<Mail, NoMessage>)>>,
+}
+
+impl Mails {
+    /// Those of the rows that a head `noted`.
+    pub fn of(noted: Noted) -> Mails {
+        Mails { noted, rows: OnceCell::new(), template: OnceCell::new(), next: RefCell::new(None) }
+    }
+
+    /// Bytes of a row's mail, which is kept; 0 if there is none.
+    pub fn size(&self, source: &Source<'_>, row: usize) -> u64 {
+        let mut next = self.next.borrow_mut();
+        if next.as_ref().is_none_or(|(kept, _)| *kept != row) {
+            *next = Some((row, self.render(source, row)));
+        }
+        let mail = next.as_ref().and_then(|(_, mail)| mail.as_ref().ok());
+        mail.map_or(0, |mail| mail.bytes.len() as u64)
+    }
+
+    /// A row's mail, for one who reads `by_position`, or to be given to a command.
+    ///
+    /// Errors: the row's own, or of what all rows are rendered with.
+    pub fn message(&self, source: &Source<'_>, row: usize, by_position: bool) -> Result<Message, NoMessage> {
+        let kept = self.next.take().filter(|(kept, _)| *kept == row);
+        let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail)?;
+        if by_position {
+            let len = mail.bytes.len() as u64;
+            return Ok(Message::of_memory(mail.bytes, 0, len));
+        }
+        let (len, queue) = (mail.bytes.len(), source.queue);
+        let file = if len <= MEMORY {
+            sealed::file(&mail.bytes).map_err(queue.failed("make a message in memory for", source.id.as_str()))?
+        } else {
+            let file = queue.scratch()?;
+            file.write_all_at(&mail.bytes, 0).map_err(queue.failed("write a message", "tmp"))?;
+            file
+        };
+        Ok(Message::of_file(Arc::new(file), 0, len as u64))
+    }
+
+    fn render(&self, source: &Source<'_>, row: usize) -> Result<Mail, NoMessage> {
+        fault::instant("merge.render");
+        let template = self.template(source)?;
+        let data = self.data(source, row, template.columns().names().len())?;
+        let made = attached(template, &data).and_then(|attached| {
+            template.render(data, clock::now(), attached).map_err(|error| unmade(&error.to_string()))
+        });
+        let has_failed = matches!(made, Err(NoMessage::Row(_)));
+        match (template.count(has_failed), made) {
+            (Some(counts), Err(NoMessage::Row(verdict))) => {
+                Err(source.pause(counts, verdict.reason().map_or("", |reason| reason.text.as_str())).into())
+            }
+            (Some(_) | None, made) => made,
+        }
+    }
+
+    fn data(&self, source: &Source<'_>, row: usize, columns: usize) -> Result<Row, NoMessage> {
+        let rows = match self.rows.get() {
+            Some(rows) => rows,
+            None => {
+                let place = source.id.number_in_job().unwrap_or_default();
+                let rows = Rows::open(source.home.dir(), &source.path(), place, self.noted, columns);
+                let rows = rows.map_err(unreadable)?;
+                self.rows.get_or_init(|| rows)
+            }
+        };
+        rows.row(u32::try_from(row).unwrap_or(u32::MAX)).map_err(|error| match error {
+            RowsError::Row { .. } => NoMessage::Row(Verdict::Held(Reason::new(&error.to_string()))),
+            RowsError::Io { .. } | RowsError::Missing { .. } | RowsError::Damaged { .. } => unreadable(error).into(),
+        })
+    }
+
+    fn template(&self, source: &Source<'_>) -> Result<&JobTemplate, QueueError> {
+        if let Some(template) = self.template.get() {
+            return Ok(template);
+        }
+        let template = source.queue.templates.of(source.job(), || source.template())?;
+        Ok(self.template.get_or_init(|| template))
+    }
+}
+
+/// Where the mails of entry `id` come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'s> {
+    pub queue: &'s SpoolQueue,
+    pub home: &'s Home<'s>,
+    pub id: &'s EntryId,
+}
+
+impl Source<'_> {
+    fn job(&self) -> &str {
+        self.id.job().map_or("", |(job, _)| job)
+    }
+
+    /// Pauses the job, most of whose mails cannot be made: what would become of the other rows is for a person to say.
+    fn pause(&self, (failed, all): (u64, u64), why: &str) -> QueueError {
+        let job = self.job();
+        let paused = job.parse().is_ok_and(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused).is_ok());
+        let how = if paused { "it is paused, and this row stays open" } else { "this row stays open; pause it" };
+        let why = format!(
+            "{failed} of {all} mails of job {job} cannot be made, so {how}: {why}; see 'bulkmailer jobs show {job}', and \
+             resume or cancel it"
+        );
+        QueueError::NotYet { path: self.path(), why }
+    }
+
+    /// The job's folder, for messages.
+    fn path(&self) -> PathBuf {
+        self.queue.path(&format!("jobs/{}", self.job()))
+    }
+
+    /// Compiles the job's template.
+    fn template(&self) -> Result<JobTemplate, QueueError> {
+        let path = self.path();
+        let corrupt = |why: &str| QueueError::Corrupt { path: path.join("job.json"), why: why.to_owned() };
+        let file = match read_in(self.home.dir(), "job.json") {
+            Some(Ok(file)) => file,
+            Some(Err(fault)) => return Err(corrupt(&fault.to_string())),
+            None => return Err(corrupt("it cannot be read; restore it from a copy")),
+        };
+        let JobKind::Merge(merge) = file.kind else { return Err(corrupt("it is that of no merge")) };
+        let columns = columns::read(self.home.dir(), &path).map_err(unreadable)?;
+        let ids = MessageIds::new(self.job(), &merge.host, &merge.key.0);
+        JobTemplate::open(self.home.dir(), merge.template, columns, ids).map_err(|source| QueueError::Io {
+            doing: "use the template",
+            path: path.join("template"),
+            source,
+        })
+    }
+}
+
+/// What a row attaches, if it does.
+fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>)>, NoMessage> {
+    let settings = template.settings();
+    let cell = |name: &str| template.columns().position(name).and_then(|at| row.cells.get(at)?.text());
+    let (Some(column), Some(folder)) = (&settings.attachment, &settings.attachment_folder) else { return Ok(None) };
+    let Some(name) = cell(column).filter(|name| !name.is_empty()) else { return Ok(None) };
+    let Some(mark) = cell(MARK).and_then(|mark| mark.parse::<FileMark>().ok()) else {
+        return Err(unmade(&format!("attachment {name:?}: it was not checked")));
+    };
+    match attachment::read(Path::new(folder), name, mark) {
+        Ok(bytes) => Ok(Some((name.rsplit('/').next().unwrap_or(name).to_owned(), bytes))),
+        Err(NoFile::Row(why)) => Err(unmade(&why)),
+        Err(NoFile::Io(source)) => {
+            let path = Path::new(folder).join(name);
+            Err(QueueError::Io { doing: "read an attachment", path, source }.into())
+        }
+    }
+}
+
+fn unmade(why: &str) -> NoMessage {
+    let why = Reason::new(&format!("its mail cannot be made: {why}"));
+    NoMessage::Row(Verdict::Failed(why.with_status(Some(UNMADE.to_owned()))))
+}
+
+/// Rows that nobody is to blame for.
+fn unreadable(error: RowsError) -> QueueError {
+    match error {
+        RowsError::Io { path, source } => QueueError::Io { doing: "read", path, source },
+        RowsError::Missing { path } => {
+            QueueError::Io { doing: "read the rows", path, source: io::ErrorKind::NotFound.into() }
+        }
+        RowsError::Damaged { path, why } => {
+            QueueError::Corrupt { path, why: format!("{why}; restore the file from a copy") }
+        }
+        RowsError::Row { path, why, .. } => QueueError::Corrupt { path, why },
+    }
+}

@@ -1,0 +1,441 @@
+//! A merge as a job: queued whole or not at all, claimed row by row, settled by its log.
+
+use std::time::Duration;
+
+use super::draft::{Common, MergeDraft};
+use super::log::file::{Locked, Taken as TakenLog};
+use crate::compose::Sources;
+use crate::model::envelope::Origin;
+use crate::model::{Address, Cell, Columns, EntryId, Envelope, Fields, Micros, Reason, Row, Verdict};
+use crate::queue::{AttemptNote, Claim, Content, End, Found, NoMessage, Queue, Which};
+use crate::spool::claim::Taken;
+use crate::spool::claimed::Claimed;
+use crate::spool::job::{JobKind, PostFile, Standing};
+use crate::spool::names::State;
+use crate::spool::{Spool, SpoolQueue};
+use crate::sys::clock;
+
+pub(super) struct Site {
+    _temp: tempfile::TempDir,
+    pub queue: SpoolQueue,
+}
+
+pub(super) fn site() -> Site {
+    let temp = tempfile::tempdir().expect("a temporary folder");
+    let queue = Spool::create(temp.path()).and_then(|spool| spool.queue("outbound")).expect("a queue");
+    Site { _temp: temp, queue: queue.with_horizon(Duration::from_secs(3_600)) }
+}
+
+pub(super) fn address(n: u64) -> Address {
+    format!("r{n}@x.example").parse().expect("an address")
+}
+
+#[test]
+fn a_row_attaches_the_file_that_was_checked_and_no_other() {
+    let (site, files) = (site(), tempfile::tempdir().expect("a folder"));
+    let folder = files.path().to_str().expect("text");
+    let settings = format!("attachment = 'file'\nattachment_folder = '{folder}'\n");
+    let texts =
+        [("headers", "From: s@x.org\nTo: {{ email }}\n"), ("text", "Hello\n"), ("merge.toml", settings.as_str())];
+    let sources = Sources::new(texts.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into());
+    let columns = Columns::new(vec!["email".to_owned(), "file".to_owned()]).expect("columns");
+    let origin =
+        Origin { submitted: clock::now(), uid: 7, body: None, notify: None, ret: None, envid: None, verp: None };
+    let id = EntryId::new(clock::now());
+    let like = Envelope { id, sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
+    let common = Common { sources: &sources, columns: &columns, address: "email", host: "x.org" };
+    let mut draft = site.queue.merge(like, PostFile { per_entry: 9, ..PostFile::default() }, common).expect("a draft");
+    for n in 1..=4 {
+        let name = format!("{n}.txt");
+        std::fs::write(files.path().join(&name), format!("for {n}")).expect("written");
+        let mark = super::attachment::open(files.path(), &name).expect("it is there").1;
+        let cell = if n == 4 { Cell::Null } else { Cell::Text(name) };
+        let row = Row { number: n, cells: vec![Cell::Text(address(n).to_string()), cell] };
+        draft.add(&row, address(n), None, (n < 3).then_some(mark)).expect("added");
+    }
+    draft.commit((0, 0)).expect("published");
+    std::fs::write(files.path().join("2.txt"), "for another").expect("changed");
+    let claim = next(&site.queue).expect("a claim");
+    let mail = text(&claim, 0);
+    assert!(mail.contains("name=1.txt") || mail.contains("\"1.txt\""), "{mail}");
+    for (row, why) in [(1, "changed since"), (2, "not checked")] {
+        let Err(NoMessage::Row(Verdict::Failed(reason))) = claim.message(&[row], true) else { panic!("row {row}") };
+        assert!(reason.text.contains(why) && reason.status.as_deref() == Some("5.6.0"), "{reason:?}");
+    }
+    assert!(!text(&claim, 3).contains(".txt"), "it attaches nothing");
+}
+
+fn sources() -> Sources {
+    let headers = "From: s@example.org\nTo: {{ email }}\nSubject: no. {{ name }}\n";
+    let files = [("headers", headers), ("text", "Dear {{ name }}\n")];
+    Sources::new(files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into())
+}
+
+/// A draft with `count` rows; row n goes to r<n>, and what `due` says of it is its own time. A row without a name cannot be
+/// rendered: number 7.
+pub(super) fn draft<'q>(
+    queue: &'q SpoolQueue,
+    count: u64,
+    per_entry: u64,
+    due: impl Fn(u64) -> Option<Micros>,
+) -> MergeDraft<'q> {
+    let now = clock::now();
+    let origin = Origin { submitted: now, uid: 7, body: None, notify: None, ret: None, envid: None, verp: None };
+    let like =
+        Envelope { id: EntryId::new(now), sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
+    let columns = Columns::new(vec!["email".to_owned(), "name".to_owned()]).expect("columns");
+    let about = PostFile { per_entry, ..PostFile::default() };
+    let common = Common { sources: &sources(), columns: &columns, address: "email", host: "x.org" };
+    let mut draft = queue.merge(like, about, common).expect("a draft");
+    for n in 1..=count {
+        let name = if n == 7 { Cell::Null } else { Cell::Text(format!("N{n}")) };
+        let row = Row { number: n, cells: vec![Cell::Text(address(n).to_string()), name] };
+        draft.add(&row, address(n), due(n), None).expect("added");
+    }
+    draft
+}
+
+pub(super) fn merge(queue: &SpoolQueue, count: u64, per_entry: u64) -> EntryId {
+    let draft = draft(queue, count, per_entry, |_| None);
+    let id = draft.id().clone();
+    let merged = draft.commit((1, 2)).expect("published");
+    assert_eq!((merged.rows, merged.entries), (count, count.div_ceil(per_entry)));
+    id
+}
+
+/// The next claim of a pass.
+fn next<'q>(queue: &'q SpoolQueue) -> Option<Claimed<'q>> {
+    let mut cursor = Queue::cursor(&queue).expect("a pass");
+    loop {
+        match Queue::claim(&queue, &mut cursor, Which::Any, clock::now(), &mut |_| true).expect("claimed") {
+            Found::Claim(claim) => return Some(claim),
+            Found::Later => {}
+            Found::Nothing => return None,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn names(queue: &SpoolQueue, job: &EntryId) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(queue.path(&format!("jobs/{job}/ready/0")))
+        .map(|names| names.map(|name| name.expect("a name").file_name().into_string().expect("text")).collect())
+        .unwrap_or_default();
+    names.sort();
+    names
+}
+
+fn text(claim: &Claimed<'_>, row: usize) -> String {
+    let message = claim.message(&[row], true).expect("rendered");
+    let Content::Memory { bytes, .. } = message.content() else { panic!("it is read by position") };
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Hands a row over, with this verdict.
+fn hand(claim: &mut Claimed<'_>, row: usize, verdict: Verdict, next: Option<Micros>) {
+    let now = clock::now();
+    let (attempts, waited) = claim.own_attempts(row, now).expect("a row");
+    let begun = claim.begin(vec![row], now).expect("begun");
+    claim.answer(begun, Some(std::slice::from_ref(&verdict))).expect("answered");
+    if !verdict.is_delivered() {
+        let results = vec![(vec![row], verdict)];
+        claim.note(&AttemptNote { number: attempts + 1, at: now, waited, next, results }).expect("noted");
+    }
+}
+
+fn delivered() -> Verdict {
+    Verdict::Delivered(None)
+}
+
+#[test]
+fn a_merge_is_there_as_a_whole_or_not_at_all() {
+    let site = site();
+    drop(draft(&site.queue, 5, 2, |_| None));
+    let empty = |folder: &str| site.queue.is_without(folder);
+    assert!(empty("tmp") && empty("jobs"));
+    draft(&site.queue, 0, 2, |_| None).commit((0, 0)).expect("nothing");
+    assert!(empty("tmp") && empty("jobs"));
+
+    let id = merge(&site.queue, 5, 2);
+    let file = site.queue.job_file(&id, Standing::AtWork).expect("read").expect("a job");
+    let JobKind::Merge(about) = &file.kind else { panic!("{file:?}") };
+    assert_eq!((about.list.recipients, about.list.duplicates, about.host.as_str()), (5, 1, "x.org"));
+    assert_eq!([0, 1, 2].map(|k| file.recipients_of(&id.of_job(0, k))), [2, 2, 1]);
+    let mode = std::fs::metadata(site.queue.path(&format!("jobs/{id}/job.json"))).expect("a file");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    let mut seen = Vec::new();
+    site.queue
+        .each_name(State::Ready, &mut |name| {
+            seen.push(name);
+            true
+        })
+        .expect("listed");
+    assert_eq!(seen.len(), 3);
+    for name in seen {
+        let log = std::fs::metadata(
+            site.queue.path(&format!("jobs/{id}/log/0/{}", name.id.number_in_job().expect("a number").1)),
+        );
+        assert_eq!(name.log, Some(log.expect("a log").len()));
+        let spot = crate::spool::names::Spot { state: State::Ready, name };
+        let seen = site.queue.look(&spot).expect("read").expect("a head");
+        assert_eq!(seen.extent.rows.map(|rows| rows.rows as usize), Some(seen.envelope.recipients.len()));
+    }
+    assert_eq!(site.queue.check(false).expect("checked").problems, []);
+}
+
+#[test]
+fn rows_are_rendered_handed_over_and_settled_one_by_one() {
+    let site = site();
+    let id = merge(&site.queue, 8, 8);
+    let mut claim = next(&site.queue).expect("a claim");
+    assert!(claim.has_rows() && claim.id() == &id.of_job(0, 0));
+    assert!(next(&site.queue).is_none(), "it is in hand");
+    assert_eq!((claim.open(), claim.in_flight()), ((0..8).collect(), vec![]));
+    for row in [0, 1, 2, 7] {
+        let size = claim.size(&[row]);
+        let mail = text(&claim, row);
+        let n = row + 1;
+        assert!(mail.contains(&format!("To: r{n}@x.example\n")) && mail.contains(&format!("\nDear N{n}\n")), "{mail}");
+        assert!(mail.contains(&format!("Message-ID: <{id}.{n}.")), "{mail}");
+        assert_eq!(size, mail.len() as u64);
+    }
+    // To a command as a file that nobody can change.
+    let message = claim.message(&[0], false).expect("rendered");
+    let mut given = String::new();
+    std::io::Read::read_to_string(&mut &**message.file().expect("a file"), &mut given).expect("read");
+    assert!(given.ends_with("\nDear N1\n"), "{given}");
+    let Err(NoMessage::Row(Verdict::Failed(why))) = claim.message(&[6], true) else { panic!("it has no name") };
+    assert!(why.status.as_deref() == Some("5.6.0") && why.text.contains("headers:3"), "{why:?}");
+    assert_eq!(claim.size(&[6]), 0);
+
+    let later = clock::now().plus(Duration::from_secs(60));
+    for row in [0, 1, 2] {
+        hand(&mut claim, row, delivered(), None);
+    }
+    hand(&mut claim, 3, Verdict::Deferred(Reason::new("450 later")), Some(later));
+    hand(&mut claim, 6, Verdict::Failed(why), None);
+    hand(&mut claim, 4, Verdict::Held(Reason::new("why")), None);
+    assert_eq!(claim.open(), [3, 5, 7]);
+    assert_eq!(claim.last_reason(&[3]).map(|reason| reason.text.as_str()), Some("450 later"));
+    // Its worker dies here.
+    drop(claim);
+    let before = names(&site.queue, &id);
+    let mut claim = next(&site.queue).expect("a claim");
+    assert_eq!((claim.open(), claim.own_attempts(3, later).map(|own| own.0)), (vec![5, 7], Some(1)));
+    for row in [5, 7] {
+        hand(&mut claim, row, delivered(), None);
+    }
+    claim.settle(End::Delivered).expect("settled");
+    let after = names(&site.queue, &id);
+    assert!(after != before && after[0].starts_with(&format!("{:016}-{id}.0.0+", later.0)), "{after:?}");
+    assert!(next(&site.queue).is_none(), "the row waits");
+    // With what its log has by now.
+    let noted = |name: &String| name.rsplit('+').next().and_then(|bytes| bytes.parse::<u64>().ok());
+    let log = std::fs::metadata(site.queue.path(&format!("jobs/{id}/log/0/0"))).expect("a log").len();
+    assert!(noted(&before[0]) < noted(&after[0]) && noted(&after[0]) <= Some(log), "{before:?} {after:?}");
+}
+
+/// Bytes of a log without the zeros behind it.
+fn used(log: &std::path::Path) -> usize {
+    let bytes = std::fs::read(log).expect("a log");
+    bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+}
+
+#[test]
+fn the_head_goes_when_no_row_is_open_and_its_log_stays() {
+    let site = site();
+    let id = merge(&site.queue, 3, 3);
+    let mut claim = next(&site.queue).expect("a claim");
+    for row in 0..3 {
+        hand(&mut claim, row, delivered(), None);
+    }
+    claim.settle(End::Delivered).expect("settled");
+    // It waits for a sync, under both locks.
+    assert_eq!(names(&site.queue, &id).len(), 1);
+    let job = crate::sys::dir::open(&site.queue.path(&format!("jobs/{id}"))).expect("a folder");
+    assert!(matches!(Locked::take(&job, "log/0/0"), Ok(TakenLog::Contended)));
+    let spot = site.queue.locate(&id.of_job(0, 0)).expect("a look").expect("a head");
+    assert!(matches!(site.queue.take(&spot), Ok(Taken::Contended)));
+    site.queue.tidy().expect("tidied");
+    assert!(names(&site.queue, &id).is_empty());
+    assert!(matches!(Locked::take(&job, "log/0/0"), Ok(TakenLog::Ours(_))));
+}
+
+#[test]
+fn a_row_that_was_in_flight_is_known_and_what_was_taken_back_is_not() {
+    let site = site();
+    merge(&site.queue, 3, 3);
+    let mut claim = next(&site.queue).expect("a claim");
+    let begun = claim.begin(vec![1], clock::now()).expect("begun");
+    claim.answer(begun, None).expect("taken back");
+    drop(claim);
+    let mut claim = next(&site.queue).expect("a claim");
+    assert_eq!(claim.in_flight(), Vec::<usize>::new());
+    let _killed = claim.begin(vec![2], clock::now()).expect("begun");
+    drop(claim);
+    let claim = next(&site.queue).expect("a claim");
+    assert_eq!((claim.in_flight(), claim.open()), (vec![2], vec![0, 1, 2]));
+}
+
+#[test]
+fn a_row_waits_for_its_own_time() {
+    let site = site();
+    // Beyond the horizon, for it was asked for.
+    let later = clock::now().plus(Duration::from_secs(100_000));
+    let all = draft(&site.queue, 2, 2, |n| Some(later.plus(Duration::from_secs(n))));
+    let waits = all.id().clone();
+    all.commit((0, 0)).expect("published");
+    assert!(names(&site.queue, &waits)[0].starts_with(&format!("{:016}@", later.plus(Duration::from_secs(1)).0)));
+    assert!(next(&site.queue).is_none());
+    let some = draft(&site.queue, 2, 2, |n| (n == 2).then_some(later));
+    let job = some.id().clone();
+    some.commit((0, 0)).expect("published");
+    let mut claim = next(&site.queue).expect("one is due");
+    assert_eq!(claim.open(), [0]);
+    hand(&mut claim, 0, delivered(), None);
+    claim.settle(End::Delivered).expect("settled");
+    assert!(names(&site.queue, &job)[0].starts_with(&format!("{:016}@", later.0)));
+    assert!(next(&site.queue).is_none());
+}
+
+#[test]
+fn open_rows_of_a_log_that_is_missing_or_short_are_held() {
+    for cut in [None, Some(5)] {
+        let site = site();
+        let id = merge(&site.queue, 3, 3);
+        let mut claim = next(&site.queue).expect("a claim");
+        hand(&mut claim, 0, delivered(), None);
+        hand(&mut claim, 1, Verdict::Deferred(Reason::new("450 later")), Some(clock::now()));
+        claim.settle(End::Delivered).expect("settled");
+        let log = site.queue.path(&format!("jobs/{id}/log/0/0"));
+        match cut {
+            None => std::fs::remove_file(&log).expect("removed"),
+            Some(bytes) => {
+                let file = std::fs::OpenOptions::new().write(true).open(&log).expect("a log");
+                file.set_len(used(&log) as u64 - bytes).expect("cut");
+            }
+        }
+        let claim = next(&site.queue).expect("a claim");
+        assert_eq!(claim.open(), Vec::<usize>::new(), "{cut:?}");
+        assert!(claim.any(crate::model::verdict::Kind::Held));
+        claim.settle(End::Delivered).expect("settled");
+        site.queue.tidy().expect("tidied");
+        assert!(names(&site.queue, &id).is_empty() && log.exists());
+    }
+}
+
+#[test]
+fn a_worker_lets_go_where_rows_are_wanted_or_the_job_is_paused() {
+    let site = site();
+    let id = merge(&site.queue, 3, 3);
+    let claim = next(&site.queue).expect("a claim");
+    assert!(!claim.job_was_moved());
+    let want = site.queue.path(&format!("want/{id}.0.0"));
+    std::fs::create_dir(site.queue.path("want")).expect("a folder");
+    let file = std::fs::File::create(&want).expect("made");
+    site.queue.wake().expect("woken");
+    assert!(!claim.job_was_moved(), "nobody has it locked");
+    assert!(crate::sys::lock::try_exclusive(&file).expect("locked"));
+    site.queue.wake().expect("woken");
+    assert!(claim.job_was_moved());
+    drop(claim);
+    assert!(next(&site.queue).is_none(), "workers stay away");
+    drop(file);
+    let claim = next(&site.queue).expect("a claim");
+    assert!(site.queue.move_job(&id, Standing::AtWork, Standing::Paused).expect("moved"));
+    assert!(claim.job_was_moved());
+    // What was answered meanwhile is in the log, wherever it lies.
+    claim.settle(End::Delivered).expect("settled");
+}
+
+/// Ends what is open of a job: each row is delivered.
+fn deliver_all(queue: &SpoolQueue) {
+    while let Some(mut claim) = next(queue) {
+        for row in claim.open() {
+            hand(&mut claim, row, delivered(), None);
+        }
+        claim.settle(End::Delivered).expect("settled");
+    }
+    queue.tidy().expect("tidied");
+    queue.finish_jobs();
+}
+
+#[test]
+fn a_merge_ends_when_no_row_is_open_or_held_and_is_kept() {
+    let site = site();
+    let queue = &site.queue;
+    let id = merge(queue, 5, 2);
+    let standing = || queue.standing(&id).expect("a look");
+    let mut claim = next(queue).expect("a claim");
+    hand(&mut claim, 1, Verdict::Held(Reason::new("why")), None);
+    drop(claim);
+    deliver_all(queue);
+    assert_eq!(standing(), Some(Standing::AtWork), "a row is held");
+    let file = queue.job_file(&id, Standing::AtWork).expect("read").expect("a job");
+    let progress = queue.progress(&id, Standing::AtWork, &file).expect("counted");
+    assert_eq!((progress.held, progress.left, progress.done()), (1, 0, 4));
+    // No run reads its logs again in vain.
+    assert!(queue.path(&format!("jobs/{id}/held")).exists());
+
+    // The row is open again, and a power cut kept nothing of its head.
+    let job = crate::sys::dir::open(&queue.path(&format!("jobs/{id}"))).expect("a folder");
+    let Ok(TakenLog::Ours(locked)) = Locked::take(&job, "log/0/0") else { panic!("it is free") };
+    let claimant = super::log::file::Claimant { at: clock::now(), by: 0 };
+    let mut log = locked.read((&id.of_job(0, 0), 2), None, claimant, &mut |_| {}).expect("read");
+    log.reopen(&[1], clock::now(), None).expect("written");
+    drop(log);
+    let problems = queue.check(false).expect("checked").problems;
+    assert!(problems.len() == 1 && problems[0].what.contains("no head"), "{problems:?}");
+    assert_eq!(queue.check(true).expect("checked").problems[0].mended, Some("put right"));
+    assert_eq!(queue.check(false).expect("checked").problems, []);
+    let claim = next(queue).expect("a claim");
+    assert_eq!((claim.open(), claim.envelope().recipients.clone()), (vec![1], vec![address(1), address(2)]));
+    drop(claim);
+    deliver_all(queue);
+    assert_eq!(standing(), Some(Standing::Done));
+    let keep = |days: u64| crate::spool::sweep::Keep {
+        failed: Duration::ZERO,
+        keys: Duration::ZERO,
+        merges: Duration::from_secs(days * 86_400),
+    };
+    queue.sweep(keep(90)).expect("swept");
+    assert!(queue.path(&format!("done/{id}/rows/0/2")).exists() && queue.path(&format!("done/{id}/log/0/2")).exists());
+    let file = queue.job_file(&id, Standing::Done).expect("read").expect("a job");
+    assert_eq!(queue.progress(&id, Standing::Done, &file).expect("counted").done(), 5);
+    queue.sweep(keep(0)).expect("swept");
+    assert_eq!(standing(), None);
+}
+
+#[test]
+fn an_open_row_without_a_head_gets_one_at_the_end_of_its_job() {
+    for harm in ["none", "row", "log"] {
+        let site = site();
+        let queue = &site.queue;
+        let id = merge(queue, 4, 2);
+        let head = queue.locate(&id.of_job(0, 1)).expect("a look").expect("a head");
+        std::fs::remove_file(queue.path(&head.path())).expect("lost");
+        let rows = queue.path(&format!("jobs/{id}/rows/0/1"));
+        match harm {
+            "row" => {
+                let mut bytes = std::fs::read(&rows).expect("rows");
+                bytes[5] ^= 1;
+                std::fs::write(&rows, bytes).expect("written");
+            }
+            "log" => std::fs::remove_file(queue.path(&format!("jobs/{id}/log/0/1"))).expect("lost"),
+            _ => {}
+        }
+        deliver_all(queue);
+        let claim = next(queue);
+        let open = claim.as_ref().map(Claim::open);
+        let held = claim.as_ref().is_some_and(|claim| claim.any(crate::model::verdict::Kind::Held));
+        match harm {
+            "none" => assert_eq!((open, held), (Some(vec![0, 1]), false)),
+            // Whose it is cannot be read.
+            "row" => assert_eq!((open, held), (Some(vec![1]), true)),
+            _ => assert!(claim.is_none()),
+        }
+        drop(claim);
+        deliver_all(queue);
+        let expected = if harm == "none" { Standing::Done } else { Standing::AtWork };
+        assert_eq!(queue.standing(&id).expect("a look"), Some(expected), "{harm}");
+    }
+}
