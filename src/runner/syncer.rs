@@ -41,9 +41,13 @@ impl<'p, 'a> Syncer<'p, 'a> {
         }
         self.synced = done;
         self.last = Instant::now();
+        // Before the fork: what workers write from now on is not waited for.
+        let begun = self.queue.sync_begins();
         let child = process::fork(|| {
             fault::instant("syncer.forked");
-            if self.sync() { Exit::Ok.code() } else { Exit::IoErr.code() }
+            let synced = self.sync();
+            self.queue.sync_ended(begun, synced);
+            if synced { Exit::Ok.code() } else { Exit::IoErr.code() }
         });
         // Without room for a process it is tried again; the last sync needs none.
         self.child = child.ok();

@@ -116,6 +116,7 @@ pub mod stop;
 mod storm;
 pub mod survey;
 pub mod sweep;
+pub mod syncs;
 mod tidy;
 mod upgrade;
 pub mod users;

@@ -16,6 +16,7 @@ use super::merge::waiting::Waiting;
 use super::open_job::OpenJob;
 use super::order::Order;
 use super::quiet::Quiet;
+use super::syncs::{BegunSync, Syncs};
 use super::upgrade::Formatted;
 use crate::model::Envelope;
 use crate::queue::QueueError;
@@ -55,6 +56,8 @@ pub struct SpoolQueue {
     pub(super) contended: AtomicU64,
     /// In which order entries are handed out, once that is known.
     order: OnceLock<Order>,
+    /// The syncs that the supervisor makes, if there is one.
+    pub(super) syncs: OnceLock<Syncs>,
 }
 
 impl SpoolQueue {
@@ -78,6 +81,7 @@ impl SpoolQueue {
             last_job: Mutex::default(),
             contended: AtomicU64::new(0),
             order: OnceLock::new(),
+            syncs: OnceLock::new(),
         }
     }
 
@@ -92,12 +96,14 @@ impl SpoolQueue {
         self
     }
 
-    /// Has `workers` workers hand its entries out in order, those that are forked from now on.
+    /// Has `workers` workers hand its entries out in order, and know of our syncs, those that are forked from now on.
     pub fn share_order(&self, workers: usize) -> Result<(), QueueError> {
         if self.order.get().is_none() {
             let order = Order::new(workers).map_err(self.failed("map memory for", ""))?;
             // Another thread may have set it, to the same effect.
             let _ = self.order.set(order);
+            let syncs = Syncs::new().map_err(self.failed("map memory for", ""))?;
+            let _ = self.syncs.set(syncs);
         }
         Ok(())
     }
@@ -129,6 +135,7 @@ impl SpoolQueue {
             announces: self.announces,
             quiet: self.quiet.copy(),
             order: self.order.get().map(|order| order.of_worker(index)).map(OnceLock::from).unwrap_or_default(),
+            syncs: self.syncs.get().copied().map(OnceLock::from).unwrap_or_default(),
             ..SpoolQueue::of(&self.name, self.path.clone(), dir, wake, self.format.clone())
         })
     }
@@ -184,6 +191,18 @@ impl SpoolQueue {
             self.ensure_folder(&path[..at])?;
         }
         dir::open_file(&self.dir, path, how)
+    }
+
+    /// Notes that a sync begins that workers may wait for; with [`SpoolQueue::sync_ended`] what came of it.
+    pub fn sync_begins(&self) -> Option<BegunSync> {
+        self.syncs.get().map(|syncs| syncs.begin())
+    }
+
+    /// See [`SpoolQueue::sync_begins`].
+    pub fn sync_ended(&self, sync: Option<BegunSync>, succeeded: bool) {
+        if let Some((syncs, sync)) = self.syncs.get().zip(sync) {
+            syncs.end(sync, succeeded);
+        }
     }
 
     /// Waits until everything that was settled is on disk.

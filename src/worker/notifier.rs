@@ -13,7 +13,9 @@ use crate::config;
 use crate::model::envelope::Origin;
 use crate::model::verdict::Kind;
 use crate::model::{Address, Body, EntryId, Envelope, Fields, Micros};
-use crate::policy::notice::{About, Notice, NoticeSummary, RecipientStatus, Returned, summary_line};
+use crate::policy::notice::{
+    About, MergeCounts, MergeNotice, Notice, NoticeSummary, RecipientStatus, Returned, summary_line,
+};
 use crate::policy::told::{addressee, is_delayed, untold};
 use crate::queue::{Claim, Message, NoMessage, Queue, QueueError, Storm};
 use crate::sys::{clock, fault, process};
@@ -157,6 +159,16 @@ impl<Q: Queue> Notifier<'_, Q> {
     }
 }
 
+/// A merge that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedMerge<'a> {
+    pub job: &'a EntryId,
+    pub name: Option<&'a str>,
+    pub sender: Option<&'a Address>,
+    pub notify: Option<&'a str>,
+    pub counts: MergeCounts,
+}
+
 /// Publishes a summary for each sender whose notices were held back, when the hour is over.
 pub fn sum_up<Q: Queue>(outlet: &Q) -> Result<(), QueueError> {
     let (now, host) = (clock::now(), process::host_name());
@@ -169,6 +181,20 @@ pub fn sum_up<Q: Queue>(outlet: &Q) -> Result<(), QueueError> {
         let mut write = |out: &mut dyn Write| out.write_all(summary.message().as_bytes());
         outlet.publish(&envelope(&id, sender, now), now, &mut write)
     })
+}
+
+/// Notifies the sender of a merge that has ended, once, if a row failed and he wants to know.
+pub fn tell_of_merge<Q: Queue>(outlet: &Q, queue: &str, merge: &EndedMerge<'_>) -> Result<(), QueueError> {
+    let EndedMerge { job, name, sender, notify, counts } = *merge;
+    let Some(to) = sender.filter(|_| counts.failed > 0 && About::Failed.is_wanted(notify)) else { return Ok(()) };
+    let (now, host) = (clock::now(), process::host_name());
+    let id = EntryId::of_key(&["merge", queue, job.as_str()]);
+    if outlet.knows(&id)? {
+        return Ok(());
+    }
+    let notice = MergeNotice { id: &id, now, host: &host, to, job, name, counts };
+    let mut write = |out: &mut dyn Write| out.write_all(notice.message().as_bytes());
+    outlet.publish(&envelope(&id, to, now), now, &mut write)
 }
 
 /// No sender, and nobody to be told of it (RFC 3461 section 6.2).

@@ -16,8 +16,8 @@ use crate::spool::queue::SpoolQueue;
 use crate::sys::mutex::locked;
 use crate::sys::{dir, fault};
 
-/// How many heads wait for a sync at most: what a power cut undoes has been in their logs for less than a second or so.
-const WAITING_MAX: usize = 16;
+/// How many heads wait for the supervisor's sync of each second at most. With more the worker makes one itself.
+const WAITING_MAX: usize = 32;
 
 impl MergeClaim<'_> {
     /// Lets it go.
@@ -37,14 +37,18 @@ impl MergeClaim<'_> {
         };
         let queue = self.queue;
         let path = self.home.inner(&self.spot.path()).to_owned();
-        let head = WaitingHead { job, path, log: self.log, _head: self.head, _hand: self.hand };
+        // If it cannot be written again, its own sync tries once more, and reports that.
+        let expected = self.log.expect_sync().is_ok();
+        let begun = queue.syncs.get().filter(|_| expected).map(|syncs| syncs.begun());
+        let head = WaitingHead { job, path, log: self.log, begun, _head: self.head, _hand: self.hand };
         let count = {
             let mut waiting = locked(&queue.waiting.0);
             waiting.push(head);
             waiting.len()
         };
+        queue.remove_synced();
         if count >= WAITING_MAX {
-            // What cannot be removed waits on, to the run's end.
+            // What cannot be removed waits on, and is reported at the next pass.
             let _ = queue.remove_waiting();
         }
         Ok(())
@@ -74,6 +78,25 @@ impl MergeClaim<'_> {
 }
 
 impl SpoolQueue {
+    /// Removes the heads whose logs a sync of the supervisor has made durable.
+    fn remove_synced(&self) {
+        let Some(syncs) = self.syncs.get() else { return };
+        let heads = std::mem::take(&mut *locked(&self.waiting.0));
+        for mut head in heads {
+            match head.begun {
+                Some(begun) if syncs.has_failed(begun) => {
+                    head.log.sync_failed();
+                    head.begun = None;
+                }
+                Some(begun) if syncs.has_come(begun) => head.log.synced(),
+                Some(_) | None => {}
+            }
+            if !head.log.is_durable() || self.remove_head(&head).is_err() {
+                locked(&self.waiting.0).push(head);
+            }
+        }
+    }
+
     /// Removes heads whose rows are all closed, after one sync for all of their logs.
     ///
     /// Errors: a log that is not on disk, a head that cannot be unlinked; it waits on, locked.
@@ -91,20 +114,22 @@ impl SpoolQueue {
                 (Ok(()), true) => head.log.synced(),
                 (Ok(()), false) | (Err(_), _) => head.log.sync_failed(),
             }
-            let removed = head.log.sync().and_then(|()| {
-                fault::point("merge.unlink")?;
-                dir::unlink(&head.job.dir, &head.path)
-            });
-            match removed {
-                Ok(()) => fault::instant("merge.unlinked"),
-                // Its job was cancelled long ago, and is gone.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    fault = Err(self.failed("settle", &format!("{}/{}", head.job.path, head.path))(error));
-                    locked(&self.waiting.0).push(head);
-                }
+            if let Err(error) = head.log.sync().and_then(|()| self.remove_head(&head)) {
+                fault = Err(self.failed("settle", &format!("{}/{}", head.job.path, head.path))(error));
+                locked(&self.waiting.0).push(head);
             }
         }
         fault
+    }
+
+    fn remove_head(&self, head: &WaitingHead) -> io::Result<()> {
+        fault::point("merge.unlink")?;
+        match dir::unlink(&head.job.dir, &head.path) {
+            // Its job was cancelled long ago, and is gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }?;
+        fault::instant("merge.unlinked");
+        Ok(())
     }
 }

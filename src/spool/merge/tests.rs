@@ -439,3 +439,36 @@ fn an_open_row_without_a_head_gets_one_at_the_end_of_its_job() {
         assert_eq!(queue.standing(&id).expect("a look"), Some(expected), "{harm}");
     }
 }
+
+#[test]
+fn a_finished_head_goes_with_the_supervisors_next_sync_and_with_no_earlier_one() {
+    for (early, succeeds, left) in [(false, true, 1), (true, true, 2), (false, false, 2)] {
+        let site = site();
+        let queue = &site.queue;
+        queue.share_order(1).expect("memory");
+        let id = merge(queue, 2, 1);
+        let mut cursor = Queue::cursor(&queue).expect("a pass");
+        let mut settle = || {
+            let found = Queue::claim(&queue, &mut cursor, Which::Any, clock::now(), &mut |_| true).expect("claimed");
+            let Found::Claim(mut claim) = found else { panic!("{found:?}") };
+            hand(&mut claim, 0, delivered(), None);
+            claim.settle(End::Delivered).expect("settled");
+        };
+        let sync = |begun| {
+            queue.sync().expect("synced");
+            queue.sync_ended(begun, succeeds);
+        };
+        if early {
+            let begun = queue.sync_begins();
+            settle();
+            sync(begun);
+        } else {
+            settle();
+            sync(queue.sync_begins());
+        }
+        settle();
+        assert_eq!(names(queue, &id).len(), left, "{early} {succeeds}");
+        queue.tidy().expect("tidied");
+        assert!(names(queue, &id).is_empty());
+    }
+}

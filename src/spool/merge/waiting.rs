@@ -16,6 +16,8 @@ pub struct WaitingHead {
     /// In the job's folder.
     pub(super) path: String,
     pub(super) log: Log,
+    /// How many syncs had begun when all of it was written: a later one makes it durable.
+    pub(super) begun: Option<u64>,
     /// Its lock is half of the claim.
     pub(super) _head: Arc<File>,
     /// Nobody else reaches for it as long as this is here.
