@@ -1,5 +1,12 @@
 //! Merges: templates and rows, and the mail that they become.
 #![allow(clippy::restriction, clippy::too_many_lines)] // The lints of Cargo.toml are for src/.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_rows;
+mod check;
 mod parsed;
+mod preview;
 mod speed;
+mod template;
