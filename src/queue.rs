@@ -9,168 +9,19 @@
 //! - [`Claim::settle`] consumes the claim; one of an entry that could not be settled comes back inside [`Stuck`], so that
 //!   it is let go only when everybody knows to pass it over.
 
-use std::fs::File;
+mod error;
+mod message;
+
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::error::QueueError;
+pub use self::message::{Content, Message, NoMessage};
 use crate::model::format::Newer;
 use crate::model::verdict::Kind;
-use crate::model::{Address, EntryId, Envelope, Exit, Micros, Reason, Verdict};
+use crate::model::{Address, EntryId, Envelope, Micros, Reason, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
-use crate::sys::room;
-
-/// Why storage could not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    #[error("{}: cannot {doing}: {source}", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error("{}: {why}", path.display())]
-    Corrupt { path: PathBuf, why: String },
-    #[error("{}: {newer}", path.display())]
-    Newer { path: PathBuf, newer: Newer },
-    #[error("{}: this is no spool ({why}); name another with --spool", path.display())]
-    NotASpool { path: PathBuf, why: &'static str },
-    #[error("{}: {why}", path.display())]
-    NotYet { path: PathBuf, why: String },
-    #[error("{}: {why}", path.display())]
-    Shut { path: PathBuf, why: String },
-    #[error("a batch holds at most {0} entries")]
-    BatchFull(usize),
-}
-
-impl QueueError {
-    /// The exit status that says it: the disk (74), the configuration (78), or no room and no right (75, 77).
-    pub fn exit(&self) -> Exit {
-        match self {
-            QueueError::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => Exit::NoPerm,
-                _ if room::is_lacking(source) => Exit::TempFail,
-                _ => Exit::IoErr,
-            },
-            QueueError::Corrupt { .. } => Exit::DataErr,
-            QueueError::Newer { .. } | QueueError::NotASpool { .. } => Exit::Config,
-            QueueError::NotYet { .. } => Exit::TempFail,
-            QueueError::Shut { .. } => Exit::NoPerm,
-            QueueError::BatchFull(_) => Exit::Software,
-        }
-    }
-
-    /// Whether a newer program wrote what was to be read.
-    pub fn is_newer(&self) -> bool {
-        match self {
-            QueueError::Newer { .. } => true,
-            QueueError::Io { source, .. } => source.get_ref().is_some_and(|source| source.is::<Newer>()),
-            QueueError::Corrupt { .. }
-            | QueueError::NotASpool { .. }
-            | QueueError::NotYet { .. }
-            | QueueError::Shut { .. }
-            | QueueError::BatchFull(_) => false,
-        }
-    }
-
-    /// Whether there is no room for what was to be written.
-    pub fn lacks_room(&self) -> bool {
-        match self {
-            QueueError::Io { source, .. } => room::is_lacking(source),
-            QueueError::Corrupt { .. }
-            | QueueError::Newer { .. }
-            | QueueError::NotASpool { .. }
-            | QueueError::NotYet { .. }
-            | QueueError::Shut { .. }
-            | QueueError::BatchFull(_) => false,
-        }
-    }
-}
-
-/// A message ready to be handed over.
-#[derive(Clone, Debug)]
-pub struct Message {
-    content: Content,
-    /// Bytes of header and body.
-    pub len: u64,
-}
-
-/// Where a message's bytes are.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// A description of its own, positioned at the first byte; or, where that was asked for, the claim's, which is read by
-    /// position alone and given to nobody. `start` is where in the file the first byte is.
-    File { file: Arc<File>, start: u64 },
-    /// In this process, for one who reads by position; `start` is where in the bytes the first one is.
-    Memory { bytes: Arc<Vec<u8>>, start: u64 },
-}
-
-impl Message {
-    /// The `len` bytes of `file` from `start` on.
-    pub fn of_file(file: Arc<File>, start: u64, len: u64) -> Message {
-        Message { content: Content::File { file, start }, len }
-    }
-
-    /// The `len` bytes of `bytes` from `start` on.
-    pub fn of_memory(bytes: Arc<Vec<u8>>, start: u64, len: u64) -> Message {
-        Message { content: Content::Memory { bytes, start }, len }
-    }
-
-    pub fn content(&self) -> &Content {
-        &self.content
-    }
-
-    /// Its file, to be given away.
-    ///
-    /// Errors: it was asked for by one who reads by position, and has none.
-    pub fn file(&self) -> io::Result<&Arc<File>> {
-        match &self.content {
-            Content::File { file, .. } => Ok(file),
-            Content::Memory { .. } => Err(io::Error::other("internal fault: the message has no file")),
-        }
-    }
-
-    /// Reads from `at` bytes behind its beginning on. Returns how many bytes came; 0 only at the end of the file.
-    pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
-        match &self.content {
-            Content::File { file, start } => file.read_at(bytes, start.saturating_add(at)),
-            Content::Memory { .. } => {
-                let left = self.held_from(at);
-                let len = left.len().min(bytes.len());
-                bytes[..len].copy_from_slice(&left[..len]);
-                Ok(len)
-            }
-        }
-    }
-
-    /// What is in memory from `at` bytes behind its beginning on; nothing, if it is in a file.
-    pub fn held_from(&self, at: u64) -> &[u8] {
-        let Content::Memory { bytes, start } = &self.content else { return &[] };
-        let place = |at: u64| usize::try_from(start.saturating_add(at)).unwrap_or(usize::MAX).min(bytes.len());
-        let (from, end) = (place(at), place(self.len));
-        bytes.get(from..end).unwrap_or_default()
-    }
-}
-
-/// Why a group has no message.
-#[derive(Debug, thiserror::Error)]
-pub enum NoMessage {
-    /// Nobody is to blame.
-    #[error(transparent)]
-    Fault(#[from] QueueError),
-    /// Of a merge: this row has none, and this is what came of it. Other rows are not concerned.
-    #[error("{}", .0.reason().map_or("", |reason| reason.text.as_str()))]
-    Row(Verdict),
-}
-
-impl NoMessage {
-    /// The same to one who asks for no row.
-    pub fn into_fault(self) -> QueueError {
-        match self {
-            NoMessage::Fault(error) => error,
-            NoMessage::Row(_) => QueueError::Corrupt { path: "a row".into(), why: self.to_string() },
-        }
-    }
-}
 
 /// Which entries a claim may bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

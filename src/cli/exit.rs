@@ -5,6 +5,7 @@ use clap::error::ErrorKind;
 use crate::admin::own_mail::whose::NotYours;
 use crate::bounce::ledger::LedgerError;
 use crate::config::ConfigError;
+use crate::intake::merge::error::MergeError;
 use crate::intake::{Failure, Refused};
 use crate::model::Exit;
 use crate::queue::QueueError;
@@ -69,6 +70,9 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
         }
         if let Some(refused) = cause.downcast_ref::<Refused>() {
             return refused.exit();
+        }
+        if let Some(error) = cause.downcast_ref::<MergeError>() {
+            return error.exit();
         }
         if cause.is::<NotYours>() {
             return Exit::NoPerm;

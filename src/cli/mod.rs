@@ -42,6 +42,8 @@ enum Command {
     Run(runner::Args),
     /// Queue a message, read from the standard input
     Submit(intake::submit::Args),
+    /// Queue a message for each row of data, rendered from a template; or check, or show, what would be queued
+    Merge(intake::merge::Args),
     /// Retry now: make waiting entries due, and deliver them. Mail for a time (submit --at) only if it is chosen
     Flush(admin::flush::Args),
     /// List what is queued, as mailq does
@@ -200,6 +202,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => runner::run(&as_maker(as_runner(look()?)?)?, args),
         Command::Submit(args) => intake::submit::run(&look()?, args),
+        Command::Merge(args) => intake::merge::run(&look()?, args),
         Command::Flush(args) => admin::flush::run(&as_owner(as_runner(look()?)?)?, args),
         Command::List(args) => list(reminded(look()?), args),
         Command::Show(args) => admin::show::run(&resolve()?, args),

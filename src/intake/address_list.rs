@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 
 use super::refused::{Failure, Refused};
 use crate::model::Address;
-use crate::spool::sorter::Sorter;
+use crate::queue::QueueError;
 use crate::sys::output::warning;
 
 /// An address has 254 bytes at most; what is longer than this is none.
@@ -34,8 +34,11 @@ pub struct AddressCount {
     pub bad: u64,
 }
 
-/// Brings the addresses of the list `what` into `sorter`.
-pub fn read(what: &str, input: &mut dyn BufRead, bad: Bad, sorter: &mut Sorter<'_>) -> Result<AddressCount, Failure> {
+/// Takes an address of a list.
+pub type Take<'t> = dyn FnMut(&Address) -> Result<(), QueueError> + 't;
+
+/// Shows `take` the addresses of the list `what`.
+pub fn read(what: &str, input: &mut dyn BufRead, bad: Bad, take: &mut Take<'_>) -> Result<AddressCount, Failure> {
     let (mut number, mut count, mut line) = (0_u64, AddressCount::default(), Vec::new());
     loop {
         match next_line(input, &mut line) {
@@ -54,7 +57,7 @@ pub fn read(what: &str, input: &mut dyn BufRead, bad: Bad, sorter: &mut Sorter<'
         }
         match text.parse::<Address>() {
             Ok(address) => {
-                sorter.add(&address)?;
+                take(&address)?;
                 count.found += 1;
             }
             Err(why) if bad == Bad::Refuse => {

@@ -21,6 +21,7 @@ mod letter;
 mod maildir;
 pub mod mbox;
 pub mod merge;
+mod option_values;
 pub mod recipients;
 mod refused;
 pub mod sendmail;

@@ -57,7 +57,7 @@ pub enum Refused {
     Verp(String),
     #[error("suppress.file: {0}; nothing was queued")]
     Suppress(Box<Refused>),
-    #[error("a list post goes into the spool itself, which is not yours: have its owner or root submit it")]
+    #[error("a list post or a merge goes into the spool itself, which is not yours: have its owner or root submit it")]
     NotByDrop,
     #[error("only {} are free on the spool's disk, and {} must be; make room, and submit again", size_text(*free), size_text(*needed))]
     Full { free: u64, needed: u64 },

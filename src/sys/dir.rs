@@ -73,6 +73,27 @@ pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
     Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::from_bits_truncate(0o600))?))
 }
 
+/// Opens a file for reading that lies beneath `dir`, at whatever depth; no symbolic link on the way is followed.
+///
+/// Errors: those of [`open_file`]; EXDEV for a path that leads out of `dir`, and ELOOP for a link, as openat2(2) has them.
+pub fn open_beneath(dir: &File, path: &str) -> io::Result<File> {
+    let is_inside = |part: &str| !matches!(part, "" | "." | "..");
+    if !path.split('/').all(is_inside) {
+        return Err(Errno::EXDEV.into());
+    }
+    let (mut folder, mut rest): (Option<File>, &str) = (None, path);
+    while let Some((name, behind)) = rest.split_once('/') {
+        let above = folder.as_ref().unwrap_or(dir);
+        let opened = open_at(above, name).map_err(|error| match stat(above, name) {
+            // Of a link where a folder is asked for, open(2) says ENOTDIR.
+            Ok(Some(stat)) if stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFLNK => Errno::ELOOP.into(),
+            Ok(_) | Err(_) => error,
+        })?;
+        (folder, rest) = (Some(opened), behind);
+    }
+    open_file(folder.as_ref().unwrap_or(dir), rest, Open::Read)
+}
+
 /// The names in a directory, read a buffer at a time, so that a directory of any size costs the same memory.
 pub struct Names(Listing);
 

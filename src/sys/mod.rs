@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub mod acl;
+pub mod ask;
 pub mod child;
 pub mod clock;
 pub mod dir;

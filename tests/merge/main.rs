@@ -4,9 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_rows;
+mod check;
 mod decided;
 mod job;
 mod killed;
 mod meanwhile;
 mod parsed;
+mod preview;
 mod sentinel;
+mod template;

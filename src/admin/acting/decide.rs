@@ -20,6 +20,7 @@ use crate::model::Exit;
 use crate::spool::decision::Decision;
 use crate::spool::names::State;
 use crate::spool::{Spool, SpoolQueue};
+use crate::sys::ask::is_possible;
 use crate::sys::clock;
 use crate::sys::output::{Page, Paper, warning};
 
@@ -88,7 +89,7 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
     }
     if !choice.yes {
         let asked = clock::now();
-        let found = count(&queues, &filter, places, if ask::is_possible() { u64::MAX } else { 2 })?;
+        let found = count(&queues, &filter, places, if is_possible() { u64::MAX } else { 2 })?;
         if found > 1 {
             if let Some(exit) = ask::about(V::NAME, found)? {
                 return Ok(exit);

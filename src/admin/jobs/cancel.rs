@@ -1,10 +1,10 @@
 //! `bulkmailer jobs cancel`: ends jobs. Nothing brings one back, so it asks first.
 
 use super::moving::{Jobs, Move, move_jobs};
-use crate::admin::acting::ask;
 use crate::config::Site;
 use crate::model::{EntryId, Exit};
 use crate::spool::job::Standing;
+use crate::sys::ask;
 
 const CANCEL: Move = Move { from: &[Standing::AtWork, Standing::Paused], to: Standing::Cancelled, done: "cancelled" };
 

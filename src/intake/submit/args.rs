@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::intake::option_values::{job_name, verp_pattern};
 use crate::model::Micros;
-use crate::model::envelope::verp_fault;
 use crate::policy::units;
 use crate::sys::clock;
-use crate::sys::output;
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -77,16 +76,4 @@ pub struct Args {
     /// The recipients; of an mbox or a Maildir: of every message, instead of its own To, Cc and Bcc
     #[arg(value_name = "RECIPIENT")]
     pub recipients: Vec<String>,
-}
-
-/// A job is called something that can stand in a line.
-fn job_name(text: &str) -> Result<String, String> {
-    match output::is_harmless(text) {
-        true => Ok(text.to_owned()),
-        false => Err("it has a control character: a name is one line of text".to_owned()),
-    }
-}
-
-fn verp_pattern(text: &str) -> Result<String, String> {
-    verp_fault(text).map_or_else(|| Ok(text.to_owned()), |why| Err(why.to_owned()))
 }

@@ -18,7 +18,7 @@ use crate::intake::refused::{Failure, Refused};
 use crate::intake::submission::Submission;
 use crate::intake::way_in::WayIn;
 use crate::model::envelope::VERP;
-use crate::model::{EntryId, Exit};
+use crate::model::{Address, EntryId, Exit};
 use crate::spool::job::PostFile;
 use crate::spool::job::post::Posted;
 use crate::spool::sorter::Sorted;
@@ -88,13 +88,14 @@ impl Inputs {
     /// Reads and sorts the lists of those who are wanted and of those who are not, and counts the bad lines.
     fn sort(&mut self, queue: &SpoolQueue, bad: Bad) -> Result<((Sorted, Sorted), u64), Failure> {
         let mut wanted = queue.sorter();
-        let count = address_list::read(&self.listed, &mut self.list, bad, &mut wanted)?;
+        let count = address_list::read(&self.listed, &mut self.list, bad, &mut |address| wanted.add(address))?;
         if count.found == 0 {
             return Err(Refused::EmptyList { what: self.listed.clone() }.into());
         }
         let mut but = queue.sorter();
         if let Some((name, input)) = &mut self.suppressed {
-            address_list::read(name, input, Bad::Refuse, &mut but).map_err(|failure| match failure {
+            let mut take = |address: &Address| but.add(address);
+            address_list::read(name, input, Bad::Refuse, &mut take).map_err(|failure| match failure {
                 Failure::Refused(refused) => Refused::suppress(refused).into(),
                 Failure::Spool(error) => Failure::Spool(error),
             })?;

@@ -14,7 +14,7 @@
 //! One line is in memory. Overhead: 9 bytes a row and its number, beside the JSON of its values.
 //!
 //! Before a job is made its rows are spooled ([`spooled`]), since how many go into an entry follows from how many there are;
-//! and whom the source names twice is found ([`duplicates`]).
+//! and whom the source names twice is found ([`duplicates`]), or a list that gets no mail ([`listed`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ pub mod draft;
 pub mod duplicates;
 pub mod error;
 pub mod line;
+pub mod listed;
 pub mod reader;
 pub mod spooled;
 

@@ -32,6 +32,11 @@ const CHUNK: usize = 680 * RECORD;
 /// How many duplicates are named.
 const NAMED: usize = 5;
 
+/// What an address is known by.
+pub(super) type Identity = [u8; 16];
+/// The place of an address that no row has.
+pub(super) const NO_ROW: u64 = u64::MAX;
+
 /// Addresses that are being added.
 #[derive(Debug)]
 pub struct DuplicateSearch {
@@ -71,13 +76,13 @@ impl SpoolQueue {
     }
 }
 
-/// What is the same for all spellings of an address, and for nothing else.
-fn identity(address: &Address) -> [u8; 16] {
+/// What is the same for all spellings of the address `local`@`domain`, and for nothing else.
+pub(super) fn identity(local: &str, domain: &str) -> Identity {
     let mut hash = Sha256::new();
-    hash.update(address.local());
+    hash.update(local);
     // No domain has one.
     hash.update(b"\0");
-    hash.update(reversed(address.domain()));
+    hash.update(reversed(domain));
     let hash = hash.finalize();
     std::array::from_fn(|at| hash[at])
 }
@@ -85,8 +90,14 @@ fn identity(address: &Address) -> [u8; 16] {
 impl DuplicateSearch {
     /// Adds the address of the row at `place`; places grow from call to call.
     pub fn add(&mut self, place: u64, address: &Address) -> Result<(), QueueError> {
-        let hash = identity(address);
-        self.places = self.places.max(place.saturating_add(1));
+        self.put(place, identity(address.local(), address.domain()))
+    }
+
+    /// Adds what an address is known by. A place of [`NO_ROW`] is no row's.
+    pub(super) fn put(&mut self, place: u64, hash: Identity) -> Result<(), QueueError> {
+        if place != NO_ROW {
+            self.places = self.places.max(place.saturating_add(1));
+        }
         let part = &mut self.parts[usize::from(hash[0])];
         part.filling.extend_from_slice(&hash);
         part.filling.extend_from_slice(&place.to_le_bytes());
@@ -101,6 +112,11 @@ impl DuplicateSearch {
 
     /// Finds those that came again.
     pub fn finish(self) -> Result<Duplicates, QueueError> {
+        self.find(false)
+    }
+
+    /// Finds those that came again; if `no_row` is set, those alone that came with [`NO_ROW`] before.
+    pub(super) fn find(self, no_row: bool) -> Result<Duplicates, QueueError> {
         let words = usize::try_from(self.places.div_ceil(64)).unwrap_or(usize::MAX);
         let mut found = Duplicates { bits: vec![0; words], ..Duplicates::default() };
         let (mut seen, mut chunk) = (HashMap::new(), vec![0; CHUNK]);
@@ -112,9 +128,9 @@ impl DuplicateSearch {
                     path: self.path.clone(),
                     source,
                 })?;
-                found.look_through(&chunk, &mut seen);
+                found.look_through(&chunk, &mut seen, no_row);
             }
-            found.look_through(&part.filling, &mut seen);
+            found.look_through(&part.filling, &mut seen, no_row);
         }
         Ok(found)
     }
@@ -122,14 +138,17 @@ impl DuplicateSearch {
 
 impl Duplicates {
     /// Looks through records, with what was seen before them.
-    fn look_through(&mut self, records: &[u8], seen: &mut HashMap<[u8; 16], u64>) {
+    fn look_through(&mut self, records: &[u8], seen: &mut HashMap<Identity, u64>, no_row: bool) {
         for record in records.chunks_exact(RECORD) {
             let Some((hash, place)) = record.split_first_chunk::<16>() else { continue };
             let place = place.try_into().map_or(0, u64::from_le_bytes);
             match seen.entry(*hash) {
+                // The first ones are those without a row.
+                Entry::Vacant(_) if no_row && place != NO_ROW => {}
                 Entry::Vacant(new) => {
                     new.insert(place);
                 }
+                Entry::Occupied(_) if place == NO_ROW => {}
                 Entry::Occupied(first) => self.note(place, *first.get()),
             }
         }

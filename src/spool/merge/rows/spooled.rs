@@ -2,9 +2,13 @@
 //! and then read again from the first, each time in order. A row's *place* is how many were added before it.
 //!
 //! The file vanishes with us, so nothing of it is ever cleaned up, and nothing of it is synced.
+//!
+//! Rows that follow one another are a *chunk*, of at most 1,000 rows and, but for its last row, 256 KiB. Threads read chunks
+//! at the same time, each by its place in the file; of a chunk 8 bytes are in memory.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::error::unwritten;
@@ -15,6 +19,9 @@ use crate::spool::queue::SpoolQueue;
 
 /// How much is read or written at once, in bytes.
 const BUFFER: usize = 64 << 10;
+/// What a chunk has at most.
+const CHUNK_ROWS: u64 = 1_000;
+const CHUNK_BYTES: u64 = 256 << 10;
 
 /// Rows that are being added.
 #[derive(Debug)]
@@ -22,6 +29,10 @@ pub struct RowSpool {
     out: BufWriter<File>,
     line: Vec<u8>,
     rows: u64,
+    bytes: u64,
+    /// Where each chunk begins, and the place of the first row of the last one.
+    chunks: Vec<u64>,
+    first: u64,
     /// Where the file lies, for messages.
     path: PathBuf,
 }
@@ -31,6 +42,8 @@ pub struct RowSpool {
 pub struct Spooled {
     file: File,
     rows: u64,
+    /// Where each chunk begins, and where the last one ends.
+    chunks: Vec<u64>,
     path: PathBuf,
 }
 
@@ -48,7 +61,7 @@ impl SpoolQueue {
     /// Starts to spool rows, in this queue's `tmp/`.
     pub fn row_spool(&self) -> Result<RowSpool, QueueError> {
         let out = BufWriter::with_capacity(BUFFER, self.scratch()?);
-        Ok(RowSpool { out, line: Vec::new(), rows: 0, path: self.path("tmp") })
+        Ok(RowSpool { out, line: Vec::new(), rows: 0, bytes: 0, chunks: Vec::new(), first: 0, path: self.path("tmp") })
     }
 }
 
@@ -60,6 +73,12 @@ impl RowSpool {
         self.line.clear();
         let written = line::write(row, &mut self.line).and_then(|()| self.out.write_all(&self.line));
         written.map_err(unwritten(self.path.clone()))?;
+        let is_full = |start: &u64| self.rows - self.first >= CHUNK_ROWS || self.bytes - start >= CHUNK_BYTES;
+        if self.chunks.last().is_none_or(is_full) {
+            self.chunks.push(self.bytes);
+            self.first = self.rows;
+        }
+        self.bytes += self.line.len() as u64;
         self.rows += 1;
         Ok(self.rows - 1)
     }
@@ -67,7 +86,9 @@ impl RowSpool {
     /// Those that were added.
     pub fn finish(self) -> Result<Spooled, QueueError> {
         let file = self.out.into_inner().map_err(|error| unwritten(self.path.clone())(error.into_error()))?;
-        Ok(Spooled { file, rows: self.rows, path: self.path })
+        let mut chunks = self.chunks;
+        chunks.push(self.bytes);
+        Ok(Spooled { file, rows: self.rows, chunks, path: self.path })
     }
 }
 
@@ -79,6 +100,30 @@ impl Spooled {
 
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// How many chunks they are in.
+    pub fn chunks(&self) -> usize {
+        self.chunks.len().saturating_sub(1)
+    }
+
+    /// The rows of chunk `number`, counted from 0, with `columns` cells each; none behind the last one. Their bytes are read
+    /// into `buffer`.
+    pub fn chunk<'b>(
+        &self,
+        number: usize,
+        columns: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<impl Iterator<Item = Result<Row, QueueError>> + use<'_, 'b>, QueueError> {
+        let bounds = self.chunks.get(number..).and_then(|chunks| chunks.first_chunk::<2>());
+        let [start, end] = bounds.copied().unwrap_or_default();
+        buffer.clear();
+        // A row is bounded, and so is a chunk.
+        buffer.resize((end - start) as usize, 0);
+        let failed = |source| QueueError::Io { doing: "read rows", path: self.path.clone(), source };
+        self.file.read_exact_at(buffer, start).map_err(failed)?;
+        let corrupt = |why| QueueError::Corrupt { path: self.path.clone(), why };
+        Ok(buffer.split_inclusive(|&b| b == b'\n').map(move |line| line::read(line, columns).map_err(corrupt)))
     }
 
     /// All of them, from the first, with `columns` cells each.
@@ -137,6 +182,30 @@ mod tests {
             assert!(found.number == number && found.cells[..2] == row(number).cells && found.cells[2] == Cell::Null);
         }
         assert!(rows.next().is_none());
+        // The same rows by their chunks, the last one first.
+        let (mut next, mut buffer) = (20_000, Vec::new());
+        assert_eq!(spooled.chunks(), 20);
+        for chunk in (0..spooled.chunks()).rev() {
+            let rows: Vec<Row> =
+                spooled.chunk(chunk, 2, &mut buffer).expect("a chunk").map(|row| row.expect("a row")).collect();
+            rows.into_iter().rev().for_each(|found| {
+                assert_eq!(found, row(next));
+                next -= 1;
+            });
+        }
+        assert_eq!((next, spooled.chunk(20, 2, &mut buffer).expect("none").count()), (0, 0));
         assert_eq!(std::fs::read_dir(queue.path("tmp")).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn a_chunk_of_long_rows_has_few_of_them() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let queue = Spool::create(temp.path()).and_then(|spool| spool.queue("outbound")).expect("a queue");
+        let mut spool = queue.row_spool().expect("a spool");
+        assert_eq!(queue.row_spool().and_then(RowSpool::finish).expect("none").chunks(), 0);
+        for number in 1..=30 {
+            spool.add(&Row { number, cells: vec![Cell::Text("x".repeat(100 << 10))] }).expect("added");
+        }
+        assert_eq!(spool.finish().expect("spooled").chunks(), 10);
     }
 }

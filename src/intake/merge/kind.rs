@@ -1,0 +1,64 @@
+//! In which way a row is bad.
+
+use serde::Serialize;
+
+use crate::compose::Fault;
+
+/// In which way a row is bad. A row counts once, by what is found first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Its source cannot be read there: ragged, not UTF-8, no JSON object.
+    Unreadable,
+    /// The template uses a column, or a key in one, that it does not have.
+    MissingColumn,
+    /// The template prints a column that is NULL.
+    Null,
+    /// A required column is NULL or empty.
+    Empty,
+    BadAddress,
+    BadTime,
+    AttachmentMissing,
+    /// Its attachment leads out of the folder, or over a link.
+    AttachmentOutside,
+    /// The template cannot be rendered with it.
+    Render,
+    /// Its message would be larger than the configuration allows.
+    TooLarge,
+}
+
+impl Kind {
+    /// What is said of such rows.
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::Unreadable => "cannot be read",
+            Kind::MissingColumn => "lack a column or key",
+            Kind::Null => "have NULL where the template prints it",
+            Kind::Empty => "lack a required value",
+            Kind::BadAddress => "have a bad address",
+            Kind::BadTime => "have a bad time",
+            Kind::AttachmentMissing => "name an attachment that cannot be read",
+            Kind::AttachmentOutside => "name an attachment outside of its folder",
+            Kind::Render => "cannot be rendered",
+            Kind::TooLarge => "make too large a message",
+        }
+    }
+
+    /// The kind of a row that does not fit its template.
+    pub fn of_fault(fault: Fault) -> Kind {
+        match fault {
+            Fault::Undefined => Kind::MissingColumn,
+            Fault::Null => Kind::Null,
+            Fault::Address => Kind::BadAddress,
+            Fault::Url | Fault::Render => Kind::Render,
+        }
+    }
+}
+
+/// A row that cannot be sent, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadReason {
+    pub kind: Kind,
+    /// One line.
+    pub what: String,
+}
