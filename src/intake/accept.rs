@@ -37,8 +37,8 @@ pub fn check_time(at: Option<Micros>, bounds: &DropBounds) -> Result<(), Refused
 }
 
 /// A new id, or the one of its key.
-fn id_of(submission: &Submission) -> EntryId {
-    submission.key.as_ref().map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]))
+pub(super) fn id_of(key: Option<&str>) -> EntryId {
+    key.map_or_else(|| EntryId::new(clock::now()), |key| EntryId::of_key(&["key", key]))
 }
 
 /// Queues one message. When this returns, it would survive a power cut.
@@ -48,7 +48,7 @@ pub fn single(
     submission: Submission,
     input: &mut impl BufRead,
 ) -> Result<Accepted, Failure> {
-    let id = id_of(&submission);
+    let id = id_of(submission.key.as_deref());
     queue_since(clock::now(), id, queue, limits, submission, input)
 }
 
@@ -103,7 +103,7 @@ pub fn list_post(
     (mut wanted, mut but): (Sorted, Sorted),
     about: PostFile,
 ) -> Result<(EntryId, Posted), Failure> {
-    let mut post = queue.post(id_of(&submission))?;
+    let mut post = queue.post(id_of(submission.key.as_deref()))?;
     let mut letter = Letter::of_post(post.id().clone(), limits, submission, input)?;
     letter.trace();
     letter.write(limits, input, &mut post, tmp_of(queue))?;
@@ -127,7 +127,7 @@ pub fn to_drop<'d>(
     submission: Submission,
     input: &mut impl BufRead,
 ) -> Result<(DropDraft<'d>, Accepted), Failure> {
-    let id = id_of(&submission);
+    let id = id_of(submission.key.as_deref());
     let at = submission.at;
     let letter = Letter::read(id, limits, submission, input)?;
     let mut draft = folder.draft(queue, at, &letter.envelope)?;

@@ -36,6 +36,14 @@ pub enum NoFile {
     Io(#[from] io::Error),
 }
 
+impl FileMark {
+    /// That of a file of so many `bytes`, changed at these seconds and nanoseconds since 1970.
+    pub fn new(inode: u64, bytes: u64, (seconds, nanoseconds): (i64, i64)) -> FileMark {
+        let changed = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        FileMark { inode, bytes, changed }
+    }
+}
+
 impl fmt::Display for FileMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.inode, self.bytes, self.changed)
@@ -85,8 +93,9 @@ pub fn open(folder: &Path, name: &str) -> Result<(File, FileMark), NoFile> {
     if !about.is_file() {
         return Err(row("it is no regular file"));
     }
-    let changed = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
-    Ok((file, FileMark { inode: about.ino(), bytes: about.size(), changed }))
+    let changed = (about.mtime(), about.mtime_nsec());
+    let mark = FileMark::new(about.ino(), about.size(), changed);
+    Ok((file, mark))
 }
 
 /// Reads the file `name` beneath `folder`, whose state was `noted`.
