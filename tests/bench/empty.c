@@ -31,14 +31,14 @@ int main(int count, char **paths) {
         int lock = openat(queue, "lock", O_RDWR | O_CLOEXEC);
         int ready = openat(queue, "ready", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (lock < 0 || ready < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0) return 1;
-        if (fstat(wake, &stat) != 0 || fstatat(queue, "stopped", &stat, AT_SYMLINK_NOFOLLOW) == 0) return 1;
-        if (read_all(queue, "quiet") != 0) return 1;
+        if (fstat(wake, &stat) != 0 || fstatat(queue, "stopped", &stat, AT_SYMLINK_NOFOLLOW) == 0) return 2;
+        if (read_all(queue, "quiet") != 0) return 3;
         for (int bucket = 0; bucket < 256; bucket++) {
             char path[] = {"0123456789abcdef"[bucket >> 4], "0123456789abcdef"[bucket & 15], 0};
-            if (fstatat(ready, path, &stat, AT_SYMLINK_NOFOLLOW) != 0) return 1;
+            if (fstatat(ready, path, &stat, AT_SYMLINK_NOFOLLOW) != 0) return 4;
             sum += known[bucket][0] != stat.st_mtim.tv_nsec || known[bucket][1] != stat.st_ctim.tv_nsec;
         }
-        if (fstatat(queue, "jobs", &stat, AT_SYMLINK_NOFOLLOW) != 0 || fstat(wake, &stat) != 0) return 1;
+        if (fstatat(queue, "jobs", &stat, AT_SYMLINK_NOFOLLOW) != 0 || fstat(wake, &stat) != 0) return 5;
         close(ready);
         close(lock);
         close(wake);
