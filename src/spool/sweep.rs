@@ -4,6 +4,7 @@
 //! - journals that close every recipient and whose entry is in no state, looked for twice;
 //! - `failed/`: entries kept longer than `failed_keep`, with their journals;
 //! - keys that were marked or made longer than `key_keep` ago;
+//! - files in `want/` that nobody has locked;
 //! - jobs that have ended; those of a post and those that were cancelled after `failed_keep`, of a merge after `merge_keep`.
 //!
 //! Nothing here ever adopts a half-written file, touches mail that somebody still waits for, or what a newer program wrote.
@@ -73,6 +74,7 @@ impl SpoolQueue {
         for path in lone {
             removed += u64::from(dir::unlink(&self.dir, &path).is_ok());
         }
+        removed += self.drop_stale_wants();
         self.finish_jobs();
         self.clear_done(JobKeep { merges: keep.merges, others: keep.failed });
         let cancelled = JobKeep { merges: keep.merges.max(ORPHAN_AGE), others: keep.failed.max(ORPHAN_AGE) };

@@ -91,3 +91,35 @@ fn a_job_is_paused_resumed_and_cancelled() {
     assert_came(&site, &mails, |_| 1, "it was cancelled");
     assert_eq!(counts(&site, other.as_str()), [0, 0, 0, 20]);
 }
+
+#[test]
+fn more_than_one_entry_is_asked_about_and_what_would_happen_is_shown() {
+    let site = Site::new("ok", SLOW);
+    let mails = to(["a@x.example", "b@y.example", "c@x.example", "d@z.example"].map(str::to_owned));
+    let id = merge(&site, &mails, 2);
+    let refused = site.try_run(&["hold", "--recipient", "*@x.example"]);
+    assert_eq!(refused.status.code(), Some(64), "{refused:?}");
+    let shown = site.ok(&["hold", "--recipient", "*@x.example", "--dry-run"]);
+    assert_eq!(shown.matches(": 1 rows of this entry of a merge would be held").count(), 2, "{shown}");
+    assert_eq!(counts(&site, id.as_str()), [0, 0, 0, 4]);
+    site.ok(&["hold", "--recipient", "*@x.example", "--yes"]);
+    assert_eq!(counts(&site, id.as_str()), [0, 0, 2, 2]);
+}
+
+#[test]
+fn what_may_have_been_sent_is_sent_again_only_when_that_is_said() {
+    let site = Site::new("ok", SLOW);
+    let mails = to(["a@x.example", "b@x.example"].map(str::to_owned));
+    let id = merge(&site, &mails, 2);
+    std::fs::remove_file(site.path(&format!("spool/outbound/jobs/{id}/log/0/0"))).expect("lost");
+    site.ok(&["run"]);
+    assert_eq!(counts(&site, id.as_str()), [0, 0, 2, 0]);
+    let first = format!("{id}.0.0");
+    assert_eq!(site.try_run(&["release", &first]).status.code(), Some(1));
+    site.ok(&["run"]);
+    assert_came(&site, &mails, |_| 0, "it may have been sent");
+    site.ok(&["release", "--again", &first]);
+    site.ok(&["run"]);
+    assert_came(&site, &mails, |_| 1, "that was said");
+    assert_eq!(site.json(&["jobs", "show", "--json", id.as_str()])["state"], "done");
+}

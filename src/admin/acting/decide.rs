@@ -6,6 +6,7 @@
 use super::act::{Act, ActionCounts};
 use super::ask;
 use super::in_order::Instants;
+use super::merges::Meant;
 use super::verb::Verb;
 use crate::admin::in_drop::named;
 use crate::admin::printing::listing::{closing, show_all};
@@ -85,11 +86,15 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
     let mut filter = choice.selection.filter(places)?;
     let queues = open_queues(site, choice.selection.queue.as_deref())?;
     if choice.dry_run {
-        return dry_run::<V>(choice, &queues, &filter, places);
+        return dry_run(verb, choice, &queues, &filter, places);
     }
     if !choice.yes {
         let asked = clock::now();
-        let found = count(&queues, &filter, places, if is_possible() { u64::MAX } else { 2 })?;
+        let mut found = count(&queues, &filter, places, if is_possible() { u64::MAX } else { 2 })?;
+        let meant = Meant::of(verb, &filter, places);
+        for queue in &queues {
+            found += meant.entries(queue)?.len() as u64;
+        }
         if found > 1 {
             if let Some(exit) = ask::about(V::NAME, found)? {
                 return Ok(exit);
@@ -115,7 +120,13 @@ fn decide<V: Verb>(site: &Site, verb: &V, choice: &Choice, places: &[Place], by:
     act.counts.tell(choice.json, ids)
 }
 
-fn dry_run<V: Verb>(choice: &Choice, queues: &[SpoolQueue], filter: &Filter, places: &[Place]) -> anyhow::Result<Exit> {
+fn dry_run<V: Verb>(
+    verb: &V,
+    choice: &Choice,
+    queues: &[SpoolQueue],
+    filter: &Filter,
+    places: &[Place],
+) -> anyhow::Result<Exit> {
     let mut paper = Paper::default();
     let sum = show_all(queues, filter, places, Form { json: choice.json, by_due: true }, &mut paper)?;
     if !choice.json {
@@ -124,8 +135,19 @@ fn dry_run<V: Verb>(choice: &Choice, queues: &[SpoolQueue], filter: &Filter, pla
             paper.write(&Page::of(format!("Without --dry-run they would be {}.", V::DONE)))?;
         }
     }
+    let mut entries = 0;
+    for queue in queues {
+        for (id, rows) in Meant::of(verb, filter, places).entries(queue)? {
+            entries += 1;
+            paper.write(&if choice.json {
+                Page::json(&serde_json::json!({"queue": queue.name(), "id": id, "rows": rows}))?
+            } else {
+                Page::of(format!("{id}: {rows} rows of this entry of a merge would be {}", V::DONE))
+            })?;
+        }
+    }
     paper.finish()?;
-    Ok(if sum.entries == 0 && filter.names_some() { Exit::Attention } else { Exit::Ok })
+    Ok(if sum.entries + entries == 0 && filter.names_some() { Exit::Attention } else { Exit::Ok })
 }
 
 /// How many match, counted up to `enough`.
@@ -134,6 +156,10 @@ fn count(queues: &[SpoolQueue], filter: &Filter, places: &[Place], enough: u64) 
     let mut found = 0;
     for queue in queues {
         filter.each_spot(queue, &states, &mut |spot| {
+            // Of a merge's entry its rows are counted.
+            if spot.name.log.is_some() {
+                return Ok(true);
+            }
             found += u64::from(!filter.needs_look() || filter.look(queue, &spot)?.is_some());
             Ok(found < enough)
         })?;

@@ -165,6 +165,11 @@ impl Filter {
         named && job && sender && recipient && reason && time
     }
 
+    /// Whether recipients were named.
+    pub fn names_recipient(&self) -> bool {
+        self.recipient.is_some()
+    }
+
     /// Whether a recipient matches of an entry that does.
     pub fn matches_recipient(&self, to: &str) -> bool {
         self.recipient.as_ref().is_none_or(|pattern| glob(pattern, to))

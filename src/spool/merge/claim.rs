@@ -28,7 +28,7 @@ use crate::spool::queue::{SpoolQueue, make_folder};
 use crate::sys::{clock, dir, fault, lock, process};
 
 /// Why the rows of a log that is missing or short are held.
-pub(super) const LOST: &str = "what came of it may be lost: its log is missing, or shorter than it was";
+pub const LOST: &str = "what came of it may be lost: its log is missing, or shorter than it was";
 
 /// A merge's entry in somebody's hand.
 #[derive(Debug)]

@@ -339,8 +339,10 @@ fn a_worker_lets_go_where_rows_are_wanted_or_the_job_is_paused() {
     assert!(claim.job_was_moved());
     drop(claim);
     assert!(next(&site.queue).is_none(), "workers stay away");
+    assert_eq!(site.queue.drop_stale_wants(), 0);
     drop(file);
     let claim = next(&site.queue).expect("a claim");
+    assert_eq!((site.queue.drop_stale_wants(), want.exists()), (1, false));
     assert!(site.queue.move_job(&id, Standing::AtWork, Standing::Paused).expect("moved"));
     assert!(claim.job_was_moved());
     // What was answered meanwhile is in the log, wherever it lies.

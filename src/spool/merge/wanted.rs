@@ -13,7 +13,7 @@ use crate::queue::QueueError;
 use crate::spool::claim::Taken;
 use crate::spool::job::Standing;
 use crate::spool::queue::SpoolQueue;
-use crate::sys::dir;
+use crate::sys::{dir, lock};
 
 /// How long a worker may take for the row that it has in hand.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,6 +52,22 @@ impl SpoolQueue {
         let lock = self.lock_named(&path, dir::Open::Create).map_err(self.failed("lock", &path))?;
         self.wake()?;
         Ok(Wanted { queue: self, path, _lock: lock })
+    }
+}
+
+impl SpoolQueue {
+    /// Removes what commands left that were killed; returns how many.
+    pub(in crate::spool) fn drop_stale_wants(&self) -> u64 {
+        let mut removed = 0;
+        for name in self.names("want").into_iter().flatten().flatten() {
+            let path = format!("want/{name}");
+            let Ok(file) = dir::open_file(&self.dir, &path, dir::Open::ReadWrite) else { continue };
+            // Whoever locks one looks afterwards whether its name leads to it.
+            let stale =
+                lock::try_exclusive(&file).is_ok_and(|ours| ours) && self.is_named(&file, &path).is_ok_and(|is| is);
+            removed += u64::from(stale && dir::unlink(&self.dir, &path).is_ok());
+        }
+        removed
     }
 }
 
