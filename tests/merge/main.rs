@@ -12,5 +12,6 @@ mod killed;
 mod meanwhile;
 mod parsed;
 mod preview;
+mod queued;
 mod sentinel;
 mod template;

@@ -51,8 +51,6 @@ pub enum MergeError {
     AttachmentChanged { path: PathBuf, number: u64 },
     #[error("a thread for rendering cannot be started: {0}; try again later")]
     Thread(io::Error),
-    #[error("merge: queueing is not there yet: use --check, --preview, --html-preview or --send-test")]
-    NotYet,
 }
 
 impl From<Failure> for MergeError {
@@ -95,7 +93,6 @@ impl MergeError {
             MergeError::Write { .. } => Exit::IoErr,
             MergeError::AttachmentChanged { .. } => Exit::TempFail,
             MergeError::Thread(_) => Exit::OsErr,
-            MergeError::NotYet => Exit::Usage,
         }
     }
 }

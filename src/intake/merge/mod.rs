@@ -25,6 +25,7 @@ mod new_file;
 mod out_folder;
 mod preview;
 mod progress;
+mod queueing;
 mod report;
 mod send_test;
 pub mod source;
@@ -51,10 +52,11 @@ use self::gathered::Gathered;
 use self::inputs::Inputs;
 use self::judge::Plan;
 use self::preview::Shown;
+use self::queueing::Parts;
 use self::suppressed::SuppressFile;
 use super::refused::Refused;
 use super::way_in::WayIn;
-use crate::compose::{MessageIds, Sources};
+use crate::compose::MessageIds;
 use crate::config::{ConfigError, Site};
 use crate::model::{Address, EntryId, Exit};
 use crate::sys::output::{self, Page, tell};
@@ -69,13 +71,20 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     if args.mode() == Mode::Queue && !args.yes && !ask::is_possible() {
         return Err(Refused::Usage(UNASKED.to_owned()).into());
     }
+    if args.mode() == Mode::Queue && (args.window.is_some() || args.rate.is_some()) {
+        return Err(Refused::Usage(UNPACED.to_owned()).into());
+    }
     Ok(merge(site, args)?)
 }
+
+/// What a job cannot be given yet.
+const UNPACED: &str = "merge: --window and --rate are not there yet: set the queue's rate, or pause the job";
 
 const UNASKED: &str = "merge: nobody is there to be asked: add --yes, or look first with --check";
 
 fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
     let Inputs { what, files, template, mut source, suppress, sender, bad, html, out } = Inputs::open(site, args)?;
+    let uid = process::real_uid();
     let way = WayIn::into_spool(site, &args.queue)?;
     let mut gathered = Gathered::read(&what, &mut *source, way.queue()?)?;
     let columns = gathered.columns.clone();
@@ -118,22 +127,15 @@ fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
             let checked = checked(&mut gathered)?;
             match refused(args, &what, &checked)? {
                 Some(exit) => Ok(exit),
-                None => queue(&way, args, &files, &plan, &checked, &mut gathered),
+                None => queueing::queue(
+                    &way,
+                    Parts { site, args, files: &files, plan: &plan, uid },
+                    &checked,
+                    &mut gathered,
+                ),
             }
         }
     }
-}
-
-/// Queues the rows that are to be sent, which [`Checked::each`] shows, as one job.
-fn queue(
-    _way: &WayIn<'_>,
-    _args: &Args,
-    _files: &Sources,
-    _plan: &Plan<'_>,
-    _checked: &Checked,
-    _gathered: &mut Gathered,
-) -> Result<Exit, MergeError> {
-    Err(MergeError::NotYet)
 }
 
 fn check_all(

@@ -1,6 +1,7 @@
 //! What is left to be sent, as it is queued.
 
 use super::*;
+use crate::compose::Sources;
 use crate::compose::Template;
 use crate::config::Limits;
 use crate::intake::merge::source::spec::Spec;
