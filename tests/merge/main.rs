@@ -8,6 +8,7 @@ mod decided;
 mod job;
 mod killed;
 mod meanwhile;
+mod order;
 mod parsed;
 mod sentinel;
 mod speed;
