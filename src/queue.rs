@@ -145,7 +145,7 @@ impl Message {
 /// Why a group has no message.
 #[derive(Debug, thiserror::Error)]
 pub enum NoMessage {
-    /// Nobody is to blame.
+    /// No recipient's fault.
     #[error(transparent)]
     Fault(#[from] QueueError),
     /// Of a merge: this row has none, and this is what came of it. Other rows are not concerned.
@@ -324,7 +324,7 @@ pub trait Claim: Sized {
     /// the real and the scheduled gap since the last attempt.
     fn waited(&self, now: Micros) -> Duration;
 
-    /// The recipients that are still open, as positions in the envelope; whoever is held is not, nor a row that is not due.
+    /// The recipients that are still open, as positions in the envelope. Held ones are not among them, nor rows that are not due.
     fn open(&self) -> Vec<usize>;
 
     /// Those of them that were in flight when a former holder died, as far as that was announced.
