@@ -184,7 +184,7 @@ pub trait Claim: Sized {
     /// the real and the scheduled gap since the last attempt.
     fn waited(&self, now: Micros) -> Duration;
 
-    /// The recipients that are still open, as positions in the envelope; whoever is held is not, nor a row that is not due.
+    /// The recipients that are still open, as positions in the envelope. Held ones are not among them, nor rows that are not due.
     fn open(&self) -> Vec<usize>;
 
     /// Those of them that were in flight when a former holder died, as far as that was announced.

@@ -76,7 +76,7 @@ impl Message {
 /// Why a group has no message.
 #[derive(Debug, thiserror::Error)]
 pub enum NoMessage {
-    /// Nobody is to blame.
+    /// No recipient's fault.
     #[error(transparent)]
     Fault(#[from] QueueError),
     /// Of a merge: this row has none, and this is what came of it. Other rows are not concerned.

@@ -10,6 +10,7 @@ mod decided;
 mod job;
 mod killed;
 mod meanwhile;
+mod order;
 mod parsed;
 mod preview;
 mod queued;

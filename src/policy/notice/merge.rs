@@ -1,4 +1,4 @@
-//! What the sender of a merge is told at its end: one notice for all of its mails.
+//! The notice to the sender of a merge at its end: one for all of its mails.
 
 use super::fold::{clean, paragraph};
 use super::head::head;

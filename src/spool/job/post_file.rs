@@ -35,7 +35,7 @@ impl PostFile {
         self.recipients.saturating_sub(entries.saturating_sub(1).saturating_mul(self.per_entry))
     }
 
-    /// How many recipients entry `id` of the job has, which has so many `entries`.
+    /// How many recipients entry `id` of the job has, which has `entries` entries.
     pub(super) fn recipients_of(&self, id: &EntryId, entries: u64) -> u64 {
         match id.number_in_job() {
             Some((n, k)) if u64::from(n) * u64::from(FOLDER_MAX) + u64::from(k) + 1 >= entries => {

@@ -17,7 +17,7 @@ use crate::policy::told::Known;
 use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
 use crate::sys::clock;
 
-/// Of a merge nobody is told before its end.
+/// Senders are notified of a merge at its end alone.
 static NOBODY: BTreeSet<(About, usize)> = BTreeSet::new();
 
 impl Claim for MergeClaim<'_> {

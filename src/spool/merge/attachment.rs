@@ -31,7 +31,7 @@ pub enum NoFile {
     /// The row's own fault.
     #[error("{0}")]
     Row(String),
-    /// That of the folder or the disk: nobody is to blame.
+    /// That of the folder or the disk, and no row's fault.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -1,7 +1,7 @@
 //! A merge's entry in somebody's hand, and how it comes there.
 //!
-//! The order of steps: the head is locked → the log is locked → the head's name still leads to what was locked, for whoever had
-//! the log before may have renamed or removed it → the log is replayed. A log that somebody holds, or a lock on
+//! The order of steps: the head is locked → the log is locked → the head's name still leads to what was locked, since the log's
+//! last holder may have renamed or removed it → the log is replayed. A log that somebody holds, or a lock on
 //! `want/<entry>` ([`wanted`](super::wanted)), means that one of its rows is acted on: the entry is passed over.
 //!
 //! What holds: rows that are not due stay open and are not shown. Open rows of a log that is missing or short are held before

@@ -193,7 +193,7 @@ fn unmade(why: &str) -> NoMessage {
     NoMessage::Row(Verdict::Failed(why.with_status(Some(UNMADE.to_owned()))))
 }
 
-/// Rows that nobody is to blame for.
+/// An error that is no row's fault.
 fn unreadable(error: RowsError) -> QueueError {
     match error {
         RowsError::Io { path, source } => QueueError::Io { doing: "read", path, source },

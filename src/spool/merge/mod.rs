@@ -7,7 +7,7 @@
 //! | `rows`, `log`, `template` | what lies in the job's folder: rows, what came of them, what they are rendered with |
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
-//! | `ending`, `told` | the end of the job, and heads for rows that have none; whose sender is to be notified |
+//! | `ending`, `told` | the end of the job, and heads for rows that have none; merges whose sender is to be notified |
 //! | `progress`, `view` | what an onlooker sees of the logs |
 //! | `claim`, `as_claim`, `mail`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
 //!

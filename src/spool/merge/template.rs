@@ -145,8 +145,8 @@ impl JobTemplate {
         })
     }
 
-    /// Counts a mail that was made, or could not be. Returns how many could not, of how many, if these are so many that the
-    /// template or the data must be at fault: ten, and more than one in a hundred.
+    /// Counts a mail that was made, or could not be. Returns the failures and the total once the template or the data must be
+    /// at fault: with ten failures, and more than one in a hundred.
     pub fn count(&self, has_failed: bool) -> Option<(u64, u64)> {
         let mut counts = locked(&self.counts);
         counts.0 += u64::from(has_failed);

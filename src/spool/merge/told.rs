@@ -35,7 +35,7 @@ impl SpoolQueue {
             if has(TOLD) || !has("log") {
                 continue;
             }
-            // One that cannot be read is told of by nobody; its rows are all closed.
+            // Without its job.json there is no sender to notify.
             let Ok(Some(file)) = self.job_file(&job, job::Standing::Done) else { continue };
             let JobKind::Merge(about) = &file.kind else { continue };
             let mut counts = MergeCounts { rows: file.count(), ..MergeCounts::default() };

@@ -1,5 +1,5 @@
 //! A person reaches for an entry of a merge, to act on its rows: `want/<entry>`, locked, keeps workers away, and the one that has
-//! the entry lets it go after its row. Whoever died leaves a file that nobody has locked, which is stale.
+//! the entry lets it go after its row. A command that was killed leaves a file that nobody has locked, which is stale.
 //!
 //! An entry whose rows are all closed or held has no head. It gets one first, early but harmless: a claim that finds no open
 //! row removes it.
@@ -62,7 +62,7 @@ impl SpoolQueue {
         for name in self.names("want").into_iter().flatten().flatten() {
             let path = format!("want/{name}");
             let Ok(file) = dir::open_file(&self.dir, &path, dir::Open::ReadWrite) else { continue };
-            // Whoever locks one looks afterwards whether its name leads to it.
+            // A command that locks one looks afterwards whether its name leads to it.
             let stale =
                 lock::try_exclusive(&file).is_ok_and(|ours| ours) && self.is_named(&file, &path).is_ok_and(|is| is);
             removed += u64::from(stale && dir::unlink(&self.dir, &path).is_ok());
