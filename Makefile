@@ -97,12 +97,13 @@ install:
 	install -D -m 0644 man/bulkmailer.1 $(share)/man/man1/bulkmailer.1
 	install -D -m 0644 -t $(share)/man/man5 man/bulkmailer.toml.5 man/bulkmailer-spool.5 man/bulkmailer-hosts.5 \
 		man/bulkmailer-transports.5 man/bulkmailer-bounces.5
+	install -D -m 0644 man/bulkmailer-merge.7 $(share)/man/man7/bulkmailer-merge.7
 	$(bin) generate completions $(target)/completions
 	install -D -m 0644 $(target)/completions/bulkmailer.bash $(share)/bash-completion/completions/bulkmailer
 	install -D -m 0644 $(target)/completions/_bulkmailer $(share)/zsh/site-functions/_bulkmailer
 	install -D -m 0644 $(target)/completions/bulkmailer.fish $(share)/fish/vendor_completions.d/bulkmailer.fish
 	install -D -m 0644 -t $(doc) README.md CHANGELOG.md LICENSE
-	cd contrib && for file in * */* */*/*; do \
+	cd contrib && for file in * */* */*/* */*/*/*; do \
 		[ -f $$file ] || continue; \
 		install -D -m "$$(stat -c %a $$file)" $$file $(abspath $(doc))/$$file; \
 		sed 's|/usr/local/bin|$(PREFIX)/bin|' $$file > $(abspath $(doc))/$$file; \

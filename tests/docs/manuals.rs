@@ -142,6 +142,7 @@ fn the_manual_pages_are_well_formed() {
         "bulkmailer-hosts.5",
         "bulkmailer-transports.5",
         "bulkmailer-bounces.5",
+        "bulkmailer-merge.7",
     ] {
         let lint = Command::new("mandoc").args(["-Tlint", "-Wstyle"]).arg(root().join("man").join(page)).output();
         let Ok(lint) = lint else {

@@ -7,6 +7,7 @@ mod support;
 mod bad_rows;
 mod check;
 mod decided;
+mod examples;
 mod job;
 mod killed;
 mod meanwhile;
