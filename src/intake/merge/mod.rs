@@ -75,7 +75,8 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
 const UNASKED: &str = "merge: nobody is there to be asked: add --yes, or look first with --check";
 
 fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
-    let Inputs { what, files, template, mut source, suppress, sender, bad, html, out } = Inputs::open(site, args)?;
+    let Inputs { what, files, template, mut source, suppress, sender, verp, bad, html, out } =
+        Inputs::open(site, args)?;
     let way = WayIn::into_spool(site, &args.queue)?;
     let mut gathered = Gathered::read(&what, &mut *source, way.queue()?)?;
     let columns = gathered.columns.clone();
@@ -94,6 +95,7 @@ fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
         attachments: attachments.as_ref(),
         limits: &site.config.limits,
         sender: sender.as_ref(),
+        verp: verp.as_deref(),
         ids: ids(),
         now: clock::now(),
     };
@@ -180,6 +182,7 @@ fn refused(args: &Args, what: &str, checked: &Checked) -> Result<Option<Exit>, M
     match (args.json, refusal.is_err()) {
         (true, true) => print_report(args, checked)?,
         (true, false) => {}
+        (false, false) if checked.report.is_clean() && !ask::is_possible() => {}
         // The standard output is for what is queued.
         (false, _) => checked.report.page().as_str().lines().for_each(output::warn),
     }
