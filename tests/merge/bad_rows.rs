@@ -76,6 +76,23 @@ fn each_kind_is_counted_and_named_with_its_row() {
 }
 
 #[test]
+fn an_address_that_gets_no_sender_of_its_own_is_bad() {
+    let site = site("");
+    let rows = data(&site, "x.csv", "email,name\na@x.org,A\n\"\"\"b c\"\"@x.org\",B\n");
+    assert_eq!(checked(&site, &rows, &[]).1, 0);
+    let (report, status) = checked(&site, &rows, &["--verp"]);
+    let row = &report["bad"]["bad_address"]["first"][0];
+    assert!(
+        status == 65 && row["row"] == 2 && row["what"].as_str().is_some_and(|what| what.contains("--verp")),
+        "{report}"
+    );
+    let template = site.path("template").display().to_string();
+    let null = ["merge", "--template", &template, "--data", &rows, "--check", "--verp", "-f", "<>"];
+    let (said, status) = refused(&site.try_run(&null));
+    assert!(status == 65 && said.contains("null sender"), "{said}");
+}
+
+#[test]
 fn five_of_a_kind_are_named_in_the_order_of_the_rows() {
     let site = site("");
     // Many chunks, which several threads look at.

@@ -17,6 +17,9 @@ use crate::sys::dir;
 /// Characters of a line of base64 (RFC 2045 section 6.8).
 const LINE: u64 = 76;
 
+/// Characters of a path that are shown.
+const SHOWN: usize = 300;
+
 /// The folder, and the column that names files in it.
 #[derive(Debug)]
 pub struct Attachments {
@@ -70,7 +73,7 @@ impl Attachments {
             Some(Cell::Text(text)) if text.is_empty() => return Ok(None),
             Some(Cell::Text(text)) => text,
         };
-        let shown = || self.path.join(inside).display().to_string();
+        let shown = || self.path.join(inside).display().to_string().chars().take(SHOWN).collect::<String>();
         let opened = dir::open_beneath(&self.folder, inside).and_then(|file| Ok((file.metadata()?, file)));
         let (meta, file) = opened.map_err(|error| reason(&shown(), &error))?;
         if !meta.is_file() {

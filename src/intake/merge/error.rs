@@ -41,8 +41,8 @@ pub enum MergeError {
     NoRow { what: String, row: String },
     #[error("{what}: row {number}: {why}")]
     BadRow { what: String, number: u64, why: String },
-    #[error("{}: cannot make it: {source}; name one that is not there yet", path.display())]
-    CannotCreate { path: PathBuf, source: io::Error },
+    #[error("{}: cannot make it: {error}; name one that is not there, where you may write", path.display())]
+    CannotCreate { path: PathBuf, error: io::Error },
     #[error("{}: cannot write: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("{}: the folder of the attachments cannot be opened by the spool's owner: {source}", path.display())]

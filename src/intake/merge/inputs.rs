@@ -16,6 +16,7 @@ use crate::config::Site;
 use crate::intake::letter;
 use crate::intake::refused::Refused;
 use crate::model::Address;
+use crate::model::envelope::{self, VERP};
 use crate::sys::named;
 
 /// The most bytes of a query's file.
@@ -32,6 +33,8 @@ pub struct Inputs {
     pub suppress: Option<SuppressFile>,
     /// The envelope sender.
     pub sender: Option<Address>,
+    /// The pattern of the recipients' own senders.
+    pub verp: Option<String>,
     pub bad: Option<BadFile>,
     pub html: Option<NewFile>,
     pub out: Option<OutFolder>,
@@ -44,6 +47,7 @@ impl Inputs {
             Some(text) => Address::sender(text).map_err(Refused::from)?,
             None => Some(letter::user()?),
         };
+        let verp = verp(site, args, sender.as_ref())?;
         let files = Sources::read(&args.template)?;
         let bad_template = |error| MergeError::Template { path: args.template.clone(), error };
         let template = Template::compile(&files).map_err(bad_template)?;
@@ -57,8 +61,18 @@ impl Inputs {
         let bad = args.bad.as_deref().map(|path| BadFile::create(path, form(&spec))).transpose()?;
         let html = args.html_preview.as_deref().map(NewFile::create).transpose()?;
         let out = args.out.as_deref().map(|path| OutFolder::open(path, &site.spool)).transpose()?;
-        Ok(Inputs { what: name(&spec, &args.data), files, template, source, suppress, sender, bad, html, out })
+        Ok(Inputs { what: name(&spec, &args.data), files, template, source, suppress, sender, verp, bad, html, out })
     }
+}
+
+/// The pattern that is asked for, or the queue's; it must make an address of an ordinary one.
+fn verp(site: &Site, args: &Args, sender: Option<&Address>) -> Result<Option<String>, Refused> {
+    let Some(asked) = &args.verp else { return Ok(None) };
+    let of_queue = || site.config.queues.get(&args.queue).map_or_else(|| VERP.to_owned(), |queue| queue.verp.clone());
+    let pattern = asked.clone().unwrap_or_else(of_queue);
+    let Some(sender) = sender else { return Err(Refused::Verp("the sender is the null sender".to_owned())) };
+    envelope::verp(&pattern, sender, &"user@example.org".parse()?).map_err(|why| Refused::Verp(why.to_string()))?;
+    Ok(Some(pattern))
 }
 
 /// What messages call a source: a command may have a password among its arguments.

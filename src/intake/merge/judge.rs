@@ -5,6 +5,7 @@ use super::attachments::{AttachedFile, Attachments};
 use super::kind::{BadReason, Kind};
 use crate::compose::{Attachment, HTML_MAX, MessageIds, Rendered, Renderer, Template};
 use crate::config::Limits;
+use crate::model::envelope::verp;
 use crate::model::{Address, Cell, Columns, Micros, Row};
 use crate::policy::units::{parse_instant, size_text};
 
@@ -17,6 +18,8 @@ pub struct Plan<'p> {
     pub limits: &'p Limits,
     /// The envelope sender.
     pub sender: Option<&'p Address>,
+    /// The pattern of the recipients' own senders.
+    pub verp: Option<&'p str>,
     pub ids: MessageIds,
     /// The Date of the messages.
     pub now: Micros,
@@ -107,6 +110,11 @@ impl Judge<'_> {
     /// Looks at what does not depend on the template's texts.
     fn look(&self, row: &Row) -> Result<(Address, Option<AttachedFile>), BadReason> {
         let address = address(self.plan, self.address, row)?;
+        if let (Some(pattern), Some(sender)) = (self.plan.verp, self.plan.sender) {
+            let bad =
+                |why| BadReason { kind: Kind::BadAddress, what: format!("the sender of its own (--verp): {why}") };
+            verp(pattern, sender, &address).map_err(bad)?;
+        }
         let cell = |at: usize| row.cells.get(at).unwrap_or(&Cell::Null);
         if let Some((_, name)) = self.required.iter().find(|(at, _)| cell(*at).is_empty()) {
             return Err(BadReason { kind: Kind::Empty, what: format!("{name}: it is required, and it is empty") });

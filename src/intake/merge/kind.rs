@@ -28,19 +28,19 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What is said of such rows.
+    /// What such rows have.
     pub fn label(self) -> &'static str {
         match self {
-            Kind::Unreadable => "cannot be read",
-            Kind::MissingColumn => "lack a column or key",
-            Kind::Null => "have NULL where the template prints it",
-            Kind::Empty => "lack a required value",
-            Kind::BadAddress => "have a bad address",
-            Kind::BadTime => "have a bad time",
-            Kind::AttachmentMissing => "name an attachment that cannot be read",
-            Kind::AttachmentOutside => "name an attachment outside of its folder",
-            Kind::Render => "cannot be rendered",
-            Kind::TooLarge => "make too large a message",
+            Kind::Unreadable => "unreadable",
+            Kind::MissingColumn => "missing column or key",
+            Kind::Null => "NULL that the template prints",
+            Kind::Empty => "required value empty",
+            Kind::BadAddress => "bad address",
+            Kind::BadTime => "bad send time",
+            Kind::AttachmentMissing => "attachment missing",
+            Kind::AttachmentOutside => "attachment outside of its folder",
+            Kind::Render => "render error",
+            Kind::TooLarge => "message too large",
         }
     }
 

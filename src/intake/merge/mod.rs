@@ -83,7 +83,8 @@ const UNPACED: &str = "merge: --window and --rate are not there yet: set the que
 const UNASKED: &str = "merge: nobody is there to be asked: add --yes, or look first with --check";
 
 fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
-    let Inputs { what, files, template, mut source, suppress, sender, bad, html, out } = Inputs::open(site, args)?;
+    let Inputs { what, files, template, mut source, suppress, sender, verp, bad, html, out } =
+        Inputs::open(site, args)?;
     let uid = process::real_uid();
     let way = WayIn::into_spool(site, &args.queue)?;
     let mut gathered = Gathered::read(&what, &mut *source, way.queue()?)?;
@@ -103,6 +104,7 @@ fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
         attachments: attachments.as_ref(),
         limits: &site.config.limits,
         sender: sender.as_ref(),
+        verp: verp.as_deref(),
         ids: ids(),
         now: clock::now(),
     };
@@ -182,6 +184,7 @@ fn refused(args: &Args, what: &str, checked: &Checked) -> Result<Option<Exit>, M
     match (args.json, refusal.is_err()) {
         (true, true) => print_report(args, checked)?,
         (true, false) => {}
+        (false, false) if checked.report.is_clean() && !ask::is_possible() => {}
         // The standard output is for what is queued.
         (false, _) => checked.report.page().as_str().lines().for_each(output::warn),
     }

@@ -25,7 +25,7 @@ impl NewFile {
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         match made {
             Ok(file) => Ok(NewFile { path: path.to_owned(), file, is_written: false }),
-            Err(source) => Err(MergeError::CannotCreate { path: path.to_owned(), source }),
+            Err(error) => Err(MergeError::CannotCreate { path: path.to_owned(), error }),
         }
     }
 

@@ -20,7 +20,7 @@ pub struct OutFolder {
 impl OutFolder {
     /// Opens the folder at `path`, and makes it if it is missing; `spool` is where the spool lies or will lie.
     pub fn open(path: &Path, spool: &Path) -> Result<OutFolder, MergeError> {
-        let failed = |source| MergeError::CannotCreate { path: path.to_owned(), source };
+        let failed = |error| MergeError::CannotCreate { path: path.to_owned(), error };
         let is_new = match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
@@ -38,7 +38,7 @@ impl OutFolder {
         let name = format!("row-{number}.eml");
         let path = self.path.join(&name);
         let made = dir::open_file(&self.folder, &name, dir::Open::CreateNew);
-        let mut file = made.map_err(|source| MergeError::CannotCreate { path: path.clone(), source })?;
+        let mut file = made.map_err(|error| MergeError::CannotCreate { path: path.clone(), error })?;
         match file.write_all(message) {
             Ok(()) => Ok(path),
             Err(source) => Err(MergeError::Write { path, source }),

@@ -12,7 +12,7 @@ use crate::config::Site;
 use crate::intake::accept;
 use crate::intake::refused::Refused;
 use crate::intake::way_in::WayIn;
-use crate::model::envelope::{Origin, VERP, verp};
+use crate::model::envelope::{Origin, verp};
 use crate::model::{Envelope, Exit, Fields};
 use crate::policy::units::parse_instant;
 use crate::spool::Published;
@@ -45,7 +45,7 @@ pub fn queue(
     way.check_room()?;
     let policy = site.config.queues.get(&args.queue);
     let workers = policy.and_then(|policy| policy.workers).unwrap_or(WORKERS) as u64;
-    let like = like(args, plan, uid, policy.map_or(VERP, |policy| policy.verp.as_str()))?;
+    let like = like(args, plan, uid)?;
     let about = PostFile {
         name: args.job_name.clone(),
         sender: like.sender_text().to_owned(),
@@ -95,8 +95,8 @@ pub fn queue(
 const WORKERS: usize = 16;
 
 /// The envelope that all entries begin with.
-fn like(args: &Args, plan: &Plan<'_>, uid: u32, of_queue: &str) -> Result<Envelope, MergeError> {
-    let pattern = args.verp.as_ref().map(|pattern| pattern.clone().unwrap_or_else(|| of_queue.to_owned()));
+fn like(args: &Args, plan: &Plan<'_>, uid: u32) -> Result<Envelope, MergeError> {
+    let pattern = plan.verp.map(str::to_owned);
     if let (Some(pattern), sender) = (&pattern, plan.sender) {
         let sender = sender.ok_or_else(|| Refused::Verp("the sender is the null sender".to_owned()))?;
         let somebody = "user@example.org".parse().map_err(Refused::from)?;

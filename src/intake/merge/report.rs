@@ -63,6 +63,12 @@ impl Report {
         self.bad.values().map(|found| found.count).sum()
     }
 
+    /// Whether all rows are sent, and nothing is to be doubted.
+    pub fn is_clean(&self) -> bool {
+        let doubts = self.large_html.count + self.unaligned.count + self.warnings.len() as u64;
+        self.send == self.rows && self.duplicates.count == 0 && doubts == 0
+    }
+
     /// The report as one JSON object.
     pub fn json(&self) -> Value {
         json!({
@@ -87,15 +93,15 @@ impl Report {
     /// The report, a line for each thing.
     pub fn page(&self) -> Page {
         let mut page = Page::default();
-        page.line(format!("{} rows, {} to send", self.rows, self.send));
+        page.line(format!("{} rows, {} fit to be sent", self.rows, self.send));
         for (kind, found) in &self.bad {
             let fate = if self.skips_bad { " (left out)" } else { "" };
-            page.line(format!("bad: {} {}{fate}", found.count, kind.label()));
+            page.line(format!("{}: {}{fate}", kind.label(), found.count));
             found.first.iter().for_each(|NamedRow { row, what }| page.line(format!("  row {row}: {what}")));
         }
         if self.duplicates.count > 0 {
             let fate = if self.keeps_duplicates { "sent all the same" } else { "left out" };
-            page.line(format!("duplicates: {} have the address of a row before them ({fate})", self.duplicates.count));
+            page.line(format!("duplicates: {} ({fate})", self.duplicates.count));
             let pairs = self.duplicates.first.iter();
             pairs.for_each(|Duplicate { row, first }| page.line(format!("  row {row}: as row {first}")));
         }
@@ -148,8 +154,8 @@ mod tests {
         assert_eq!(json["duplicates"]["first"], json!([{"row": 9, "first": 8}]));
         let text = report.page().as_str().to_owned();
         for line in [
-            "12 rows, 3 to send",
-            "bad: 7 have NULL where the template prints it",
+            "12 rows, 3 fit to be sent",
+            "NULL that the template prints: 7",
             "  row 5: text:1: name",
             "  row 9: as row 8",
             "suppressed, left out: 1 (rows 10)",

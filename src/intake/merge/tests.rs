@@ -44,6 +44,7 @@ fn what_is_left_is_shown_in_order_as_far_as_the_limit() {
             attachments: attachments.as_ref(),
             limits: &Limits::default(),
             sender: None,
+            verp: None,
             ids: ids(),
             now: clock::now(),
         };
