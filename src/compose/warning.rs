@@ -20,9 +20,7 @@ pub enum Warning {
     SameForAll,
     #[error("{file} has no value, as the other text has: its readers all get the same")]
     SamePart { file: String },
-    #[error(
-        "From not aligned with the sender: {from} and {sender} have different domains, which DMARC refuses unless DKIM signs for the first"
-    )]
+    #[error("From is {from}, and the sender {sender}: DMARC asks for one domain")]
     Misaligned { from: String, sender: String },
     #[error("no Subject")]
     NoSubject,

@@ -192,7 +192,7 @@ fn a_check_warns_of_what_its_author_may_not_want() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     for part in [
         "From is not aligned with the sender in 2",
-        "row 1: From is of example.net, the sender of example.org",
+        "row 1: From is shop@example.net, and the sender shop@example.org: DMARC asks for one domain",
         "no unsubscribe link",
         "column 'unused' is not used",
         "no text has a value",

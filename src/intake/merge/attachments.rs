@@ -12,6 +12,7 @@ use super::error::MergeError;
 use super::kind::{BadReason, Kind};
 use crate::compose::Settings;
 use crate::model::{Cell, Columns, Row};
+use crate::spool::merge::attachment::FileMark;
 use crate::sys::dir;
 
 /// Characters of a line of base64 (RFC 2045 section 6.8).
@@ -28,22 +29,13 @@ pub struct Attachments {
     column: usize,
 }
 
-/// By what a file is known again: if one of these differs when it is sent, it has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileNote {
-    pub device: u64,
-    pub inode: u64,
-    pub size: u64,
-    pub seconds: i64,
-    pub nanoseconds: i64,
-}
-
 /// An open file that a row attaches.
 #[derive(Debug)]
 pub struct AttachedFile {
     /// As the recipient sees it.
     pub name: String,
-    pub note: FileNote,
+    /// If it is another when it is sent, the file has changed.
+    pub mark: FileMark,
     file: File,
 }
 
@@ -79,15 +71,9 @@ impl Attachments {
         if !meta.is_file() {
             return Err(missing(format!("{}: it is no regular file", shown())));
         }
-        let note = FileNote {
-            device: meta.dev(),
-            inode: meta.ino(),
-            size: meta.size(),
-            seconds: meta.mtime(),
-            nanoseconds: meta.mtime_nsec(),
-        };
+        let mark = FileMark::new(meta.ino(), meta.size(), (meta.mtime(), meta.mtime_nsec()));
         let name = inside.rsplit('/').next().unwrap_or(inside).to_owned();
-        Ok(Some(AttachedFile { name, note, file }))
+        Ok(Some(AttachedFile { name, mark, file }))
     }
 }
 
@@ -107,7 +93,7 @@ fn outside(what: String) -> BadReason {
 impl AttachedFile {
     /// Bytes that it takes in a message, without its header.
     pub fn encoded(&self) -> u64 {
-        let characters = self.note.size.div_ceil(3).saturating_mul(4);
+        let characters = self.mark.bytes.div_ceil(3).saturating_mul(4);
         characters.saturating_add(characters.div_ceil(LINE))
     }
 
@@ -145,7 +131,7 @@ mod tests {
         let attachments = Attachments::open(&settings, &columns).expect("a folder").expect("a column");
         let of = |cell: Cell| attachments.of(&Row { number: 1, cells: vec![cell] });
         let file = of(Cell::Text("deep/a.pdf".into())).expect("a file").expect("a file");
-        assert_eq!((file.name.as_str(), file.note.size, file.encoded()), ("a.pdf", 10, 17));
+        assert_eq!((file.name.as_str(), file.mark.bytes, file.encoded()), ("a.pdf", 10, 17));
         assert_eq!(file.read(10).expect("bytes"), b"0123456789");
         let again = of(Cell::Text("deep/a.pdf".into())).expect("a file").expect("a file");
         assert!(again.read(9).is_err());

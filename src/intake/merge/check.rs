@@ -6,7 +6,6 @@
 
 use std::iter::Peekable;
 
-use super::attachments::FileNote;
 use super::bad_file::BadFile;
 use super::error::MergeError;
 use super::first_five::FirstFive;
@@ -19,6 +18,7 @@ use super::report::{Duplicate, NamedRow, Report};
 use super::threads::{JudgedChunk, JudgedRow, judge_all};
 use super::worst::Worst;
 use crate::model::{Address, Cell, Row};
+use crate::spool::merge::attachment::FileMark;
 use crate::spool::merge::rows::duplicates::DuplicateSearch;
 use crate::spool::merge::rows::listed::ListedSearch;
 use crate::spool::merge::rows::spooled::{Spooled, SpooledRows};
@@ -162,7 +162,7 @@ impl Tally<'_> {
 }
 
 /// Takes a row that is to be sent, its recipient, and what its attachment is known by.
-pub type Take<'t> = dyn FnMut(&Row, Address, Option<FileNote>) -> Result<(), MergeError> + 't;
+pub type Take<'t> = dyn FnMut(&Row, Address, Option<FileMark>) -> Result<(), MergeError> + 't;
 
 impl Checked {
     /// Refuses a merge that has bad rows which are not to be left out, or no row to be sent.
@@ -192,14 +192,14 @@ impl Checked {
             }
             let number = row.number;
             let bad = |reason: BadReason| MergeError::BadRow { what: "the rows".to_owned(), number, why: reason.what };
-            let note = match plan.attachments {
+            let mark = match plan.attachments {
                 Some(attachments) => {
                     let gone = |_| MergeError::AttachmentChanged { path: attachments.path(&row), number };
-                    attachments.of(&row).map_err(gone)?.map(|file| file.note)
+                    attachments.of(&row).map_err(gone)?.map(|file| file.mark)
                 }
                 None => None,
             };
-            take(&row, plan.address(&row).map_err(bad)?, note)?;
+            take(&row, plan.address(&row).map_err(bad)?, mark)?;
             left -= 1;
         }
         Ok(())

@@ -1,9 +1,8 @@
 //! One row: whether it can be sent, and the message that it becomes. Each row is really rendered.
 
-use super::alignment::Alignment;
 use super::attachments::{AttachedFile, Attachments};
 use super::kind::{BadReason, Kind};
-use crate::compose::{Attachment, HTML_MAX, MessageIds, Rendered, Renderer, Template};
+use crate::compose::{Attachment, HTML_MAX, MessageIds, Rendered, Renderer, Template, Warning};
 use crate::config::Limits;
 use crate::model::envelope::verp;
 use crate::model::{Address, Cell, Columns, Micros, Row};
@@ -29,7 +28,6 @@ pub struct Plan<'p> {
 pub struct Judge<'p> {
     plan: &'p Plan<'p>,
     renderer: Renderer<'p>,
-    alignment: Alignment,
     address: Option<usize>,
     required: Vec<(usize, &'p str)>,
     send_time: Option<(usize, &'p str)>,
@@ -44,7 +42,7 @@ pub struct Good {
     /// The recipient, or an address in the header, needs SMTPUTF8 (RFC 6531).
     pub utf8: bool,
     pub large_html: bool,
-    /// From is not aligned with the sender: its domain, and the sender's.
+    /// From is not aligned with the sender.
     pub unaligned: Option<String>,
 }
 
@@ -55,7 +53,6 @@ impl<'p> Plan<'p> {
         Judge {
             plan: self,
             renderer: self.template.renderer(self.columns, self.ids.clone()),
-            alignment: Alignment::new(self.sender),
             address: self.columns.position(&settings.address),
             required: settings.required.iter().filter_map(|name| place(name)).collect(),
             send_time: settings.send_time.as_deref().and_then(place),
@@ -90,7 +87,10 @@ impl Judge<'_> {
         refuse_large(self.plan.limits, rendered.message, bytes)?;
         let utf8 = rendered.utf8 || address.is_utf8();
         let large_html = rendered.html > HTML_MAX;
-        let unaligned = self.alignment.fault(rendered.message).map(str::to_owned);
+        // Of a sender without a domain it is not known which one the MTA adds.
+        let sender = self.plan.sender.filter(|sender| !sender.domain().is_empty());
+        let unaligned =
+            sender.and_then(|sender| Warning::of_sender(rendered.from, sender)).map(|doubt| doubt.to_string());
         Ok(Good { address, bytes, utf8, large_html, unaligned })
     }
 

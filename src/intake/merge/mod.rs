@@ -7,7 +7,6 @@
 //! What holds: nothing is queued before every row was rendered. A bad row is reported with its number and refuses all, or is
 //! left out where that was asked for. Memory does not grow with the number of rows but by some bits a row.
 
-mod alignment;
 mod args;
 pub mod attachments;
 mod bad_file;

@@ -17,7 +17,6 @@ use crate::model::{Envelope, Exit, Fields};
 use crate::policy::units::parse_instant;
 use crate::spool::Published;
 use crate::spool::job::PostFile;
-use crate::spool::merge::attachment::FileMark;
 use crate::spool::merge::draft::{Common, Merged};
 use crate::spool::merge::rows::rows_an_entry;
 use crate::sys::output::{Page, tell};
@@ -61,11 +60,10 @@ pub fn queue(
     let mut draft = way.queue()?.merge(like, about, common)?;
     let job = draft.id().clone();
     let time = settings.send_time.as_deref().and_then(|name| plan.columns.position(name));
-    checked.each(plan, gathered, &mut |row, recipient, note| {
+    checked.each(plan, gathered, &mut |row, recipient, mark| {
         let text = time.and_then(|at| row.cells.get(at)).and_then(|cell| cell.text());
         // It was read when the row was judged.
         let due = text.filter(|text| !text.is_empty()).and_then(|text| parse_instant(text, plan.now).ok());
-        let mark = note.map(|note| FileMark::new(note.inode, note.size, (note.seconds, note.nanoseconds)));
         Ok(draft.add(row, recipient, due, mark)?)
     })?;
     let report = &checked.report;

@@ -117,7 +117,7 @@ impl Report {
         numbered(&self.large_html, "warning: more than 102 KB of HTML, which readers cut");
         if self.unaligned.count > 0 {
             let count = self.unaligned.count;
-            page.line(format!("warning: From is not aligned with the sender in {count}; DMARC asks for one domain"));
+            page.line(format!("warning: From is not aligned with the sender in {count}"));
             self.unaligned.first.iter().for_each(|NamedRow { row, what }| page.line(format!("  row {row}: {what}")));
         }
         self.warnings.iter().for_each(|warning| page.line(format!("warning: {warning}")));

@@ -6,6 +6,7 @@ use crate::compose::Template;
 use crate::config::Limits;
 use crate::intake::merge::source::spec::Spec;
 use crate::model::{Cell, Row};
+use crate::spool::merge::attachment::FileMark;
 use crate::spool::{Spool, SpoolQueue};
 
 const ROWS: &str =
@@ -54,8 +55,8 @@ fn what_is_left_is_shown_in_order_as_far_as_the_limit() {
         checked.refuse("x.csv").expect("some are left");
         assert_eq!((checked.report.send, checked.report.beyond_limit), (3, 1));
         let mut sent = Vec::new();
-        let mut take = |row: &Row, address: Address, note: Option<attachments::FileNote>| {
-            sent.push((row.number, address.to_string(), note.map(|note| note.size)));
+        let mut take = |row: &Row, address: Address, note: Option<FileMark>| {
+            sent.push((row.number, address.to_string(), note.map(|note| note.bytes)));
             Ok(())
         };
         checked.each(&plan, gathered, &mut take).expect("shown");
