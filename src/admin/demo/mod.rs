@@ -2,6 +2,7 @@
 //! overlap as they do under cron, everything ends in a Maildir, and each message is verified to be there once and intact.
 
 mod letters;
+mod merge;
 
 use std::fs::{self, File};
 use std::io::{IsTerminal, Write};
@@ -18,6 +19,8 @@ use crate::sys::output::{Page, print};
 const SUBMITTERS: u32 = 4;
 /// So many of each submitter's messages are queued one command a message, the others as an mbox.
 const SINGLY: u32 = 25;
+/// The most rows of the merge.
+const ROWS: u32 = 1_000;
 /// How many runs are launched while mail is still being queued.
 const LAUNCHES: u32 = 3;
 
@@ -54,10 +57,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let took = started.elapsed();
     print(&Page::of("3. each message is looked for in the Maildir"))?;
     stage.verify(args.messages)?;
+    let rows = args.messages.min(ROWS);
+    print(&Page::of(format!(
+        "4. a merge: a template and a table become a message of its own for each of {rows} rows"
+    )))?;
+    stage.merge(rows)?;
     let (count, rate, dir) = (args.messages, rate(args.messages, took), stage.dir.display());
     let mut page = Page::of(format!(
         "   all {count} arrived once and intact: {rate:.0} a second from submit to Maildir, every one of them synced"
     ));
+    page.line(format!("   all {rows} rows arrived once, each with its own name and number"));
     page.line("look around:");
     page.line(format!(
         "   spool    {dir}/spool    (bulkmailer --config {dir}/bulkmailer.toml --spool {dir}/spool status)"
@@ -134,6 +143,18 @@ impl Stage {
             input.write_all(text.as_bytes())?;
         }
         finish(child)
+    }
+
+    /// Queues a merge, sends it and looks for each of its messages.
+    fn merge(&self, rows: u32) -> anyhow::Result<()> {
+        let folder = self.dir.join("merge");
+        merge::prepare(&folder, rows)?;
+        let mut command = self.command("merge");
+        command.args(["--yes", "-f", "demo@example.org", "--template"]).arg(folder.join("template"));
+        command.arg("--data").arg(folder.join("readers.csv")).stdout(Stdio::null());
+        finish(command.spawn()?)?;
+        finish(self.command("run").spawn()?)?;
+        merge::verify(&self.dir.join("Maildir/new"), rows)
     }
 
     /// Drains the queue, with launches beside it that must leave at once and in silence, until the submitters are done
