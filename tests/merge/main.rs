@@ -16,4 +16,5 @@ mod parsed;
 mod preview;
 mod queued;
 mod sentinel;
+mod slaughter;
 mod template;
