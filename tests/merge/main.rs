@@ -18,3 +18,4 @@ mod queued;
 mod sentinel;
 mod slaughter;
 mod template;
+mod told;

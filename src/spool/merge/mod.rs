@@ -9,7 +9,7 @@
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
 //! | `ending`, `told` | the end of the job, and heads for rows that have none; merges whose sender is to be notified |
 //! | `progress`, `view` | what an onlooker sees of the logs |
-//! | `claim`, `as_claim`, `mail`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
+//! | `claim`, `as_claim`, `mail`, `summary`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
 //!
 //! The rules are at the head of [`log`].
 
@@ -24,6 +24,7 @@ mod mail;
 pub(super) mod progress;
 pub mod rows;
 mod settle;
+mod summary;
 pub mod template;
 #[cfg(test)]
 mod tests;
