@@ -19,6 +19,8 @@ pub(super) struct Hand<C> {
     pub attempt: Try,
     /// Who is still to be handed over, in this order.
     pub rest: Vec<usize>,
+    /// It has waited for its job's rate, and its turn comes between.
+    pub rested: bool,
 }
 
 /// One attempt on one entry, as it goes.
@@ -65,7 +67,7 @@ impl<C: Claim> Hand<C> {
         if attempt.number > 1 && shares_verdicts {
             attempt.alone = attempt.open.len();
         }
-        Hand { claim, attempt, rest: Vec::new() }
+        Hand { claim, attempt, rest: Vec::new(), rested: false }
     }
 
     /// Takes those of `rest` who are handed over next, of whom at most `most` go together.
@@ -129,9 +131,9 @@ impl<C: Claim> Hand<C> {
             && !self.claim.any(Kind::Held)
     }
 
-    /// Whether this is a single entry, and `current` one of a job.
+    /// Whether this is a single entry or one that has rested, and `current` one of a job.
     pub fn goes_between(&self, current: &C) -> bool {
-        self.claim.id().job().is_none() && current.id().job().is_some()
+        (self.rested || self.claim.id().job().is_none()) && current.id().job().is_some()
     }
 }
 

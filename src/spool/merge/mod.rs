@@ -8,6 +8,7 @@
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
 //! | `ending`, `told` | the end of the job, and heads for rows that have none; merges whose sender is to be notified |
+//! | `pacing` | its window and its rate |
 //! | `progress`, `view` | what an onlooker sees of the logs |
 //! | `claim`, `as_claim`, `mail`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
 //!
@@ -21,6 +22,7 @@ pub mod draft;
 pub(super) mod ending;
 pub mod log;
 mod mail;
+pub mod pacing;
 pub(super) mod progress;
 pub mod rows;
 mod settle;

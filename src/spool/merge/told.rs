@@ -48,7 +48,7 @@ impl SpoolQueue {
                 Standing::Open | Standing::Held => {}
             });
             counted.map_err(self.failed("read the logs of", &path))?;
-            each(&EndedMerge { job: job.clone(), about: about.clone(), counts })?;
+            each(&EndedMerge { job: job.clone(), about: (**about).clone(), counts })?;
             fault::instant("merge.told");
             dir::open_file(&top, TOLD, dir::Open::Create).map_err(self.failed("mark", &path))?;
         }
