@@ -84,7 +84,8 @@ fn three_greylisted_rows_of_a_thousand_wait_alone() {
     site.ok(&["run"]);
     let mut came: Vec<String> = server.log().taken.iter().flat_map(|taken| taken.recipients.clone()).collect();
     let mut all: Vec<String> = mails.iter().map(|mail| mail.to.clone()).collect();
-    (came.sort(), all.sort());
+    came.sort();
+    all.sort();
     assert_eq!(came, all, "once each");
     assert_eq!(shown()["state"], "done", "{}", shown());
     site.assert_clean();
