@@ -6,6 +6,9 @@
 //! has one claim, has announced nothing, and ends at once when told to: its entry is still due. The board knows that such a
 //! worker does not hang, and nothing is sent ahead of a wait.
 //!
+//! The next row of a merge may have its turn before the last one is answered, if nothing must be waited for: then both are
+//! told by one record, and it is only looked once more whether a person stopped the queue or the job.
+//!
 //! In a doubt (see `doubt`) the probes go by turns of their own, and wait for no token.
 
 use std::time::{Duration, Instant};
@@ -61,11 +64,9 @@ impl Infeed {
         let (doubts, pace) = (context.board.doubts(), context.pace);
         let (mut taken, mut waited) = (0, false);
         loop {
-            if context.queue.is_stopped() {
-                return Ok(Turn::Stopped);
-            }
-            if context.is_over() || claim.job_was_moved() {
-                return Ok(Turn::Dropped);
+            match looked_at(context, claim) {
+                Turn::Ours => {}
+                lost @ (Turn::Stopped | Turn::Dropped) => return Ok(lost),
             }
             let in_doubt = doubts.are_paced();
             // A worker that has not waited had its turn before it claimed.
@@ -93,6 +94,22 @@ impl Infeed {
                 return Ok(Turn::Ours);
             }
         }
+    }
+
+    /// Whether the turn of the next row of `claim` has come, on the session that is open, without a wait; then its tokens are
+    /// taken.
+    pub fn admits_now<Q: Queue>(&self, context: &Context<'_, Q>, claim: &Q::Claim, transport: &dyn Transport) -> bool {
+        let has_session = match (&context.pace.sessions, &self.session) {
+            (Some(slots), Some(_)) => !slots.are_wanted(),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        transport.is_open()
+            && has_session
+            && looked_at(context, claim) == Turn::Ours
+            && context.board.doubts().since().is_none()
+            && context.pace.has_tokens()
+            && context.pace.take(&mut 0)
     }
 
     /// Waits for a session, where their number is limited; `false` if told to stop meanwhile, or if the claim was left.
@@ -144,4 +161,12 @@ impl Infeed {
     pub fn leave(&mut self) {
         self.session = None;
     }
+}
+
+/// Whether nobody stopped the queue, the run or the entry's job, this very moment.
+pub(super) fn looked_at<Q: Queue>(context: &Context<'_, Q>, claim: &Q::Claim) -> Turn {
+    if context.queue.is_stopped() {
+        return Turn::Stopped;
+    }
+    if context.is_over() || claim.job_was_moved() { Turn::Dropped } else { Turn::Ours }
 }

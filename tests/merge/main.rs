@@ -12,6 +12,7 @@ mod job;
 mod killed;
 mod meanwhile;
 mod order;
+mod over_smtp;
 mod parsed;
 mod preview;
 mod queued;
