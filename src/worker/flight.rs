@@ -156,7 +156,7 @@ fn land<Q: Queue>(
     }
     let judge = |verdict| hand.attempt.final_verdict(verdict, context.policy.on_crash);
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(judge).collect();
-    if ahead.shows_row_of(hand) && infeed.admits_now(context, &hand.claim, transport) {
+    if ahead.shows_row_of(hand) && infeed.admits_now(context, transport) {
         hand.admit_next();
     }
     let answered = hand.claim.answer(flight.begun, Some(&verdicts));

@@ -7,7 +7,7 @@
 //! worker does not hang, and nothing is sent ahead of a wait.
 //!
 //! The next row of a merge may have its turn before the last one is answered, if nothing must be waited for: then both are
-//! told by one record, and it is only looked once more whether a person stopped the queue or the job.
+//! told by one record, and right before the hand-over it is looked whether a person stopped the queue or the job.
 //!
 //! In a doubt (see `doubt`) the probes go by turns of their own, and wait for no token.
 
@@ -96,9 +96,9 @@ impl Infeed {
         }
     }
 
-    /// Whether the turn of the next row of `claim` has come, on the session that is open, without a wait; then its tokens are
-    /// taken.
-    pub fn admits_now<Q: Queue>(&self, context: &Context<'_, Q>, claim: &Q::Claim, transport: &dyn Transport) -> bool {
+    /// Whether the turn of the next row has come, on the session that is open, without a wait; then its tokens are taken.
+    /// Whether a person stopped it is looked at later, right before the hand-over.
+    pub fn admits_now<Q: Queue>(&self, context: &Context<'_, Q>, transport: &dyn Transport) -> bool {
         let has_session = match (&context.pace.sessions, &self.session) {
             (Some(slots), Some(_)) => !slots.are_wanted(),
             (Some(_), None) => false,
@@ -106,7 +106,7 @@ impl Infeed {
         };
         transport.is_open()
             && has_session
-            && looked_at(context, claim) == Turn::Ours
+            && !context.is_over()
             && context.board.doubts().since().is_none()
             && context.pace.has_tokens()
             && context.pace.take(&mut 0)
