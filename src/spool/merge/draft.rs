@@ -6,7 +6,7 @@
 //! JOB/template/                       the template's files ([`template`](super::template))
 //! JOB/rows/columns, JOB/rows/<n>/<k>  the rows ([`rows`](super::rows))
 //! JOB/log/<n>/<k>                     what came of them ([`log`](super::log))
-//! JOB/tally                           how many mails could not be made ([`tally`](super::tally)); made by the first worker
+//! JOB/rendered                        how many mails could not be made ([`made_count`](super::made_count))
 //! JOB/ready/<n>/<due>-<job>.<n>.<k>+<bytes>
 //!                                     the head: an envelope with the addresses of the rows in their order, and no message
 //! ```

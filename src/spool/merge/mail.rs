@@ -4,7 +4,7 @@
 //! and its place in the template; one whose data are damaged is held, for they may be restored. Rows or a template that cannot
 //! be read at all fail nobody.
 //!
-//! Where ten and more than one in a hundred cannot be made ([`Tally`]), the job is paused by the worker that saw the last of
+//! Where ten and more than one in a hundred cannot be made ([`MadeCount`]), the job is paused by the worker that saw the last of
 //! them, which alone reports it, and all of these rows stay open. So no row fails when it cannot be made for the first time:
 //! it is due again, now, behind all that was due before, and is taken after the other rows of its entry. When the others of
 //! its job had their turn, and the job was not paused, it is tried once more, and fails.
@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use super::attachment::{self, FileMark, MARK, NoFile};
 use super::log::replay::RowState;
+use super::made_count::MadeCount;
 use super::rows::Noted;
 use super::rows::columns;
 use super::rows::error::RowsError;
 use super::rows::reader::Rows;
-use super::tally::Tally;
 use super::template::{JobTemplate, Mail};
 use crate::compose::MessageIds;
 use crate::model::{EntryId, Reason, Row, Verdict};
@@ -46,7 +46,7 @@ pub(super) struct Mails {
     template: OnceCell<Arc<JobTemplate>>,
     /// A row that was rendered, and what came of that.
     next: RefCell<Option<(usize, Result<Mail, NoMessage>)>>,
-    tally: OnceCell<Tally>,
+    made_count: OnceCell<MadeCount>,
 }
 
 impl Mails {
@@ -57,7 +57,7 @@ impl Mails {
             rows: OnceCell::new(),
             template: OnceCell::new(),
             next: RefCell::new(None),
-            tally: OnceCell::new(),
+            made_count: OnceCell::new(),
         }
     }
 
@@ -101,16 +101,17 @@ impl Mails {
 
     /// Counts a mail whose turn has come. One that cannot be made for the first time is put back, or pauses the job.
     fn count(&self, source: &Source<'_>, made: Result<Mail, NoMessage>, again: bool) -> Result<Mail, NoMessage> {
-        let tally = || *self.tally.get_or_init(|| source.queue.templates.tally(source.job(), source.home.dir()));
+        let made_count =
+            || *self.made_count.get_or_init(|| source.queue.templates.made_count(source.job(), source.home.dir()));
         let verdict = match made {
             Ok(_) => {
-                tally().made();
+                made_count().made();
                 return made;
             }
             Err(NoMessage::Row(verdict)) if !again => verdict,
             Err(NoMessage::Row(_) | NoMessage::PutBack(_) | NoMessage::Fault(_)) => return made,
         };
-        if let Some(counts) = tally().failed()
+        if let Some(counts) = made_count().failed()
             && let Some(error) = source.pause(counts, verdict.reason().map_or("", |reason| &reason.text))
         {
             return Err(error.into());

@@ -8,7 +8,7 @@
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
 //! | `ending`, `told` | the end of the job, and heads for rows that have none; merges whose sender is to be notified |
-//! | `tally` | how many of its mails could not be made |
+//! | `made_count` | how many of its mails could not be made |
 //! | `progress`, `view` | what an onlooker sees of the logs |
 //! | `claim`, `as_claim`, `mail`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
 //!
@@ -21,11 +21,11 @@ pub mod claim;
 pub mod draft;
 pub(super) mod ending;
 pub mod log;
+pub mod made_count;
 mod mail;
 pub(super) mod progress;
 pub mod rows;
 mod settle;
-pub mod tally;
 pub mod template;
 #[cfg(test)]
 mod tests;

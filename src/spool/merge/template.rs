@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use super::tally::Tally;
+use super::made_count::MadeCount;
 use crate::compose::{Attachment, BYTES_MAX, MessageIds, RowError, Settings, Sources, Template};
 use crate::model::{Columns, Micros, Row};
 use crate::sys::dir::{self, Names, Open};
@@ -167,11 +167,11 @@ async fn render_each(template: Template, columns: Columns, ids: MessageIds, exch
     }
 }
 
-/// The compiled templates of the last jobs, and the tallies of all that this process met, by the jobs' ids.
+/// The compiled templates of the last jobs, and the counts of all that this process met, by the jobs' ids.
 #[derive(Debug, Default)]
 pub struct Templates {
     kept: Mutex<Vec<(String, Arc<JobTemplate>)>>,
-    tallies: Mutex<HashMap<String, Tally>>,
+    counts: Mutex<HashMap<String, MadeCount>>,
 }
 
 impl Templates {
@@ -195,9 +195,9 @@ impl Templates {
         Ok(template)
     }
 
-    /// The tally of `job`, whose folder is `folder`.
-    pub fn tally(&self, job: &str, folder: &File) -> Tally {
-        *locked(&self.tallies).entry(job.to_owned()).or_insert_with(|| Tally::open(folder))
+    /// The made_count of `job`, whose folder is `folder`.
+    pub fn made_count(&self, job: &str, folder: &File) -> MadeCount {
+        *locked(&self.counts).entry(job.to_owned()).or_insert_with(|| MadeCount::open(folder))
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many mails of a merge were made, and how many could not be: the word `JOB/tally`, which all workers of all runs share.
+//! How many mails of a merge were made, and how many could not be: the word `JOB/rendered`, which all workers of all runs share.
 //!
 //! What holds: with ten failures and more than one in a hundred exactly one worker is told, and the count begins anew; so
 //! each resumption of the job begins anew, too. The word is no truth about a row. Where it cannot be kept, as on a full disk
@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::sys::shared;
 
 /// In the job's folder.
-const TALLY: &str = "tally";
+const NAME: &str = "rendered";
 /// The failures stand above this many bits of the word, the total below.
 const TOTAL_BITS: u32 = 40;
 
 /// A job's count.
 #[derive(Clone, Copy, Debug)]
-pub struct Tally(&'static AtomicU64);
+pub struct MadeCount(&'static AtomicU64);
 
-impl Tally {
+impl MadeCount {
     /// That of the job in the folder `job`. It is mapped for good: a process opens each job's once.
-    pub fn open(job: &File) -> Tally {
-        Tally(shared::in_file(job, TALLY).unwrap_or_else(|_| Box::leak(Box::default())))
+    pub fn open(job: &File) -> MadeCount {
+        MadeCount(shared::in_file(job, NAME).unwrap_or_else(|_| Box::leak(Box::default())))
     }
 
     /// Counts a mail that was made.
@@ -54,7 +54,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let job = || dir::open(temp.path()).expect("a folder");
         // As two workers have it.
-        let (one, other) = (Tally::open(&job()), Tally::open(&job()));
+        let (one, other) = (MadeCount::open(&job()), MadeCount::open(&job()));
         for _ in 0..2 {
             for n in 0..9 {
                 assert_eq!([one, other][n % 2].failed(), None);
@@ -71,7 +71,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let job = dir::open(temp.path()).expect("a folder");
         let told: usize = std::thread::scope(|scope| {
-            let count = || (0..5_000).filter(|_| Tally::open(&job).failed().is_some()).count();
+            let count = || (0..5_000).filter(|_| MadeCount::open(&job).failed().is_some()).count();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
             threads.into_iter().map(|thread| thread.join().expect("it counts")).sum()
         });
@@ -83,7 +83,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let job = dir::open(temp.path()).expect("a folder");
         drop(temp);
-        let tally = Tally::open(&job);
-        assert!((0..9).all(|_| tally.failed().is_none()) && tally.failed().is_some());
+        let count = MadeCount::open(&job);
+        assert!((0..9).all(|_| count.failed().is_none()) && count.failed().is_some());
     }
 }
