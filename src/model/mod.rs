@@ -10,6 +10,8 @@ pub mod format;
 pub mod id;
 pub mod reserved;
 pub mod row;
+pub mod spelling;
+pub mod structure;
 pub mod time;
 pub mod verdict;
 

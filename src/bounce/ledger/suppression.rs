@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::database::Ledger;
 use super::error::LedgerError;
-use super::row::{key, micros, whole};
+use super::row::{key, keys, micros, whole};
 use crate::model::format::Age;
 use crate::model::{Address, Micros};
 
@@ -57,8 +57,11 @@ impl Ledger {
             })?;
             let mut found = Vec::new();
             for (place, address) in addresses {
-                if let Some(one) = ask.query_row([key(address)], suppression).optional()? {
-                    found.push((place, one));
+                for key in keys(address) {
+                    if let Some(one) = ask.query_row([key], suppression).optional()? {
+                        found.push((place, one));
+                        break;
+                    }
                 }
             }
             Ok(found)
@@ -86,7 +89,11 @@ impl Ledger {
                  WHERE address = ?1 AND suppressed IS NOT NULL",
             )?;
             for address in addresses {
-                released += put.execute([key(address)])? as u64;
+                let mut was_on = false;
+                for key in keys(address) {
+                    was_on |= put.execute([key])? > 0;
+                }
+                released += u64::from(was_on);
             }
             Ok(released)
         })
