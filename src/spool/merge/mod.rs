@@ -3,7 +3,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `attachment` | the file that a row attaches |
+//! | `attachment`, `off_limits` | the file that a row attaches; where none lies |
 //! | `rows`, `log`, `template` | what lies in the job's folder: rows, what came of them, what they are rendered with |
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
@@ -21,6 +21,7 @@ pub mod draft;
 pub(super) mod ending;
 pub mod log;
 mod mail;
+pub mod off_limits;
 pub(super) mod progress;
 pub mod rows;
 mod settle;

@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use super::off_limits::OffLimits;
 use crate::compose::{Attachment, BYTES_MAX, MessageIds, RowError, Settings, Sources, Template};
 use crate::model::{Columns, Micros, Row};
 use crate::sys::dir::{self, Names, Open};
@@ -101,6 +102,8 @@ struct Exchange {
 pub struct JobTemplate {
     settings: Settings,
     columns: Columns,
+    /// Where no file lies that a row attaches.
+    off_limits: OffLimits,
     exchange: Arc<Mutex<Exchange>>,
     /// How many mails this worker could not make, of how many.
     counts: Mutex<(u64, u64)>,
@@ -116,9 +119,17 @@ impl JobTemplate {
         let template =
             Template::compile(&sources).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let settings = template.settings().clone();
+        let off_limits = OffLimits::of_job(job)?;
         let exchange = Arc::new(Mutex::new(Exchange::default()));
         let coroutine = Box::pin(render_each(template, columns.clone(), ids, Arc::clone(&exchange)));
-        Ok(JobTemplate { settings, columns, exchange, counts: Mutex::default(), coroutine: Mutex::new(coroutine) })
+        Ok(JobTemplate {
+            settings,
+            columns,
+            off_limits,
+            exchange,
+            counts: Mutex::default(),
+            coroutine: Mutex::new(coroutine),
+        })
     }
 
     /// What its columns mean.
@@ -128,6 +139,10 @@ impl JobTemplate {
 
     pub fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    pub fn off_limits(&self) -> &OffLimits {
+        &self.off_limits
     }
 
     /// The mail of `row`, dated `now`.
