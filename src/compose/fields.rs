@@ -235,7 +235,9 @@ mod tests {
             let mut out = Vec::new();
             write(&mut out, name, field.form, &text, &mut String::new()).map(|_| String::from_utf8(out).expect("ASCII"))
         };
-        for name in MAILBOXES {
+        let names = "From Sender Reply-To To Cc Resent-From Resent-Sender Resent-Reply-To Resent-To Resent-Cc Mail-Followup-To \
+                     Mail-Reply-To Disposition-Notification-To Return-Receipt-To X-Confirm-Reading-To Errors-To";
+        for name in names.split(' ') {
             assert!(written(name, "<[a@x.org>, <b@x.org]>").is_err(), "{name}");
             assert!(written(name, "[a@x.org, b@x.org]").is_err(), "{name}");
         }
