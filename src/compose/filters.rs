@@ -138,8 +138,7 @@ fn number_filter(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
 fn from_json(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     let Some(text) = value.as_str() else { return Ok(value.clone()) };
     let mut left = VALUES_MAX;
-    let parsed =
-        structure::parse(text, &mut left).map_err(|error| refused(format!("it is no JSON that is taken: {error}")))?;
+    let parsed = structure::parse(text, &mut left).map_err(|error| refused(format!("its JSON is refused: {error}")))?;
     state.consume_fuel((VALUES_MAX - left) as u64)?;
     Ok(Value::from(Serde(&parsed)))
 }

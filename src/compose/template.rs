@@ -60,7 +60,7 @@ impl Template {
         let mut variants = BTreeMap::new();
         if let Some(message) = sources.get(EML) {
             let (fields, root) = eml::read(&mut book, message, &mut notes)?;
-            variants.insert(String::new(), Variant::new(&mut book, fields, &root)?);
+            variants.insert(String::new(), Variant::of_fields(&mut book, fields)?.with_body(&root));
         } else {
             let mut parts = Parts { sources, settings: &settings, book: &mut book, multis: 0 };
             for language in sources.languages() {
@@ -143,8 +143,10 @@ impl Parts<'_, '_> {
             let name = if language.is_empty() { "text".to_owned() } else { format!("text.{language}") };
             return Err(TemplateError::of_file(&name, "the template has neither a text nor html"));
         }
+        // In the order in which an author reads them, so that a name's first place is the one that is found first.
+        let variant = Variant::of_fields(self.book, fields)?;
         let root = self.body(text, html)?;
-        Ok(Some(Variant::new(self.book, fields, &root)?))
+        Ok(Some(variant.with_body(&root)))
     }
 
     fn either(&self, part: &str, language: &str) -> Option<&str> {
@@ -195,7 +197,7 @@ impl Parts<'_, '_> {
 }
 
 impl Variant {
-    fn new(book: &mut Book<'_>, fields: Vec<Field>, root: &Node) -> Result<Variant, TemplateError> {
+    fn of_fields(book: &mut Book<'_>, fields: Vec<Field>) -> Result<Variant, TemplateError> {
         let mut variant = Variant::default();
         for Field { name, form, origin } in fields {
             let unit = book.add(origin, Kind::Header)?;
@@ -206,8 +208,12 @@ impl Variant {
             variant.names.push(name);
         }
         variant.layout.step(Step::Own);
-        variant.layout.part(root);
         Ok(variant)
+    }
+
+    fn with_body(mut self, root: &Node) -> Variant {
+        self.layout.part(root);
+        self
     }
 
     fn constant(&mut self, name: &str, form: Form, text: &str, unit: &Unit) -> Result<(), TemplateError> {

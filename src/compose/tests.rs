@@ -331,6 +331,9 @@ fn columns_are_compared_with_what_is_used() {
     let missing = template.missing(&columns(&["email", "list", "odd"]));
     let missing: Vec<String> = missing.into_iter().map(|(name, place)| format!("{name} {place}")).collect();
     assert_eq!(missing, ["must merge.toml", "gone text:1:26"]);
+    let files = [("headers", "From: a@x.org\nX-A: {{ gone }}\n"), ("text", "{{ gone }}"), ("html", "{{ gone }}")];
+    let missing = compile(&files).expect("a template").missing(&columns(&["email"]));
+    assert_eq!(missing[0].1.to_string(), "headers:2:9");
     let warnings = template.warnings(&columns(&["email", "list", "odd"]));
     let odd = Warning::UnusedColumn { name: "odd".to_owned() };
     assert_eq!(warnings, [Warning::NoUnsubscribe, Warning::NoSubject, odd]);
