@@ -17,4 +17,5 @@ mod parsed;
 mod preview;
 mod queued;
 mod sentinel;
+mod slaughter;
 mod template;

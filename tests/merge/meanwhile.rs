@@ -1,6 +1,8 @@
 //! What happens to a merge while it is sent: the sink goes down, somebody is suppressed, a person pauses it, other mail comes.
 
 use crate::job::{assert_came, merge, people, to};
+use crate::support::server::letters::serve;
+use crate::support::server::{Act, At, Script, say, site_of};
 use crate::support::{Site, crash, wait_until};
 
 const SLOW: &str = "retry = { first = \"1d\", max = \"1d\" }";
@@ -58,6 +60,33 @@ fn a_job_that_is_paused_while_it_is_sent_stops_and_goes_on_where_it_was() {
     site.ok(&["run"]);
     assert_came(&site, &mails, |_| 1, "all of it");
     crash::assert_no_surplus(&site, "paused");
+    site.assert_clean();
+}
+
+#[test]
+fn three_greylisted_rows_of_a_thousand_wait_alone() {
+    let script = Script::steps(|step| {
+        let is_grey =
+            step.at == At::Rcpt && ["<r0x7@", "<r0x500@", "<r0x998@"].iter().any(|who| step.line.contains(who));
+        if is_grey { say("450 4.2.0 greylisted") } else { Act::Go }
+    });
+    let server = serve(3, None, script);
+    let site = site_of(&server, &format!("workers = 2\n{SLOW}"), "");
+    let mails = people(1_000);
+    let id = merge(&site, &mails, 1_000);
+    site.ok(&["run"]);
+    let shown = || site.json(&["jobs", "show", "--json", id.as_str()]);
+    assert_eq!((&shown()["done"], &shown()["left"]), (&997.into(), &3.into()), "{}", shown());
+    server.set(Script::good());
+    site.ok(&["run"]);
+    assert_eq!(shown()["left"], 3, "they are not due");
+    site.ok(&["flush", "-q"]);
+    site.ok(&["run"]);
+    let mut came: Vec<String> = server.log().taken.iter().flat_map(|taken| taken.recipients.clone()).collect();
+    let mut all: Vec<String> = mails.iter().map(|mail| mail.to.clone()).collect();
+    (came.sort(), all.sort());
+    assert_eq!(came, all, "once each");
+    assert_eq!(shown()["state"], "done", "{}", shown());
     site.assert_clean();
 }
 
