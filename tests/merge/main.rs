@@ -19,3 +19,4 @@ mod queued;
 mod sentinel;
 mod slaughter;
 mod template;
+mod told;

@@ -84,7 +84,8 @@ fn three_greylisted_rows_of_a_thousand_wait_alone() {
     site.ok(&["run"]);
     let mut came: Vec<String> = server.log().taken.iter().flat_map(|taken| taken.recipients.clone()).collect();
     let mut all: Vec<String> = mails.iter().map(|mail| mail.to.clone()).collect();
-    (came.sort(), all.sort());
+    came.sort();
+    all.sort();
     assert_eq!(came, all, "once each");
     assert_eq!(shown()["state"], "done", "{}", shown());
     site.assert_clean();
@@ -100,30 +101,4 @@ fn single_mail_does_not_wait_behind_rows() {
     let log = std::fs::read_to_string(site.path("log")).expect("a log");
     let place = log.lines().position(|line| line.starts_with("1000 ")).expect("it came");
     assert!(place < 5, "{place}");
-}
-
-#[test]
-fn the_sender_is_notified_once_at_the_end_and_only_of_failures() {
-    let site = Site::new("digits", "workers = 2\nnotices = true");
-    let notices = || {
-        let log = std::fs::read_to_string(site.path("log")).unwrap_or_default();
-        log.lines().filter(|line| line.ends_with(" s@example.org")).count()
-    };
-    merge(&site, &to(["a0@x.example", "b0@x.example"].map(str::to_owned)), 2);
-    site.ok(&["run"]);
-    assert_eq!(notices(), 0, "nothing failed");
-    let id = merge(&site, &to(["a0@y.example", "c67@y.example", "d67@y.example"].map(str::to_owned)), 1);
-    // Killed between the notice and the note of it.
-    #[cfg(feature = "faults")]
-    {
-        let trap = crash::Trap::new(&site, "merge.told");
-        let _ = trap.run(&site, &["run"]);
-        assert!(trap.was_met());
-        crash::wait_for_the_lock(&site);
-    }
-    for _ in 0..3 {
-        site.ok(&["run"]);
-    }
-    assert_eq!(notices(), 1, "{id}");
-    assert!(site.list().is_empty(), "{:?}", site.list());
 }
