@@ -1,16 +1,17 @@
 //! A message as a template: its MIME is kept as structure, its texts are templates, everything else is as it is.
 //!
 //! What holds: fields that are ours (Date, Message-ID, Bcc and so on) are dropped, and that is noted. A part that is attached is
-//! no template, whatever its type.
+//! no template, whatever its type. No text that a reader is shown goes out with a raw tag in it, and no part as what it is not.
 
 use mailparse::{DispositionType, MailHeaderMap, ParsedMail};
 
 use super::error::{Place, TemplateError};
-use super::fields::{Field, Form, is_ours};
+use super::fields::{Field, Form, is_ours, once};
 use super::origin::Origin;
 use super::part::{Node, Subtype};
 use super::sources::EML;
 use super::syntax::Book;
+use super::transfer::Transfer;
 
 /// The deepest nesting of parts, and the most parts.
 const DEPTH_MAX: usize = 20;
@@ -49,6 +50,7 @@ pub(super) fn read<'m>(
         }
         fields.push(field);
     }
+    once(&fields)?;
     if !fields.iter().any(|field| field.is("From")) {
         return Err(TemplateError::of_file(EML, "From is missing: whose mail is it?"));
     }
@@ -111,13 +113,46 @@ impl Reading<'_, '_> {
         let subtype = match media_type.as_str() {
             "text/plain" if !attached => Subtype::Plain,
             "text/html" if !attached => Subtype::Html,
-            _ => return Ok(constant(part)),
+            _ => return self.constant(part, &media_type, attached),
         };
-        let name = format!("{EML} (part {number}, {media_type})");
+        let name = part_name(number, &media_type);
         let unread = |error| TemplateError::new(Place::whole(&name), format!("it cannot be decoded: {error}"));
         let text = part.get_body().map_err(unread)?.replace("\r\n", "\n");
         Node::text(self.book, Origin::whole(&name, &text), subtype, kept_head(part))
     }
+
+    /// A part that stays as it is.
+    fn constant(&self, part: &ParsedMail<'_>, media_type: &str, attached: bool) -> Result<Node, TemplateError> {
+        let refuse = |what: &str| Err(TemplateError::of_file(&part_name(self.count, media_type), what));
+        let body = part.get_body_raw().unwrap_or_default();
+        if media_type.starts_with("text/") && !attached && [&b"{{"[..], b"{%"].iter().any(|tag| has(&body, tag)) {
+            return refuse(
+                "it has tags, and text/plain and text/html alone are templates: take them out, or attach it",
+            );
+        }
+        // RFC 2046 section 5.2.1: a message is not encoded.
+        let is_message = media_type.starts_with("message/");
+        if is_message && Transfer::of_text(&without_cr(&body)) != Transfer::SevenBit {
+            return refuse(
+                "it is not sent as it is, for it has bytes that are no ASCII, or lines that are long or begin with From: \
+                 attach it as a file of application/octet-stream",
+            );
+        }
+        Ok(constant(part, &body, is_message))
+    }
+}
+
+/// What messages call a part.
+fn part_name(number: usize, media_type: &str) -> String {
+    format!("{EML} (part {number}, {media_type})")
+}
+
+fn has(text: &[u8], what: &[u8]) -> bool {
+    text.windows(what.len()).any(|window| window == what)
+}
+
+fn without_cr(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().filter(|&byte| byte != b'\r').collect()
 }
 
 /// Its Content-Type, parameters but the boundary kept.
@@ -156,7 +191,7 @@ fn push_header(out: &mut String, name: &str, raw: &[u8]) {
 }
 
 /// A part that stays: decoded and encoded again, so that its lines are what a mail's may be.
-fn constant(part: &ParsedMail<'_>) -> Node {
+fn constant(part: &ParsedMail<'_>, body: &[u8], is_message: bool) -> Node {
     let mut head = String::new();
     let headers = part.get_headers();
     let media_type = headers.get_first_header("Content-Type");
@@ -170,13 +205,12 @@ fn constant(part: &ParsedMail<'_>) -> Node {
         push_header(&mut head, "Content-Description", header.get_value_raw());
     }
     let mut out = head.into_bytes();
-    if part.ctype.mimetype.starts_with("message/") {
-        // RFC 2046 section 5.2.1: a message is not encoded.
+    if is_message {
         out.extend_from_slice(b"Content-Transfer-Encoding: 7bit\n\n");
-        out.extend(part.get_body_raw().unwrap_or_default().into_iter().filter(|&byte| byte != b'\r'));
+        out.extend(without_cr(body));
         return Node::Constant(out);
     }
     out.extend_from_slice(b"Content-Transfer-Encoding: base64\n\n");
-    super::transfer::base64(&mut out, &part.get_body_raw().unwrap_or_default());
+    super::transfer::base64(&mut out, body);
     Node::Constant(out)
 }

@@ -65,13 +65,18 @@ const NAMES: [(&str, &str); 62] = [
     ("oslash", "ø"),
 ];
 
+/// The most bytes between `&` and `;`.
+const NAME_MAX: usize = 10;
+
 /// `text` with its references as characters; what is none stays.
 pub(super) fn decoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let known = after.split_once(';').filter(|(name, _)| name.len() <= 10).and_then(|(name, behind)| {
+        // A text of ampersands is looked through once.
+        let end = after.bytes().take(NAME_MAX + 1).position(|byte| byte == b';');
+        let known = end.and_then(|end| Some((after.get(..end)?, after.get(end + 1..)?))).and_then(|(name, behind)| {
             let mut buffer = [0; 4];
             let found = match name.strip_prefix('#') {
                 Some(number) => (*numbered(number)?.encode_utf8(&mut buffer)).to_owned(),

@@ -1,6 +1,7 @@
 //! A value's text as it is written into a part: HTML in HTML, as it is in text, marked in a header.
 //!
-//! What holds: no control character gets through but the tab and the line feed; a line end of any kind becomes a line feed.
+//! What holds: no control character gets through but the tab and the line feed, nor one that turns the direction of writing,
+//! with which a value would show as another; a line end of any kind becomes a line feed.
 
 use std::convert::Infallible;
 
@@ -16,6 +17,8 @@ const HTML: u8 = 1;
 const CONTROL: u8 = 2;
 /// The first byte of U+0080 to U+009F, which are controls.
 const LATIN: u8 = 3;
+/// The first byte of U+2000 to U+2FFF, among which are those that turn the direction.
+const TURN: u8 = 4;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -27,7 +30,7 @@ const fn classes() -> [u8; 256] {
         byte += 1;
     }
     (table[b'\t' as usize], table[b'\n' as usize]) = (PLAIN, PLAIN);
-    (table[127], table[0xc2]) = (CONTROL, LATIN);
+    (table[127], table[0xc2], table[0xe2]) = (CONTROL, LATIN, TURN);
     let mut n = 0;
     while n < 5 {
         table[b"&<>\"'"[n] as usize] = HTML;
@@ -56,6 +59,11 @@ pub(super) fn pieces<E>(value: &str, html: bool, mut write: impl FnMut(&str) -> 
                 continue;
             }
             LATIN => (REPLACED, 2),
+            TURN if !value.get(at..).and_then(|rest| rest.chars().next()).is_some_and(turns_direction) => {
+                at += 3;
+                continue;
+            }
+            TURN => (REPLACED, 3),
             _ if byte == b'\r' => ("\n", 1 + usize::from(bytes.get(at + 1) == Some(&b'\n'))),
             _ => (REPLACED, 1),
         };
@@ -92,6 +100,11 @@ pub(super) fn is_blank_in_header(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
+/// Whether `c` overrides, embeds or isolates a direction of writing (UAX 9 section 2).
+pub(super) fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Appends `value` without control characters.
 pub(super) fn push_line(out: &mut String, value: &str) {
     let Ok(()) = line::<Infallible>(value, |piece| {
@@ -100,7 +113,7 @@ pub(super) fn push_line(out: &mut String, value: &str) {
     });
 }
 
-/// Writes `value` without control characters: those are blanks, a line end of two characters one.
+/// Writes `value` without control characters and what turns the direction: those are blanks, a line end of two characters one.
 pub(super) fn line<E>(value: &str, mut write: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
     if value.bytes().all(|byte| (32..127).contains(&byte)) {
         return write(value);
@@ -108,7 +121,7 @@ pub(super) fn line<E>(value: &str, mut write: impl FnMut(&str) -> Result<(), E>)
     let (mut out, mut last) = (String::with_capacity(value.len()), ' ');
     for c in value.chars() {
         if !(last == '\r' && c == '\n') {
-            out.push(if is_blank_in_header(c) { ' ' } else { c });
+            out.push(if is_blank_in_header(c) || turns_direction(c) { ' ' } else { c });
         }
         last = c;
     }
@@ -142,6 +155,19 @@ mod tests {
                 "a\nb\nc\n\td\u{fffd}\u{fffd}\u{fffd}\u{a0}ü"
             );
         }
+    }
+
+    #[test]
+    fn nothing_turns_the_direction_of_writing() {
+        let turns = "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+        let stays = "\u{200e}\u{200f}\u{2029}\u{202f}\u{2065}\u{206a}\u{20ac}\u{2000}\u{1f600}\u{5d0}";
+        for html in [false, true] {
+            assert_eq!(escaped(&format!("a{turns}b{stays}c"), html), format!("a{}b{stays}c", REPLACED.repeat(9)));
+        }
+        let _ = line::<()>(&format!("a{turns}b\u{200f}"), |written| {
+            assert_eq!(written, format!("a{}b\u{200f}", " ".repeat(9)));
+            Ok(())
+        });
     }
 
     #[test]

@@ -58,8 +58,11 @@ impl Expressions<'_> {
         use ast::Expr;
         match expr {
             Expr::Var(var) => {
-                let place = self.origin.place(var.span().start_offset as usize);
-                self.names.used.entry(var.id.to_owned()).or_insert(place);
+                // A place is counted from the text's beginning.
+                if !self.names.used.contains_key(var.id) {
+                    let place = self.origin.place(var.span().start_offset as usize);
+                    self.names.used.insert(var.id.to_owned(), place);
+                }
                 Ok(())
             }
             Expr::Slice(slice) => {

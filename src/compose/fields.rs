@@ -12,6 +12,8 @@ pub(super) enum Form {
     Text,
     Mailboxes,
     Urls,
+    /// Text with names in brackets, which the template alone opens and closes.
+    Ids,
 }
 
 /// One field of the template.
@@ -23,7 +25,8 @@ pub(super) struct Field {
 }
 
 /// Those that this program makes, or that say where mail goes.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
+    "Apparently-To",
     "Date",
     "Message-ID",
     "MIME-Version",
@@ -34,8 +37,26 @@ const OURS: [&str; 9] = [
     "DKIM-Signature",
     "Delivered-To",
 ];
-const MAILBOXES: [&str; 9] =
-    ["From", "Sender", "Reply-To", "To", "Cc", "Resent-From", "Resent-To", "Disposition-Notification-To", "Errors-To"];
+/// Those whose value is addresses, to which programs may send: a value in one adds none.
+const MAILBOXES: [&str; 16] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Resent-From",
+    "Resent-Sender",
+    "Resent-Reply-To",
+    "Resent-To",
+    "Resent-Cc",
+    "Mail-Followup-To",
+    "Mail-Reply-To",
+    "Disposition-Notification-To",
+    "Return-Receipt-To",
+    "X-Confirm-Reading-To",
+    "Errors-To",
+];
+const IDS: [&str; 3] = ["List-Id", "References", "In-Reply-To"];
 const URLS: [&str; 6] = ["List-Unsubscribe", "List-Help", "List-Subscribe", "List-Post", "List-Owner", "List-Archive"];
 /// The longest name of a field.
 const NAME_MAX: usize = 60;
@@ -61,6 +82,7 @@ impl Field {
         let form = match name {
             _ if among(&MAILBOXES) => Form::Mailboxes,
             _ if among(&URLS) => Form::Urls,
+            _ if among(&IDS) => Form::Ids,
             _ => Form::Text,
         };
         Ok(Field { name: name.to_owned(), form, origin })
@@ -104,7 +126,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Field>, TemplateError> 
 }
 
 /// RFC 5322 section 3.6: what may be there once.
-fn once(fields: &[Field]) -> Result<(), TemplateError> {
+pub(super) fn once(fields: &[Field]) -> Result<(), TemplateError> {
     const ONCE: [&str; 7] = ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "List-Unsubscribe"];
     for name in ONCE {
         if let Some(second) = fields.iter().filter(|field| field.is(name)).nth(1) {
@@ -124,11 +146,14 @@ pub(super) fn write(
     rendered: &str,
     flat: &mut String,
 ) -> Result<WrittenField, FieldError> {
-    let text = flattened(rendered, flat, form != Form::Text);
+    if form == Form::Ids && has_bracket(rendered) {
+        return Err(FieldError::Syntax("a value has a bracket, which is the template's alone: < or >"));
+    }
+    let text = flattened(rendered, flat, matches!(form, Form::Mailboxes | Form::Urls));
     let begin = out.len();
     let mut words = Words::begin(out, name);
     let number = match form {
-        Form::Text => {
+        Form::Text | Form::Ids => {
             words.text(text);
             usize::from(!text.trim_matches(' ').is_empty())
         }
@@ -140,6 +165,15 @@ pub(super) fn write(
         out.truncate(begin);
     }
     Ok(written)
+}
+
+/// Whether a value has a bracket.
+fn has_bracket(rendered: &str) -> bool {
+    let mut in_value = false;
+    rendered.chars().any(|c| {
+        in_value = c == BEGIN || in_value && c != END;
+        in_value && matches!(c, '<' | '>')
+    })
 }
 
 /// A rendered text on one line. The template's own folds are one blank each.
@@ -191,6 +225,29 @@ mod tests {
         ] {
             assert_eq!(read("headers", text).expect_err(text).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_value_closes_no_bracket_and_adds_no_address() {
+        let written = |name: &str, text: &str| {
+            let field = Field::new(name, Origin::whole("headers", text)).expect("a field");
+            let text = text.replace('[', "\u{2}").replace(']', "\u{3}");
+            let mut out = Vec::new();
+            write(&mut out, name, field.form, &text, &mut String::new()).map(|_| String::from_utf8(out).expect("ASCII"))
+        };
+        let names = "From Sender Reply-To To Cc Resent-From Resent-Sender Resent-Reply-To Resent-To Resent-Cc Mail-Followup-To \
+                     Mail-Reply-To Disposition-Notification-To Return-Receipt-To X-Confirm-Reading-To Errors-To";
+        for name in names.split(' ') {
+            assert!(written(name, "<[a@x.org>, <b@x.org]>").is_err(), "{name}");
+            assert!(written(name, "[a@x.org, b@x.org]").is_err(), "{name}");
+        }
+        for name in ["List-ID", "References", "in-reply-to"] {
+            assert_eq!(written(name, "[News] <[n]@x.org>").ok(), Some(format!("{name}: News <n@x.org>\n")));
+            for bad in ["<[a@x.org> <b]@x.org>", "[A <b]"] {
+                assert!(written(name, bad).is_err(), "{name}: {bad}");
+            }
+        }
+        assert!(read("headers", "From: a@x.org\napparently-to: b@x.org\n").is_err());
     }
 
     #[test]

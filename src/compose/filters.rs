@@ -5,6 +5,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 
 use super::error::{Fault, LARGEST, Marked, NULL, TOO_LARGE, structured};
 use super::{escape, number, url};
+use crate::model::structure::{self, VALUES_MAX};
 
 /// What an author may write.
 pub(super) const NAMES: [&str; 12] = [
@@ -133,10 +134,12 @@ fn number_filter(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     }
 }
 
-fn from_json(value: &Value) -> Result<Value, Error> {
+/// Each value of it is a step.
+fn from_json(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     let Some(text) = value.as_str() else { return Ok(value.clone()) };
-    let parsed: serde_json::Value =
-        serde_json::from_str(text).map_err(|error| refused(format!("it is no JSON: {error}")))?;
+    let mut left = VALUES_MAX;
+    let parsed = structure::parse(text, &mut left).map_err(|error| refused(format!("its JSON is refused: {error}")))?;
+    state.consume_fuel((VALUES_MAX - left) as u64)?;
     Ok(Value::from(Serde(&parsed)))
 }
 

@@ -125,6 +125,13 @@ impl Html {
         if !self.begun && self.begin.trim_start().is_empty() {
             return Ok(Spot::UrlStart);
         }
+        if !self.begun {
+            return Err(
+                "no value may stand in a URL's beginning, which may become its scheme: write the scheme, or let the \
+                        value be all of it"
+                    .to_owned(),
+            );
+        }
         if self.begin.contains('&') {
             return Err("no value may stand in a URL whose scheme has an entity".to_owned());
         }
@@ -230,8 +237,8 @@ impl Html {
 
     fn in_value(&mut self, c: char) {
         if !self.begun {
-            // Blanks and controls within a scheme are nothing to a browser.
-            if !c.is_ascii_control() {
+            // Controls within a scheme and blanks before it are nothing to a browser.
+            if !(c.is_ascii_control() || c == ' ' && self.begin.is_empty()) {
                 self.begin.push(c.to_ascii_lowercase());
             }
             self.begun = matches!(c, ':' | '/' | '?' | '#' | '&') || self.begin.len() > SCHEME_MAX;
@@ -319,6 +326,8 @@ mod tests {
             ("<a href='https://x/?u=", Spot::UrlRest),
             ("<img SRC=\"cid:", Spot::UrlRest),
             ("<a href=\"/a", Spot::UrlRest),
+            ("<a href=\"?a", Spot::UrlRest),
+            ("<a href=\"a/b", Spot::UrlRest),
             ("<a href=x>", Spot::Text),
             ("<title>a</titl", Spot::Text),
             ("<title>a</title>", Spot::Text),
@@ -378,6 +387,10 @@ mod tests {
             "<svg><title><!-- ",
             "<svg><a xlink:href=\"javascript:",
             "<a formaction='vbscript:",
+            "<a href=\"java",
+            "<a href=\" java\n",
+            "<a href=\"                                    java",
+            "<img src=\"a",
         ] {
             assert!(spot(html).is_err(), "{html}: {:?}", spot(html));
         }

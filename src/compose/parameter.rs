@@ -1,5 +1,7 @@
 //! Parameters of MIME fields with a name in them (RFC 2045 section 5.1, RFC 2231).
 
+use super::escape::{is_blank_in_header, turns_direction};
+
 /// Bytes of a value on one line.
 const PIECE: usize = 54;
 
@@ -9,7 +11,7 @@ pub(super) fn write(out: &mut Vec<u8>, key: &str, value: &str) {
         .chars()
         .map(|c| match c {
             '/' | '\\' => '_',
-            c if c.is_control() => ' ',
+            c if is_blank_in_header(c) || turns_direction(c) => ' ',
             c => c,
         })
         .collect();

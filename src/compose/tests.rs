@@ -145,19 +145,19 @@ fn a_row_that_does_not_fit_is_told_with_its_place() {
 fn a_value_is_escaped_by_its_place() {
     let hostile = "<a href=\"x\">'&{{ v }}{% if %}\r\n\0\u{202e}";
     for (part, template, expected) in [
-        ("text", "{{ v }}.", "<a href=\"x\">'&{{ v }}{% if %}\n\u{fffd}\u{202e}."),
-        ("html", "<p>{{ v }}.", "<p>&lt;a href=&quot;x&quot;&gt;&#39;&amp;{{ v }}{% if %}\n\u{fffd}\u{202e}."),
+        ("text", "{{ v }}.", "<a href=\"x\">'&{{ v }}{% if %}\n\u{fffd}\u{fffd}."),
+        ("html", "<p>{{ v }}.", "<p>&lt;a href=&quot;x&quot;&gt;&#39;&amp;{{ v }}{% if %}\n\u{fffd}\u{fffd}."),
         (
             "html",
             "<p title='{{ v }}'>",
-            "<p title='&lt;a href=&quot;x&quot;&gt;&#39;&amp;{{ v }}{% if %}\n\u{fffd}\u{202e}'>",
+            "<p title='&lt;a href=&quot;x&quot;&gt;&#39;&amp;{{ v }}{% if %}\n\u{fffd}\u{fffd}'>",
         ),
         (
             "html",
             "<a href=\"https://x.org/?v={{ v }}\">",
             "<a href=\"https://x.org/?v=%3Ca%20href%3D%22x%22%3E%27%26%7B%7B%20v%20%7D%7D%7B%25%20if%20%25%7D%0D%0A%00%E2%80%AE\">",
         ),
-        ("html", "<p>{{ v|nl2br }}", "<p>&lt;a href=&quot;x&quot;&gt;&#39;&amp;{{ v }}{% if %}<br>\n\u{fffd}\u{202e}"),
+        ("html", "<p>{{ v|nl2br }}", "<p>&lt;a href=&quot;x&quot;&gt;&#39;&amp;{{ v }}{% if %}<br>\n\u{fffd}\u{fffd}"),
         ("html", "<p>{% include 'i' if false else 'i' %}", ""),
     ] {
         if expected.is_empty() {
@@ -281,6 +281,43 @@ fn a_message_is_a_template() {
     assert_eq!(texts.iter().map(|text| text.trim()).collect::<Vec<_>>(), ["Grüße <Bob>", "<p>&lt;Bob&gt;</p>"]);
     assert_eq!(parsed.subparts[1].get_body().expect("text").trim(), "{{ name }}");
     assert!(!mail.contains("<a@b>") && !mail.contains("2024"), "{mail}");
+}
+
+#[test]
+fn a_message_that_would_not_be_what_it_says_is_no_template() {
+    let part = |head: &str, body: &[u8]| {
+        let head = format!(
+            "From: a@x.org\nTo: {{{{ email }}}}\nContent-Type: multipart/mixed; boundary=b\n\n\
+            --b\nContent-Type: text/plain\n\n{{{{ name }}}}\n--b\n{head}\n\n"
+        );
+        [head.as_bytes(), body, b"\n--b--\n"].concat()
+    };
+    let compile = |message: Vec<u8>| {
+        let sources = Sources::new([("message.eml".to_owned(), message)].into());
+        Template::compile(&sources).map(drop).map_err(|error| error.to_string())
+    };
+    let good = "Content-Type: message/rfc822";
+    compile(part(good, b"From: c@x.org\r\nSubject: x\r\n\r\nplain\r\n")).expect("a clean message");
+    let long = [b"From: c@x.org\n\n", "x".repeat(999).as_bytes()].concat();
+    for bad in [&b"From: c@x.org\n\n\xfc"[..], b"From: c@x.org\n\nx\0", b"From: c@x.org\n\n\x1b[2J", &long] {
+        let said = compile(part(good, bad)).expect_err("no clean message");
+        assert!(said.starts_with("message.eml (part 3, message/rfc822): it is not sent as it is"), "{said}");
+    }
+    for tag in ["{{ name }}", "{% if x %}"] {
+        for media_type in ["text/calendar", "text/x-amp-html"] {
+            let head = format!("Content-Type: {media_type}");
+            let said = compile(part(&head, tag.as_bytes())).expect_err("a tag");
+            assert!(said.contains("it has tags"), "{said}");
+            let encoded = format!("{head}\nContent-Transfer-Encoding: base64");
+            let body = data_encoding::BASE64.encode(tag.as_bytes());
+            assert!(compile(part(&encoded, body.as_bytes())).is_err());
+            compile(part(&(head + "\nContent-Disposition: attachment"), tag.as_bytes())).expect("a file");
+        }
+    }
+    for name in ["From", "Subject"] {
+        let said = compile(format!("From: a@x.org\nSubject: a\n{name}: b@x.org\n\n{{{{ name }}}}\n").into());
+        assert_eq!(said, Err(format!("message.eml:3: {name} is there twice")));
+    }
 }
 
 #[test]

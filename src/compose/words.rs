@@ -90,6 +90,15 @@ impl<'o> Words<'o> {
             }
             at += word.len() + 1;
         }
+        // What no fold can part.
+        let mut at = 0;
+        for stretch in stretches(text) {
+            if stretch.len() > WORD_MAX {
+                first = Some(first.map_or(at, |first| first.min(at)));
+                last = last.max(at + stretch.len());
+            }
+            at += stretch.len() + 1;
+        }
         match first {
             // A line of blanks cannot be folded: nothing but encoding keeps them.
             _ if text.contains(BLANKS) => self.encoded(text, false),
@@ -107,22 +116,10 @@ impl<'o> Words<'o> {
     }
 
     fn plain(&mut self, text: &str, apart: bool) {
-        if text.is_empty() {
-            return;
-        }
-        // A fold stands before a single blank, so that no line is of blanks alone.
-        let (mut from, mut apart) = (0, apart);
-        while from < text.len() {
-            let rest = &text[from..];
-            let end = rest.bytes().enumerate().skip(1).find(|&(at, byte)| {
-                byte == b' '
-                    && rest.as_bytes()[at - 1] != b' '
-                    && rest.as_bytes().get(at + 1).is_some_and(|&next| next != b' ')
-            });
-            let len = end.map_or(rest.len(), |(at, _)| at);
-            self.piece(&rest[..len], apart, 0);
+        let mut apart = apart;
+        for stretch in stretches(text) {
+            self.piece(stretch, apart, 0);
             apart = true;
-            from += len + 1;
         }
     }
 
@@ -149,6 +146,23 @@ impl<'o> Words<'o> {
             (rest, apart) = (&rest[len..], true);
         }
     }
+}
+
+/// The parts of `text` between its single blanks. A fold stands before one of those, so that no line is of blanks alone.
+fn stretches(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let bytes = rest.as_bytes();
+        let end = bytes.iter().enumerate().skip(1).find(|&(at, &byte)| {
+            byte == b' ' && bytes[at - 1] != b' ' && bytes.get(at + 1).is_some_and(|&next| next != b' ')
+        });
+        let (stretch, behind) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        rest = behind.get(1..).unwrap_or_default();
+        Some(stretch)
+    })
 }
 
 /// Ten blanks: no fold, and no reader, keeps those.
@@ -227,9 +241,18 @@ mod tests {
         assert!(field("Subject", "Привет").starts_with("Subject: =?utf-8?b?"));
     }
 
+    #[test]
+    fn no_line_is_too_long_where_no_fold_can_stand() {
+        for text in ["ab  ".repeat(400) + "z", format!("Hello {} z", "ab  c   ".repeat(400))] {
+            let written = field("Subject", &text);
+            assert!(written.lines().all(|line| line.len() <= 998), "{written}");
+            assert_eq!(mailparse::parse_header(written.as_bytes()).expect("a field").0.get_value(), text);
+        }
+    }
+
     proptest! {
         #[test]
-        fn what_is_written_reads_back(text in "([ -~]{0,30}|[ü€\u{1f600}א a-z]{0,90}|[a-z]{300,1100}| {1,20}|=\\?){0,6}") {
+        fn what_is_written_reads_back(text in "([ -~]{0,30}|[ü€\u{1f600}א a-z]{0,90}|[a-z]{300,1100}| {1,20}|=\\?|([a-z]{1,4} {2,9}){1,300}z){0,6}") {
             let written = field("Subject", &text);
             prop_assert!(written.is_ascii() && written.lines().all(|line| line.len() <= 998), "{}", written);
             prop_assert!(written.lines().skip(1).all(|line| line.starts_with(' ') && !line.trim().is_empty()), "{}", written);

@@ -107,7 +107,7 @@ fn fault_of_any(text: &str) -> Option<&'static str> {
 }
 
 /// Anything but what RFC 5322 calls specials (a dot is fine) and white space.
-fn is_atom_char(c: char) -> bool {
+pub(super) fn is_atom_char(c: char) -> bool {
     !c.is_whitespace() && !matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | ':' | '@' | '"' | '\\')
 }
 

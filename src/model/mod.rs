@@ -11,6 +11,8 @@ pub mod id;
 pub mod reserved;
 pub mod row;
 pub mod row_summary;
+pub mod spelling;
+pub mod structure;
 pub mod time;
 pub mod verdict;
 

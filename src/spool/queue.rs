@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::error::io_at;
 use super::freshness::Freshness;
+use super::merge::off_limits::OffLimits;
 use super::merge::template::Templates;
 use super::merge::waiting::Waiting;
 use super::open_job::OpenJob;
@@ -94,6 +95,11 @@ impl SpoolQueue {
     pub fn announcing(mut self, announces: bool) -> SpoolQueue {
         self.announces = announces;
         self
+    }
+
+    /// Where no file lies that a row of a merge attaches.
+    pub fn off_limits(&self) -> io::Result<OffLimits> {
+        OffLimits::of_queue(&self.dir)
     }
 
     /// Has `workers` workers hand its entries out in order, and know of our syncs, those that are forked from now on.

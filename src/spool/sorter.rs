@@ -2,9 +2,10 @@
 //! in `tmp/`, then merged.
 //!
 //! The order is by reversed domain (`org.example`), so that one domain's addresses are together and near their parents';
-//! then by the local part. Case counts in a local part alone, and there last of all.
+//! then by the local part. Spellings of one address are one ([`spelling`]). Case counts in a local part alone, and there last of
+//! all.
 //!
-//! A record is the reversed domain, the local part in lower case, and the address, with a NUL between them, which no address
+//! A record is the reversed domain, the local part in lower case, both as they are spelled there, and the address, with a NUL between them, which no address
 //! has; a newline ends it.
 
 use std::cmp::Reverse;
@@ -14,7 +15,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::PathBuf;
 
 use super::queue::SpoolQueue;
-use crate::model::{Address, EntryId};
+use crate::model::{Address, EntryId, spelling};
 use crate::queue::QueueError;
 use crate::sys::durable::Unnamed;
 use crate::sys::{clock, fault};
@@ -67,7 +68,8 @@ impl Record {
     fn is_same(&self, other: &Record) -> bool {
         let local = |record: &Record| {
             let end = record.address().iter().rposition(|&b| b == b'@').unwrap_or(record.address().len());
-            record.address()[..end].to_vec()
+            let local = String::from_utf8_lossy(&record.address()[..end]).into_owned();
+            spelling::local(&local).into_owned()
         };
         self.key() == other.key() && local(self) == local(other)
     }
@@ -80,7 +82,7 @@ impl Record {
 
 /// `www.example.org` as `org.example.www`, the same for each spelling of one domain.
 pub(super) fn reversed(domain: &str) -> String {
-    let domain = domain.strip_suffix('.').unwrap_or(domain).to_lowercase();
+    let domain = spelling::domain(domain);
     domain.rsplit('.').collect::<Vec<_>>().join(".")
 }
 
@@ -94,7 +96,8 @@ impl SpoolQueue {
 impl Sorter<'_> {
     pub fn add(&mut self, address: &Address) -> Result<(), QueueError> {
         let start = self.records.len();
-        let (domain, local) = (reversed(address.domain()), address.local().to_lowercase());
+        let (domain, local) =
+            (reversed(address.domain()), spelling::local(&address.local().to_lowercase()).into_owned());
         for part in [domain.as_str(), "\0", &local, "\0", address.as_str(), "\n"] {
             self.records.extend_from_slice(part.as_bytes());
         }
@@ -277,6 +280,15 @@ mod tests {
         let list = texts(&["Bob@x.org", "al@x.org", "bob@X.org", "eve@y.org"]);
         let (found, _, left_out) = sort(&list, &texts(&["zed@x.org", "BOB@x.ORG", "al@y.org"]), RUN);
         assert_eq!((found, left_out), (texts(&["al@x.org", "eve@y.org"]), 2));
+    }
+
+    #[test]
+    fn all_spellings_of_an_address_are_one() {
+        let list = texts(&["anna@xn--bcher-kva.example", "\"bob\"@y.org", "anna@b\u{fc}cher.example", "bob@y.org"]);
+        let (found, duplicates, _) = sort(&list, &[], RUN);
+        assert_eq!((found.len(), duplicates), (2, 2), "{found:?}");
+        let but = texts(&["\"Bob\"@Y.org.", "anna@B\u{dc}CHER.example"]);
+        assert_eq!(sort(&list, &but, RUN), (Vec::new(), 2, 2));
     }
 
     #[test]

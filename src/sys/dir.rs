@@ -11,6 +11,10 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags};
 use nix::sys::stat::{FileStat, Mode, UtimensatFlags, utimensat};
+use nix::sys::statfs::{
+    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, PROC_SUPER_MAGIC, SECURITYFS_MAGIC, SYSFS_MAGIC,
+    TRACEFS_MAGIC, fstatfs,
+};
 use nix::sys::time::TimeSpec;
 use nix::unistd::UnlinkatFlags;
 
@@ -30,14 +34,44 @@ pub fn open_path(path: &Path) -> io::Result<File> {
 }
 
 /// Opens the directory `path` in `dir`.
-pub fn open_at(dir: impl AsFd, path: &str) -> io::Result<File> {
+pub fn open_at(dir: impl AsFd, path: &(impl AsRef<Path> + ?Sized)) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    Ok(File::from(nix::fcntl::openat(dir, path, flags, Mode::empty())?))
+    Ok(File::from(nix::fcntl::openat(dir, path.as_ref(), flags, Mode::empty())?))
+}
+
+/// Opens the directory above `dir`, only to reach what is in it; of the root it is the root.
+pub fn parent(dir: &File) -> io::Result<File> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(File::from(nix::fcntl::openat(dir, "..", flags, Mode::empty())?))
+}
+
+/// What tells a file or directory from all others: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+/// The identity of an open file or directory.
+pub fn identity(file: &File) -> io::Result<Identity> {
+    let stat = nix::sys::stat::fstat(file)?;
+    Ok(Identity(stat.st_dev, stat.st_ino))
+}
+
+/// Whether `file` lies in a file system whose files the kernel makes up when they are read, as /proc and /sys.
+pub fn is_made_up(file: &File) -> io::Result<bool> {
+    const MADE_UP: [nix::sys::statfs::FsType; 7] = [
+        PROC_SUPER_MAGIC,
+        SYSFS_MAGIC,
+        CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC,
+        DEBUGFS_MAGIC,
+        SECURITYFS_MAGIC,
+        TRACEFS_MAGIC,
+    ];
+    Ok(MADE_UP.contains(&fstatfs(file)?.filesystem_type()))
 }
 
 /// Makes the directory `path` in `dir`, mode 0700; `false` if it is there already.
-pub fn make(dir: impl AsFd, path: &str) -> io::Result<bool> {
-    match nix::sys::stat::mkdirat(dir, path, Mode::from_bits_truncate(0o700)) {
+pub fn make(dir: impl AsFd, path: &(impl AsRef<Path> + ?Sized)) -> io::Result<bool> {
+    match nix::sys::stat::mkdirat(dir, path.as_ref(), Mode::from_bits_truncate(0o700)) {
         Ok(()) => Ok(true),
         Err(Errno::EEXIST) => Ok(false),
         Err(errno) => Err(errno.into()),
@@ -75,8 +109,11 @@ pub fn open_file(dir: impl AsFd, path: &str, how: Open) -> io::Result<File> {
 
 /// Opens a file for reading that lies beneath `dir`, at whatever depth; no symbolic link on the way is followed.
 ///
-/// Errors: those of [`open_file`]; EXDEV for a path that leads out of `dir`, and ELOOP for a link, as openat2(2) has them.
-pub fn open_beneath(dir: &File, path: &str) -> io::Result<File> {
+/// `look` sees the folder in which it lies before it is opened.
+///
+/// Errors: those of [`open_file`] and of `look`; EXDEV for a path that leads out of `dir`, and ELOOP for a link, as openat2(2)
+/// has them.
+pub fn open_beneath(dir: &File, path: &str, look: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
     let is_inside = |part: &str| !matches!(part, "" | "." | "..");
     if !path.split('/').all(is_inside) {
         return Err(Errno::EXDEV.into());
@@ -91,7 +128,9 @@ pub fn open_beneath(dir: &File, path: &str) -> io::Result<File> {
         })?;
         (folder, rest) = (Some(opened), behind);
     }
-    open_file(folder.as_ref().unwrap_or(dir), rest, Open::Read)
+    let folder = folder.as_ref().unwrap_or(dir);
+    look(folder)?;
+    open_file(folder, rest, Open::Read)
 }
 
 /// The names in a directory, read a buffer at a time, so that a directory of any size costs the same memory.

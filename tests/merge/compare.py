@@ -16,7 +16,11 @@ FIELDS = ["From", "To", "Reply-To", "Subject", "List-Unsubscribe", "X-Note", "Da
 
 
 def controls(text, instead):
-    return "".join(instead if ord(c) < 32 and c not in "\t\n" or 127 <= ord(c) < 160 else c for c in text)
+    def is_seen(c):
+        turns = 0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069
+        return not (ord(c) < 32 and c not in "\t\n" or 127 <= ord(c) < 160 or turns)
+
+    return "".join(c if is_seen(c) else instead for c in text)
 
 
 def body(value):
@@ -132,7 +136,8 @@ def check(data, row):
     if "attached" in row:
         last = list(mail.walk())[-1]
         same("attachment", last.get_payload(decode=True).decode(), row["attached"])
-        shown = "".join(" " if ord(c) < 32 or 127 <= ord(c) < 160 else "_" if c in "/\\" else c for c in row["attached"])
+        blanks = "\t\n\u2028\u2029"
+        shown = "".join("_" if c in "/\\" else " " if c in blanks else c for c in controls(row["attached"], " "))
         same("its name", last["Content-Disposition"].params["filename"].strip(), shown.strip())
 
 

@@ -8,6 +8,7 @@ mod bad_rows;
 mod check;
 mod decided;
 mod examples;
+mod hostile;
 mod job;
 mod killed;
 mod meanwhile;

@@ -2,12 +2,23 @@
 
 use rusqlite::Row;
 
-use crate::model::{Address, Micros};
+use crate::model::{Address, Micros, spelling};
 use crate::policy::score::Score;
 
-/// An address as the ledger has it.
+/// An address as the ledger has it: in lower case, and one for all of its spellings.
 pub(super) fn key(address: &Address) -> String {
-    address.as_str().to_lowercase()
+    let local = address.local().to_lowercase();
+    match address.domain() {
+        "" => spelling::local(&local).into_owned(),
+        domain => format!("{}@{}", spelling::local(&local), spelling::domain(domain)),
+    }
+}
+
+/// The keys by which the ledger may have an address: one that was noted before spellings were one has its own.
+pub(super) fn keys(address: &Address) -> impl Iterator<Item = String> {
+    let (key, old) = (key(address), address.as_str().to_lowercase());
+    let old = (old != key).then_some(old);
+    [key].into_iter().chain(old)
 }
 
 pub(super) fn whole(micros: Micros) -> i64 {

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::database::Ledger;
 use super::error::LedgerError;
-use super::row::{key, micros, whole};
+use super::row::{key, keys, micros, whole};
 use crate::model::format::Age;
 use crate::model::{Address, Micros};
 
@@ -57,8 +57,11 @@ impl Ledger {
             })?;
             let mut found = Vec::new();
             for (place, address) in addresses {
-                if let Some(one) = ask.query_row([key(address)], suppression).optional()? {
-                    found.push((place, one));
+                for key in keys(address) {
+                    if let Some(one) = ask.query_row([key], suppression).optional()? {
+                        found.push((place, one));
+                        break;
+                    }
                 }
             }
             Ok(found)
@@ -86,7 +89,11 @@ impl Ledger {
                  WHERE address = ?1 AND suppressed IS NOT NULL",
             )?;
             for address in addresses {
-                released += put.execute([key(address)])? as u64;
+                let mut was_on = false;
+                for key in keys(address) {
+                    was_on |= put.execute([key])? > 0;
+                }
+                released += u64::from(was_on);
             }
             Ok(released)
         })
@@ -108,4 +115,28 @@ pub(super) fn suppress(db: &Transaction<'_>, address: &str, since: Micros, why: 
         )?
         .execute(params![address, whole(since), why])?;
     Ok(changed as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_suppressed_is_found_and_released_by_any_spelling() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let mut ledger = Ledger::open(temp.path()).expect("a ledger");
+        let address = |text: &str| text.parse::<Address>().expect("an address");
+        let one = |text: &str| [(address(text), Micros(1), "asked".to_owned())];
+        assert_eq!(ledger.suppress(&one("\"Bob\"@B\u{fc}cher.example.")).expect("noted"), 1);
+        assert_eq!(ledger.suppress(&one("bob@xn--bcher-kva.example")).expect("noted"), 0);
+        let found = ledger.suppression(&address("bob@b\u{fc}cher.example")).expect("a look").expect("it is there");
+        assert_eq!(found.address, "bob@xn--bcher-kva.example");
+        // What was noted before spellings were one, in its own.
+        let old = address("\"ann\"@x.org");
+        ledger.change(|db| suppress(db, "\"ann\"@x.org", Micros(1), "asked")).expect("noted");
+        assert!(ledger.suppression(&old).expect("a look").is_some());
+        let both = [old.clone(), address("BOB@B\u{dc}CHER.example")];
+        assert_eq!(ledger.release(&both).expect("released"), 2);
+        assert_eq!(ledger.suppressed_among(both.iter().enumerate()).expect("a look"), []);
+    }
 }

@@ -1,9 +1,9 @@
 //! The files that rows attach, in the folder that the template names. They are opened by the spool's owner, as the worker
-//! that sends them does, beneath that folder and over no symbolic link.
+//! that sends them does, beneath that folder, over no symbolic link, and nowhere in the spool or where the kernel makes files
+//! up.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -12,7 +12,9 @@ use super::error::MergeError;
 use super::kind::{BadReason, Kind};
 use crate::compose::Settings;
 use crate::model::{Cell, Columns, Row};
+use crate::spool::SpoolQueue;
 use crate::spool::merge::attachment::FileMark;
+use crate::spool::merge::off_limits::{self, OffLimits};
 use crate::sys::dir;
 
 /// Characters of a line of base64 (RFC 2045 section 6.8).
@@ -25,6 +27,7 @@ const SHOWN: usize = 300;
 #[derive(Debug)]
 pub struct Attachments {
     folder: File,
+    off_limits: OffLimits,
     path: PathBuf,
     column: usize,
 }
@@ -40,13 +43,18 @@ pub struct AttachedFile {
 }
 
 impl Attachments {
-    /// Opens the folder, if the template has a column of attachments; `columns` have that column.
-    pub fn open(settings: &Settings, columns: &Columns) -> Result<Option<Attachments>, MergeError> {
+    /// Opens the folder, if the template has a column of attachments; `columns` have that column. The mail goes to `queue`.
+    pub fn open(settings: &Settings, columns: &Columns, queue: &SpoolQueue) -> Result<Option<Attachments>, MergeError> {
         let (Some(name), Some(folder)) = (&settings.attachment, &settings.attachment_folder) else { return Ok(None) };
         let Some(column) = columns.position(name) else { return Ok(None) };
         let path = PathBuf::from(folder);
-        match dir::open_path(&path) {
-            Ok(folder) => Ok(Some(Attachments { folder, path, column })),
+        let open = || {
+            let (off_limits, folder) = (queue.off_limits()?, dir::open_path(&path)?);
+            off_limits.look(&folder)?;
+            Ok((folder, off_limits))
+        };
+        match open() {
+            Ok((folder, off_limits)) => Ok(Some(Attachments { folder, off_limits, path, column })),
             Err(source) => Err(MergeError::Attachments { path, source }),
         }
     }
@@ -66,12 +74,13 @@ impl Attachments {
             Some(Cell::Text(text)) => text,
         };
         let shown = || self.path.join(inside).display().to_string().chars().take(SHOWN).collect::<String>();
-        let opened = dir::open_beneath(&self.folder, inside).and_then(|file| Ok((file.metadata()?, file)));
+        let look = |folder: &File| self.off_limits.look(folder);
+        let opened = dir::open_beneath(&self.folder, inside, look).and_then(|file| Ok((file.metadata()?, file)));
         let (meta, file) = opened.map_err(|error| reason(&shown(), &error))?;
         if !meta.is_file() {
             return Err(missing(format!("{}: it is no regular file", shown())));
         }
-        let mark = FileMark::new(meta.ino(), meta.size(), (meta.mtime(), meta.mtime_nsec()));
+        let mark = FileMark::of(&meta);
         let name = inside.rsplit('/').next().unwrap_or(inside).to_owned();
         Ok(Some(AttachedFile { name, mark, file }))
     }
@@ -81,6 +90,7 @@ fn reason(shown: &str, error: &io::Error) -> BadReason {
     let kind = match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EXDEV) => return outside(format!("{shown}: it leads out of the folder")),
         Some(Errno::ELOOP) => return outside(format!("{shown}: it is a symbolic link, and none is followed")),
+        None if off_limits::is_refusal(error) => return outside(format!("{shown}: {error}")),
         Some(_) | None => Kind::AttachmentMissing,
     };
     BadReason { kind, what: format!("{shown}: {error}") }
@@ -115,6 +125,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::spool::Spool;
 
     #[test]
     fn files_are_found_beneath_their_folder_alone() {
@@ -125,10 +136,13 @@ mod tests {
         std::fs::write(path("in/deep/a.pdf"), "0123456789").expect("a file");
         symlink(path("secret"), path("in/link")).expect("a link");
         symlink(path("in/deep"), path("in/folder")).expect("a link");
+        let spool = path("in/spool");
+        let queue = Spool::create(&spool).and_then(|spool| spool.queue("outbound")).expect("a queue");
+        std::fs::write(spool.join("outbound/other.msg"), "x").expect("a file");
         let settings = format!("attachment = 'file'\nattachment_folder = '{}'", path("in").display());
         let settings = Settings::parse(&settings).expect("settings");
         let columns = Columns::new(vec!["file".to_owned()]).expect("columns");
-        let attachments = Attachments::open(&settings, &columns).expect("a folder").expect("a column");
+        let attachments = Attachments::open(&settings, &columns, &queue).expect("a folder").expect("a column");
         let of = |cell: Cell| attachments.of(&Row { number: 1, cells: vec![cell] });
         let file = of(Cell::Text("deep/a.pdf".into())).expect("a file").expect("a file");
         assert_eq!((file.name.as_str(), file.mark.bytes, file.encoded()), ("a.pdf", 10, 17));
@@ -144,6 +158,7 @@ mod tests {
             ("/etc/passwd", Kind::AttachmentOutside),
             ("link", Kind::AttachmentOutside),
             ("folder/a.pdf", Kind::AttachmentOutside),
+            ("spool/outbound/other.msg", Kind::AttachmentOutside),
             ("deep/a.pdf/b", Kind::AttachmentMissing),
             ("none", Kind::AttachmentMissing),
             ("deep", Kind::AttachmentMissing),
@@ -152,7 +167,13 @@ mod tests {
             assert_eq!(of(Cell::Text(name.into())).expect_err(name).kind, kind, "{name}");
         }
         assert_eq!(of(Cell::Json(serde_json::json!(["a"]))).expect_err("JSON").kind, Kind::AttachmentMissing);
+        for bad in [spool.display().to_string().as_str(), "/proc/self", "/sys"] {
+            let settings = format!("attachment = 'file'\nattachment_folder = '{bad}'");
+            let settings = Settings::parse(&settings).expect("settings");
+            let refused = Attachments::open(&settings, &columns, &queue).expect_err(bad).to_string();
+            assert!(refused.contains("nothing of it is attached"), "{refused}");
+        }
         let none = Settings::parse("attachment = 'file'\nattachment_folder = '/nonexistent'").expect("settings");
-        assert!(matches!(Attachments::open(&none, &columns), Err(MergeError::Attachments { .. })));
+        assert!(matches!(Attachments::open(&none, &columns, &queue), Err(MergeError::Attachments { .. })));
     }
 }

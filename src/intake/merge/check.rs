@@ -2,7 +2,8 @@
 //! known afterwards.
 //!
 //! What holds: a row is *bad* if it cannot be sent as it is. A good row whose address a good row before has is a *duplicate*,
-//! so a bad row takes nobody's mail away. Neither duplicates nor suppressed rows are bad: they are left out.
+//! so a bad row takes nobody's mail away. Neither duplicates nor suppressed rows are bad: they are left out. What a row attaches
+//! is queued in the state in which it was judged, or not at all.
 
 use std::iter::Peekable;
 
@@ -21,7 +22,7 @@ use crate::model::{Address, Cell, Row};
 use crate::spool::merge::attachment::FileMark;
 use crate::spool::merge::rows::duplicates::DuplicateSearch;
 use crate::spool::merge::rows::listed::ListedSearch;
-use crate::spool::merge::rows::spooled::{Spooled, SpooledRows};
+use crate::spool::merge::rows::spooled::{RowSpool, Spooled, SpooledRows};
 
 /// What a person asked for about rows that are not sent.
 #[derive(Debug, Default)]
@@ -37,6 +38,8 @@ pub struct Searches {
     /// With the list of whom nothing is sent to.
     pub suppressed: Option<ListedSearch>,
     pub bad_file: Option<BadFile>,
+    /// Takes the marks of what the rows attach, if the template has a column for that.
+    pub marks: Option<RowSpool>,
 }
 
 /// All rows, judged.
@@ -45,6 +48,8 @@ pub struct Checked {
     pub report: Report,
     pub worst: Worst,
     left_out: LeftOut,
+    /// For each row that was judged, in order, the mark of what it attaches.
+    marks: Option<Spooled>,
 }
 
 /// Judges all rows of `gathered`, whose columns are those of `plan`.
@@ -88,6 +93,7 @@ struct Tally<'t> {
 impl Tally<'_> {
     fn add(&mut self, judged: JudgedRow) -> Result<(), MergeError> {
         self.add_unread(judged.number)?;
+        self.add_mark(judged.number, judged.found.as_ref().map_or(None, |good| good.mark))?;
         match judged.found {
             Ok(good) => self.add_good(judged.number, good),
             Err(reason) => self.add_bad(judged.number, &reason, judged.row.as_ref()),
@@ -112,6 +118,13 @@ impl Tally<'_> {
             Some(file) => file.add(self.plan.columns, row, &format!("row {number}: {}", reason.what)),
             None => Ok(()),
         }
+    }
+
+    /// Keeps the mark of what row `number` attaches.
+    fn add_mark(&mut self, number: u64, mark: Option<FileMark>) -> Result<(), MergeError> {
+        let Some(marks) = &mut self.searches.marks else { return Ok(()) };
+        marks.add(&Row { number, cells: vec![mark.map_or(Cell::Null, |mark| Cell::Text(mark.to_string()))] })?;
+        Ok(())
     }
 
     fn add_good(&mut self, number: u64, good: Good) -> Result<(), MergeError> {
@@ -157,7 +170,8 @@ impl Tally<'_> {
         report.largest = worst.largest();
         let warnings = plan.template.warnings(plan.columns);
         report.warnings = warnings.iter().map(ToString::to_string).chain(plan.template.notes().to_vec()).collect();
-        Ok(Checked { report, worst, left_out })
+        let marks = searches.marks.map(RowSpool::finish).transpose()?;
+        Ok(Checked { report, worst, left_out, marks })
     }
 }
 
@@ -179,14 +193,16 @@ impl Checked {
 
     /// Shows `take` the rows that are to be sent, in the source's order; as many as the report says.
     ///
-    /// Errors: those of the spool, and of `take`; an attachment that has gone since it was looked at.
-    pub fn each(&self, plan: &Plan<'_>, gathered: &mut Gathered, take: &mut Take<'_>) -> Result<(), MergeError> {
+    /// Errors: those of the spool, and of `take`; an attachment that has changed since it was judged.
+    pub fn each(&mut self, plan: &Plan<'_>, gathered: &mut Gathered, take: &mut Take<'_>) -> Result<(), MergeError> {
         let mut left = self.report.send;
+        let mut marks = self.marks.as_mut().map(|marks| marks.rows(1)).transpose()?;
         for row in gathered.rows.rows(plan.columns.names().len())? {
             let row = row?;
             if left == 0 {
                 break;
             }
+            let judged = marks.as_mut().and_then(Iterator::next).transpose()?;
             if self.left_out.why(row.number).is_some() {
                 continue;
             }
@@ -194,8 +210,13 @@ impl Checked {
             let bad = |reason: BadReason| MergeError::BadRow { what: "the rows".to_owned(), number, why: reason.what };
             let mark = match plan.attachments {
                 Some(attachments) => {
-                    let gone = |_| MergeError::AttachmentChanged { path: attachments.path(&row), number };
-                    attachments.of(&row).map_err(gone)?.map(|file| file.mark)
+                    let changed = || MergeError::AttachmentChanged { path: attachments.path(&row), number };
+                    let mark = attachments.of(&row).map_err(|_| changed())?.map(|file| file.mark);
+                    let text = judged.as_ref().and_then(|judged| judged.cells.first()).and_then(Cell::text);
+                    if mark.map(|mark| mark.to_string()).as_deref() != text {
+                        return Err(changed());
+                    }
+                    mark
                 }
                 None => None,
             };

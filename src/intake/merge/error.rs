@@ -9,6 +9,7 @@ use crate::compose::{self, TemplateError};
 use crate::intake::refused::{Failure, Refused};
 use crate::model::Exit;
 use crate::queue::QueueError;
+use crate::spool::merge::attachment::MARK;
 
 /// What is wrong with a merge.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,10 @@ pub enum MergeError {
     Files(#[from] compose::ReadError),
     #[error("{}: {error}", path.display())]
     Template { path: PathBuf, error: TemplateError },
+    #[error("{what}: its column {MARK:?} has the name of one that bulkmailer adds; give it another name")]
+    OwnColumn { what: String },
+    #[error("the kernel has no random number for Message-IDs; nothing was queued, so try again later")]
+    Random,
     #[error("{what}: it has no rows")]
     NoRows { what: String },
     #[error(
@@ -84,6 +89,7 @@ impl MergeError {
             MergeError::Files(compose::ReadError::Refused { .. })
             | MergeError::Template { .. }
             | MergeError::NoRows { .. }
+            | MergeError::OwnColumn { .. }
             | MergeError::MissingColumns { .. }
             | MergeError::BadRows { .. }
             | MergeError::NothingLeft { .. }
@@ -92,7 +98,7 @@ impl MergeError {
             MergeError::CannotCreate { .. } => Exit::CantCreate,
             MergeError::Write { .. } => Exit::IoErr,
             MergeError::AttachmentChanged { .. } => Exit::TempFail,
-            MergeError::Thread(_) => Exit::OsErr,
+            MergeError::Thread(_) | MergeError::Random => Exit::OsErr,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The rows of a source, put away beside the spool before anything is made of them: a source is read once, and how it ends
 //! is known only then.
 
+use std::sync::Arc;
+
 use super::error::MergeError;
 use super::progress::Progress;
-use super::source::bad_row::BadRow;
+use super::source::bad_row::{BadRow, RowFault};
 use super::source::row_source::RowSource;
 use crate::model::{Cell, Columns, Row};
 use crate::spool::SpoolQueue;
+use crate::spool::merge::rows::line;
 use crate::spool::merge::rows::spooled::Spooled;
 
 /// A source that was read to its end.
@@ -24,11 +27,15 @@ impl Gathered {
     /// Errors: those of the source, and of writing; then none of its rows counts.
     pub fn read(what: &str, source: &mut dyn RowSource, queue: &SpoolQueue) -> Result<Gathered, MergeError> {
         let (mut rows, mut unread) = (queue.row_spool()?, queue.row_spool()?);
-        let progress = Progress::of_reading();
+        let (progress, name) = (Progress::of_reading(), Arc::from(what));
         let columns = source.read(&mut |_, row| {
             progress.advance(1);
             match row {
-                Ok(row) => rows.add(&row),
+                Ok(row) if line::fits(&row) => rows.add(&row),
+                Ok(row) => {
+                    let first = row.cells.iter().find_map(Cell::text).unwrap_or_default();
+                    unread.add(&why(BadRow::new(&name, row.number, RowFault::TooLarge, first.as_bytes())))
+                }
                 Err(bad) => unread.add(&why(bad)),
             }
             .map(drop)

@@ -7,6 +7,8 @@ use crate::config::Limits;
 use crate::model::envelope::verp;
 use crate::model::{Address, Cell, Columns, Micros, Row};
 use crate::policy::units::{parse_instant, size_text};
+use crate::spool::merge::attachment::FileMark;
+use crate::sys::output;
 
 /// What all rows of a merge have in common.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Judge<'p> {
 #[derive(Debug)]
 pub struct Good {
     pub address: Address,
+    /// What its attachment is known by.
+    pub mark: Option<FileMark>,
     /// Bytes of the message with its attachment.
     pub bytes: u64,
     /// The sender, the recipient, or an address in the header, needs SMTPUTF8 (RFC 6531).
@@ -69,6 +73,9 @@ fn address(plan: &Plan<'_>, place: Option<usize>, row: &Row) -> Result<Address, 
     let name = &plan.template.settings().address;
     let bad = |why: String| BadReason { kind: Kind::BadAddress, what: format!("{name}: {why}") };
     match place.and_then(|at| row.cells.get(at)) {
+        Some(Cell::Text(text)) if !output::is_harmless(text.trim()) => {
+            Err(bad("it has a character that is not seen, or that turns the direction of writing".to_owned()))
+        }
         Some(Cell::Text(text)) => text.trim().parse().map_err(|why| bad(format!("{why}"))),
         Some(Cell::Json(_)) => Err(bad("it is no text".to_owned())),
         Some(Cell::Null) | None => Err(bad("it is NULL".to_owned())),
@@ -91,7 +98,8 @@ impl Judge<'_> {
         let sender = self.plan.sender.filter(|sender| !sender.domain().is_empty());
         let unaligned =
             sender.and_then(|sender| Warning::of_sender(rendered.from, sender)).map(|doubt| doubt.to_string());
-        Ok(Good { address, bytes, utf8, large_html, unaligned })
+        let mark = attached.map(|file| file.mark);
+        Ok(Good { address, mark, bytes, utf8, large_html, unaligned })
     }
 
     /// The recipient and the message of `row`, with its attachment.

@@ -57,6 +57,7 @@ use super::way_in::WayIn;
 use crate::compose::MessageIds;
 use crate::config::{ConfigError, Site};
 use crate::model::{Address, EntryId, Exit};
+use crate::spool::merge::attachment::MARK;
 use crate::sys::output::{self, Page, tell};
 use crate::sys::{ask, clock, process, random};
 
@@ -81,6 +82,9 @@ fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
     let way = WayIn::into_spool(site, &args.queue)?;
     let mut gathered = Gathered::read(&what, &mut *source, way.queue()?)?;
     let columns = gathered.columns.clone();
+    if columns.position(MARK).is_some() {
+        return Err(MergeError::OwnColumn { what });
+    }
     let missing = template.missing(&columns);
     if !missing.is_empty() {
         let named: Vec<String> = missing.iter().map(|(name, place)| format!("{name} ({place})")).collect();
@@ -89,7 +93,7 @@ fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
         }
         return Err(MergeError::MissingColumns { what, columns: named.join(", ") });
     }
-    let attachments = Attachments::open(template.settings(), &columns)?;
+    let attachments = Attachments::open(template.settings(), &columns, way.queue()?)?;
     let plan = Plan {
         template: &template,
         columns: &columns,
@@ -97,7 +101,7 @@ fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
         limits: &site.config.limits,
         sender: sender.as_ref(),
         verp: verp.as_deref(),
-        ids: ids(),
+        ids: ids()?,
         now: clock::now(),
     };
     let mut shown = Shown { message: args.preview.is_some(), out, html };
@@ -118,13 +122,13 @@ fn merge(site: &Site, args: &Args) -> Result<Exit, MergeError> {
             checked.refuse(&what).map(|()| Exit::Ok)
         }
         Mode::Queue => {
-            let checked = checked(&mut gathered)?;
+            let mut checked = checked(&mut gathered)?;
             match refused(args, &what, &checked)? {
                 Some(exit) => Ok(exit),
                 None => queueing::queue(
                     &way,
                     Parts { site, args, files: &files, plan: &plan, uid },
-                    &checked,
+                    &mut checked,
                     &mut gathered,
                 ),
             }
@@ -143,7 +147,8 @@ fn check_all(
     let queue = way.queue()?;
     let wishes = Wishes { skip_bad: args.skip_bad, allow_duplicates: args.allow_duplicates, limit: args.limit };
     let suppressed = suppressed::search(site, queue, suppress)?;
-    let searches = Searches { duplicates: queue.duplicate_search()?, suppressed, bad_file };
+    let marks = plan.attachments.map(|_| queue.row_spool()).transpose()?;
+    let searches = Searches { duplicates: queue.duplicate_search()?, suppressed, bad_file, marks };
     check::check(plan, &gathered.rows, &mut gathered.unread, &wishes, searches)
 }
 
@@ -197,10 +202,10 @@ fn unprinted(source: io::Error) -> MergeError {
 }
 
 /// Message-IDs that nobody else makes.
-fn ids() -> MessageIds {
+fn ids() -> Result<MessageIds, MergeError> {
     let mut key = [0; 32];
     for part in key.chunks_exact_mut(8) {
-        part.copy_from_slice(&random::number().unwrap_or_default().to_le_bytes());
+        part.copy_from_slice(&random::number().ok_or(MergeError::Random)?.to_le_bytes());
     }
-    MessageIds::new(EntryId::new(clock::now()).as_str(), &process::host_name(), &key)
+    Ok(MessageIds::new(EntryId::new(clock::now()).as_str(), &process::host_name(), &key))
 }

@@ -1,7 +1,7 @@
 //! `--preview` and `--html-preview`: messages as recipients would get them, with nothing queued.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use super::choice::Choice;
 use super::error::MergeError;
@@ -10,8 +10,8 @@ use super::html_page;
 use super::judge::Plan;
 use super::new_file::NewFile;
 use super::out_folder::OutFolder;
-use crate::model::{Address, Row};
-use crate::sys::output::{Page, tell};
+use crate::model::{Address, Row, spelling};
+use crate::sys::output::{self, Keep, Page, tell};
 
 /// Where messages go.
 #[derive(Debug, Default)]
@@ -53,9 +53,10 @@ pub fn find(plan: &Plan<'_>, what: &str, gathered: &mut Gathered, choice: &Choic
     Err(MergeError::NoRow { what: what.to_owned(), row: shown })
 }
 
-/// Two addresses are one as among duplicates: the domain's case does not count.
+/// Two addresses are one as among duplicates.
 fn is_same(one: &Address, other: &Address) -> bool {
-    one.local() == other.local() && one.domain().to_lowercase() == other.domain().to_lowercase()
+    spelling::local(one.local()) == spelling::local(other.local())
+        && spelling::domain(one.domain()) == spelling::domain(other.domain())
 }
 
 /// Shows the rows of these numbers, each with a word why, in this order.
@@ -107,9 +108,12 @@ pub fn show(plan: &Plan<'_>, what: &str, row: &Row, why: Option<&str>, shown: &m
     Ok(())
 }
 
-/// Prints a message as it is. A reader who has seen enough is no error.
+/// Prints a message as it is, but to a terminal nothing that it would obey. A reader who has seen enough is no error.
 fn print(heading: Option<&str>, message: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    let text = out.is_terminal().then(|| String::from_utf8_lossy(message));
+    let text = text.as_ref().map(|text| output::escaped(text, Keep::Lines));
+    let message = text.as_ref().map_or(message, |text| text.as_bytes());
     let mut write = || {
         if let Some(heading) = heading {
             out.write_all(Page::of(format!("=== {heading}")).as_str().as_bytes())?;

@@ -38,7 +38,7 @@ pub struct Parts<'p> {
 pub fn queue(
     way: &WayIn<'_>,
     parts: Parts<'_>,
-    checked: &Checked,
+    checked: &mut Checked,
     gathered: &mut Gathered,
 ) -> Result<Exit, MergeError> {
     let Parts { site, args, files, plan, uid } = parts;

@@ -28,7 +28,7 @@ pub struct Report {
     pub duplicates: FirstFive<Duplicate>,
     /// Duplicates are sent.
     pub keeps_duplicates: bool,
-    /// The numbers of rows.
+    /// The numbers of rows. What follows is of all good rows, also of those that are left out.
     pub suppressed: FirstFive<u64>,
     pub smtputf8: FirstFive<u64>,
     pub large_html: FirstFive<u64>,
@@ -85,6 +85,7 @@ impl Report {
             "large_html": self.large_html,
             "unaligned": self.unaligned,
             "warnings": self.warnings,
+            "good_left_out": self.good_left_out(),
             "bytes": self.bytes,
             "largest": {"bytes": self.largest.0, "row": self.largest.1},
         })
@@ -128,7 +129,19 @@ impl Report {
             let (all, (largest, row)) = (rough_size(self.bytes), self.largest);
             page.line(format!("messages: {all} together, the largest {} (row {row})", rough_size(largest)));
         }
+        let (left_out, counts) =
+            (self.good_left_out(), self.smtputf8.count + self.large_html.count + self.unaligned.count);
+        if left_out > 0 && counts + self.bytes > 0 {
+            page.line(format!(
+                "what is said of SMTPUTF8, HTML, From and bytes includes {left_out} good rows that are left out"
+            ));
+        }
         page
+    }
+
+    /// How many good rows are not sent.
+    fn good_left_out(&self) -> u64 {
+        self.rows.saturating_sub(self.bad_rows()).saturating_sub(self.send)
     }
 }
 
@@ -160,6 +173,7 @@ mod tests {
             "  row 9: as row 8",
             "suppressed, left out: 1 (rows 10)",
             "warning: no Subject",
+            "what is said of SMTPUTF8, HTML, From and bytes includes 2 good rows that are left out",
         ] {
             assert!(text.lines().any(|each| each == line), "{line}: {text}");
         }

@@ -31,14 +31,19 @@ fn with<T>(work: impl FnOnce(&SpoolQueue, &mut Gathered, &Template) -> T) -> T {
 fn searches(queue: &SpoolQueue) -> Searches {
     let mut suppressed = queue.listed_search().expect("a search");
     suppressed.list(&"g@x.org".parse().expect("an address")).expect("listed");
-    Searches { duplicates: queue.duplicate_search().expect("a search"), suppressed: Some(suppressed), bad_file: None }
+    Searches {
+        duplicates: queue.duplicate_search().expect("a search"),
+        suppressed: Some(suppressed),
+        bad_file: None,
+        marks: Some(queue.row_spool().expect("a spool")),
+    }
 }
 
 #[test]
 fn what_is_left_is_shown_in_order_as_far_as_the_limit() {
     with(|queue, gathered, template| {
         let columns = gathered.columns.clone();
-        let attachments = Attachments::open(template.settings(), &columns).expect("a folder");
+        let attachments = Attachments::open(template.settings(), &columns, queue).expect("a folder");
         let plan = Plan {
             template,
             columns: &columns,
@@ -46,11 +51,11 @@ fn what_is_left_is_shown_in_order_as_far_as_the_limit() {
             limits: &Limits::default(),
             sender: None,
             verp: None,
-            ids: ids(),
+            ids: ids().expect("random numbers"),
             now: clock::now(),
         };
         let wishes = Wishes { skip_bad: true, allow_duplicates: false, limit: Some(3) };
-        let checked =
+        let mut checked =
             check::check(&plan, &gathered.rows, &mut gathered.unread, &wishes, searches(queue)).expect("checked");
         checked.refuse("x.csv").expect("some are left");
         assert_eq!((checked.report.send, checked.report.beyond_limit), (3, 1));
@@ -64,17 +69,18 @@ fn what_is_left_is_shown_in_order_as_far_as_the_limit() {
         assert_eq!(sent, expected.map(|(row, address, note)| (row, address.to_owned(), note)));
 
         let strict = Wishes { skip_bad: false, allow_duplicates: true, limit: None };
-        let checked =
+        let mut checked =
             check::check(&plan, &gathered.rows, &mut gathered.unread, &strict, searches(queue)).expect("checked");
         assert!(matches!(checked.refuse("x.csv"), Err(MergeError::BadRows { bad: 1, rows: 7, .. })));
         assert_eq!((checked.report.send, checked.report.duplicates.count, checked.report.suppressed.count), (5, 1, 1));
-        std::fs::remove_file(
-            attachments
-                .as_ref()
-                .expect("a folder")
-                .path(&Row { number: 1, cells: vec![Cell::Null, Cell::Null, Cell::Text("a.pdf".into())] }),
-        )
-        .expect("removed");
+        let row = Row { number: 1, cells: vec![Cell::Null, Cell::Null, Cell::Text("a.pdf".into())] };
+        let path = attachments.as_ref().expect("a folder").path(&row);
+        checked.each(&plan, gathered, &mut |_, _, _| Ok(())).expect("as it was judged");
+        // Meanwhile a person is asked.
+        std::fs::write(&path, "a larger PDF").expect("written");
+        let changed = checked.each(&plan, gathered, &mut |_, _, _| Ok(()));
+        assert!(matches!(changed, Err(MergeError::AttachmentChanged { number: 1, .. })));
+        std::fs::remove_file(&path).expect("removed");
         let gone = checked.each(&plan, gathered, &mut |_, _, _| Ok(()));
         assert!(matches!(gone, Err(MergeError::AttachmentChanged { number: 1, .. })));
     });

@@ -224,7 +224,7 @@ fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>
     let Some(mark) = cell(MARK).and_then(|mark| mark.parse::<FileMark>().ok()) else {
         return Err(unmade(&format!("attachment {name:?}: it was not checked")));
     };
-    match attachment::read(Path::new(folder), name, mark) {
+    match attachment::read(Path::new(folder), name, mark, template.off_limits()) {
         Ok(bytes) => Ok(Some((name.rsplit('/').next().unwrap_or(name).to_owned(), bytes))),
         Err(NoFile::Row(why)) => Err(unmade(&why)),
         Err(NoFile::Io(source)) => {

@@ -3,7 +3,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `attachment` | the file that a row attaches |
+//! | `attachment`, `off_limits` | the file that a row attaches; where none lies |
 //! | `rows`, `log`, `template` | what lies in the job's folder: rows, what came of them, what they are rendered with |
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
@@ -25,6 +25,7 @@ pub(super) mod ending;
 pub mod log;
 pub mod made_count;
 mod mail;
+pub mod off_limits;
 pub mod pacing;
 pub(super) mod progress;
 pub mod rows;

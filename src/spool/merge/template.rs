@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::made_count::MadeCount;
+use super::off_limits::OffLimits;
 use crate::compose::{Attachment, BYTES_MAX, MessageIds, RowError, Settings, Sources, Template};
 use crate::model::{Columns, Micros, Row};
 use crate::sys::dir::{self, Names, Open};
@@ -102,6 +103,8 @@ struct Exchange {
 pub struct JobTemplate {
     settings: Settings,
     columns: Columns,
+    /// Where no file lies that a row attaches.
+    off_limits: OffLimits,
     exchange: Arc<Mutex<Exchange>>,
     coroutine: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -115,9 +118,10 @@ impl JobTemplate {
         let template =
             Template::compile(&sources).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let settings = template.settings().clone();
+        let off_limits = OffLimits::of_job(job)?;
         let exchange = Arc::new(Mutex::new(Exchange::default()));
         let coroutine = Box::pin(render_each(template, columns.clone(), ids, Arc::clone(&exchange)));
-        Ok(JobTemplate { settings, columns, exchange, coroutine: Mutex::new(coroutine) })
+        Ok(JobTemplate { settings, columns, off_limits, exchange, coroutine: Mutex::new(coroutine) })
     }
 
     /// What its columns mean.
@@ -127,6 +131,10 @@ impl JobTemplate {
 
     pub fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    pub fn off_limits(&self) -> &OffLimits {
+        &self.off_limits
     }
 
     /// The mail of `row`, dated `now`.

@@ -46,10 +46,11 @@ fn a_row_attaches_the_file_that_was_checked_and_no_other() {
     let common =
         Common { sources: &sources, columns: &columns, address: "email", host: "x.org", window: None, rate: None };
     let mut draft = site.queue.merge(like, PostFile { per_entry: 9, ..PostFile::default() }, common).expect("a draft");
+    let off = site.queue.off_limits().expect("a look");
     for n in 1..=4 {
         let name = format!("{n}.txt");
         std::fs::write(files.path().join(&name), format!("for {n}")).expect("written");
-        let mark = super::attachment::open(files.path(), &name).expect("it is there").1;
+        let mark = super::attachment::open(files.path(), &name, &off).expect("it is there").1;
         let cell = if n == 4 { Cell::Null } else { Cell::Text(name) };
         let row = Row { number: n, cells: vec![Cell::Text(address(n).to_string()), cell] };
         draft.add(&row, address(n), None, (n < 3).then_some(mark)).expect("added");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bounds;
 
 /// The most bytes of a bad row that are shown.
-const SHOWN: usize = 1 << 10;
+pub(super) const SHOWN: usize = 1 << 10;
 
 /// One bad row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,11 +33,21 @@ pub enum RowFault {
     NotUtf8Line,
     #[error("it is no JSON object: {0}; write one object a line")]
     Json(String),
+    #[error("a quote stands in a cell without quotes around it; put quotes around it, and write its own quotes twice")]
+    Quote,
+    #[error("its key {0:?}: {1}; make it simpler")]
+    Structure(String, String),
+    #[error("with it there are more than {} keys; give fewer", bounds::COLUMNS)]
+    TooManyKeys,
     #[error("its key {0:?} is there twice; give one of them another name")]
     Repeated(String),
     #[error("one of its keys is empty; name it, or leave it out")]
     NoName,
-    #[error("its values have more than {} bytes; make them shorter", bounds::ROW)]
+    #[error(
+        "its values have more than {} bytes, or {} where control characters are escaped; make them shorter",
+        bounds::ROW,
+        bounds::LINE
+    )]
     TooLarge,
 }
 

@@ -2,8 +2,9 @@
 //! name are dropped, those of a cell are kept.
 //!
 //! A cell in quotes may have separators, line breaks and, written twice, quotes in it. An empty cell is empty text: there is
-//! no NULL. Lines without any character are no rows. A file that ends inside of quotes is refused, because the stray quote
-//! may have swallowed any number of rows before.
+//! no NULL. Lines without any character are no rows. A quote in a cell without quotes makes a bad row. A file with text behind
+//! a cell's closing quote, or that ends inside of quotes, is refused: a stray quote may have swallowed any number of rows
+//! before, and where the next begins is not known.
 //!
 //! The csv crate's reader grows a row without bound, so this one is made of the parser beneath it.
 
@@ -12,8 +13,9 @@ use std::sync::Arc;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::bad_row::{BadRow, RowFault};
+use super::bad_row::{BadRow, RowFault, SHOWN};
 use super::error::{ReadError, SourceError};
+use super::quotes::Quotes;
 use super::row_source::Each;
 use super::{bounds, names};
 use crate::model::{Cell, Columns, Row};
@@ -29,7 +31,7 @@ pub fn read(
     if !records.next(0)? {
         return Err(SourceError::Empty { what: what.clone() }.into());
     }
-    let columns = records.header(separator)?;
+    let columns = records.header()?;
     let mut number = 0;
     while records.next(number + 1)? {
         number += 1;
@@ -43,6 +45,8 @@ struct Records<'i> {
     what: &'i Arc<str>,
     input: &'i mut dyn BufRead,
     parser: Reader,
+    separator: u8,
+    quotes: Quotes,
     /// The record's cells, one behind the other, and how much is used.
     text: Vec<u8>,
     used: usize,
@@ -54,12 +58,13 @@ struct Records<'i> {
 impl<'i> Records<'i> {
     fn new(what: &'i Arc<str>, input: &'i mut dyn BufRead, separator: u8) -> Records<'i> {
         let parser = ReaderBuilder::new().delimiter(separator).build();
-        Records { what, input, parser, text: vec![0; 4 << 10], used: 0, ends: vec![0; 64], count: 0 }
+        let quotes = Quotes::new(separator);
+        Records { what, input, parser, separator, quotes, text: vec![0; 4 << 10], used: 0, ends: vec![0; 64], count: 0 }
     }
 
     /// Reads the next record, which is row `number`; `false` at the end.
     fn next(&mut self, number: u64) -> Result<bool, SourceError> {
-        (self.used, self.count) = (0, 0);
+        (self.used, self.count, self.quotes.is_stray) = (0, 0, false);
         loop {
             let (piece, is_end) = match self.input.fill_buf() {
                 // What the last line lacks. Inside of quotes it is a part of the cell, and so no record ends.
@@ -73,10 +78,14 @@ impl<'i> Records<'i> {
             };
             let (text, ends) = (&mut self.text[self.used..], &mut self.ends[self.count..]);
             let (result, taken, written, ended) = self.parser.read_record(piece, text, ends);
+            self.quotes.feed(piece.get(..taken).unwrap_or_default());
             if !is_end {
                 self.input.consume(taken);
             }
             (self.used, self.count) = (self.used + written, self.count + ended);
+            if self.quotes.is_lost {
+                return Err(SourceError::BehindQuote { what: self.what.clone(), row: number });
+            }
             match result {
                 ReadRecordResult::Record => return Ok(true),
                 ReadRecordResult::InputEmpty if is_end && (self.used > 0 || self.count > 0) => {
@@ -118,9 +127,31 @@ impl<'i> Records<'i> {
         self.ends[..self.count].iter().enumerate().map(cell).collect()
     }
 
+    /// The record's beginning, as much as is shown of a bad one.
+    fn begin(&self) -> Vec<u8> {
+        let mut begin = Vec::new();
+        let mut start = 0;
+        for &end in self.ends[..self.count].iter().take_while(|&&end| end < 2 * SHOWN) {
+            begin.extend_from_slice(self.text.get(start..end).unwrap_or_default());
+            begin.push(self.separator);
+            start = end;
+        }
+        if start == self.used {
+            // Behind the last cell there is none.
+            begin.pop();
+        }
+        begin.extend_from_slice(&self.text[start.min(self.used)..self.used.min(2 * SHOWN)]);
+        begin
+    }
+
     /// The columns that this record names.
-    fn header(&self, separator: u8) -> Result<Columns, SourceError> {
-        let header = |why| SourceError::Header { what: self.what.clone(), why };
+    fn header(&self) -> Result<Columns, SourceError> {
+        let (header, separator) = (|why| SourceError::Header { what: self.what.clone(), why }, self.separator);
+        if self.quotes.is_stray {
+            return Err(header(
+                "a quote stands in one; put quotes around it, and write its own quotes twice".to_owned(),
+            ));
+        }
         let cells = self.cells().map_err(|at| header(format!("that of column {} is not UTF-8", at + 1)))?;
         if let [only] = cells.as_slice()
             && let Some(other) = [',', ';', '\t'].into_iter().find(|&c| c as u8 != separator && only.contains(c))
@@ -133,7 +164,10 @@ impl<'i> Records<'i> {
 
     /// This record as row `number`.
     fn row(&self, columns: &Columns, number: u64) -> Result<Row, BadRow> {
-        let bad = |fault| BadRow::new(self.what, number, fault, &self.text[..self.used]);
+        let bad = |fault| BadRow::new(self.what, number, fault, &self.begin());
+        if self.quotes.is_stray {
+            return Err(bad(RowFault::Quote));
+        }
         let (found, expected) = (self.count, columns.names().len());
         if found != expected {
             return Err(bad(RowFault::Ragged { found, columns: expected }));
@@ -182,8 +216,9 @@ mod tests {
     fn cells_are_what_they_say() {
         let (columns, good, bad) = rows(b" email ,name\r\na@b,\"Doe, \"\"J\"\"\r\n2nd\"\r\n\r\n,  x \nc@d,5\" pipe");
         assert_eq!(columns, ["email", "name"]);
-        assert_eq!(good, [["a@b", "Doe, \"J\"\r\n2nd"], ["", "  x "], ["c@d", "5\" pipe"]]);
-        assert_eq!(bad, [""; 0]);
+        assert_eq!(good, [["a@b", "Doe, \"J\"\r\n2nd"], ["", "  x "]]);
+        assert_eq!(bad.len(), 1);
+        assert!(bad[0].starts_with("x: row 3: a quote stands in a cell without quotes around it"), "{bad:?}");
     }
 
     #[test]
@@ -201,9 +236,43 @@ mod tests {
             let error = rows_by(open.as_bytes(), 3).expect_err(open);
             assert!(matches!(error, ReadError::Source(SourceError::OpenQuote { .. })), "{open:?}: {error}");
         }
-        for closed in ["a\n\"x\"", "a\nx\"", "a\n\"\"", "a\n\"x\"\r", "a\nx\r\n\r\n\n"] {
+        for closed in ["a\n\"x\"", "a\n\"\"", "a\n\"x\"\r", "a\nx\r\n\r\n\n"] {
             assert_eq!(rows(closed.as_bytes()).1.len(), 1, "{closed:?}");
         }
+    }
+
+    #[test]
+    fn a_stray_quote_swallows_nobody() {
+        for (text, row) in [
+            ("e,n\na@y.org,\"Ann\"\nb@y.org,\"Bob\nc@y.org,\"Carl\"\nd@y.org,\"Dan\"\n", 2),
+            ("e,n\na@y.org,\"Ann\" \n", 1),
+            ("e,n\na@y.org,\"Ann\"x,\n", 1),
+        ] {
+            for size in [1, 3, 1 << 16] {
+                let error = rows_by(text.as_bytes(), size).expect_err(text);
+                let found =
+                    matches!(&error, ReadError::Source(SourceError::BehindQuote { row: found, .. }) if *found == row);
+                assert!(found, "{text:?}: {error}");
+            }
+        }
+        let (_, good, bad) = rows(b"e,n\na@y.org,A \"x\" B\nb@y.org, \"B\"\nc@y.org,\"\"\"C\"\"\"\n");
+        assert_eq!((good, bad.len()), (vec![vec!["c@y.org".to_owned(), "\"C\"".to_owned()]], 2));
+        assert!(rows_by(b"e,n\"\na,b\n", 9).expect_err("a name").to_string().contains("a quote stands in one"));
+    }
+
+    #[test]
+    fn a_bad_row_is_shown_with_its_separators() {
+        let shown = |bytes: &[u8]| {
+            let mut shown = Vec::new();
+            let each = &mut |_: &Columns, row: Result<Row, BadRow>| {
+                shown.extend(row.err().map(|bad| bad.shown));
+                Ok(())
+            };
+            read(&"x".into(), &mut &bytes[..], b',', each).expect("rows");
+            shown
+        };
+        assert_eq!(shown(b"a,b\n1\n12,,3\n,,\n"), ["1", "12,,3", ",,"]);
+        assert_eq!(shown(format!("a,b\n1,2,{}\n", "x".repeat(9_000)).as_bytes())[0].len(), SHOWN);
     }
 
     #[test]

@@ -28,6 +28,11 @@ pub enum SourceError {
     #[error("{what}: a quote in row {row} is never closed; close it, or write a quote inside of a cell twice")]
     OpenQuote { what: Arc<str>, row: u64 },
     #[error(
+        "{what}: in row {row} text stands behind a quote that closes a cell; look there for a stray quote, and write a quote \
+         inside of a cell twice"
+    )]
+    BehindQuote { what: Arc<str>, row: u64 },
+    #[error(
         "{what}: row {row} has no end within its bounds of {} bytes and {} cells; look for a quote that is never closed",
         bounds::ROW,
         bounds::COLUMNS
@@ -77,6 +82,7 @@ impl SourceError {
             | SourceError::Empty { .. }
             | SourceError::Header { .. }
             | SourceError::OpenQuote { .. }
+            | SourceError::BehindQuote { .. }
             | SourceError::NoEnd { .. }
             | SourceError::TooManyColumns { .. }
             | SourceError::NoLine { .. }

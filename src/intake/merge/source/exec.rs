@@ -1,10 +1,11 @@
 //! A command that writes rows, as CSV or JSON lines, on its standard output.
 //!
 //! Its words are split by a shell's quotes, and no shell sees them: there are no variables, pipes or patterns. It is started
-//! when it is read, by the user that we are then. A status other than 0 refuses all of its rows, however many came before,
+//! when it is read, by the user that we are then, with that user's HOME, USER and LOGNAME and of our environment PATH, LANG, the
+//! LC_ variables and TZ alone: root's are not the spool's owner's. What it leaves running is killed. A status other than 0 refuses all of its rows, however many came before,
 //! and the last line on its standard error is the reason. One that cannot be read to its end is killed.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use super::form::Form;
 use super::row_source::{Each, RowSource};
 use super::stream;
 use crate::model::Columns;
-use crate::sys::process::Ended;
+use crate::sys::nss;
+use crate::sys::process::{self, Ended};
 use crate::sys::producer::Producer;
 
 /// Where a program is looked for if the environment does not say.
@@ -49,8 +51,25 @@ impl ExecSource {
         if let Some(first) = args.first_mut() {
             *first = CString::new(find(OsStr::from_bytes(first.as_bytes()))?.as_os_str().as_bytes())?;
         }
-        Producer::start(&args)
+        Producer::start(&args, &environment())
     }
+}
+
+/// What a command finds in its environment.
+fn environment() -> Vec<CString> {
+    let is_kept = |name: &OsStr| matches!(name.as_bytes(), b"LANG" | b"TZ") || name.as_bytes().starts_with(b"LC_");
+    let kept = std::env::vars_os().filter(|(name, _)| is_kept(name));
+    let uid = process::effective_uid();
+    let name: OsString = nss::user_name(uid).into();
+    let own = [
+        ("PATH", std::env::var_os("PATH").unwrap_or_else(|| PATH.into())),
+        ("HOME", nss::home(uid).map_or_else(|| "/".into(), OsString::from)),
+        ("USER", name.clone()),
+        ("LOGNAME", name),
+    ];
+    let all = kept.chain(own.map(|(name, value)| (OsString::from(name), value)));
+    let text = all.map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
+    text.filter_map(|text| CString::new(text).ok()).collect()
 }
 
 /// The path of a program: as it is if it has a slash, else found in `PATH`.
@@ -96,6 +115,23 @@ mod tests {
         };
         let columns = source.read(each)?;
         Ok((columns.names().to_vec(), count))
+    }
+
+    #[test]
+    fn a_command_has_a_short_environment_of_its_users_own() {
+        let mut source = ExecSource::new("sh -c 'echo line; env'", None).expect("a command");
+        let mut lines = Vec::new();
+        let each = &mut |_: &Columns, row: Result<Row, _>| {
+            lines.extend(row.ok().and_then(|row| row.cells.first()?.text().map(str::to_owned)));
+            Ok(())
+        };
+        source.read(each).expect("rows");
+        let has = |line: String| lines.contains(&line);
+        let uid = process::effective_uid();
+        assert!(has(format!("HOME={}", nss::home(uid).expect("a home").display())), "{lines:?}");
+        assert!(has(format!("USER={0}", nss::user_name(uid))) && has(format!("LOGNAME={0}", nss::user_name(uid))));
+        // cargo sets many for a test.
+        assert!(!lines.iter().any(|line| line.starts_with("CARGO")), "{lines:?}");
     }
 
     #[test]

@@ -10,20 +10,21 @@
 //! | `true`, `false` | that word |
 //! | array, object | kept as it is; numbers inside of it are those of JSON |
 //!
-//! A line that is no such object is a bad row. Blank lines are no rows.
+//! A line that is no such object is a bad row, and so is one whose arrays and objects are beyond the bounds of
+//! [`structure`]. Blank lines are no rows.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::bad_row::{BadRow, RowFault};
 use super::bounds;
 use super::error::{ReadError, SourceError};
 use super::row_source::Each;
-use crate::model::{Cell, Columns, Row};
+use crate::model::{Cell, Columns, Row, structure};
 
 /// Shows `each` the rows of `input`.
 pub fn read(what: &Arc<str>, input: &mut dyn BufRead, each: &mut Each<'_>) -> Result<Columns, ReadError> {
@@ -38,7 +39,7 @@ pub fn read(what: &Arc<str>, input: &mut dyn BufRead, each: &mut Each<'_>) -> Re
             return Err(SourceError::NoJsonLines { what: what.clone() }.into());
         }
         let row = match cells(text) {
-            Ok(found) => columns.row(what, number, found)?,
+            Ok(found) => columns.row(what, number, found),
             Err(fault) => Err(BadRow::new(what, number, fault, text)),
         };
         each(&columns.columns, row)?;
@@ -61,30 +62,45 @@ fn next_line(what: &Arc<str>, input: &mut dyn BufRead, row: u64, line: &mut Vec<
 fn cells(text: &[u8]) -> Result<Vec<(String, Cell)>, RowFault> {
     let no_json = |error: serde_json::Error| RowFault::Json(error.to_string());
     let text = std::str::from_utf8(text).map_err(|_| RowFault::NotUtf8Line)?;
-    let Object(pairs) = serde_json::from_str(text).map_err(no_json)?;
-    let (mut found, mut bytes) = (Vec::with_capacity(pairs.len()), 0);
+    let Object { pairs, has_more } = serde_json::from_str(text).map_err(no_json)?;
+    if has_more {
+        return Err(RowFault::TooManyKeys);
+    }
+    let (mut found, mut bytes, mut left) = (Vec::with_capacity(pairs.len()), 0, structure::VALUES_MAX);
     for (key, value) in pairs {
         if key.is_empty() {
             return Err(RowFault::NoName);
         }
         bytes += value.get().len();
-        found.push((key, cell(value.get()).map_err(no_json)?));
+        if bytes > bounds::ROW {
+            return Err(RowFault::TooLarge);
+        }
+        let cell = match value.get() {
+            value if value.starts_with(['{', '[']) => match structure::parse(value, &mut left) {
+                Ok(value) => Cell::Json(value),
+                Err(why) => return Err(RowFault::Structure(key, why)),
+            },
+            value => plain(value).map_err(no_json)?,
+        };
+        found.push((key, cell));
     }
-    if bytes > bounds::ROW { Err(RowFault::TooLarge) } else { Ok(found) }
+    Ok(found)
 }
 
-/// What the JSON value `text` is in a row.
-fn cell(text: &str) -> serde_json::Result<Cell> {
+/// What the JSON value `text`, which has no structure, is in a row.
+fn plain(text: &str) -> serde_json::Result<Cell> {
     Ok(match text.as_bytes().first() {
         Some(b'"') => Cell::Text(serde_json::from_str(text)?),
-        Some(b'{' | b'[') => Cell::Json(serde_json::from_str(text)?),
         Some(b'n') => Cell::Null,
         Some(_) | None => Cell::Text(text.to_owned()),
     })
 }
 
-/// An object with its keys in order, also one that is there twice.
-struct Object<'t>(Vec<(String, &'t RawValue)>);
+/// An object with its keys in order, also one that is there twice; no more than a row may have.
+struct Object<'t> {
+    pairs: Vec<(String, &'t RawValue)>,
+    has_more: bool,
+}
 
 impl<'t> Deserialize<'t> for Object<'t> {
     fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Object<'t>, D::Error> {
@@ -103,10 +119,17 @@ impl<'t> Visitor<'t> for Pairs {
 
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Object<'t>, A::Error> {
         let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
-            pairs.push(pair);
+        while pairs.len() < bounds::COLUMNS {
+            match map.next_entry()? {
+                Some(pair) => pairs.push(pair),
+                None => return Ok(Object { pairs, has_more: false }),
+            }
         }
-        Ok(Object(pairs))
+        let mut has_more = false;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            has_more = true;
+        }
+        Ok(Object { pairs, has_more })
     }
 }
 
@@ -119,12 +142,7 @@ struct KnownColumns {
 
 impl KnownColumns {
     /// Row `number` with these cells; columns that it brings are added, unless it is a bad one.
-    fn row(
-        &mut self,
-        what: &Arc<str>,
-        number: u64,
-        found: Vec<(String, Cell)>,
-    ) -> Result<Result<Row, BadRow>, SourceError> {
+    fn row(&mut self, what: &Arc<str>, number: u64, found: Vec<(String, Cell)>) -> Result<Row, BadRow> {
         let mut new: Vec<String> = Vec::new();
         let mut cells: Vec<Option<Cell>> = vec![None; self.columns.names().len()];
         for (nth, (key, cell)) in found.into_iter().enumerate() {
@@ -140,14 +158,14 @@ impl KnownColumns {
                 }
             };
             if cells[at].replace(cell).is_some() {
-                return Ok(Err(BadRow::new(what, number, RowFault::Repeated(key), &[])));
+                return Err(BadRow::new(what, number, RowFault::Repeated(key), &[]));
             }
             if cells.len() > bounds::COLUMNS {
-                return Err(SourceError::TooManyColumns { what: what.clone(), row: number });
+                return Err(BadRow::new(what, number, RowFault::TooManyKeys, &[]));
             }
         }
         self.add(new);
-        Ok(Ok(Row { number, cells: cells.into_iter().map(|cell| cell.unwrap_or(Cell::Null)).collect() }))
+        Ok(Row { number, cells: cells.into_iter().map(|cell| cell.unwrap_or(Cell::Null)).collect() })
     }
 
     /// Which column the line's `nth` key is. Most lines have the order of the first.
@@ -238,7 +256,12 @@ mod tests {
                 .into();
         lines.push(b"{\"a\":\"\xff\"}".to_vec());
         lines.push(format!("{{\"a\":\"{}\"}}", "x".repeat(bounds::ROW)).into());
-        lines.push(format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500)).into());
+        for depth in [500, 126, 101] {
+            lines.push(format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth)).into());
+        }
+        lines.push(b"{\"a\":[{\"b\":1,\"b\":2}]}".into());
+        lines.push(format!("{{\"a\":[{}0]}}", "0,".repeat(10_000)).into());
+        lines.push(format!("{{{}\"a\":0}}", "\"a\":0,".repeat(500_000)).into());
         let wrong = lines.len();
         lines.insert(0, b"{\"a\":0}".to_vec());
         lines.push(b"{\"a\":9}".to_vec());
@@ -255,15 +278,19 @@ mod tests {
         for (bytes, why) in [
             (b"[{\"a\":1},\n{\"a\":2}]".to_vec(), "one JSON array"),
             (vec![b' '; bounds::LINE + 1], "row 1 is a line of more than"),
-            (
-                (0..=bounds::COLUMNS).map(|n| format!("{{\"k{n}\":1}}\n")).collect::<String>().into(),
-                "more than 2000 columns",
-            ),
         ] {
             let error = rows(&bytes).expect_err(why).to_string();
             assert!(error.contains(why), "{error}");
         }
         assert_eq!(rows(b"").expect("no rows").0, [""; 0]);
+    }
+
+    #[test]
+    fn rows_with_ever_more_columns_are_bad_and_stop_nobody() {
+        let lines: String = (0..=bounds::COLUMNS).map(|n| format!("{{\"k{n}\":1}}\n")).collect();
+        let (columns, good, bad) = rows((lines + "{\"k0\":2}\n").as_bytes()).expect("rows");
+        assert_eq!((columns.len(), good.len(), bad.len()), (bounds::COLUMNS, bounds::COLUMNS + 1, 1));
+        assert!(bad[0].starts_with("x: row 2001: with it there are more than 2000 keys"), "{bad:?}");
     }
 
     #[test]

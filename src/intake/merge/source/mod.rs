@@ -27,6 +27,7 @@ pub mod file;
 pub mod form;
 pub mod json_lines;
 mod names;
+mod quotes;
 pub mod row_source;
 pub mod spec;
 pub mod sqlite;

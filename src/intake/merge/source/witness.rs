@@ -17,14 +17,14 @@ pub struct Witness {
     seen: State,
 }
 
-/// Inode, size and time of modification.
+/// Inode, size, and the times at which its content and its inode were changed. Only the kernel sets the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     device: u64,
     inode: u64,
     size: u64,
-    seconds: i64,
-    nanoseconds: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl State {
@@ -33,8 +33,8 @@ impl State {
             device: meta.dev(),
             inode: meta.ino(),
             size: meta.size(),
-            seconds: meta.mtime(),
-            nanoseconds: meta.mtime_nsec(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
         }
     }
 }
@@ -90,6 +90,12 @@ mod tests {
         let witness = open();
         std::fs::write(temp.path().join("new"), "a\n1\n2\n").expect("written");
         std::fs::rename(temp.path().join("new"), &path).expect("replaced");
+        assert!(!witness.is_unchanged().expect("a look"));
+
+        // As many bytes, and the time of before.
+        let (witness, time) = (open(), path.metadata().and_then(|meta| meta.modified()).expect("a time"));
+        std::fs::write(&path, "a\n3\n4\n").expect("written");
+        File::options().write(true).open(&path).and_then(|file| file.set_modified(time)).expect("set");
         assert!(!witness.is_unchanged().expect("a look"));
 
         let witness = open();

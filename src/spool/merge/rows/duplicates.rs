@@ -1,5 +1,5 @@
 //! Which of any number of rows name an address that a row before them names. The first in order wins. Two addresses are one
-//! as for a list post: the domain's case and its final dot do not count, the local part's case does.
+//! as for a list post: its spelling does not count ([`spelling`]), but the local part's case.
 //!
 //! An address is kept as 128 bits of its SHA-256 and its row's place, in one of 256 parts; the parts lie in one file without a
 //! name, in chunks. One part is looked through at a time, in order, so the first of an address is the first that is met. Two
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::error::unwritten;
-use crate::model::Address;
+use crate::model::{Address, spelling};
 use crate::queue::QueueError;
 use crate::spool::queue::SpoolQueue;
 use crate::spool::sorter::reversed;
@@ -79,7 +79,7 @@ impl SpoolQueue {
 /// What is the same for all spellings of the address `local`@`domain`, and for nothing else.
 pub(super) fn identity(local: &str, domain: &str) -> Identity {
     let mut hash = Sha256::new();
-    hash.update(local);
+    hash.update(spelling::local(local).as_bytes());
     // No domain has one.
     hash.update(b"\0");
     hash.update(reversed(domain));

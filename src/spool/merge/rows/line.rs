@@ -11,6 +11,10 @@ use crate::model::{Cell, Row};
 /// escaped character has more bytes than a plain one.
 pub const LONGEST: usize = 4 << 20;
 
+/// The most bytes of the line of a source's row: what is queued may have a NULL for each of 2,000 columns that came later,
+/// and the mark of its attachment.
+pub const OF_SOURCE: usize = LONGEST - (64 << 10);
+
 /// Appends `row` to `out`, with a line break.
 ///
 /// Errors: it has more than [`LONGEST`] bytes (`InvalidData`); `out` is as it was.
@@ -33,6 +37,41 @@ pub fn write(row: &Row, out: &mut Vec<u8>) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(())
+}
+
+/// Whether the line of a source's row is no longer than [`OF_SOURCE`].
+pub fn fits(row: &Row) -> bool {
+    // An escaped character has at most six bytes, and the structures of a row were written with 1 MiB.
+    let bytes = |cell: &Cell| match cell {
+        Cell::Null => 5,
+        Cell::Text(text) => 6 * text.len() + 3,
+        Cell::Json(_) => 1,
+    };
+    let structures = if row.cells.iter().any(|cell| matches!(cell, Cell::Json(_))) { 2 << 20 } else { 0 };
+    if row.cells.iter().map(bytes).sum::<usize>() + structures + 24 <= OF_SOURCE {
+        return true;
+    }
+    let mut counted = Counted(0);
+    let written = row.cells.iter().try_for_each(|cell| match cell {
+        Cell::Null => serde_json::to_writer(&mut counted, &()),
+        Cell::Text(text) => serde_json::to_writer(&mut counted, text),
+        Cell::Json(value) => serde_json::to_writer(&mut counted, value),
+    });
+    written.is_ok() && counted.0 + row.cells.len() + 24 <= OF_SOURCE
+}
+
+/// Counts bytes.
+struct Counted(usize);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a line, with or without its line break. A row that was written before the last columns were known gets NULL there.
@@ -92,6 +131,17 @@ mod tests {
         let mut out = b"before".to_vec();
         assert!(write(&row, &mut out).is_err());
         assert_eq!(out, b"before");
+        let of = |text: String| Row { number: u64::MAX, cells: vec![Cell::Text(text), Cell::Null] };
+        for (row, expected) in [
+            (of("\u{1}".repeat(OF_SOURCE / 6 - 6)), true),
+            (of("\u{1}".repeat(OF_SOURCE / 6 + 1)), false),
+            (of("x".repeat(1 << 20)), true),
+            (Row { number: 1, cells: vec![Cell::Json(serde_json::json!(["\u{1}"]))] }, true),
+        ] {
+            assert_eq!(fits(&row), expected);
+            let mut line = Vec::new();
+            assert!(!expected || write(&row, &mut line).is_ok() && line.len() <= OF_SOURCE);
+        }
     }
 
     proptest! {

@@ -45,16 +45,24 @@ mod tests {
         let queue = Spool::create(temp.path()).and_then(|spool| spool.queue("outbound")).expect("a queue");
         let mut search = queue.listed_search().expect("a search");
         let address = |text: &str| text.parse::<Address>().expect("an address");
-        for listed in ["Gone@x.org", "gone@x.org", "other@y.org"] {
+        for listed in ["Gone@x.org", "gone@x.org", "other@y.org", "\"Bob\"@z.org", "anna@xn--bcher-kva.example"] {
             search.list(&address(listed)).expect("listed");
         }
-        let rows = ["a@x.org", "gone@X.org.", "a@x.org", "GONE@x.org", "gone@sub.x.org"];
+        let rows = [
+            "a@x.org",
+            "gone@X.org.",
+            "a@x.org",
+            "GONE@x.org",
+            "gone@sub.x.org",
+            "bob@z.org",
+            "\"anna\"@b\u{fc}cher.example",
+        ];
         for (place, row) in (1..).zip(rows) {
             search.add(place, &address(row)).expect("added");
         }
         let found = search.finish().expect("finished");
         let places: Vec<u64> = (0..99).filter(|&place| found.contains(place)).collect();
-        assert_eq!((places, found.count()), (vec![2, 4], 2));
+        assert_eq!((places, found.count()), (vec![2, 4, 6, 7], 4));
         assert_eq!(std::fs::read_dir(queue.path("tmp")).expect("a folder").count(), 0);
     }
 
