@@ -5,7 +5,8 @@
 //! disk → the new head is written without a name, synced and linked → its folder is synced.
 //!
 //! A row that is held keeps the job. `JOB/held` says that this was seen, so that no run reads the logs again in vain; commands
-//! that act on a row remove it, and so does the sweep.
+//! that act on a row remove it, and so does the sweep. The logs are read once more when it was made: a command may have looked
+//! for it in between. A kill at `merge.held` leaves it for the sweep.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,7 +17,7 @@ use super::log::replay::{RowState, Rows as RowStates, Standing};
 use super::rows::columns;
 use super::rows::error::RowsError;
 use super::rows::reader::Rows;
-use crate::model::{Address, EntryId, Reason};
+use crate::model::{Address, EntryId, Micros, Reason};
 use crate::queue::QueueError;
 use crate::spool::entry::{self, Extent};
 use crate::spool::find::Seen;
@@ -65,18 +66,19 @@ impl SpoolQueue {
         }
         let home = Home::of(self, &job.of_job(0, 0)).map_err(self.failed("open", job.as_str()))?;
         let ending = Ending { queue: self, home, file, merge };
-        let mut left = Left::Nothing;
-        for id in file.entry_ids(job) {
-            match ending.entry(&id)? {
-                Left::Open => left = Left::Open,
-                Left::Held if left == Left::Nothing => left = Left::Held,
-                Left::Held | Left::Nothing => {}
-            }
+        let left = ending.all(job)?;
+        if left != Left::Held {
+            return Ok(left);
         }
-        if left == Left::Held {
-            dir::open_file(top, HELD, dir::Open::Create).map_err(self.failed("make", HELD))?;
+        fault::instant("merge.holding");
+        dir::open_file(top, HELD, dir::Open::Create).map_err(self.failed("make", HELD))?;
+        fault::instant("merge.held");
+        // A row that was decided about meanwhile: nothing was there that the command could remove.
+        let left = ending.all(job);
+        if !matches!(left, Ok(Left::Held)) {
+            dir::unlink(top, HELD).or_else(is_gone).map_err(self.failed("remove", HELD))?;
         }
-        Ok(left)
+        left
     }
 
     /// Makes a head for entry `id`, if its job is at work and it has none, whatever its rows are. Nothing is done where somebody
@@ -159,6 +161,19 @@ impl SpoolQueue {
 }
 
 impl Ending<'_> {
+    /// What is left of all entries.
+    fn all(&self, job: &EntryId) -> Result<Left, QueueError> {
+        let mut left = Left::Nothing;
+        for id in self.file.entry_ids(job) {
+            match self.entry(&id)? {
+                Left::Open => left = Left::Open,
+                Left::Held if left == Left::Nothing => left = Left::Held,
+                Left::Held | Left::Nothing => {}
+            }
+        }
+        Ok(left)
+    }
+
     fn entry(&self, id: &EntryId) -> Result<Left, QueueError> {
         let path = log_path(id);
         let rows = self.rows_of(id);
@@ -199,9 +214,8 @@ impl Ending<'_> {
             let (recipients, noted, damaged) = self.recipients(id)?;
             let damaged: Vec<u16> = log.rows().open().filter(|row| damaged.contains(row)).collect();
             hold(&mut log, &damaged, UNKNOWN)?;
+            let first = self.first_due(id, &mut log, now)?;
             log.sync().map_err(self.failed("sync", id))?;
-            let due = |row: &RowState| row.due.map_or((now, false), |due| (due, row.attempts == 0));
-            let first = log.rows().iter().filter(|(_, row)| row.is_open()).map(|(_, row)| due(row)).min();
             if let Some((due, at)) = first.or(wanted.then_some((now, false))) {
                 let name = EntryName { due, at, id: id.clone(), log: Some(log.durable()) };
                 self.publish(name, recipients, noted).map_err(self.failed("make a head for", id))?;
@@ -210,6 +224,22 @@ impl Ending<'_> {
         }
         log.sync().map_err(self.failed("sync", id))?;
         Ok(left_of(log.rows()))
+    }
+
+    /// When the first open row is due, and whether that was asked for. Rows without a time of their own are due when the job
+    /// begins; where another is sooner, that becomes their own.
+    fn first_due(&self, id: &EntryId, log: &mut Log, now: Micros) -> Result<Option<(Micros, bool)>, QueueError> {
+        let begins = self.merge.list.not_before.filter(|&begins| begins > now);
+        let with_head = begins.map_or((now, false), |begins| (begins, true));
+        let open = || log.rows().iter().filter(|(_, row)| row.is_open());
+        let due = |row: &RowState| row.due.map_or(with_head, |due| (due, row.attempts == 0));
+        let first = open().map(|(_, row)| due(row)).min();
+        if begins.is_some_and(|begins| first.is_some_and(|(first, _)| first < begins)) {
+            let waits = open().filter(|(_, row)| row.due.is_none() && !row.in_flight).map(|(number, _)| number);
+            let waits: Vec<u16> = waits.collect();
+            log.reopen(&waits, now, begins).map_err(self.failed("write", id))?;
+        }
+        Ok(first)
     }
 
     /// The addresses of an entry's rows, what a head notes of them, and the rows whose address cannot be read.
@@ -257,6 +287,11 @@ impl Ending<'_> {
         let path = self.queue.path(&format!("jobs/{job}/{}", log_path(id)));
         move |source| QueueError::Io { doing, path, source }
     }
+}
+
+/// A command has removed it.
+fn is_gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 fn left_of(states: &RowStates) -> Left {

@@ -38,7 +38,7 @@ pub struct RowState {
     pub at: Micros,
     /// What counts towards expiry up to the last attempt.
     waited: Duration,
-    /// When an open row is due; `None`: at its own time.
+    /// When an open row is due; `None`: when its head is, or where it has none when its job begins.
     pub due: Option<Micros>,
     /// Why the last attempt did not succeed, or why it is held.
     pub reason: Option<Reason>,
@@ -66,6 +66,11 @@ impl RowState {
     pub fn waited(&self, now: Micros) -> Duration {
         let scheduled = self.due.filter(|_| self.attempts > 0).map_or(Duration::ZERO, |due| due.since(self.at));
         self.waited + now.since(self.at).min(scheduled)
+    }
+
+    /// Whether it is open and has a time that was asked for: it was not tried yet.
+    pub fn waits_for_its_time(&self) -> bool {
+        self.is_open() && self.attempts == 0 && self.due.is_some()
     }
 
     fn answer(&mut self, answer: &Answer) {
