@@ -92,6 +92,7 @@ impl Claim for MergeClaim<'_> {
         let begun = row.and_then(|row| self.log.begin(row));
         begun.map_err(self.log_failed("write"))?;
         let begun = Begun { group, mark: None };
+        self.heed_failed_syncs();
         if self.queue.announces
             && let Err(error) = self.log.sync()
         {
