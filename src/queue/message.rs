@@ -82,14 +82,20 @@ pub enum NoMessage {
     /// Of a merge: this row has none, and this is what came of it. Other rows are not concerned.
     #[error("{}", .0.reason().map_or("", |reason| reason.text.as_str()))]
     Row(Verdict),
+    /// Of a merge: what all its mails are made of cannot be read.
+    #[error(transparent)]
+    Common(QueueError),
+    /// The same, and somebody has paused the job, or cancelled it: nothing of it is handed over.
+    #[error("its job was paused or cancelled")]
+    Moved,
 }
 
 impl NoMessage {
     /// The same to one who asks for no row.
     pub fn into_fault(self) -> QueueError {
         match self {
-            NoMessage::Fault(error) => error,
-            NoMessage::Row(_) => QueueError::Corrupt { path: "a row".into(), why: self.to_string() },
+            NoMessage::Fault(error) | NoMessage::Common(error) => error,
+            NoMessage::Row(_) | NoMessage::Moved => QueueError::Corrupt { path: "a row".into(), why: self.to_string() },
         }
     }
 }

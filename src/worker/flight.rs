@@ -60,8 +60,10 @@ pub(super) fn hand_over<Q: Queue>(
     };
     let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
         Ok(announced) => announced,
-        Err((_, NoMessage::Fault(error))) => return Handed::Fault(error),
+        Err((_, NoMessage::Fault(error) | NoMessage::Common(error))) => return Handed::Fault(error),
+        Err((_, NoMessage::Moved)) => return Handed::NotTaken,
         Err((group, NoMessage::Row(verdict))) => {
+            let verdict = hand.attempt.final_verdict(verdict, context.policy.on_crash);
             let judged = Judged { group, verdicts: vec![verdict], answered: false, took: Duration::ZERO };
             return Handed::Judged(judged, None);
         }

@@ -1,6 +1,8 @@
 //! The file that a row attaches: found beneath the template's folder for attachments, and the same at the sending as it was
 //! at the check.
 //!
+//! A file that cannot be read for another reason than its name keeps its row waiting, and no other.
+//!
 //! What holds: no link is followed beneath the folder, nothing but a regular file is read, and a name never leads out of it. A
 //! file that was changed or replaced since it was noted is not sent.
 
@@ -31,7 +33,10 @@ pub enum NoFile {
     /// The row's own fault.
     #[error("{0}")]
     Row(String),
-    /// That of the folder or the disk, and no row's fault.
+    /// It cannot be read, which may pass.
+    #[error("{0}")]
+    Later(String),
+    /// The folder cannot be opened, which is no row's fault.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -68,7 +73,7 @@ impl FromStr for FileMark {
 
 /// Opens the file `name` beneath `folder`, and notes its state.
 ///
-/// Errors: the row's, if there is no such file, it lies elsewhere, is a link or no regular file.
+/// Errors: the row's, if there is no such file, it lies elsewhere, is a link or no regular file, or cannot be read now.
 pub fn open(folder: &Path, name: &str) -> Result<(File, FileMark), NoFile> {
     let row = |why: &str| NoFile::Row(format!("attachment {name:?}: {why}"));
     let mut parts: Vec<&str> = name.split('/').collect();
@@ -82,20 +87,24 @@ pub fn open(folder: &Path, name: &str) -> Result<(File, FileMark), NoFile> {
             row("it is no file's name")
         }
         (_, Some(code)) if code == nix::errno::Errno::ELOOP as i32 => row("it is a symbolic link"),
-        _ => NoFile::Io(error),
+        _ => later(name, &error),
     };
     let mut within = dir::open(folder)?;
     for part in parts {
         within = dir::open_at(&within, part).map_err(of_row)?;
     }
     let file = dir::open_file(&within, last, dir::Open::Read).map_err(of_row)?;
-    let about = file.metadata()?;
+    let about = file.metadata().map_err(|error| later(name, &error))?;
     if !about.is_file() {
         return Err(row("it is no regular file"));
     }
     let changed = (about.mtime(), about.mtime_nsec());
     let mark = FileMark::new(about.ino(), about.size(), changed);
     Ok((file, mark))
+}
+
+fn later(name: &str, error: &io::Error) -> NoFile {
+    NoFile::Later(format!("attachment {name:?}: it cannot be read: {error}"))
 }
 
 /// Reads the file `name` beneath `folder`, whose state was `noted`.
@@ -108,7 +117,7 @@ pub fn read(folder: &Path, name: &str, noted: FileMark) -> Result<Vec<u8>, NoFil
         return Err(changed());
     }
     let mut bytes = Vec::new();
-    file.take(noted.bytes + 1).read_to_end(&mut bytes)?;
+    file.take(noted.bytes + 1).read_to_end(&mut bytes).map_err(|error| later(name, &error))?;
     if bytes.len() as u64 == noted.bytes { Ok(bytes) } else { Err(changed()) }
 }
 

@@ -1,14 +1,18 @@
 //! The mails of an entry's rows, each rendered when it is handed over, or while the one before it awaits its answer.
 //!
 //! What holds: at most one rendered mail is kept. A row that cannot be rendered is that row's fault, and fails with the reason
-//! and its place in the template; one whose data are damaged is held, for they may be restored. Rows or a template that cannot
-//! be read at all fail nobody; where ten and more than one in a hundred fail, the job is paused.
+//! and its place in the template; one whose data are damaged is held, for they may be restored; one whose data or attachment
+//! cannot be read now is deferred. Rows or a template that cannot
+//! be read at all fail nobody: where what all mails of the job need cannot be read, the job is paused by the worker that meets
+//! it first; where ten and more than one in a hundred fail, the job is paused.
 
 use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use nix::errno::Errno;
 
 use super::attachment::{self, FileMark, MARK, NoFile};
 use super::rows::Noted;
@@ -62,7 +66,8 @@ impl Mails {
     /// Errors: the row's own, or of what all rows are rendered with.
     pub fn message(&self, source: &Source<'_>, row: usize, by_position: bool) -> Result<Message, NoMessage> {
         let kept = self.next.take().filter(|(kept, _)| *kept == row);
-        let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail)?;
+        let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail);
+        let mail = mail.map_err(|none| source.unless_common(none))?;
         if by_position {
             let len = mail.bytes.len() as u64;
             return Ok(Message::of_memory(mail.bytes, 0, len));
@@ -80,12 +85,12 @@ impl Mails {
 
     fn render(&self, source: &Source<'_>, row: usize) -> Result<Mail, NoMessage> {
         fault::instant("merge.render");
-        let template = self.template(source)?;
+        let template = self.template(source).map_err(NoMessage::Common)?;
         let data = self.data(source, row, template.columns().names().len())?;
         let made = attached(template, &data).and_then(|attached| {
             template.render(data, clock::now(), attached).map_err(|error| unmade(&error.to_string()))
         });
-        let has_failed = matches!(made, Err(NoMessage::Row(_)));
+        let has_failed = matches!(made, Err(NoMessage::Row(Verdict::Failed(_))));
         match (template.count(has_failed), made) {
             (Some(counts), Err(NoMessage::Row(verdict))) => {
                 Err(source.pause(counts, verdict.reason().map_or("", |reason| reason.text.as_str())).into())
@@ -106,7 +111,8 @@ impl Mails {
         };
         rows.row(u32::try_from(row).unwrap_or(u32::MAX)).map_err(|error| match error {
             RowsError::Row { .. } => NoMessage::Row(Verdict::Held(Reason::new(&error.to_string()))),
-            RowsError::Io { .. } | RowsError::Missing { .. } | RowsError::Damaged { .. } => unreadable(error).into(),
+            RowsError::Io { .. } => later(&error.to_string()),
+            RowsError::Missing { .. } | RowsError::Damaged { .. } => unreadable(error).into(),
         })
     }
 
@@ -142,6 +148,27 @@ impl Source<'_> {
              resume or cancel it"
         );
         QueueError::NotYet { path: self.path(), why }
+    }
+
+    /// Pauses the job where no mail of it can be made, for a person to mend what they all need. Another worker may have done so.
+    fn unless_common(&self, none: NoMessage) -> NoMessage {
+        let error = match none {
+            NoMessage::Common(error) if !is_ours(&error) => error,
+            NoMessage::Common(error) => return NoMessage::Fault(error),
+            none @ (NoMessage::Fault(_) | NoMessage::Row(_) | NoMessage::Moved) => return none,
+        };
+        let job = self.job();
+        match job.parse().map(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused)) {
+            Ok(Ok(true)) => {
+                let why = format!(
+                    "no mail of job {job} can be made, so it is paused: {error}; put that right, and run 'bulkmailer jobs \
+                     resume {job}'"
+                );
+                NoMessage::Fault(QueueError::NotYet { path: self.path(), why })
+            }
+            Ok(Ok(false)) => NoMessage::Moved,
+            Ok(Err(_)) | Err(_) => NoMessage::Fault(error),
+        }
     }
 
     /// The job's folder, for messages.
@@ -181,11 +208,24 @@ fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>
     match attachment::read(Path::new(folder), name, mark) {
         Ok(bytes) => Ok(Some((name.rsplit('/').next().unwrap_or(name).to_owned(), bytes))),
         Err(NoFile::Row(why)) => Err(unmade(&why)),
+        Err(NoFile::Later(why)) => Err(later(&why)),
         Err(NoFile::Io(source)) => {
             let path = Path::new(folder).join(name);
-            Err(QueueError::Io { doing: "read an attachment", path, source }.into())
+            Err(NoMessage::Common(QueueError::Io { doing: "read an attachment", path, source }))
         }
     }
+}
+
+/// Whether this process or the host lacks something, and not the job.
+fn is_ours(error: &QueueError) -> bool {
+    let QueueError::Io { source, .. } = error else { return error.is_newer() };
+    let of_process = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM].map(|errno| Some(errno as i32));
+    error.is_newer() || of_process.contains(&source.raw_os_error())
+}
+
+/// The row waits, as one that the sink deferred.
+fn later(why: &str) -> NoMessage {
+    NoMessage::Row(Verdict::Deferred(Reason::new(&format!("its mail cannot be made now: {why}"))))
 }
 
 fn unmade(why: &str) -> NoMessage {
