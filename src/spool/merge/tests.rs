@@ -1,6 +1,7 @@
 //! A merge as a job: queued whole or not at all, claimed row by row, settled by its log.
 
 mod acted;
+mod harmed;
 
 use std::time::Duration;
 
