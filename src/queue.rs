@@ -19,7 +19,7 @@ pub use self::error::QueueError;
 pub use self::message::{Content, Message, NoMessage};
 use crate::model::format::Newer;
 use crate::model::verdict::Kind;
-use crate::model::{Address, EntryId, Envelope, Micros, Reason, Verdict};
+use crate::model::{Address, EntryId, Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
 
@@ -211,6 +211,12 @@ pub trait Claim: Sized {
     /// The attempts that were made on the row `recipient`, and its time that counts towards expiry, as with
     /// [`Claim::waited`]; `None` where recipients are no rows.
     fn own_attempts(&self, _recipient: usize, _now: Micros) -> Option<(u32, Duration)> {
+        None
+    }
+
+    /// What came of its rows since it was submitted, and a number that grows with what came; `None` where recipients are no
+    /// rows.
+    fn row_summary(&self) -> Option<(u64, RowSummary)> {
         None
     }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::model::format::Newer;
-use crate::model::{Address, Envelope, Format, Micros, Verdict};
+use crate::model::{Address, Envelope, Format, Micros, RowSummary, Verdict};
 use crate::sys::output;
 
 /// One line of the events.
@@ -19,6 +19,7 @@ pub enum EventLine<'a> {
     Suppressed(SuppressedLine<'a>),
     File(RemovedFileLine<'a>),
     Job(JobLine<'a>),
+    Rows(RowsLine<'a>),
 }
 
 /// What became of one recipient: a verdict, or the removal of the entry.
@@ -78,6 +79,20 @@ pub struct JobLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub left: Option<u64>,
     pub reason: Cow<'a, str>,
+}
+
+/// What came of the rows of a merge's entry since it was submitted: no delivery of one has a line of its own. Of the lines of
+/// an entry the last counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsLine<'a> {
+    pub at: Cow<'a, str>,
+    pub queue: Cow<'a, str>,
+    pub id: Cow<'a, str>,
+    /// "" is the null sender.
+    pub sender: Cow<'a, str>,
+    /// A later line of this entry has a greater one, unless nothing came of any row meanwhile.
+    pub serial: u64,
+    pub rows: RowSummary,
 }
 
 /// What the lines of one hand-over, or of one removal, have in common.
@@ -186,11 +201,32 @@ impl<'a> EventLine<'a> {
         })
     }
 
+    /// The line that sums up what came of the rows of an entry: its serial number and the sums.
+    pub fn rows(
+        at: Micros,
+        queue: &'a str,
+        envelope: &'a Envelope,
+        (serial, rows): (u64, RowSummary),
+    ) -> EventLine<'a> {
+        EventLine::Rows(RowsLine {
+            at: at.rfc3339().into(),
+            queue: queue.into(),
+            id: envelope.id.as_str().into(),
+            sender: envelope.sender_text().into(),
+            serial,
+            rows,
+        })
+    }
+
     /// Appends it as JSON, without its end. The number comes last: scripts may know the other fields by their place.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
         match self {
             EventLine::Recipient(line) if line.is_plain() => line.write_plain(out)?,
-            EventLine::Recipient(_) | EventLine::Suppressed(_) | EventLine::File(_) | EventLine::Job(_) => {
+            EventLine::Recipient(_)
+            | EventLine::Suppressed(_)
+            | EventLine::File(_)
+            | EventLine::Job(_)
+            | EventLine::Rows(_) => {
                 serde_json::to_writer(&mut *out, self)?;
             }
         }
@@ -291,7 +327,15 @@ mod tests {
             reason: "r".into(),
         };
         let file = EventLine::removed_file(Micros(1), "q", "i", "file", "removed by root".to_owned());
-        for line in [EventLine::Job(job), EventLine::Suppressed(suppressed), file] {
+        let rows = RowSummary {
+            delivered: 3,
+            latency: vec![(Some(0), 2), (None, 1)],
+            domains: [("x.org".to_owned(), 3)].into(),
+            ..RowSummary::default()
+        };
+        let rows =
+            RowsLine { at: "a".into(), queue: "q".into(), id: "j.0.1".into(), sender: "".into(), serial: 700, rows };
+        for line in [EventLine::Job(job), EventLine::Suppressed(suppressed), file, EventLine::Rows(rows)] {
             let mut text = Vec::new();
             line.write(&mut text).expect("memory");
             let text = String::from_utf8(text).expect("text");

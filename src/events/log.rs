@@ -49,12 +49,26 @@ impl Log {
             }
             output::escape_json(&mut text, before);
             text.push(b'\n');
-            match line {
-                EventLine::Recipient(line) if self.syslog => say(line),
-                EventLine::Recipient(_) | EventLine::Suppressed(_) | EventLine::File(_) | EventLine::Job(_) => {}
-            }
+            self.write_to_syslog(line);
         }
         self.put(now, &text);
+    }
+
+    /// Whether syslog gets the lines of recipients, too.
+    pub fn has_syslog(&self) -> bool {
+        self.syslog
+    }
+
+    /// Tells syslog alone.
+    pub fn write_to_syslog(&self, line: &EventLine<'_>) {
+        match line {
+            EventLine::Recipient(line) if self.syslog => say(line),
+            EventLine::Recipient(_)
+            | EventLine::Suppressed(_)
+            | EventLine::File(_)
+            | EventLine::Job(_)
+            | EventLine::Rows(_) => {}
+        }
     }
 
     fn put(&mut self, now: Micros, text: &[u8]) {

@@ -1,4 +1,5 @@
-//! What happened to whom: one JSON line a recipient and verdict, in `SPOOL/events/<date>.jsonl` (the date in UTC).
+//! What happened to whom: one JSON line a recipient and verdict, in `SPOOL/events/<date>.jsonl` (the date in UTC). Deliveries
+//! of a merge's rows have none: their entry has lines that sum up what came of all its rows, of which the last counts.
 //!
 //! A line is one `O_APPEND` write, so lines of many workers never mix. It is written after the verdict is in the journal
 //! and before the entry is settled. A worker that is killed there leaves the lines of its one hand-over missing (its verdict
@@ -11,6 +12,6 @@ mod line;
 mod log;
 
 pub use line::{
-    EventContext, EventLine, EventRecipient, JobLine, RemovedFileLine, SuppressedLine, UnreadableLine, read,
+    EventContext, EventLine, EventRecipient, JobLine, RemovedFileLine, RowsLine, SuppressedLine, UnreadableLine, read,
 };
 pub use log::Log;

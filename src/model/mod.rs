@@ -10,6 +10,7 @@ pub mod format;
 pub mod id;
 pub mod reserved;
 pub mod row;
+pub mod row_summary;
 pub mod time;
 pub mod verdict;
 
@@ -20,5 +21,6 @@ pub use fields::Fields;
 pub use format::Format;
 pub use id::EntryId;
 pub use row::{Cell, Columns, Row};
+pub use row_summary::RowSummary;
 pub use time::Micros;
 pub use verdict::{Attempt, Reason, SinkReply, Verdict};

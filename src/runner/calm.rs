@@ -79,6 +79,7 @@ fn is_clear(queue: &SpoolQueue) -> bool {
         && queue.is_without("done")
         && (queue.name() != notifier::QUEUE || queue.is_without("storm"))
         && queue.was_swept_within(SWEEP_EVERY)
+        && !queue.has_headless_merge()
 }
 
 /// Whether other users have mail here, or in `drop/`; a folder that cannot be listed is reported by who adopts.

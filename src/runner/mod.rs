@@ -37,6 +37,7 @@ mod staff;
 mod summary;
 mod supervise;
 mod syncer;
+mod teller;
 pub mod way_out;
 mod workforce;
 

@@ -11,9 +11,10 @@ use super::outage::Outage;
 use super::overdue;
 use super::plan::Plan;
 use super::staff::{Staff, TICK};
+use super::teller::tell_of_merges;
 use super::workforce::CRASHES_MAX;
 use crate::config;
-use crate::model::{Address, Exit};
+use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::sweep::Keep;
 use crate::spool::{Spool, SpoolQueue};
@@ -25,7 +26,7 @@ use crate::worker::board::evidence::Since;
 use crate::worker::board::judge::Judgement;
 use crate::worker::board::{Counter, List};
 use crate::worker::context::FAULTS_MAX;
-use crate::worker::notifier::{self, EndedMerge};
+use crate::worker::notifier;
 use crate::worker::pace::Pace;
 
 /// How often what was left behind is swept up.
@@ -114,6 +115,7 @@ impl<'p, 'a> Shift<'p, 'a> {
         loop {
             if !self.told() {
                 self.staff.serve_users();
+                self.staff.tell_senders();
             }
             if !self.halted() && !self.is_full() && self.looks.is_due(self.is_alone()) && !self.waits_for_adoption() {
                 self.look()?;
@@ -276,15 +278,15 @@ impl<'p, 'a> Shift<'p, 'a> {
         if self.plan.no_way_out.is_some() {
             exit = exit.worst(Exit::Config);
         }
-        exit = exit.worst(self.outage.close(&|| self.must_end()));
+        exit = exit.worst(self.staff.teller.worst).worst(self.outage.close(&|| self.must_end()));
         if board.count(Counter::Faults) > 0 {
             exit = exit.worst(Exit::IoErr);
         }
         if self.queue.name() == notifier::QUEUE && !self.signals.quit() {
             notifier::sum_up(&self.queue)?;
         }
-        if self.plan.policy.notices && !self.signals.quit() {
-            self.tell_of_merges()?;
+        if !self.signals.quit() {
+            tell_of_merges(self.plan, self.spool, self.queue)?;
         }
         self.say_overdue()?;
         newer::say(self.queue, board.newer(), clock::now())?;
@@ -299,22 +301,6 @@ impl<'p, 'a> Shift<'p, 'a> {
         // A run that ended because it cannot be found out reports that.
         self.queue.stopped()?;
         Ok(exit)
-    }
-
-    /// Notifies the senders of merges that have ended.
-    fn tell_of_merges(&self) -> Result<(), QueueError> {
-        self.queue.each_ended_merge(&mut |ended| {
-            let sender = Address::sender(&ended.about.list.sender).ok().flatten();
-            let merge = EndedMerge {
-                job: &ended.job,
-                name: ended.about.list.name.as_deref(),
-                sender: sender.as_ref(),
-                notify: ended.about.origin.notify.as_deref(),
-                counts: ended.counts,
-            };
-            let outlet = self.spool.queue(notifier::QUEUE)?;
-            notifier::tell_of_merge(&&outlet, self.queue.name(), &merge)
-        })
     }
 
     /// Somebody has handed mail in, and the lists that are there are new enough for him to come first.

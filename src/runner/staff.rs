@@ -1,5 +1,5 @@
-//! The processes of one holding of a queue's lock: the workers, and the children that sync, adopt, write lists and ask for
-//! the net. Each kind knows its own; this starts them together, waits for them and tells them to end.
+//! The processes of one holding of a queue's lock: the workers, and the children that sync, adopt, write lists, notify senders
+//! of merges and ask for the net. Each kind knows its own; this starts them together, waits for them and tells them to end.
 //!
 //! What holds: whoever waits for one of them takes note of each that ends, and of what it died of.
 
@@ -13,6 +13,7 @@ use super::look::Looks;
 use super::online::Net;
 use super::plan::Plan;
 use super::syncer::Syncer;
+use super::teller::Teller;
 use super::workforce::Workforce;
 use crate::queue::QueueError;
 use crate::spool::{Spool, SpoolQueue};
@@ -33,6 +34,7 @@ pub(super) struct Staff<'p, 'a> {
     pub adoption: Adoption,
     pub clerk: Clerk,
     pub syncer: Syncer<'p, 'a>,
+    pub teller: Teller,
     net: Net,
     pulse: Pulse,
 }
@@ -49,20 +51,27 @@ impl<'p, 'a> Staff<'p, 'a> {
             adoption: Adoption::default(),
             clerk: Clerk::new(),
             syncer: Syncer::new(plan, queue),
+            teller: Teller::new(),
             net: Net::new(),
             pulse: Pulse::new(),
         }
     }
 
-    /// Whether anybody works whose answer counts: the children that sync and adopt have the lock, too.
+    /// Whether anybody works whose answer counts: the children that sync, adopt and notify have the lock, too.
     pub fn is_at_work(&self) -> bool {
-        self.workers.alive() > 0 || self.syncer.is_at_work() || self.adoption.is_at_work()
+        let helps = self.syncer.is_at_work() || self.adoption.is_at_work() || self.teller.is_at_work();
+        self.workers.alive() > 0 || helps
     }
 
     /// Has adopted what other users handed in, and lists written for them, if it is time to.
     pub fn serve_users(&mut self) {
         self.adoption.look(self.plan, self.spool, self.queue, self.signals);
         self.clerk.look(self.plan, self.queue, self.signals, self.adoption.is_at_work());
+    }
+
+    /// Has senders of merges told, if it is time to.
+    pub fn tell_senders(&mut self) {
+        self.teller.look(self.plan, self.spool, self.queue);
     }
 
     /// Waits for the next event, `pause` at most, and takes note of those that ended.
@@ -76,7 +85,7 @@ impl<'p, 'a> Staff<'p, 'a> {
                 continue;
             }
             let is_known = self.net.ended(pid, how) || self.syncer.ended(pid, how) || self.clerk.ended(name, pid, how);
-            if !is_known {
+            if !is_known && !self.teller.ended(name, pid, how) {
                 let died = self.workers.ended(pid, how);
                 looks.worker_ended(pid, died, self.plan.board.count(Counter::Claims));
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::claim::SpoolClaim;
 use super::merge::claim::MergeClaim;
 use crate::model::verdict::Kind;
-use crate::model::{Envelope, Micros, Reason, Verdict};
+use crate::model::{Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
 use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
@@ -92,6 +92,13 @@ impl Claim for Claimed<'_> {
         match self {
             Claimed::Entry(claim) => claim.own_attempts(recipient, now),
             Claimed::Head(claim) => claim.own_attempts(recipient, now),
+        }
+    }
+
+    fn row_summary(&self) -> Option<(u64, RowSummary)> {
+        match self {
+            Claimed::Entry(claim) => claim.row_summary(),
+            Claimed::Head(claim) => claim.row_summary(),
         }
     }
 

@@ -29,7 +29,7 @@ impl SpoolQueue {
 
     /// The same for a file that is no text.
     pub(super) fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), QueueError> {
-        let spare = format!("tmp/{name}-{}", std::process::id());
+        let spare = format!("tmp/{}-{}", name.replace('/', "-"), std::process::id());
         let steps = || -> io::Result<()> {
             let file = dir::open_file(&self.dir, &spare, dir::Open::Create)?;
             file.set_len(0)?;

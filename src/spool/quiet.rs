@@ -18,7 +18,8 @@ use std::io::{self, Read};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use self::folder::{QuietFolder, is_settled};
+use self::folder::QuietFolder;
+pub(super) use self::folder::is_settled;
 use super::names::{bucket_name, bucket_str};
 use crate::model::Micros;
 use crate::sys::dir;

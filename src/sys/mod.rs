@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod ask;
+pub mod boot;
 pub mod child;
 pub mod clock;
 pub mod dir;

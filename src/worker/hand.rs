@@ -19,6 +19,8 @@ pub(super) struct Hand<C> {
     pub attempt: Try,
     /// Who is still to be handed over, in this order.
     pub rest: Vec<usize>,
+    /// Since when no event line sums up what came of its rows.
+    pub unsummed: Option<Micros>,
 }
 
 /// One attempt on one entry, as it goes.
@@ -65,7 +67,7 @@ impl<C: Claim> Hand<C> {
         if attempt.number > 1 && shares_verdicts {
             attempt.alone = attempt.open.len();
         }
-        Hand { claim, attempt, rest: Vec::new() }
+        Hand { claim, attempt, rest: Vec::new(), unsummed: None }
     }
 
     /// Takes those of `rest` who are handed over next, of whom at most `most` go together.

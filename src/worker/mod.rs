@@ -43,7 +43,7 @@ use self::context::Context;
 use self::doubt::{Kept, Released, let_wanted_go, release, take_released};
 use self::flight::{Handed, hand_over};
 use self::hand::Hand;
-use self::record::record;
+use self::record::{record, sum_up_rows};
 use self::settle::settle;
 use self::source::Source;
 use self::suppress::Gate;
@@ -64,11 +64,13 @@ pub fn work<Q: Queue>(context: &Context<'_, Q>, transport: &mut dyn Transport) -
             break;
         }
     }
-    worker.ahead.forget();
+    if let Some(hand) = worker.ahead.take(false) {
+        leave(context, hand);
+    }
     transport.close();
     worker.infeed.leave();
     // Nobody knows who is to blame: they are let go as if they had not been tried.
-    worker.kept.clear();
+    worker.kept.drain(..).for_each(|kept| leave(context, kept.hand));
     context.slot.clear();
     context.board.add(Counter::Contended, context.queue.contended());
     // Journals that stay behind are closed; the sweep takes them.
@@ -189,14 +191,14 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         while !hand.rest.is_empty() {
             // Who was not reached is still due; the name says so.
             if self.stopped {
-                return context.slot.idle();
+                return leave(context, hand);
             }
             match self.infeed.admit(context, &hand.claim, transport) {
                 Ok(Turn::Ours) => {}
-                Ok(Turn::Dropped) => return context.slot.idle(),
+                Ok(Turn::Dropped) => return leave(context, hand),
                 Ok(Turn::Stopped) => {
                     self.stopped = true;
-                    return context.slot.idle();
+                    return leave(context, hand);
                 }
                 Err(error) => return context.stick(hand.claim.id(), &error),
             }
@@ -219,7 +221,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
                 }
                 (Handed::Refused(group), _) => hand.one_by_one(group),
                 (Handed::InDoubt(judged, doubt), _) => return self.keep(Kept { hand, judged, doubt }),
-                (Handed::NotTaken, _) => return context.slot.idle(),
+                (Handed::NotTaken, _) => return leave(context, hand),
                 (Handed::Fault(error), _) => return context.stick(hand.claim.id(), &error),
             }
         }
@@ -310,4 +312,12 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             }
         }
     }
+}
+
+/// Lets go of an entry that is still due. Its job may be cancelled, so what came of its rows is summed up now.
+fn leave<Q: Queue>(context: &Context<'_, Q>, mut hand: Hand<Q::Claim>) {
+    if hand.unsummed.is_some() {
+        sum_up_rows(context, &mut hand);
+    }
+    context.slot.idle();
 }

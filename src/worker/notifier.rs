@@ -159,14 +159,19 @@ impl<Q: Queue> Notifier<'_, Q> {
     }
 }
 
-/// A merge that has ended.
+/// A merge whose sender is told.
 #[derive(Clone, Copy, Debug)]
-pub struct EndedMerge<'a> {
+pub struct MergeNews<'a> {
     pub job: &'a EntryId,
     pub name: Option<&'a str>,
     pub sender: Option<&'a Address>,
     pub notify: Option<&'a str>,
+    /// The folder of the events.
+    pub events: &'a str,
     pub counts: MergeCounts,
+    pub has_ended: bool,
+    /// What tells this notice from others about the job.
+    pub mark: &'a str,
 }
 
 /// Publishes a summary for each sender whose notices were held back, when the hour is over.
@@ -183,16 +188,17 @@ pub fn sum_up<Q: Queue>(outlet: &Q) -> Result<(), QueueError> {
     })
 }
 
-/// Notifies the sender of a merge that has ended, once, if a row failed and he wants to know.
-pub fn tell_of_merge<Q: Queue>(outlet: &Q, queue: &str, merge: &EndedMerge<'_>) -> Result<(), QueueError> {
-    let EndedMerge { job, name, sender, notify, counts } = *merge;
-    let Some(to) = sender.filter(|_| counts.failed > 0 && About::Failed.is_wanted(notify)) else { return Ok(()) };
+/// Notifies the sender of a merge, once, if a row failed or, while the job lasts, is held, and he wants to know.
+pub fn tell_of_merge<Q: Queue>(outlet: &Q, queue: &str, merge: &MergeNews<'_>) -> Result<(), QueueError> {
+    let MergeNews { job, name, sender, notify, events, counts, has_ended, mark } = *merge;
+    let concerns = counts.failed > 0 || (!has_ended && counts.held > 0);
+    let Some(to) = sender.filter(|_| concerns && About::Failed.is_wanted(notify)) else { return Ok(()) };
     let (now, host) = (clock::now(), process::host_name());
-    let id = EntryId::of_key(&["merge", queue, job.as_str()]);
+    let id = EntryId::of_key(&["merge", queue, job.as_str(), mark]);
     if outlet.knows(&id)? {
         return Ok(());
     }
-    let notice = MergeNotice { id: &id, now, host: &host, to, job, name, counts };
+    let notice = MergeNotice { id: &id, now, host: &host, to, job, name, events, has_ended, counts };
     let mut write = |out: &mut dyn Write| out.write_all(notice.message().as_bytes());
     outlet.publish(&envelope(&id, to, now), now, &mut write)
 }

@@ -3,6 +3,10 @@
 //! A group's answer in the journal has one reply to its deliveries. Where they differ, as with LMTP, they are in the
 //! attempt's lines, if that ends and the entry stays: no write is made for an entry that is removed, or let go between two
 //! groups. The event lines have every reply.
+//!
+//! Rows of a merge that were delivered have no event line each. What came of all rows of their entry is summed up in one line,
+//! each minute of the entry and before it is let go. It is made from the entry's log, so a killed worker's line is missed by
+//! nobody: the next has all that it had.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,6 +20,9 @@ use crate::model::{Micros, Verdict};
 use crate::policy::retry;
 use crate::queue::{AttemptNote, Claim, Queue, QueueError};
 use crate::sys::{clock, fault};
+
+/// How often an entry's rows are summed up while it is in hand.
+const SUM_EVERY: Duration = Duration::from_secs(60);
 
 /// What came of a group.
 pub(super) struct Judged {
@@ -57,6 +64,9 @@ pub(super) fn record<Q: Queue>(
     write_events(context, hand, judged, now);
     if hand.claim.has_rows() {
         say_held(context, hand, judged);
+        if now.since(*hand.unsummed.get_or_insert(now)) >= SUM_EVERY {
+            sum_up_rows(context, hand);
+        }
     }
     fault::instant("worker.recorded");
     for (&recipient, verdict) in judged.group.iter().zip(&judged.verdicts) {
@@ -104,8 +114,22 @@ fn note<C: Claim>(
     Ok(())
 }
 
-/// Writes a line a recipient.
+/// Writes the line of an entry's rows, if it has rows.
+pub(super) fn sum_up_rows<Q: Queue>(context: &Context<'_, Q>, hand: &mut Hand<Q::Claim>) {
+    hand.unsummed = None;
+    let Some(summary) = hand.claim.row_summary() else { return };
+    let now = clock::now();
+    let line = EventLine::rows(now, context.queue_name, hand.claim.envelope(), summary);
+    context.events.borrow_mut().write(now, &[line]);
+}
+
+/// Writes a line a recipient, but for rows that were delivered.
 fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judged: &Judged, now: Micros) {
+    // Rows are handed over one by one.
+    let is_summed = hand.claim.has_rows() && judged.verdicts.iter().all(Verdict::is_delivered);
+    if is_summed && !context.events.borrow().has_syslog() {
+        return;
+    }
     let ms = u64::try_from(judged.took.as_millis()).unwrap_or(u64::MAX);
     let hand_over = EventContext {
         at: now.rfc3339(),
@@ -116,9 +140,12 @@ fn write_events<Q: Queue>(context: &Context<'_, Q>, hand: &Hand<Q::Claim>, judge
         ms,
     };
     let of_each = judged.group.iter().zip(&judged.verdicts);
-    let lines: Vec<EventLine<'_>> =
-        of_each.map(|(&recipient, verdict)| hand_over.verdict(recipient, verdict)).collect();
-    context.events.borrow_mut().write(now, &lines);
+    let lines = of_each.map(|(&recipient, verdict)| hand_over.verdict(recipient, verdict));
+    if is_summed {
+        lines.for_each(|line| context.events.borrow().write_to_syslog(&line));
+    } else {
+        context.events.borrow_mut().write(now, &lines.collect::<Vec<_>>());
+    }
 }
 
 fn delay(policy: &config::Retry, attempt: u32) -> Duration {

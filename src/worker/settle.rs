@@ -1,4 +1,5 @@
-//! An attempt is over: its sender is notified, and the entry leaves the worker's hand.
+//! An attempt is over: its sender is notified, and the entry leaves the worker's hand. A merge's entry is summed up before
+//! that: after a kill in between, whoever claims it next does so again.
 //!
 //! Which recipients are held is decided before: by `Try::final_verdict` (`hand`) where no answer came, by `prepare` where a
 //! former worker was killed, or two died with the entry in hand.
@@ -6,7 +7,7 @@
 use super::board::Counter;
 use super::context::Context;
 use super::hand::Hand;
-use super::record::note_replies;
+use super::record::{note_replies, sum_up_rows};
 use crate::model::verdict::Kind;
 use crate::model::{Reason, Verdict};
 use crate::policy::notice::About;
@@ -17,9 +18,10 @@ use crate::sys::clock;
 /// Why a person must look after an entry that is held.
 const OUTCOME_UNKNOWN: &str = "whether a hand-over succeeded is not known, and on_crash = \"hold\"";
 
-/// Ends an attempt, after its last group: its sender is told, and the entry settled. `success` is what a delivery is to a
+/// Ends an attempt, after its last group: what came of its rows is summed up, its sender is told, and the entry settled. `success` is what a delivery is to a
 /// sender who asked to be told of it.
-pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, hand: Hand<Q::Claim>, success: Option<About>) {
+pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, mut hand: Hand<Q::Claim>, success: Option<About>) {
+    sum_up_rows(context, &mut hand);
     let Hand { mut claim, mut attempt, .. } = hand;
     if let Err(error) = context.notifier.tell_of_failures(&mut claim) {
         return context.stick(claim.id(), &error);

@@ -6,7 +6,8 @@
 //!     make bench                            # everything
 //!     make bench WHAT="drain-disk publish"  # some of: drain-memory drain-disk publish mbox million order empty start
 //!                                           # rate smtp-in smtp-sink slow-sink smtp-cpu loaded postfix verp bounces queues
-//!                                           # render
+//!                                           # render merge
+//!     make bench WHAT=campaign              # a merge of ten million rows, or of ROWS; only where it is named
 //!     make bench DISK=/var/spool            # the disk rows lie there, and not where the build does
 //!     make bench QUICK=1                    # a tenth of the work, one round: shows that it runs, and no more
 //!
@@ -23,6 +24,8 @@ mod against;
 mod bounces;
 mod drain;
 mod empty;
+mod merge;
+mod merge_beside;
 mod million;
 mod order;
 mod program;
@@ -49,6 +52,9 @@ fn main() {
     let tools = Tools::build(quick);
     if let Some(other) = std::env::var_os("AGAINST").filter(|path| !path.is_empty()) {
         return against::run(&tools, &wanted, other.as_ref());
+    }
+    if wanted.split_whitespace().any(|word| word == "campaign") {
+        merge::campaign(&tools);
     }
     for (name, row) in rows::ALL {
         if wanted.is_empty() || wanted.split_whitespace().any(|word| word == name) {

@@ -11,8 +11,8 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::tools::{Tools, median, number_of};
 
-const PYTHON: &str = "/usr/bin/python3";
-const FIELDS: [&str; 11] =
+pub const PYTHON: &str = "/usr/bin/python3";
+pub const FIELDS: [&str; 11] =
     ["email", "name", "first", "city", "order", "price", "date", "item", "agent", "code", "points"];
 /// Rows that are rendered in turn.
 const ROWS: u64 = 1_000;
@@ -49,7 +49,7 @@ pub fn render(tools: &Tools) {
 }
 
 /// Looks for Python's jinja2; root on Debian installs it.
-fn has_jinja() -> bool {
+pub fn has_jinja() -> bool {
     let works = || {
         let mut python = Command::new(PYTHON);
         python.args(["-c", "import jinja2"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
@@ -62,7 +62,7 @@ fn has_jinja() -> bool {
     works()
 }
 
-fn write_template(folder: &Path, word: &str) {
+pub fn write_template(folder: &Path, word: &str) {
     let headers = "From: Shop <shop@x.org>\nTo: {{ first }} {{ name }} <{{ email }}>\nSubject: Your order {{ order }}\n\
         List-Unsubscribe: <https://x.org/u?c={{ code|urlencode }}>\n";
     let paragraph = format!("Thank you for being with us, {word}: this sentence of the letter is the same for all.");
@@ -83,7 +83,8 @@ fn write_template(folder: &Path, word: &str) {
     fs::write(folder.join(".rows.json"), data.to_string()).expect("written");
 }
 
-fn values(row: u64) -> Vec<String> {
+/// The cells of a row.
+pub fn values(row: u64) -> Vec<String> {
     let value = |name: &&str| match *name {
         "email" => format!("anna.{row}@example.net"),
         "code" => format!("a+b/{row}"),

@@ -13,6 +13,7 @@ use bulkmailer::sys::clock;
 use super::bounces;
 use super::drain;
 use super::empty;
+use super::merge;
 use super::million;
 use super::order;
 use super::program::{Cost, Outcome};
@@ -26,7 +27,7 @@ use super::tools::{Tools, median, memory_of, number_of, time_of};
 /// A benchmark's name, and itself.
 type Row = (&'static str, fn(&Tools));
 
-pub const ALL: [Row; 19] = [
+pub const ALL: [Row; 20] = [
     ("drain-memory", |tools| drained(tools, true)),
     ("drain-disk", |tools| drained(tools, false)),
     ("publish", publish),
@@ -46,6 +47,7 @@ pub const ALL: [Row; 19] = [
     ("bounces", bounces::bounces),
     ("queues", bounces::queues),
     ("render", render::render),
+    ("merge", merge::merge),
 ];
 
 /// A second; this checkout's program knows its own commands.

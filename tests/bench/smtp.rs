@@ -4,15 +4,16 @@ use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::rows::{print_both, removals_of};
 use super::site::{BYTES, Site, to_smtp};
 use super::tasks;
 use super::tools::{Tools, time_of, wait_until};
 
-const SINK: &str = "/usr/sbin/smtp-sink";
+pub const SINK: &str = "/usr/sbin/smtp-sink";
 pub const SOURCE: &str = "/usr/sbin/smtp-source";
-const POSTFIX: &str = "/usr/sbin/postfix";
+pub const POSTFIX: &str = "/usr/sbin/postfix";
 
 /// Whether a row can be measured here; says so if not.
 pub fn is_missing(row: &str, program: &str, needs_root: bool) -> bool {
@@ -62,6 +63,16 @@ impl Sink {
         wait_for(port);
         sink
     }
+
+    /// Time of processors that it has used since its start.
+    pub fn used(&self) -> Duration {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        // Behind the name, which may have blanks: the state is the first, the times are the 12th and 13th (proc_pid_stat(5)).
+        let behind = text.rsplit_once(") ").expect("a name").1;
+        let ticks: u32 = behind.split(' ').skip(11).take(2).map(|word| word.parse::<u32>().expect("a number")).sum();
+        // A tick has 10 ms everywhere that Linux counts so (times(2)).
+        Duration::from_millis(10) * ticks
+    }
 }
 
 impl Drop for Sink {
@@ -77,8 +88,13 @@ fn source(port: u16, sessions: u32, count: u32) -> f64 {
 }
 
 pub fn source_command(port: u16, sessions: u32, count: u32) -> Command {
+    source_of(port, sessions, count, &["-l", &BYTES.to_string()])
+}
+
+/// The same with what these options say that a message is.
+pub fn source_of(port: u16, sessions: u32, count: u32, message: &[&str]) -> Command {
     let mut command = Command::new(SOURCE);
-    command.args(["-N", "-d", "-s", &sessions.to_string(), "-m", &count.to_string(), "-l", &BYTES.to_string()]);
+    command.args(["-N", "-d", "-s", &sessions.to_string(), "-m", &count.to_string()]).args(message);
     command.args(["-f", "s@example.org", "-t", "r@example.net"]).arg(format!("127.0.0.1:{port}"));
     command
 }
@@ -131,14 +147,14 @@ pub fn verp(tools: &Tools) {
 }
 
 /// A Postfix of its own that throws away what it takes.
-struct Postfix<'t> {
+pub struct Postfix<'t> {
     folder: PathBuf,
     pub port: u16,
     _tools: &'t Tools,
 }
 
 impl Postfix<'_> {
-    fn start<'t>(tools: &'t Tools) -> Postfix<'t> {
+    pub fn start<'t>(tools: &'t Tools) -> Postfix<'t> {
         let folder = tools.place(false).path().to_owned();
         let (port, config) = (free_port(), folder.join("etc"));
         for name in ["etc", "spool", "data"] {
@@ -194,7 +210,7 @@ impl Postfix<'_> {
     }
 
     /// Waits until nothing is in its queue, so that what is measured next is alone.
-    fn rest(&self) {
+    pub fn rest(&self) {
         let waits = |name: &str| {
             let folders = std::fs::read_dir(self.folder.join("spool").join(name)).into_iter().flatten().flatten();
             folders.count() > 0

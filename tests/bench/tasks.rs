@@ -2,6 +2,7 @@
 //! ([`super::against`]).
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::Stdio;
 
 use super::program::{Cost, Meter, Outcome, Program, cost_of, done, launches};
@@ -120,14 +121,20 @@ pub fn smtp_in(tools: &Tools, program: &Program, count: u32) -> Outcome {
 pub fn post(tools: &Tools, program: &Program, port: u16, verp: bool, count: u32) -> Outcome {
     let dir = tools.place(false);
     let site = Site::through(program, dir.path(), &to_smtp(port), "workers = 4");
-    let (list, letter) = (dir.path().join("list"), dir.path().join("letter"));
+    let queued = queue_post(&site, dir.path(), verp, count, 0)?;
+    Ok(queued.plus(&cost_of(&mut site.measured(&["run"]), count)?))
+}
+
+/// Queues a list post to `count` recipients, of at least so many `bytes`, made in `folder`.
+pub fn queue_post(site: &Site<'_>, folder: &Path, verp: bool, count: u32, bytes: usize) -> Outcome {
+    let (list, letter) = (folder.join("list"), folder.join("letter"));
     let text: String = (0..count).map(|n| format!("{}\n", reader(n))).collect();
     std::fs::write(&list, text).expect("written");
-    std::fs::write(&letter, format!("{LETTER}To: list@example.org\n\nSmall.\n")).expect("written");
+    let body = "Small.\n".repeat(bytes / 7 + 1);
+    std::fs::write(&letter, format!("{LETTER}To: list@example.org\n\n{body}")).expect("written");
     let mut submit = site.measured(&["submit", "-q", "-f", "l@example.org", "--recipients"]);
     submit.arg(&list).args(verp.then_some("--verp")).stdin(std::fs::File::open(&letter).expect("readable"));
-    let queued = cost_of(&mut submit, count)?;
-    Ok(queued.plus(&cost_of(&mut site.measured(&["run"]), count)?))
+    cost_of(&mut submit, count)
 }
 
 /// The header of a letter to a list, but for its To.

@@ -62,7 +62,8 @@ impl Tools {
             );
             assert!(cc.status().expect("cc, as Rust needs it").success(), "{name} must compile");
         }
-        Tools { folder, quick, ours: Program::ours(), kept: RefCell::default() }
+        let ours = Program::ours(folder.path());
+        Tools { folder, quick, ours, kept: RefCell::default() }
     }
 
     /// Builds the limit program `name` of a C file of its own.

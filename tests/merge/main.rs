@@ -17,5 +17,7 @@ mod parsed;
 mod preview;
 mod queued;
 mod sentinel;
+mod slaughter;
 mod template;
+mod told;
 mod waiting;

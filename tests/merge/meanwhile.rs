@@ -1,6 +1,8 @@
 //! What happens to a merge while it is sent: the sink goes down, somebody is suppressed, a person pauses it, other mail comes.
 
 use crate::job::{assert_came, merge, people, to};
+use crate::support::server::letters::serve;
+use crate::support::server::{Act, At, Script, say, site_of};
 use crate::support::{Site, crash, wait_until};
 
 const SLOW: &str = "retry = { first = \"1d\", max = \"1d\" }";
@@ -62,6 +64,34 @@ fn a_job_that_is_paused_while_it_is_sent_stops_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn three_greylisted_rows_of_a_thousand_wait_alone() {
+    let script = Script::steps(|step| {
+        let is_grey =
+            step.at == At::Rcpt && ["<r0x7@", "<r0x500@", "<r0x998@"].iter().any(|who| step.line.contains(who));
+        if is_grey { say("450 4.2.0 greylisted") } else { Act::Go }
+    });
+    let server = serve(3, None, script);
+    let site = site_of(&server, &format!("workers = 2\n{SLOW}"), "");
+    let mails = people(1_000);
+    let id = merge(&site, &mails, 1_000);
+    site.ok(&["run"]);
+    let shown = || site.json(&["jobs", "show", "--json", id.as_str()]);
+    assert_eq!((&shown()["done"], &shown()["left"]), (&997.into(), &3.into()), "{}", shown());
+    server.set(Script::good());
+    site.ok(&["run"]);
+    assert_eq!(shown()["left"], 3, "they are not due");
+    site.ok(&["flush", "-q"]);
+    site.ok(&["run"]);
+    let mut came: Vec<String> = server.log().taken.iter().flat_map(|taken| taken.recipients.clone()).collect();
+    let mut all: Vec<String> = mails.iter().map(|mail| mail.to.clone()).collect();
+    came.sort();
+    all.sort();
+    assert_eq!(came, all, "once each");
+    assert_eq!(shown()["state"], "done", "{}", shown());
+    site.assert_clean();
+}
+
+#[test]
 fn single_mail_does_not_wait_behind_rows() {
     let site = Site::new("ok", "workers = 1");
     let mails = people(100);
@@ -71,30 +101,4 @@ fn single_mail_does_not_wait_behind_rows() {
     let log = std::fs::read_to_string(site.path("log")).expect("a log");
     let place = log.lines().position(|line| line.starts_with("1000 ")).expect("it came");
     assert!(place < 5, "{place}");
-}
-
-#[test]
-fn the_sender_is_notified_once_at_the_end_and_only_of_failures() {
-    let site = Site::new("digits", "workers = 2\nnotices = true");
-    let notices = || {
-        let log = std::fs::read_to_string(site.path("log")).unwrap_or_default();
-        log.lines().filter(|line| line.ends_with(" s@example.org")).count()
-    };
-    merge(&site, &to(["a0@x.example", "b0@x.example"].map(str::to_owned)), 2);
-    site.ok(&["run"]);
-    assert_eq!(notices(), 0, "nothing failed");
-    let id = merge(&site, &to(["a0@y.example", "c67@y.example", "d67@y.example"].map(str::to_owned)), 1);
-    // Killed between the notice and the note of it.
-    #[cfg(feature = "faults")]
-    {
-        let trap = crash::Trap::new(&site, "merge.told");
-        let _ = trap.run(&site, &["run"]);
-        assert!(trap.was_met());
-        crash::wait_for_the_lock(&site);
-    }
-    for _ in 0..3 {
-        site.ok(&["run"]);
-    }
-    assert_eq!(notices(), 1, "{id}");
-    assert!(site.list().is_empty(), "{:?}", site.list());
 }

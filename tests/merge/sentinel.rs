@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use crate::job::{assert_came, merge, to};
-use crate::support::Site;
 use crate::support::server::letters::{KINDS, serve};
 use crate::support::server::{Act, At, Cut, How, Log, Mark, Script, say, site_of};
+use crate::support::{Site, wait_until};
 
-const ROWS: usize = 240;
+const ROWS: usize = 480;
 
 /// Asserts that each content is the one of its recipient; how often each was answered.
 fn look_through(log: &Log, what: &str) -> HashMap<String, usize> {
@@ -48,10 +48,21 @@ fn over_smtp_each_row_gets_its_own_mail_in_all_weathers() {
             (session % 3 == 1).then_some(Cut { mark: Mark::First, read: true, bytes: 700 * session, how: How::Close })
         };
         let server = serve(kind, None, script.with_cuts(cut));
-        let site = site_of(&server, "workers = 4\nretry = { first = \"1d\", max = \"1d\" }", "");
+        let site = site_of(&server, "workers = 8\nretry = { first = \"1d\", max = \"1d\" }", "");
         let mails = to((1..=ROWS).map(|n| format!("r{n}x@h{}.example.net", n % 5)));
-        merge(&site, &mails, 40);
+        let id = merge(&site, &mails, 40);
         let run = |site: &Site| assert!(site.try_run(&["run"]).status.code().is_some(), "{what}");
+        // It is paused while it is sent.
+        let mut first = site.start(&["run"]);
+        wait_until("some came", || {
+            server.with_log(|log| log.taken.len() > 30) || first.try_wait().is_ok_and(|ended| ended.is_some())
+        });
+        let paused = site.try_run(&["jobs", "pause", id.as_str()]);
+        let _ = first.wait();
+        look_through(&server.log(), what);
+        if paused.status.success() {
+            site.ok(&["jobs", "resume", id.as_str()]);
+        }
         run(&site);
         look_through(&server.log(), what);
         server.set(Script::good());

@@ -9,6 +9,7 @@ use super::faults::Faults;
 use super::verb::Verb;
 use crate::admin::selecting::filter::Filter;
 use crate::admin::selecting::place::Place;
+use crate::events::EventLine;
 use crate::model::{EntryId, Envelope};
 use crate::queue::{Claim, QueueError};
 use crate::spool::SpoolQueue;
@@ -127,6 +128,11 @@ impl<V: Verb> Act<'_, V> {
                     return Ok(());
                 }
                 self.decide();
+                // No worker may come to it any more, and the last may have been killed.
+                if let Some(summary) = claim.row_summary() {
+                    let line = EventLine::rows(self.decision.at, queue.name(), claim.envelope(), summary);
+                    self.events.write(self.decision.at, &[line]);
+                }
                 self.verb.rows(queue, *claim, &rows, self.decision, &mut self.events)?;
                 self.counts.done += 1;
             }

@@ -1,6 +1,6 @@
 //! The end of a job: one that nobody has anything left to do in goes to `done/`, and is removed there; that of a post or a
 //! merge, and one that was cancelled, when it was kept long enough. A merge has ended when its logs say so
-//! ([`merge::ending`](crate::spool::merge::ending)).
+//! ([`merge::ending`](crate::spool::merge::ending)); its sender is told before it is renamed, so a run ends it and no worker.
 //!
 //! Kept true: the kernel says that nothing is left in a job (rmdir), and what was settled in it is on disk before its
 //! journals go. A kill at any step leaves a job that the next worker, run or sweep ends.
@@ -11,7 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::file::JobKind;
 use super::newer::read_in;
+use crate::queue::QueueError;
 use crate::spool::merge::ending::Left;
+use crate::spool::merge::told::{Tell, ToldMerge, When};
 use crate::spool::names::State;
 use crate::spool::queue::SpoolQueue;
 use crate::sys::{dir, fault};
@@ -34,13 +36,18 @@ impl SpoolQueue {
     /// Moves an ended job to done/: nothing in ready/ and hold/ (the kernel tells, by rmdir), nothing in failed/. One with
     /// failed entries stays until they are gone. `folder` is the part of it that was seen empty, as `ready/<n>`.
     pub(in crate::spool) fn finish_job(&self, job: &str, folder: &str) {
+        self.end_job(job, folder, None);
+    }
+
+    /// The same; a merge ends only where there is somebody to `tell`, who is shown it when nothing else is left to be done.
+    fn end_job(&self, job: &str, folder: &str, tell: Option<&mut Tell<'_>>) {
         // Each step may fail because somebody else is at it or something is in there; then the job has not ended.
-        let end = || -> io::Result<bool> {
+        let end = |tell: Option<&mut Tell<'_>>| -> io::Result<bool> {
             // By its descriptor: of a job that was paused meanwhile nothing would be there by its name, as if it had ended.
             let top = dir::open_at(&self.dir, &format!("jobs/{job}"))?;
             let ended = dir::remove(&top, folder)? && dir::remove(&top, "ready")? && dir::remove(&top, "hold")?;
             fault::instant("job.empty");
-            if !ended || self.rows_keep(job, &top)? || !dir::remove(&top, "failed")? {
+            if !ended || self.rows_keep(job, &top, tell)? || !dir::remove(&top, "failed")? {
                 return Ok(false);
             }
             // Its journals go with it, so the unlinks of its entries must be durable first.
@@ -52,21 +59,32 @@ impl SpoolQueue {
             self.clear(job, JobKeep::FOREVER);
             Ok(true)
         };
-        let _ = end();
+        let _ = end(tell);
     }
 
-    /// Whether rows of the merge `job`, whose folder is `top`, are open or held. An open one has a head by now.
-    fn rows_keep(&self, job: &str, top: &File) -> io::Result<bool> {
+    /// Whether rows of the merge `job`, whose folder is `top`, are open or held; an open one has a head by now. Or nobody may be
+    /// told that it ends.
+    fn rows_keep(&self, job: &str, top: &File, tell: Option<&mut Tell<'_>>) -> io::Result<bool> {
         if dir::stat(top, ROWS)?.is_none() {
             return Ok(false);
         }
+        let Some(tell) = tell else { return Ok(true) };
         let (Some(Ok(file)), Ok(id)) = (read_in(top, "job.json"), job.parse()) else { return Ok(true) };
         let JobKind::Merge(merge) = &file.kind else { return Ok(true) };
-        let left = self.left_of_merge(&id, top, &file, merge).map_err(io::Error::other)?;
-        if left == Left::Open {
-            let _ = self.wake();
+        let (left, seen) = self.left_of_merge(&id, top, &file, merge).map_err(io::Error::other)?;
+        match left {
+            Left::Nothing => {
+                let when = When::Ended { failed: seen.failed };
+                tell(&ToldMerge { job: &id, about: merge, counts: seen.counts, when }).map_err(io::Error::other)?;
+                fault::instant("merge.told");
+                return Ok(false);
+            }
+            Left::Open => {
+                let _ = self.wake();
+            }
+            Left::Held => {}
         }
-        Ok(left != Left::Nothing)
+        Ok(true)
     }
 
     /// Removes an ended job's folder in `done/`, that of a post or a merge when it is older than `keep`; or brings it back, where
@@ -130,22 +148,55 @@ impl SpoolQueue {
         }
     }
 
-    /// Ends the jobs that nobody has anything left to do in.
+    /// Ends the merges that nobody has anything left to do in, each after `tell` was shown it.
+    ///
+    /// Errors: those of `tell`; such a merge has not ended.
+    pub fn end_merges(&self, tell: &mut Tell<'_>) -> Result<(), QueueError> {
+        let mut told = Ok(());
+        let mut tell = |merge: &ToldMerge<'_>| {
+            tell(merge).map_err(|error| {
+                let why = io::Error::other(error.to_string());
+                told = Err(error);
+                self.failed("notify the sender of", merge.job.as_str())(why)
+            })
+        };
+        for job in self.names("jobs").into_iter().flatten().flatten() {
+            let top = format!("jobs/{job}");
+            if dir::stat(&self.dir, &format!("{top}/{ROWS}")).is_ok_and(|rows| rows.is_some())
+                && self.newer_job(&top).is_none()
+            {
+                self.end_emptied(&job, Some(&mut tell));
+            }
+        }
+        told
+    }
+
+    /// Ends the jobs that nobody has anything left to do in; a merge of which rows failed waits for a run, which tells its
+    /// sender.
     pub fn finish_jobs(&self) {
+        let mut unless_failed = |merge: &ToldMerge<'_>| match merge.counts.failed {
+            0 => Ok(()),
+            _ => Err(self.failed("end", merge.job.as_str())(io::ErrorKind::WouldBlock.into())),
+        };
         // What cannot be listed now is met by the next worker that passes.
         for job in self.names("jobs").into_iter().flatten().flatten() {
-            let ready = format!("jobs/{job}/ready");
             if self.newer_job(&format!("jobs/{job}")).is_some() {
                 continue;
             }
             // Somebody may have acted on a row that was held, and died.
             self.forget_held(&format!("jobs/{job}"));
-            for n in self.names(&ready).into_iter().flatten().flatten() {
-                let _ = dir::remove(&self.dir, &format!("{ready}/{n}"));
-            }
-            if self.names(&ready).is_ok_and(|mut names| names.next().is_none()) {
-                self.finish_job(&job, "ready");
-            }
+            self.end_emptied(&job, Some(&mut unless_failed));
+        }
+    }
+
+    /// Ends a job in whose `ready/` is nothing but empty folders.
+    fn end_emptied(&self, job: &str, tell: Option<&mut Tell<'_>>) {
+        let ready = format!("jobs/{job}/ready");
+        for n in self.names(&ready).into_iter().flatten().flatten() {
+            let _ = dir::remove(&self.dir, &format!("{ready}/{n}"));
+        }
+        if self.names(&ready).is_ok_and(|mut names| names.next().is_none()) {
+            self.end_job(job, "ready", tell);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How far a job is, told by the names of its entries: an entry counts with all its recipients until it is settled. Where it
-//! has a journal, which is when some were tried and not all delivered, the journal tells of each of them.
+//! has a journal, which is when some were tried and not all delivered, the journal tells of each of them. A merge's logs tell
+//! of each row ([`tally`](crate::spool::merge)).
 //!
 //! A part of a job in which nothing was settled yet is counted without a look at its names: see
 //! [`untouched`](super::untouched).
@@ -12,10 +13,9 @@ use super::standing;
 use super::untouched::untouched;
 use crate::model::EntryId;
 use crate::model::verdict::Kind;
+use crate::policy::notice::MergeCounts;
 use crate::queue::QueueError;
 use crate::spool::history::read_history;
-use crate::spool::merge::log::replay::Standing;
-use crate::spool::merge::progress::each_standing;
 use crate::spool::names::{EntryName, State};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::dir;
@@ -61,7 +61,9 @@ impl SpoolQueue {
     ) -> Result<JobProgress, QueueError> {
         let top = format!("{}/{id}", standing.folder());
         if let JobKind::Merge(_) = file.kind {
-            return self.progress_of_rows(id, &top, file).map_err(self.failed("read the logs of", &top));
+            let counts = self.count_rows(&top, id, file).map_err(self.failed("read the logs of", &top))?;
+            let MergeCounts { rows: all, open: left, held, failed, .. } = counts;
+            return Ok(JobProgress { all, left, held, failed, rough: false });
         }
         let all = file.count();
         let mut count = Count {
@@ -86,19 +88,6 @@ impl SpoolQueue {
             count.folder(state, &folder)?;
         }
         Ok(count.progress)
-    }
-
-    /// How far a merge is: its logs tell of each row.
-    fn progress_of_rows(&self, id: &EntryId, top: &str, file: &JobFile) -> io::Result<JobProgress> {
-        let mut progress = JobProgress { all: file.count(), ..JobProgress::default() };
-        let folder = dir::open_at(&self.dir, top)?;
-        each_standing(&folder, id, file, &mut |standing, rows| match standing {
-            Standing::Open => progress.left += rows,
-            Standing::Held => progress.held += rows,
-            Standing::Failed => progress.failed += rows,
-            Standing::Delivered | Standing::Suppressed | Standing::Removed => {}
-        })?;
-        Ok(progress)
     }
 
     /// The parts of a job that have entries with journals, where these tell how far it is.

@@ -11,7 +11,7 @@ use super::claim::MergeClaim;
 use super::log::record::Answer;
 use super::log::replay::{RowState, Standing};
 use crate::model::verdict::Kind;
-use crate::model::{Envelope, Micros, Reason, Verdict};
+use crate::model::{Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
 use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
@@ -72,6 +72,10 @@ impl Claim for MergeClaim<'_> {
 
     fn own_attempts(&self, recipient: usize, now: Micros) -> Option<(u32, Duration)> {
         self.row(recipient).map(|row| (row.attempts, row.waited(now)))
+    }
+
+    fn row_summary(&self) -> Option<(u64, RowSummary)> {
+        Some(self.summary())
     }
 
     fn is_post(&self) -> bool {

@@ -10,6 +10,9 @@
 //!                                     the head: an envelope with the addresses of the rows in their order, and no message
 //! ```
 //!
+//! Later there are `JOB/held` ([`ending`](super::ending)), `JOB/noticed` ([`told`](super::told)) and `JOB/tally`
+//! ([`tally`](super::tally)).
+//!
 //! What holds: recipient i of a head is row i of its rows and of its log. A head is due with the first of its rows, and notes
 //! in its name how much of its log is valid and on disk. A row that waits for a time of its own has it in the log from the
 //! beginning. Memory: one entry's rows. What is dropped before [`MergeDraft::commit`] leaves nothing; what is killed, the sweep

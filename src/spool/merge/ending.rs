@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::claim::{lock_log, log_path};
+use super::counts::SeenRows;
 use super::log::file::{Claimant, Log, Taken, look};
 use super::log::replay::{RowState, Rows as RowStates, Standing};
 use super::rows::columns;
@@ -53,32 +54,42 @@ struct Ending<'e> {
 }
 
 impl SpoolQueue {
-    /// What is left of the merge `job`, whose folder is `top`. Entries with an open row and no head get one.
+    /// What is left of the merge `job`, whose folder is `top`, and what was seen of its rows, if nothing is left. Entries with
+    /// an open row and no head get one.
     pub(in crate::spool) fn left_of_merge(
         &self,
         job: &EntryId,
         top: &File,
         file: &JobFile,
         merge: &MergeFile,
-    ) -> Result<Left, QueueError> {
+    ) -> Result<(Left, SeenRows), QueueError> {
         if dir::stat(top, HELD).map_err(self.failed("look at", HELD))?.is_some() {
-            return Ok(Left::Held);
+            return Ok((Left::Held, SeenRows::default()));
         }
         let home = Home::of(self, &job.of_job(0, 0)).map_err(self.failed("open", job.as_str()))?;
         let ending = Ending { queue: self, home, file, merge };
-        let left = ending.all(job)?;
+        let (left, seen) = ending.all(job)?;
         if left != Left::Held {
-            return Ok(left);
+            return Ok((left, seen));
         }
         fault::instant("merge.holding");
         dir::open_file(top, HELD, dir::Open::Create).map_err(self.failed("make", HELD))?;
         fault::instant("merge.held");
         // A row that was decided about meanwhile: nothing was there that the command could remove.
         let left = ending.all(job);
-        if !matches!(left, Ok(Left::Held)) {
+        if !matches!(left, Ok((Left::Held, _))) {
             dir::unlink(top, HELD).or_else(is_gone).map_err(self.failed("remove", HELD))?;
         }
         left
+    }
+
+    /// Whether a merge's heads are gone, and it is not known that a row is held.
+    pub fn has_headless_merge(&self) -> bool {
+        let has = |job: &str, name: &str| {
+            dir::stat(&self.dir, &format!("jobs/{job}/{name}")).is_ok_and(|stat| stat.is_some())
+        };
+        let is_one = |job: &String| has(job, "rows") && !has(job, "ready") && !has(job, HELD);
+        self.names("jobs").is_ok_and(|names| names.flatten().any(|job| is_one(&job)))
     }
 
     /// Makes a head for entry `id`, if its job is at work and it has none, whatever its rows are. Nothing is done where somebody
@@ -94,7 +105,7 @@ impl SpoolQueue {
         };
         let ending = Ending { queue: self, home, file: &file, merge };
         match ending.log(id)? {
-            Some(log) => ending.head(id, log, true).map(drop),
+            Some(log) => ending.head(id, log, true, &mut SeenRows::default()).map(drop),
             None => Ok(()),
         }
     }
@@ -112,7 +123,7 @@ impl SpoolQueue {
         let ending = Ending { queue: self, home, file: &file, merge };
         let (recipients, noted, _) = ending.recipients(id)?;
         let envelope = merge.envelope(id.clone(), recipients).map_err(failed("read"))?;
-        let state = if left_of(&rows) == Left::Held { State::Hold } else { State::Failed };
+        let state = if left_of(&rows, &mut SeenRows::default()) == Left::Held { State::Hold } else { State::Failed };
         let last = rows.iter().map(|(_, row)| row.at).max().unwrap_or_default();
         let spot = Spot { state, name: EntryName::new(last, id.clone()) };
         let extent = Extent { start: 0, len: 0, apart: true, rows: Some(noted) };
@@ -147,7 +158,7 @@ impl SpoolQueue {
                     continue;
                 }
             };
-            let mended = repair && self.locate(&id)?.is_none() && ending.entry(&id).is_ok();
+            let mended = repair && self.locate(&id)?.is_none() && ending.entry(&id, &mut SeenRows::default()).is_ok();
             each(format!("jobs/{job}/{path}"), what, mended);
         }
         Ok(())
@@ -161,29 +172,29 @@ impl SpoolQueue {
 }
 
 impl Ending<'_> {
-    /// What is left of all entries.
-    fn all(&self, job: &EntryId) -> Result<Left, QueueError> {
-        let mut left = Left::Nothing;
+    /// What is left of all entries, and what was seen of them.
+    fn all(&self, job: &EntryId) -> Result<(Left, SeenRows), QueueError> {
+        let (mut left, mut seen) = (Left::Nothing, SeenRows::default());
         for id in self.file.entry_ids(job) {
-            match self.entry(&id)? {
+            match self.entry(&id, &mut seen)? {
                 Left::Open => left = Left::Open,
                 Left::Held if left == Left::Nothing => left = Left::Held,
                 Left::Held | Left::Nothing => {}
             }
         }
-        Ok(left)
+        Ok((left, seen))
     }
 
-    fn entry(&self, id: &EntryId) -> Result<Left, QueueError> {
+    fn entry(&self, id: &EntryId, seen: &mut SeenRows) -> Result<Left, QueueError> {
         let path = log_path(id);
         let rows = self.rows_of(id);
         match look(self.home.dir(), &path, (id, rows), &mut |_| {}) {
-            Ok(states) if states.open().next().is_none() => return Ok(left_of(&states)),
+            Ok(states) if states.open().next().is_none() => return Ok(left_of(&states, seen)),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed("read", id)(error)),
             // It is looked at under its lock.
             Ok(_) | Err(_) => {}
         }
-        self.log(id)?.map_or(Ok(Left::Open), |log| self.head(id, log, false))
+        self.log(id)?.map_or(Ok(Left::Open), |log| self.head(id, log, false, seen))
     }
 
     /// The log of an entry without a head; `None` if it has one, or somebody has its log.
@@ -201,7 +212,7 @@ impl Ending<'_> {
     }
 
     /// Gives an entry without a head one, if a row is open or it is `wanted`.
-    fn head(&self, id: &EntryId, mut log: Log, wanted: bool) -> Result<Left, QueueError> {
+    fn head(&self, id: &EntryId, mut log: Log, wanted: bool, seen: &mut SeenRows) -> Result<Left, QueueError> {
         let now = clock::now();
         let hold = |log: &mut Log, rows: &[u16], why: &str| {
             log.hold(rows, now, &Reason::new(why)).map_err(self.failed("write", id))
@@ -223,7 +234,7 @@ impl Ending<'_> {
             }
         }
         log.sync().map_err(self.failed("sync", id))?;
-        Ok(left_of(log.rows()))
+        Ok(left_of(log.rows(), seen))
     }
 
     /// When the first open row is due, and whether that was asked for. Rows without a time of their own are due when the job
@@ -294,7 +305,8 @@ fn is_gone(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-fn left_of(states: &RowStates) -> Left {
+fn left_of(states: &RowStates, seen: &mut SeenRows) -> Left {
+    seen.add(states);
     let held = states.iter().any(|(_, row)| row.standing == Standing::Held);
     if held { Left::Held } else { Left::Nothing }
 }

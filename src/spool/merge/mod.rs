@@ -8,8 +8,8 @@
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
 //! | `ending`, `told` | the end of the job, and heads for rows that have none; merges whose sender is to be notified |
-//! | `progress`, `view` | what an onlooker sees of the logs |
-//! | `claim`, `as_claim`, `mail`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
+//! | `progress`, `view`, `tally`, `counts` | what an onlooker sees of the logs; their counts, and how these are kept |
+//! | `claim`, `as_claim`, `mail`, `summary`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
 //!
 //! The rules are at the head of [`log`].
 
@@ -17,6 +17,7 @@ mod act;
 mod as_claim;
 pub mod attachment;
 pub mod claim;
+mod counts;
 pub mod draft;
 pub(super) mod ending;
 pub mod log;
@@ -24,6 +25,8 @@ mod mail;
 pub(super) mod progress;
 pub mod rows;
 mod settle;
+mod summary;
+mod tally;
 pub mod template;
 #[cfg(test)]
 mod tests;

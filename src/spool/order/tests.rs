@@ -267,13 +267,17 @@ fn a_large_submission_and_many_small_ones_take_turns_by_few_fillings() {
     while let Some(claim) = fixture.claim(&mut cursor, Which::Any) {
         met.push(claim.id().to_string());
         claim.settle(End::Delivered).expect("settled");
-        fillings.push(ring.seen().began);
+        fillings.push((ring.seen().began, ring.seen().took));
         if met.len() == 500 {
             break;
         }
     }
     fillings.dedup();
-    assert_eq!(fillings.len(), 1, "a ring is used up before the next");
+    // Jobs end meanwhile, so on a slow machine the ring is filled again before it is used up, but not sooner than it may.
+    for pair in fillings.windows(2) {
+        let ((began, took), (next, _)) = (pair[0], pair[1]);
+        assert!(next >= began + 20 * took, "fillings rest: {fillings:?}");
+    }
     assert!(small.iter().all(|id| met[..12].contains(id)), "{:?}", &met[..12]);
     assert_eq!(met.iter().filter(|id| large.contains(id)).cloned().collect::<Vec<_>>(), large[..494]);
 }

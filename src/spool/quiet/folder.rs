@@ -45,7 +45,7 @@ impl QuietFolder {
 }
 
 /// Whether a change that comes from `now` on gives the folder another time than this one.
-pub(super) fn is_settled(print: &Print, now: Micros) -> bool {
+pub(in crate::spool) fn is_settled(print: &Print, now: Micros) -> bool {
     let changed = Micros(u64::try_from(print.changed / 1_000).unwrap_or(0));
     let is_fine = print.changed % 1_000_000_000 != 0;
     now.since(changed) > if is_fine { SETTLED } else { SETTLED_COARSE }

@@ -211,6 +211,11 @@ impl Log {
         self.durable
     }
 
+    /// How many bytes are valid. It grows with each record.
+    pub fn end(&self) -> u64 {
+        self.replay.end()
+    }
+
     /// Whether all that was written is on disk for certain.
     pub fn is_durable(&self) -> bool {
         self.durable == self.replay.end()
