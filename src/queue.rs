@@ -9,12 +9,14 @@
 //! - [`Claim::settle`] consumes the claim; one of an entry that could not be settled comes back inside [`Stuck`], so that
 //!   it is let go only when everybody knows to pass it over.
 
+mod bucket;
 mod error;
 mod message;
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+pub use self::bucket::Bucket;
 pub use self::error::QueueError;
 pub use self::message::{Content, Message, NoMessage};
 use crate::model::format::Newer;
@@ -233,6 +235,19 @@ pub trait Claim: Sized {
     /// Whether its job was paused or cancelled since it was claimed, or somebody wants to act on its rows: nothing more of it
     /// may be handed over, and what was is settled as usual. Asked before each hand-over.
     fn job_was_moved(&self) -> bool;
+
+    /// Whether its job has hours in which it is handed over, and these are not now. Asked before each hand-over. The entry is
+    /// settled then, and due again when they begin.
+    ///
+    /// Errors: they are not known.
+    fn is_closed(&self) -> Result<bool, QueueError> {
+        Ok(false)
+    }
+
+    /// The tokens of its job's own rate, if it has one.
+    fn bucket(&self) -> Option<&Bucket> {
+        None
+    }
 
     /// Announces that `group` is handed over now. If this fails, nothing may be handed over.
     fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, QueueError>;

@@ -8,7 +8,7 @@ use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
-use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
+use crate::queue::{AttemptNote, Begun, Bucket, Claim, End, Message, NoMessage, QueueError, Stuck};
 
 /// A claim of either kind.
 #[derive(Debug)]
@@ -120,6 +120,20 @@ impl Claim for Claimed<'_> {
         match self {
             Claimed::Entry(claim) => claim.job_was_moved(),
             Claimed::Head(claim) => claim.job_was_moved(),
+        }
+    }
+
+    fn is_closed(&self) -> Result<bool, QueueError> {
+        match self {
+            Claimed::Entry(claim) => claim.is_closed(),
+            Claimed::Head(claim) => claim.is_closed(),
+        }
+    }
+
+    fn bucket(&self) -> Option<&Bucket> {
+        match self {
+            Claimed::Entry(claim) => claim.bucket(),
+            Claimed::Head(claim) => claim.bucket(),
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Hand<C> {
     pub rest: Vec<usize>,
     /// Since when no event line sums up what came of its rows.
     pub unsummed: Option<Micros>,
+    /// It has waited for its job's rate, and its turn comes between.
+    pub rested: bool,
 }
 
 /// One attempt on one entry, as it goes.
@@ -67,7 +69,7 @@ impl<C: Claim> Hand<C> {
         if attempt.number > 1 && shares_verdicts {
             attempt.alone = attempt.open.len();
         }
-        Hand { claim, attempt, rest: Vec::new(), unsummed: None }
+        Hand { claim, attempt, rest: Vec::new(), unsummed: None, rested: false }
     }
 
     /// Takes those of `rest` who are handed over next, of whom at most `most` go together.
@@ -131,9 +133,9 @@ impl<C: Claim> Hand<C> {
             && !self.claim.any(Kind::Held)
     }
 
-    /// Whether this is a single entry, and `current` one of a job.
+    /// Whether this is a single entry or one that has rested, and `current` one of a job.
     pub fn goes_between(&self, current: &C) -> bool {
-        self.claim.id().job().is_none() && current.id().job().is_some()
+        (self.rested || self.claim.id().job().is_none()) && current.id().job().is_some()
     }
 }
 

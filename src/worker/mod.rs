@@ -10,7 +10,7 @@
 //! afterwards is passed over to the end of the run.
 //!
 //! Nobody waits behind a long entry: between two groups of one that is part of a job, a single mail that came since has its
-//! turn, and then the next group.
+//! turn, and then the next group. Nor behind a job that waits for its own rate ([`resting`]).
 //!
 //! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
 //! recipient: a group that a command refuses with one status is handed over again one by one, and whoever was deferred is
@@ -29,6 +29,7 @@ pub mod pace;
 mod prepare;
 mod probe;
 mod record;
+mod resting;
 mod settle;
 mod source;
 mod suppress;
@@ -44,10 +45,10 @@ use self::doubt::{Kept, Released, let_wanted_go, release, take_released};
 use self::flight::{Handed, hand_over};
 use self::hand::Hand;
 use self::record::{record, sum_up_rows};
-use self::settle::settle;
+use self::settle::{let_wait, settle};
 use self::source::Source;
 use self::suppress::Gate;
-use self::turn::{Infeed, Turn};
+use self::turn::{Infeed, LOOK, Turn};
 use crate::model::Exit;
 use crate::queue::{Claim, Queue, Which};
 use crate::transport::Transport;
@@ -139,7 +140,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         let mut claimed = false;
         while !self.must_stop() {
             self.settle_released(transport);
-            let hand = match self.next() {
+            let hand = match self.next(transport) {
                 Work::Hand(hand) => Some(hand),
                 Work::Claim(claim) => self.source.prepare(self.context, claim, transport.shares_verdicts()),
                 Work::Later => continue,
@@ -163,18 +164,21 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         claimed
     }
 
-    fn next(&mut self) -> Work<Q::Claim> {
+    fn next(&mut self, transport: &mut dyn Transport) -> Work<Q::Claim> {
         let doubt = self.context.board.doubts().since().is_some();
         if std::mem::replace(&mut self.doubted, doubt) && !doubt {
             // Probes passed entries over whose turn it is now.
             self.context.queue.look_again();
         }
-        if let Some(hand) = self.ahead.take(doubt) {
+        if doubt && self.ahead.resting.forget() {
+            self.context.queue.look_again();
+        }
+        if let Some(hand) = self.ahead.take(doubt).or_else(|| self.ahead.resting.take(self.context)) {
             return Work::Hand(hand);
         }
         let found = match doubt {
             _ if self.stopped => None,
-            false => self.source.next(self.context, Which::Any),
+            false => return self.claim_other(transport),
             true if probe::is_our_turn(self.context) => probe::candidate(self.context, &mut self.source),
             true => {
                 self.stopped |= probe::rest(self.context);
@@ -182,6 +186,21 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             }
         };
         found.map_or(Work::End, Work::Claim)
+    }
+
+    /// Claims what comes next, of jobs that do not wait for their rate; where there is none, waits with those that do.
+    fn claim_other(&mut self, transport: &mut dyn Transport) -> Work<Q::Claim> {
+        let (context, resting) = (self.context, &self.ahead.resting);
+        if !resting.is_full()
+            && let Some(claim) = self.source.next_but(context, Which::Any, &|id| resting.has_job_of(id))
+        {
+            return Work::Claim(claim);
+        }
+        let Some(wait) = resting.wait(context) else { return Work::End };
+        context.slot.idle();
+        self.infeed.rest(context, transport, wait, LOOK);
+        self.stopped |= context.queue.is_stopped();
+        Work::Later
     }
 
     /// Hands over who is left, group by group, and settles the entry; or a single mail that came in between, and what is
@@ -196,6 +215,11 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             match self.infeed.admit(context, &hand.claim, transport) {
                 Ok(Turn::Ours) => {}
                 Ok(Turn::Dropped) => return leave(context, hand),
+                Ok(Turn::Closed) => return let_wait(context, hand),
+                Ok(Turn::Paced) => {
+                    self.ahead.resting.put(hand);
+                    return context.slot.idle();
+                }
                 Ok(Turn::Stopped) => {
                     self.stopped = true;
                     return leave(context, hand);
@@ -232,7 +256,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
     /// nothing is left is settled first: put back, it would be forgotten in a doubt or at the end.
     fn let_single_between(&mut self, hand: &mut Hand<Q::Claim>, shares_verdicts: bool) {
         if !hand.rest.is_empty()
-            && let Some(single) = self.ahead.single_between(self.context, &mut self.source, hand, shares_verdicts)
+            && let Some(single) = self.ahead.one_between(self.context, &mut self.source, hand, shares_verdicts)
         {
             self.ahead.put(std::mem::replace(hand, single));
         }

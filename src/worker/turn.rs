@@ -1,6 +1,7 @@
 //! The turn of a hand-over, asked for before each group ([`Infeed::admit`]): the queue was not stopped, the run goes on, the
-//! entry's job was neither paused nor cancelled, and there are a token of the queue's and the transport's rate and one of
-//! the transport's sessions (see [`pace`](super::pace)). A worker waits for the last two.
+//! entry's job was neither paused nor cancelled, its window is open, and there are a token of the job's, the queue's and the
+//! transport's rate and one of the transport's sessions (see [`pace`](super::pace)). A worker waits for the last two; for a
+//! token of the job's own rate the entry waits ([`resting`](super::resting)), while the worker takes other mail.
 //!
 //! What holds: a token is taken last and at once before the hand-over; one that was taken is not given back. Whoever waits
 //! has one claim, has announced nothing, and ends at once when told to: its entry is still due. The board knows that such a
@@ -19,7 +20,7 @@ use crate::sys::slots::HeldSlot;
 use crate::transport::Transport;
 
 /// How late a waiting worker may notice that its queue was stopped, or that the clock was set.
-const LOOK: Duration = Duration::from_millis(250);
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 /// How late a worker may notice that a doubt is over, or that it is its turn to probe.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
@@ -44,6 +45,10 @@ pub(super) struct Infeed {
 pub(super) enum Turn {
     /// The claim may be handed over.
     Ours,
+    /// There is no token of its job's own rate: other mail may be handed over meanwhile.
+    Paced,
+    /// Its job's window is closed.
+    Closed,
     /// Its job was paused or cancelled, or nothing more is handed over.
     Dropped,
     /// A person stopped the queue.
@@ -67,33 +72,54 @@ impl Infeed {
             if context.is_over() || claim.job_was_moved() {
                 return Ok(Turn::Dropped);
             }
+            if claim.is_closed()? {
+                return Ok(Turn::Closed);
+            }
             let in_doubt = doubts.are_paced();
             // A worker that has not waited had its turn before it claimed.
             let probe = in_doubt && (!waited || doubts.take_turn(context.policy.probe_every));
-            let wait = pace.wait(taken);
+            let (job, wait) = (claim.bucket(), pace.wait(claim.bucket(), taken));
             if !probe && !wait.is_zero() {
                 if !waited {
                     context.board.add(Counter::Paced, 1);
                 }
+                if taken == 0 && !in_doubt && pace.has_tokens(None) {
+                    return Ok(Turn::Paced);
+                }
                 waited = true;
                 context.slot.paced(MARGIN);
-                // No sink likes to wait for long, nor does whoever needs the session.
-                if wait > IDLE {
-                    transport.close();
-                }
-                self.end_session(context, transport);
-                context.queue.let_synced_go();
-                // Whatever ends the wait, we look again.
-                let _ = context.signals.wait(None, if in_doubt { PAUSE } else { wait.min(LOOK) });
+                self.rest(context, transport, wait, if in_doubt { PAUSE } else { LOOK });
                 continue;
             }
             if !self.has_session(context, claim)? {
                 return Ok(Turn::Dropped);
             }
-            if pace.take(&mut taken) || probe {
+            // The session may have been waited for.
+            if claim.is_closed()? {
+                return Ok(Turn::Closed);
+            }
+            if pace.take(job, &mut taken) || probe {
                 return Ok(Turn::Ours);
             }
         }
+    }
+
+    /// Waits for a token, which comes after `wait`: at most `look`.
+    pub fn rest<Q: Queue>(
+        &mut self,
+        context: &Context<'_, Q>,
+        transport: &mut dyn Transport,
+        wait: Duration,
+        look: Duration,
+    ) {
+        // No sink likes to wait for long, nor does whoever needs the session.
+        if wait > IDLE {
+            transport.close();
+        }
+        self.end_session(context, transport);
+        context.queue.let_synced_go();
+        // Whatever ends the wait, we look again.
+        let _ = context.signals.wait(None, wait.min(look));
     }
 
     /// Waits for a session, where their number is limited; `false` if told to stop meanwhile, or if the claim was left.

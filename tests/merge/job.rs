@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bulkmailer::compose::Sources;
 use bulkmailer::model::envelope::Origin;
+use bulkmailer::model::time::zone;
 use bulkmailer::model::{Cell, Columns, EntryId, Envelope, Fields, Micros, Row};
+use bulkmailer::policy::rate::Rate;
+use bulkmailer::policy::units::parse_rate;
+use bulkmailer::policy::window::Window;
 use bulkmailer::spool::Spool;
 use bulkmailer::spool::job::PostFile;
 use bulkmailer::spool::merge::draft::Common;
@@ -33,6 +37,17 @@ pub fn merge(site: &Site, mails: &[Mail], per_entry: u64) -> EntryId {
 
 /// The same with more text in each mail.
 pub fn merge_with(site: &Site, mails: &[Mail], per_entry: u64, more: &str) -> EntryId {
+    merge_paced(site, mails, per_entry, more, (None, None))
+}
+
+/// The same with a window and a rate.
+pub fn merge_paced(
+    site: &Site,
+    mails: &[Mail],
+    per_entry: u64,
+    more: &str,
+    (window, rate): (Option<&str>, Option<&str>),
+) -> EntryId {
     let spool = Spool::create(&site.path("spool")).expect("a spool");
     let queue = spool.queue("outbound").expect("a queue");
     let text = TEXT.replace("END", &format!("{more}END"));
@@ -44,7 +59,16 @@ pub fn merge_with(site: &Site, mails: &[Mail], per_entry: u64, more: &str) -> En
     let sender = "s@example.org".parse().ok();
     let like = Envelope { id: EntryId::new(now), sender, recipients: Vec::new(), fields: Fields::default(), origin };
     let about = PostFile { per_entry, sender: "s@example.org".to_owned(), ..PostFile::default() };
-    let common = Common { sources: &sources, columns: &columns, address: "email", host: "example.org" };
+    let window = window.map(|text| Window::parse(text, zone).expect("a window"));
+    let rate = rate.map(|text| parse_rate(text).expect("a rate")).map(|(count, per)| Rate::new(count, per, None));
+    let common = Common {
+        sources: &sources,
+        columns: &columns,
+        address: "email",
+        host: "example.org",
+        window: window.as_ref(),
+        rate,
+    };
     let mut draft = queue.merge(like, about, common).expect("a draft");
     for (n, mail) in (1..).zip(mails) {
         let name = if mail.to.starts_with("nameless") { Cell::Null } else { Cell::Text(format!("no. {n}")) };

@@ -13,6 +13,7 @@ mod job;
 mod killed;
 mod meanwhile;
 mod order;
+mod pace;
 mod parsed;
 mod preview;
 mod queued;

@@ -14,7 +14,7 @@ use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
-use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
+use crate::queue::{AttemptNote, Begun, Bucket, Claim, End, Message, NoMessage, QueueError, Stuck};
 use crate::sys::clock;
 
 /// Senders are notified of a merge at its end alone.
@@ -71,7 +71,7 @@ impl Claim for MergeClaim<'_> {
     }
 
     fn own_attempts(&self, recipient: usize, now: Micros) -> Option<(u32, Duration)> {
-        self.row(recipient).map(|row| (row.attempts, row.waited(now)))
+        self.row(recipient).map(|row| (row.attempts, self.waited_of(row, now)))
     }
 
     fn row_summary(&self) -> Option<(u64, RowSummary)> {
@@ -89,6 +89,14 @@ impl Claim for MergeClaim<'_> {
 
     fn job_was_moved(&self) -> bool {
         self.home.job_was_moved() || self.rows_are_wanted()
+    }
+
+    fn is_closed(&self) -> Result<bool, QueueError> {
+        self.is_shut().map_err(|error| self.queue.failed("pace", &format!("jobs/{}", self.job()))(error))
+    }
+
+    fn bucket(&self) -> Option<&Bucket> {
+        self.pacing().ok()?.bucket.as_ref()
     }
 
     fn begin(&mut self, group: Vec<usize>, _now: Micros) -> Result<Begun, QueueError> {
@@ -115,7 +123,7 @@ impl Claim for MergeClaim<'_> {
                 let at = clock::now();
                 let before = self.log.rows().get(row);
                 let (attempt, waited) =
-                    before.map_or((1, Duration::ZERO), |before| (before.attempts.saturating_add(1), before.waited(at)));
+                    before.map_or((1, Duration::ZERO), |row| (row.attempts.saturating_add(1), self.waited_of(row, at)));
                 self.log.answer(Answer { row, at, attempt, waited, next: None, verdict: verdict.clone() })
             }
             // Its record is written with the time of its next attempt.
@@ -162,6 +170,10 @@ impl Claim for MergeClaim<'_> {
 }
 
 impl MergeClaim<'_> {
+    fn job(&self) -> &str {
+        self.envelope.id.job().map_or("", |(job, _)| job)
+    }
+
     fn note_one(&mut self, row: u16, attempt: &AttemptNote, verdict: &Verdict) -> io::Result<()> {
         let AttemptNote { number, at, waited, next, .. } = *attempt;
         let before = self.log.rows().get(row).map_or(0, |row| row.attempts);

@@ -46,7 +46,8 @@ fn a_row_attaches_the_file_that_was_checked_and_no_other() {
         Origin { submitted: clock::now(), uid: 7, body: None, notify: None, ret: None, envid: None, verp: None };
     let id = EntryId::new(clock::now());
     let like = Envelope { id, sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
-    let common = Common { sources: &sources, columns: &columns, address: "email", host: "x.org" };
+    let common =
+        Common { sources: &sources, columns: &columns, address: "email", host: "x.org", window: None, rate: None };
     let mut draft = site.queue.merge(like, PostFile { per_entry: 9, ..PostFile::default() }, common).expect("a draft");
     for n in 1..=4 {
         let name = format!("{n}.txt");
@@ -92,7 +93,8 @@ fn draft_about(queue: &SpoolQueue, count: u64, about: PostFile, due: impl Fn(u64
     let like =
         Envelope { id: EntryId::new(now), sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
     let columns = Columns::new(vec!["email".to_owned(), "name".to_owned()]).expect("columns");
-    let common = Common { sources: &sources(), columns: &columns, address: "email", host: "x.org" };
+    let common =
+        Common { sources: &sources(), columns: &columns, address: "email", host: "x.org", window: None, rate: None };
     let mut draft = queue.merge(like, about, common).expect("a draft");
     for n in 1..=count {
         let name = if n == 7 { Cell::Null } else { Cell::Text(format!("N{n}")) };

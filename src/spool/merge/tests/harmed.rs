@@ -117,7 +117,8 @@ fn with_files(queue: &SpoolQueue, files: &std::path::Path) -> EntryId {
         Origin { submitted: clock::now(), uid: 7, body: None, notify: None, ret: None, envid: None, verp: None };
     let id = EntryId::new(clock::now());
     let like = Envelope { id, sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
-    let common = Common { sources: &sources, columns: &columns, address: "email", host: "x.org" };
+    let common =
+        Common { sources: &sources, columns: &columns, address: "email", host: "x.org", window: None, rate: None };
     let mut draft = queue.merge(like, PostFile { per_entry: 2, ..PostFile::default() }, common).expect("a draft");
     for n in 1..=4 {
         let name = format!("{n}.txt");
