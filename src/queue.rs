@@ -139,6 +139,9 @@ pub trait Queue {
     /// later.
     fn look_again(&self);
 
+    /// Lets go of entries that are settled and waited for a sync, if it has come. Asked by whoever waits for something else.
+    fn let_synced_go(&self);
+
     /// Whether a person stopped it: nothing more may be handed over. Asked before each hand-over.
     fn is_stopped(&self) -> bool;
 

@@ -14,10 +14,12 @@ use super::selecting::selection::Selection;
 use crate::config::Site;
 use crate::intake::adopt;
 use crate::model::{EntryId, Exit};
-use crate::queue::QueueError;
+use crate::queue::{Claim, QueueError};
 use crate::runner;
 use crate::spool::SpoolQueue;
 use crate::spool::claim::Taken;
+use crate::spool::merge::claim::MergeClaim;
+use crate::spool::merge::log::replay::RowState;
 use crate::spool::names::{Spot, State};
 use crate::sys::clock;
 use crate::sys::output::{Page, print, warning};
@@ -158,7 +160,7 @@ fn make_due(queue: &SpoolQueue, filter: &Filter, counts: &mut FlushCounts) -> an
         }
         for Turn(spot) in turns {
             if is_meant(queue, &spot, filter, &mut faults)? {
-                flushed.one(queue, (&spot, is_first), &mut instants, (counts, &mut faults))?;
+                flushed.one((queue, filter), (&spot, is_first), &mut instants, (counts, &mut faults))?;
             }
         }
     }
@@ -181,11 +183,22 @@ fn is_meant(queue: &SpoolQueue, spot: &Spot, filter: &Filter, faults: &mut Fault
     Ok(true)
 }
 
+/// The open rows of an entry of a merge that match. Those that wait for a time of their own are passed over, like other mail
+/// for a time, unless they are chosen.
+fn rows_to_flush(claim: &MergeClaim<'_>, filter: &Filter) -> Vec<u16> {
+    let to = |row: usize| claim.envelope().recipients.get(row).map_or("", |to| to.as_str());
+    let why = |row: &RowState| row.reason.as_ref().map_or(String::new(), |reason| reason.text.clone());
+    claim.rows_that(|row, state| match filter.is_open() {
+        true => state.is_open() && !state.waits_for_its_time(),
+        false => state.is_open() && filter.matches_recipient(to(row)) && filter.matches_why(&why(state)),
+    })
+}
+
 impl Flushed {
     /// Makes one entry due, if it is free. One of a later look that a run has tried meanwhile may have had its turn.
     fn one(
         &mut self,
-        queue: &SpoolQueue,
+        (queue, filter): (&SpoolQueue, &Filter),
         (spot, is_first): (&Spot, bool),
         instants: &mut Instants,
         (counts, faults): (&mut FlushCounts, &mut Faults),
@@ -198,8 +211,11 @@ impl Flushed {
                 self.add(id);
             }
             Ok(Taken::Head(claim)) => {
-                claim.reschedule(instants.next())?;
-                self.add(id);
+                let rows = rows_to_flush(&claim, filter);
+                if !rows.is_empty() {
+                    claim.reschedule(&rows, instants.next())?;
+                    self.add(id);
+                }
             }
             Ok(Taken::Contended) => counts.in_hand += 1,
             Ok(Taken::Gone) => {}

@@ -92,14 +92,20 @@ pub enum NoMessage {
     /// The same, and it is tried once more after all others: nothing came of it yet.
     #[error("{}", .0.text)]
     PutBack(Reason),
+    /// Of a merge: what all its mails are made of cannot be read.
+    #[error(transparent)]
+    Common(QueueError),
+    /// The same, and somebody has paused the job, or cancelled it: nothing of it is handed over.
+    #[error("its job was paused or cancelled")]
+    Moved,
 }
 
 impl NoMessage {
     /// The same to one who asks for no row.
     pub fn into_fault(self) -> QueueError {
         match self {
-            NoMessage::Fault(error) => error,
-            NoMessage::Row(_) | NoMessage::PutBack(_) => {
+            NoMessage::Fault(error) | NoMessage::Common(error) => error,
+            NoMessage::Row(_) | NoMessage::PutBack(_) | NoMessage::Moved => {
                 QueueError::Corrupt { path: "a row".into(), why: self.to_string() }
             }
         }

@@ -10,6 +10,7 @@ use crate::model::{EntryId, Micros};
 use crate::policy::reminder::{self, DAILY};
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
+use crate::spool::merge::log::replay::RowState;
 use crate::spool::names::State;
 use crate::sys::output::warning;
 use crate::worker::context::EarlierRefusals;
@@ -39,6 +40,7 @@ pub struct SinkNote {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct RefusedEntry {
+    /// An entry's, with a slash and a number behind it where a row of it was refused.
     id: String,
     /// For how long, in microseconds.
     time: u64,
@@ -128,7 +130,13 @@ pub fn forget_held(queue: &SpoolQueue, expire: Duration) {
     }
 }
 
+/// Whether an entry, or a row of one, waits to be handed over.
 fn is_ready(queue: &SpoolQueue, id: &str) -> bool {
+    if let Some((id, row)) = id.split_once('/') {
+        let rows = id.parse().ok().and_then(|id| queue.entry_with_rows(&id).ok().flatten());
+        let row = row.parse().ok().and_then(|row| rows.as_ref()?.get(row));
+        return row.is_some_and(RowState::is_open);
+    }
     let spot = id.parse::<EntryId>().ok().and_then(|id| queue.locate(&id).ok().flatten());
     spot.is_some_and(|spot| spot.state == State::Ready)
 }

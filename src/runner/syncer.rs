@@ -6,6 +6,7 @@ use super::plan::Plan;
 use crate::model::Exit;
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
+use crate::spool::syncs::BegunSync;
 use crate::sys::fault;
 use crate::sys::output::warning;
 use crate::sys::process::{self, Ended};
@@ -18,6 +19,8 @@ pub(super) struct Syncer<'p, 'a> {
     plan: &'p Plan<'a>,
     queue: &'p SpoolQueue,
     child: Option<i32>,
+    /// The sync that it makes.
+    begun: Option<BegunSync>,
     /// What was done when the last sync began, and when that was.
     synced: u64,
     last: Instant,
@@ -26,7 +29,7 @@ pub(super) struct Syncer<'p, 'a> {
 
 impl<'p, 'a> Syncer<'p, 'a> {
     pub fn new(plan: &'p Plan<'a>, queue: &'p SpoolQueue) -> Syncer<'p, 'a> {
-        Syncer { plan, queue, child: None, synced: done(plan), last: Instant::now(), failed: false }
+        Syncer { plan, queue, child: None, begun: None, synced: done(plan), last: Instant::now(), failed: false }
     }
 
     pub fn is_at_work(&self) -> bool {
@@ -43,6 +46,7 @@ impl<'p, 'a> Syncer<'p, 'a> {
         self.last = Instant::now();
         // Before the fork: what workers write from now on is not waited for.
         let begun = self.queue.sync_begins();
+        self.begun = begun;
         let child = process::fork(|| {
             fault::instant("syncer.forked");
             let synced = self.sync();
@@ -59,11 +63,15 @@ impl<'p, 'a> Syncer<'p, 'a> {
             return false;
         }
         self.child = None;
+        // The kernel tells of a failed write once, so the next sync would seem to succeed.
+        if how != Ended::Exited(0) {
+            self.queue.sync_ended(self.begun, false);
+        }
         match how {
             Ended::Exited(0) => {}
-            // The kernel tells of a failed write once, so the next sync would seem to succeed. It was said.
+            // It was said.
             Ended::Exited(_) => self.failed = true,
-            // It was killed: the next one makes up for it.
+            // It was killed, and what came of its sync is not known. The next one makes up for it.
             Ended::Signalled(_) => self.synced = u64::MAX,
         }
         true

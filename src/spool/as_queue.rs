@@ -56,6 +56,10 @@ impl<'q> Queue for &'q SpoolQueue {
         }
     }
 
+    fn let_synced_go(&self) {
+        self.remove_synced();
+    }
+
     fn look_again(&self) {
         SpoolQueue::look_again(self);
     }

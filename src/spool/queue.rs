@@ -204,6 +204,16 @@ impl SpoolQueue {
         self.syncs.get().map(|syncs| syncs.begin())
     }
 
+    /// How many of those have begun.
+    pub(super) fn syncs_begun(&self) -> u64 {
+        self.syncs.get().map_or(0, |syncs| syncs.begun())
+    }
+
+    /// Whether one has failed since so many had begun: what was written since then may not be on disk.
+    pub(super) fn sync_has_failed(&self, begun: u64) -> bool {
+        self.syncs.get().is_some_and(|syncs| syncs.has_failed(begun))
+    }
+
     /// See [`SpoolQueue::sync_begins`].
     pub fn sync_ended(&self, sync: Option<BegunSync>, succeeded: bool) {
         if let Some((syncs, sync)) = self.syncs.get().zip(sync) {
@@ -211,9 +221,13 @@ impl SpoolQueue {
         }
     }
 
-    /// Waits until everything that was settled is on disk.
+    /// Waits until everything that was settled is on disk. A failure is noted for those who wait for a sync.
     pub fn sync(&self) -> Result<(), QueueError> {
-        durable::sync_file_system(&self.dir).map_err(self.failed("sync", ""))
+        let synced = durable::sync_file_system(&self.dir);
+        if synced.is_err() {
+            self.sync_ended(self.sync_begins(), false);
+        }
+        synced.map_err(self.failed("sync", ""))
     }
 }
 

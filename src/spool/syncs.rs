@@ -2,7 +2,8 @@
 //! written before a sync begins is on disk when that sync has succeeded.
 //!
 //! Kept true: a sync counts as done only after it succeeded, and only from its beginning on. A supervisor that dies leaves one
-//! that is never done, and nobody waits for one alone.
+//! that is never done, and nobody waits for one alone. Any sync of the file system that fails is noted, by whomever it is
+//! made, and so is one whose outcome nobody knows: the kernel reports a failure once.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

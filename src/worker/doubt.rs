@@ -11,8 +11,8 @@
 //! Meanwhile the run goes on, first with users, senders and domains that were not tried yet, so that a few messages delay
 //! nobody. Where the sink may be down, all workers together hand over once each `probe_every`.
 //!
-//! An earlier run's refusals are known by the ids that it noted. A run that follows begins in doubt, tries others first,
-//! and holds what was noted for longer than `expire` without anything else being taken.
+//! An earlier run's refusals are known by the ids that it noted, or the rows. A run that follows begins in doubt, tries others
+//! first, and holds what was noted for longer than `expire` without anything else being taken.
 
 use super::board::evidence::Since;
 use super::board::judge::Judgement;
@@ -61,7 +61,8 @@ pub(super) fn refused<Q: Queue>(
 ) -> Option<Doubt> {
     let at = clock::steady();
     let fails = doubtful.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Failed(_)));
-    let noted = context.noted.contains_key(claim.id().as_str());
+    let name = name_of(claim, refused.group.first().copied());
+    let noted = context.noted.contains_key(&name);
     let blame = match doubtful.blame {
         // It was kept in an outage, which may not be over.
         Blame::Sender | Blame::Either if fails && noted => Blame::Us,
@@ -77,8 +78,17 @@ pub(super) fn refused<Q: Queue>(
         cause: doubtful.cause,
     };
     let when = When { began: refused.began, answered: at, noted };
-    let since = context.board.doubts().refused(when, &refusal, claim.id(), why(&doubtful.verdicts))?;
+    let since = context.board.doubts().refused(when, &refusal, &name, why(&doubtful.verdicts))?;
     is_still_in_doubt(context, since).then_some(Doubt { since, at, refusal })
+}
+
+/// What a refusal is noted by: the entry's id, or that and the number of the row, divided by a slash, which no id has.
+pub(super) fn name_of<C: Claim>(claim: &C, recipient: Option<usize>) -> String {
+    let id = claim.id();
+    match recipient {
+        Some(row) if claim.has_rows() => format!("{id}/{row}"),
+        Some(_) | None => id.to_string(),
+    }
 }
 
 /// Judges the doubt after another refusal; `false` if each is its entry's own.
@@ -106,6 +116,12 @@ impl<C: Claim> Kept<C> {
     pub fn since(&self) -> Since {
         self.doubt.since
     }
+}
+
+/// Lets those of `kept` go whose rows somebody wants to act on, or whose job was moved. Their refused rows were taken back, and
+/// are due.
+pub(super) fn let_wanted_go<C: Claim>(kept: &mut Vec<Kept<C>>) {
+    kept.retain(|Kept { hand, .. }| !hand.claim.has_rows() || !hand.claim.job_was_moved());
 }
 
 /// Takes those of `kept` whose doubt is over, where `now` is the one that there is; the others stay.
@@ -162,7 +178,8 @@ fn is_doubted_again<Q: Queue>(context: &Context<'_, Q>, kept: &mut Kept<Q::Claim
         return false;
     }
     let when = When { began: at, answered: at, noted: false };
-    match doubts.refused(when, &refusal, kept.hand.claim.id(), why(&kept.judged.verdicts)) {
+    let name = name_of(&kept.hand.claim, kept.judged.group.first().copied());
+    match doubts.refused(when, &refusal, &name, why(&kept.judged.verdicts)) {
         Some(since) if is_still_in_doubt(context, since) => {
             kept.doubt.since = since;
             true

@@ -62,12 +62,16 @@ pub(super) fn hand_over<Q: Queue>(
     };
     let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
         Ok(announced) => announced,
-        Err((_, NoMessage::Fault(error))) => {
+        Err((_, none @ (NoMessage::Fault(_) | NoMessage::Common(_) | NoMessage::Moved))) => {
             // If not even this can be written, it is in flight in vain.
             let _ = hand.claim.take_back_next();
-            return Handed::Fault(error);
+            return match none {
+                NoMessage::Moved => Handed::NotTaken,
+                none => Handed::Fault(none.into_fault()),
+            };
         }
         Err((group, NoMessage::Row(verdict))) => {
+            let verdict = hand.attempt.final_verdict(verdict, context.policy.on_crash);
             let judged = Judged { group, verdicts: vec![verdict], answered: false, took: Duration::ZERO };
             return Handed::Judged(judged, None);
         }

@@ -41,7 +41,7 @@ use self::ahead::Ahead;
 use self::board::Counter;
 use self::bounces::Desk;
 use self::context::Context;
-use self::doubt::{Kept, Released, release, take_released};
+use self::doubt::{Kept, Released, let_wanted_go, release, take_released};
 use self::flight::{Handed, hand_over};
 use self::hand::Hand;
 use self::record::{record, sum_up_rows};
@@ -157,7 +157,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         }
         self.end_bounces(transport);
         if !claimed && !self.kept.is_empty() {
-            self.stopped = self.stopped || probe::wait_for_evidence(self.context, &self.kept);
+            self.stopped = self.stopped || probe::wait_for_evidence(self.context, &mut self.kept);
             claimed = true;
         }
         self.context.slot.idle();
@@ -294,6 +294,8 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
 
     /// Goes on with what was kept in a doubt that is over: the verdicts stand.
     fn settle_released(&mut self, transport: &mut dyn Transport) {
+        let_wanted_go(&mut self.kept);
+        self.context.slot.keeps(self.kept.len());
         let over = take_released(&mut self.kept, self.context.board.doubts().since());
         if over.is_empty() {
             return;
@@ -346,6 +348,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             // The sink may take a moment to see that the last one has gone.
             let alone = !self.context.board.another_is_open(self.context.slot);
             self.settle_released(transport);
+            self.context.queue.let_synced_go();
             // Whatever ends the wait, we look again.
             let _ = self.context.signals.wait(None, TICK);
             if alone {

@@ -7,8 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::board::evidence::Since;
 use super::board::refusal::Mark;
 use super::context::Context;
-use super::doubt::Kept;
-use super::settle::hold;
+use super::doubt::{Kept, let_wanted_go, name_of};
+use super::settle::{hold, hold_row};
 use super::source::Source;
 use super::turn::PAUSE;
 use crate::model::{Address, EntryId, Reason, Verdict};
@@ -28,6 +28,7 @@ pub(super) fn is_our_turn<Q: Queue>(context: &Context<'_, Q>) -> bool {
 /// Waits a moment. Returns whether a person stopped the queue.
 pub(super) fn rest<Q: Queue>(context: &Context<'_, Q>) -> bool {
     context.slot.idle();
+    context.queue.let_synced_go();
     // Whatever ends the wait, the caller looks again.
     let _ = context.signals.wait(None, PAUSE);
     context.queue.is_stopped()
@@ -35,12 +36,15 @@ pub(super) fn rest<Q: Queue>(context: &Context<'_, Q>) -> bool {
 
 /// Nothing else is due: waits until the others' probes end the doubt, or all wait and the sink is called down. Returns
 /// whether a person stopped the queue.
-pub(super) fn wait_for_evidence<Q: Queue>(context: &Context<'_, Q>, kept: &[Kept<Q::Claim>]) -> bool {
+pub(super) fn wait_for_evidence<Q: Queue>(context: &Context<'_, Q>, kept: &mut Vec<Kept<Q::Claim>>) -> bool {
     context.slot.waits(kept.first().map(Kept::since));
     let mut stopped = false;
-    while !stopped && !context.is_over() && kept.iter().all(|kept| kept.waits(context.board.doubts().since())) {
+    let waits = |kept: &Kept<Q::Claim>| kept.waits(context.board.doubts().since());
+    while !stopped && !context.is_over() && !kept.is_empty() && kept.iter().all(waits) {
         stopped = rest(context);
+        let_wanted_go(kept);
     }
+    context.slot.keeps(kept.len());
     context.slot.waits(None);
     stopped
 }
@@ -55,13 +59,9 @@ pub(super) fn candidate<Q: Queue>(context: &Context<'_, Q>, source: &mut Source<
     let mut best: Option<((u8, u64), Q::Claim)> = None;
     for _ in 0..window {
         let Some(claim) = source.next(context, Which::Any) else { break };
-        let news = match context.noted.get(claim.id().as_str()) {
-            Some(true) => {
-                let why = "it was refused, and nothing else was taken, for longer than retry.expire";
-                hold(context, claim, Verdict::Deferred(Reason::new(why)));
-                continue;
-            }
-            Some(false) => 0,
+        let Some(claim) = unless_overdue(context, claim) else { continue };
+        let news = match was_refused(context, &claim) {
+            Some(_) => 0,
             None => 1 + mark_of(&claim).news(&marks),
         };
         let merit = (news, lot(claim.id(), doubts.since()));
@@ -73,6 +73,26 @@ pub(super) fn candidate<Q: Queue>(context: &Context<'_, Q>, source: &mut Source<
         doubts.return_turn();
     }
     best.map(|(_, claim)| claim)
+}
+
+/// Whether what is handed over next of an entry was refused by earlier runs, and for longer than `expire`.
+fn was_refused<Q: Queue>(context: &Context<'_, Q>, claim: &Q::Claim) -> Option<bool> {
+    context.noted.get(&name_of(claim, claim.open().first().copied())).copied()
+}
+
+/// Holds an entry that was refused for too long, or the rows of it that were, and gives back what is left of it.
+fn unless_overdue<Q: Queue>(context: &Context<'_, Q>, mut claim: Q::Claim) -> Option<Q::Claim> {
+    let why = || Reason::new("it was refused, and nothing else was taken, for longer than retry.expire");
+    while was_refused(context, &claim) == Some(true) {
+        match claim.open().first() {
+            Some(&row) if claim.has_rows() => claim = hold_row(context, claim, row, why())?,
+            Some(_) | None => {
+                hold(context, claim, Verdict::Deferred(why()));
+                return None;
+            }
+        }
+    }
+    Some(claim)
 }
 
 /// The mark of what is handed over next of an entry.

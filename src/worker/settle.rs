@@ -48,13 +48,35 @@ pub(super) fn settle<Q: Queue>(context: &Context<'_, Q>, mut hand: Hand<Q::Claim
     let_go(context, claim, end);
 }
 
-/// Sets an entry aside, to wait for a person; of a merge's the rows that are due.
+/// Holds a row of a merge until a person decides. Gives back what else of its entry is due.
+pub(super) fn hold_row<Q: Queue>(
+    context: &Context<'_, Q>,
+    mut claim: Q::Claim,
+    row: usize,
+    why: Reason,
+) -> Option<Q::Claim> {
+    let now = clock::now();
+    let (attempts, waited) = claim.own_attempts(row, now).unwrap_or_default();
+    let to = claim.envelope().recipients.get(row).map_or_else(String::new, |to| format!(" to {to}"));
+    let said = format!("{0}: the mail{to} is held: {1}; see 'bulkmailer show {0}'", claim.id(), why.text);
+    let results = vec![(vec![row], Verdict::Held(why))];
+    let note = AttemptNote { number: attempts.saturating_add(1), at: now, waited, next: None, results };
+    if let Err(error) = claim.note(&note) {
+        context.stick(claim.id(), &error);
+        return None;
+    }
+    context.say(&said);
+    if claim.open().is_empty() {
+        let_go(context, claim, End::Held);
+        return None;
+    }
+    Some(claim)
+}
+
+/// Sets an entry aside, to wait for a person.
 pub(super) fn hold<Q: Queue>(context: &Context<'_, Q>, mut claim: Q::Claim, verdict: Verdict) {
     let now = clock::now();
-    let why = verdict.reason().cloned().unwrap_or_else(|| Reason::new(""));
-    let verdict = if claim.has_rows() { Verdict::Held(why.clone()) } else { verdict };
-    let place = if claim.has_rows() { "its rows are held" } else { "it is in hold/ now" };
-    let why = why.text;
+    let why = verdict.reason().map_or_else(String::new, |reason| reason.text.clone());
     let note = AttemptNote {
         number: claim.attempts().saturating_add(1),
         at: now,
@@ -65,7 +87,7 @@ pub(super) fn hold<Q: Queue>(context: &Context<'_, Q>, mut claim: Q::Claim, verd
     if let Err(error) = claim.note(&note) {
         return context.stick(claim.id(), &error);
     }
-    context.say(&format!("{0}: {why}; {place}, see 'bulkmailer show {0}'", claim.id()));
+    context.say(&format!("{0}: {why}; it is in hold/ now, see 'bulkmailer show {0}'", claim.id()));
     let_go(context, claim, End::Held);
 }
 

@@ -115,6 +115,7 @@ impl Infeed {
             transport.close();
         }
         self.end_session(context, transport);
+        context.queue.let_synced_go();
         // Whatever ends the wait, we look again.
         let _ = context.signals.wait(None, wait.min(look));
     }
@@ -140,6 +141,7 @@ impl Infeed {
         let (Some(slots), None) = (&context.pace.sessions, &self.session) else { return Ok(true) };
         let go_on = || {
             context.slot.paced(MARGIN);
+            context.queue.let_synced_go();
             !context.is_over() && !context.queue.is_stopped() && !claim.job_was_moved()
         };
         let session = slots.take(context.signals, &go_on).map_err(failed("take a session", String::new()))?;

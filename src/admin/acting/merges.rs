@@ -19,6 +19,7 @@ use crate::spool::merge::claim::{LOST, MergeClaim};
 use crate::spool::merge::log::replay::{RowState, Rows, Standing};
 use crate::spool::merge::wanted::Reach;
 use crate::spool::names::State;
+use crate::sys::output::warning;
 
 /// The rows that a command means.
 #[derive(Debug)]
@@ -115,7 +116,12 @@ impl<V: Verb> Act<'_, V> {
     /// Acts on those rows of an entry that are `meant`.
     fn rows(&mut self, queue: &SpoolQueue, id: &EntryId, meant: &Meant<'_>) -> Result<(), QueueError> {
         let wanted = queue.want(id)?;
-        match wanted.claim(id)? {
+        let mut reach = wanted.claim(id)?;
+        if let Reach::Corrupt { name, why } = &reach {
+            warning!("{}: {name}: {why}; moved to corrupt/, and its rows get a new head", queue.name());
+            reach = wanted.claim(id)?;
+        }
+        match reach {
             Reach::Claim(claim) => {
                 let rows = meant.matching(&claim);
                 if rows.is_empty() {
@@ -130,7 +136,8 @@ impl<V: Verb> Act<'_, V> {
                 self.verb.rows(queue, *claim, &rows, self.decision, &mut self.events)?;
                 self.counts.done += 1;
             }
-            Reach::InHand => {
+            // Twice.
+            Reach::Corrupt { .. } | Reach::InHand => {
                 self.counts.in_hand += 1;
                 if self.counts.in_hand_ids.len() < TOLD_MAX {
                     self.counts.in_hand_ids.push(id.clone());
@@ -148,7 +155,11 @@ fn brief(envelope: &Envelope) -> Brief<'_> {
 }
 
 fn envelope_of(queue: &SpoolQueue, id: &EntryId) -> Result<Option<Envelope>, QueueError> {
-    let seen = queue.locate(id)?.map(|spot| queue.look(&spot)).transpose()?.flatten();
+    let seen = match queue.locate(id)?.map(|spot| queue.look(&spot)) {
+        // It gets another head when its turn comes.
+        None | Some(Err(QueueError::Corrupt { .. })) => None,
+        Some(seen) => seen?,
+    };
     let seen = seen.map_or_else(|| queue.look_without_head(id), |seen| Ok(Some(seen)));
     Ok(seen?.map(|seen| seen.envelope))
 }

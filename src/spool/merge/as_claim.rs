@@ -127,6 +127,7 @@ impl Claim for MergeClaim<'_> {
             self.log.begin(row).map_err(self.log_failed("write"))?;
         }
         let begun = Begun { group, mark: None };
+        self.heed_failed_syncs();
         if self.queue.announces
             && let Err(error) = self.log.sync()
         {

@@ -1,6 +1,8 @@
 //! The file that a row attaches: found beneath the template's folder for attachments, and the same at the sending as it was
 //! at the check.
 //!
+//! A file that cannot be read for another reason than its name keeps its row waiting, and no other.
+//!
 //! What holds: no link is followed beneath the folder, nothing but a regular file is read, a name never leads out of it, and
 //! none into the spool or a file system that the kernel makes up ([`off_limits`]). A file that was changed or replaced since
 //! it was noted is not sent.
@@ -36,7 +38,10 @@ pub enum NoFile {
     /// The row's own fault.
     #[error("{0}")]
     Row(String),
-    /// That of the folder or the disk, and no row's fault.
+    /// It cannot be read, which may pass.
+    #[error("{0}")]
+    Later(String),
+    /// The folder cannot be opened, which is no row's fault.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -86,7 +91,7 @@ impl FromStr for FileMark {
 
 /// Opens the file `name` beneath `folder`, and notes its state.
 ///
-/// Errors: the row's, if there is no such file, it lies elsewhere, is a link or no regular file.
+/// Errors: the row's, if there is no such file, it lies elsewhere, is a link or no regular file, or cannot be read now.
 pub fn open(folder: &Path, name: &str, off: &OffLimits) -> Result<(File, FileMark), NoFile> {
     let row = |why: &str| NoFile::Row(format!("attachment {name:?}: {why}"));
     let mut parts: Vec<&str> = name.split('/').collect();
@@ -100,7 +105,7 @@ pub fn open(folder: &Path, name: &str, off: &OffLimits) -> Result<(File, FileMar
             row("it is no file's name")
         }
         (_, Some(code)) if code == nix::errno::Errno::ELOOP as i32 => row("it is a symbolic link"),
-        _ => NoFile::Io(error),
+        _ => later(name, &error),
     };
     let mut within = dir::open(folder)?;
     for part in parts {
@@ -111,12 +116,16 @@ pub fn open(folder: &Path, name: &str, off: &OffLimits) -> Result<(File, FileMar
         false => NoFile::Io(error),
     })?;
     let file = dir::open_file(&within, last, dir::Open::Read).map_err(of_row)?;
-    let about = file.metadata()?;
+    let about = file.metadata().map_err(|error| later(name, &error))?;
     if !about.is_file() {
         return Err(row("it is no regular file"));
     }
     let mark = FileMark::of(&about);
     Ok((file, mark))
+}
+
+fn later(name: &str, error: &io::Error) -> NoFile {
+    NoFile::Later(format!("attachment {name:?}: it cannot be read: {error}"))
 }
 
 /// Reads the file `name` beneath `folder`, whose state was `noted`.
@@ -129,7 +138,7 @@ pub fn read(folder: &Path, name: &str, noted: FileMark, off: &OffLimits) -> Resu
         return Err(changed());
     }
     let mut bytes = Vec::new();
-    file.take(noted.bytes + 1).read_to_end(&mut bytes)?;
+    file.take(noted.bytes + 1).read_to_end(&mut bytes).map_err(|error| later(name, &error))?;
     if bytes.len() as u64 == noted.bytes { Ok(bytes) } else { Err(changed()) }
 }
 

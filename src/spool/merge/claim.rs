@@ -44,6 +44,8 @@ pub struct MergeClaim<'q> {
     pub(super) head: Arc<File>,
     pub(super) envelope: Envelope,
     pub(super) log: Log,
+    /// How many syncs of the file system had begun before it wrote to the log, or wrote it again.
+    pub(super) since: u64,
     pub(super) mails: Mails,
     /// The rows that were open and due when it was claimed.
     pub(super) due: Vec<usize>,
@@ -101,6 +103,7 @@ impl SpoolQueue {
         if !is_named(&home, &head, &spot.path()).map_err(failed("look at"))? {
             return Ok(Reached::Gone);
         }
+        let since = self.syncs_begun();
         let now = clock::now();
         let claimant = Claimant { at: now, by: process::real_uid() };
         // A head has 1,000 rows at most, or its log has not.
@@ -125,6 +128,7 @@ impl SpoolQueue {
             head,
             envelope,
             log,
+            since,
             mails: Mails::of(noted),
             due,
             in_flight,
@@ -174,6 +178,15 @@ impl MergeClaim<'_> {
         let job = id.job().map_or("", |(job, _)| job);
         let path = self.queue.path(&format!("jobs/{job}/{}", log_path(id)));
         move |source| QueueError::Io { doing, path, source }
+    }
+
+    /// Has what it wrote written again before the next sync, if a sync of the file system has failed since.
+    pub(super) fn heed_failed_syncs(&mut self) {
+        let begun = self.queue.syncs_begun();
+        if self.queue.sync_has_failed(self.since) {
+            self.log.sync_failed();
+            self.since = begun;
+        }
     }
 
     /// What its mails are made of.

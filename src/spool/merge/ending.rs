@@ -5,7 +5,8 @@
 //! disk → the new head is written without a name, synced and linked → its folder is synced.
 //!
 //! A row that is held keeps the job. `JOB/held` says that this was seen, so that no run reads the logs again in vain; commands
-//! that act on a row remove it, and so does the sweep.
+//! that act on a row remove it, and so does the sweep. The logs are read once more when it was made: a command may have looked
+//! for it in between. A kill at `merge.held` leaves it for the sweep.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,7 +18,7 @@ use super::log::replay::{RowState, Rows as RowStates, Standing};
 use super::rows::columns;
 use super::rows::error::RowsError;
 use super::rows::reader::Rows;
-use crate::model::{Address, EntryId, Reason};
+use crate::model::{Address, EntryId, Micros, Reason};
 use crate::queue::QueueError;
 use crate::spool::entry::{self, Extent};
 use crate::spool::find::Seen;
@@ -62,24 +63,24 @@ impl SpoolQueue {
         file: &JobFile,
         merge: &MergeFile,
     ) -> Result<(Left, SeenRows), QueueError> {
-        let mut seen = SeenRows::default();
         if dir::stat(top, HELD).map_err(self.failed("look at", HELD))?.is_some() {
-            return Ok((Left::Held, seen));
+            return Ok((Left::Held, SeenRows::default()));
         }
         let home = Home::of(self, &job.of_job(0, 0)).map_err(self.failed("open", job.as_str()))?;
         let ending = Ending { queue: self, home, file, merge };
-        let mut left = Left::Nothing;
-        for id in file.entry_ids(job) {
-            match ending.entry(&id, &mut seen)? {
-                Left::Open => left = Left::Open,
-                Left::Held if left == Left::Nothing => left = Left::Held,
-                Left::Held | Left::Nothing => {}
-            }
+        let (left, seen) = ending.all(job)?;
+        if left != Left::Held {
+            return Ok((left, seen));
         }
-        if left == Left::Held {
-            dir::open_file(top, HELD, dir::Open::Create).map_err(self.failed("make", HELD))?;
+        fault::instant("merge.holding");
+        dir::open_file(top, HELD, dir::Open::Create).map_err(self.failed("make", HELD))?;
+        fault::instant("merge.held");
+        // A row that was decided about meanwhile: nothing was there that the command could remove.
+        let left = ending.all(job);
+        if !matches!(left, Ok((Left::Held, _))) {
+            dir::unlink(top, HELD).or_else(is_gone).map_err(self.failed("remove", HELD))?;
         }
-        Ok((left, seen))
+        left
     }
 
     /// Whether a merge's heads are gone, and it is not known that a row is held.
@@ -171,6 +172,19 @@ impl SpoolQueue {
 }
 
 impl Ending<'_> {
+    /// What is left of all entries, and what was seen of them.
+    fn all(&self, job: &EntryId) -> Result<(Left, SeenRows), QueueError> {
+        let (mut left, mut seen) = (Left::Nothing, SeenRows::default());
+        for id in self.file.entry_ids(job) {
+            match self.entry(&id, &mut seen)? {
+                Left::Open => left = Left::Open,
+                Left::Held if left == Left::Nothing => left = Left::Held,
+                Left::Held | Left::Nothing => {}
+            }
+        }
+        Ok((left, seen))
+    }
+
     fn entry(&self, id: &EntryId, seen: &mut SeenRows) -> Result<Left, QueueError> {
         let path = log_path(id);
         let rows = self.rows_of(id);
@@ -211,9 +225,8 @@ impl Ending<'_> {
             let (recipients, noted, damaged) = self.recipients(id)?;
             let damaged: Vec<u16> = log.rows().open().filter(|row| damaged.contains(row)).collect();
             hold(&mut log, &damaged, UNKNOWN)?;
+            let first = self.first_due(id, &mut log, now)?;
             log.sync().map_err(self.failed("sync", id))?;
-            let due = |row: &RowState| row.due.map_or((now, false), |due| (due, row.attempts == 0));
-            let first = log.rows().iter().filter(|(_, row)| row.is_open()).map(|(_, row)| due(row)).min();
             if let Some((due, at)) = first.or(wanted.then_some((now, false))) {
                 let name = EntryName { due, at, id: id.clone(), log: Some(log.durable()) };
                 self.publish(name, recipients, noted).map_err(self.failed("make a head for", id))?;
@@ -222,6 +235,22 @@ impl Ending<'_> {
         }
         log.sync().map_err(self.failed("sync", id))?;
         Ok(left_of(log.rows(), seen))
+    }
+
+    /// When the first open row is due, and whether that was asked for. Rows without a time of their own are due when the job
+    /// begins; where another is sooner, that becomes their own.
+    fn first_due(&self, id: &EntryId, log: &mut Log, now: Micros) -> Result<Option<(Micros, bool)>, QueueError> {
+        let begins = self.merge.list.not_before.filter(|&begins| begins > now);
+        let with_head = begins.map_or((now, false), |begins| (begins, true));
+        let open = || log.rows().iter().filter(|(_, row)| row.is_open());
+        let due = |row: &RowState| row.due.map_or(with_head, |due| (due, row.attempts == 0));
+        let first = open().map(|(_, row)| due(row)).min();
+        if begins.is_some_and(|begins| first.is_some_and(|(first, _)| first < begins)) {
+            let waits = open().filter(|(_, row)| row.due.is_none() && !row.in_flight).map(|(number, _)| number);
+            let waits: Vec<u16> = waits.collect();
+            log.reopen(&waits, now, begins).map_err(self.failed("write", id))?;
+        }
+        Ok(first)
     }
 
     /// The addresses of an entry's rows, what a head notes of them, and the rows whose address cannot be read.
@@ -269,6 +298,11 @@ impl Ending<'_> {
         let path = self.queue.path(&format!("jobs/{job}/{}", log_path(id)));
         move |source| QueueError::Io { doing, path, source }
     }
+}
+
+/// A command has removed it.
+fn is_gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 fn left_of(states: &RowStates, seen: &mut SeenRows) -> Left {

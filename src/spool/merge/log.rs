@@ -25,6 +25,8 @@
 //!   ([`file::Log::is_short`]).
 //! - **A head may be early, never late.** A command that makes a row due sooner locks the log, publishes or renames the head,
 //!   syncs the folder, and then writes here. A new head's content is synced before it has its name.
+//! - **A row without a time of its own is due with its head**; where that is gone, when its job begins. A command that makes a
+//!   head sooner for some rows writes the time that the others wait for here first, and syncs.
 //! - **A job ends after all its logs were read**: a power cut may keep only the removal of a name, and then an open row has
 //!   no head until it gets a new one. A held row keeps the job. A job in which a place was made while it ended is brought
 //!   back.

@@ -1,8 +1,9 @@
 //! The mails of an entry's rows, each rendered when it is handed over, or while the one before it awaits its answer.
 //!
 //! What holds: at most one rendered mail is kept. A row that cannot be rendered is that row's fault, and fails with the reason
-//! and its place in the template; one whose data are damaged is held, for they may be restored. Rows or a template that cannot
-//! be read at all fail nobody.
+//! and its place in the template; one whose data are damaged is held, for they may be restored; one whose data or attachment
+//! cannot be read now is deferred. Where what all mails of the job need cannot be read, nobody fails: the job is paused by the
+//! worker that meets it first.
 //!
 //! Where ten and more than one in a hundred cannot be made ([`MadeCount`]), the job is paused by the worker that saw the last of
 //! them, which alone reports it, and all of these rows stay open. So no row fails when it cannot be made for the first time:
@@ -14,6 +15,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use nix::errno::Errno;
 
 use super::attachment::{self, FileMark, MARK, NoFile};
 use super::log::replay::RowState;
@@ -83,6 +86,7 @@ impl Mails {
     ) -> Result<Message, NoMessage> {
         let kept = self.next.take().filter(|(kept, _)| *kept == row);
         let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail);
+        let mail = mail.map_err(|none| source.unless_common(none));
         let mail = self.count(source, mail, again)?;
         if by_position {
             let len = mail.bytes.len() as u64;
@@ -103,32 +107,31 @@ impl Mails {
     fn count(&self, source: &Source<'_>, made: Result<Mail, NoMessage>, again: bool) -> Result<Mail, NoMessage> {
         let made_count =
             || self.made_count.get_or_init(|| source.queue.templates.made_count(source.job(), source.home.dir()));
-        let verdict = match made {
+        let reason = match made {
             Ok(_) => {
                 made_count().made();
                 return made;
             }
-            Err(NoMessage::Row(verdict)) if !again => verdict,
-            Err(NoMessage::Row(_) | NoMessage::PutBack(_) | NoMessage::Fault(_)) => return made,
+            Err(NoMessage::Row(Verdict::Failed(reason))) if !again => reason,
+            Err(
+                NoMessage::Row(_)
+                | NoMessage::PutBack(_)
+                | NoMessage::Fault(_)
+                | NoMessage::Common(_)
+                | NoMessage::Moved,
+            ) => return made,
         };
         if let Some(counts) = made_count().failed()
-            && let Some(error) = source.pause(counts, verdict.reason().map_or("", |reason| &reason.text))
+            && let Some(error) = source.pause(counts, &reason.text)
         {
             return Err(error.into());
         }
-        Err(match verdict {
-            Verdict::Failed(reason) => NoMessage::PutBack(reason),
-            other @ (Verdict::Delivered(_)
-            | Verdict::Deferred(_)
-            | Verdict::Unknown(_)
-            | Verdict::Held(_)
-            | Verdict::Suppressed(_)) => NoMessage::Row(other),
-        })
+        Err(NoMessage::PutBack(reason))
     }
 
     fn render(&self, source: &Source<'_>, row: usize) -> Result<Mail, NoMessage> {
         fault::instant("merge.render");
-        let template = self.template(source)?;
+        let template = self.template(source).map_err(NoMessage::Common)?;
         let data = self.data(source, row, template.columns().names().len())?;
         attached(template, &data).and_then(|attached| {
             template.render(data, clock::now(), attached).map_err(|error| unmade(&error.to_string()))
@@ -147,7 +150,8 @@ impl Mails {
         };
         rows.row(u32::try_from(row).unwrap_or(u32::MAX)).map_err(|error| match error {
             RowsError::Row { .. } => NoMessage::Row(Verdict::Held(Reason::new(&error.to_string()))),
-            RowsError::Io { .. } | RowsError::Missing { .. } | RowsError::Damaged { .. } => unreadable(error).into(),
+            RowsError::Io { .. } => later(&error.to_string()),
+            RowsError::Missing { .. } | RowsError::Damaged { .. } => unreadable(error).into(),
         })
     }
 
@@ -190,6 +194,27 @@ impl Source<'_> {
         Some(QueueError::NotYet { path: self.path(), why })
     }
 
+    /// Pauses the job where no mail of it can be made, for a person to mend what they all need. Another worker may have done so.
+    fn unless_common(&self, none: NoMessage) -> NoMessage {
+        let error = match none {
+            NoMessage::Common(error) if !is_ours(&error) => error,
+            NoMessage::Common(error) => return NoMessage::Fault(error),
+            none @ (NoMessage::Fault(_) | NoMessage::Row(_) | NoMessage::PutBack(_) | NoMessage::Moved) => return none,
+        };
+        let job = self.job();
+        match job.parse().map(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused)) {
+            Ok(Ok(true)) => {
+                let why = format!(
+                    "no mail of job {job} can be made, so it is paused: {error}; put that right, and run 'bulkmailer jobs \
+                     resume {job}'"
+                );
+                NoMessage::Fault(QueueError::NotYet { path: self.path(), why })
+            }
+            Ok(Ok(false)) => NoMessage::Moved,
+            Ok(Err(_)) | Err(_) => NoMessage::Fault(error),
+        }
+    }
+
     /// The job's folder, for messages.
     fn path(&self) -> PathBuf {
         self.queue.path(&format!("jobs/{}", self.job()))
@@ -227,9 +252,10 @@ fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>
     match attachment::read(Path::new(folder), name, mark, template.off_limits()) {
         Ok(bytes) => Ok(Some((name.rsplit('/').next().unwrap_or(name).to_owned(), bytes))),
         Err(NoFile::Row(why)) => Err(unmade(&why)),
+        Err(NoFile::Later(why)) => Err(later(&why)),
         Err(NoFile::Io(source)) => {
             let path = Path::new(folder).join(name);
-            Err(QueueError::Io { doing: "read an attachment", path, source }.into())
+            Err(NoMessage::Common(QueueError::Io { doing: "read an attachment", path, source }))
         }
     }
 }
@@ -237,6 +263,18 @@ fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>
 /// Whether the mail of an open row could not be made when its turn came.
 pub(super) fn is_put_back(row: &RowState) -> bool {
     row.is_open() && row.reason.as_ref().is_some_and(|reason| reason.status.as_deref() == Some(UNMADE))
+}
+
+/// Whether this process or the host lacks something, and not the job.
+fn is_ours(error: &QueueError) -> bool {
+    let QueueError::Io { source, .. } = error else { return error.is_newer() };
+    let of_process = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM].map(|errno| Some(errno as i32));
+    error.is_newer() || of_process.contains(&source.raw_os_error())
+}
+
+/// The row waits, as one that the sink deferred.
+fn later(why: &str) -> NoMessage {
+    NoMessage::Row(Verdict::Deferred(Reason::new(&format!("its mail cannot be made now: {why}"))))
 }
 
 fn unmade(why: &str) -> NoMessage {

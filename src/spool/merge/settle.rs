@@ -23,6 +23,7 @@ const WAITING_MAX: usize = 32;
 impl MergeClaim<'_> {
     /// Lets it go.
     pub(super) fn let_go(mut self) -> Result<(), Box<Stuck<Self>>> {
+        self.heed_failed_syncs();
         if let Some((due, at)) = self.next_due() {
             return match self.defer(due, at) {
                 Ok(()) => Ok(()),
@@ -41,7 +42,8 @@ impl MergeClaim<'_> {
         // If it cannot be written again, its own sync tries once more, and reports that.
         let expected = self.log.expect_sync().is_ok();
         let begun = queue.syncs.get().filter(|_| expected).map(|syncs| syncs.begun());
-        let head = WaitingHead { job, path, log: self.log, begun, _head: self.head, _hand: self.hand };
+        let MergeClaim { log, since, head, hand, .. } = self;
+        let head = WaitingHead { job, path, log, since, begun, _head: head, _hand: hand };
         let count = {
             let mut waiting = locked(&queue.waiting.0);
             waiting.push(head);
@@ -83,12 +85,12 @@ impl MergeClaim<'_> {
 
 impl SpoolQueue {
     /// Removes the heads whose logs a sync of the supervisor has made durable.
-    fn remove_synced(&self) {
+    pub(in crate::spool) fn remove_synced(&self) {
         let Some(syncs) = self.syncs.get() else { return };
         let heads = std::mem::take(&mut *locked(&self.waiting.0));
         for mut head in heads {
             match head.begun {
-                Some(begun) if syncs.has_failed(begun) => {
+                Some(_) if syncs.has_failed(head.since) => {
                     head.log.sync_failed();
                     head.begun = None;
                 }
@@ -109,14 +111,22 @@ impl SpoolQueue {
         if heads.is_empty() {
             return Ok(());
         }
-        let expected: Vec<bool> = heads.iter_mut().map(|head| head.log.expect_sync().is_ok()).collect();
-        fault::instant("merge.waiting");
-        let synced = self.sync();
+        let begun = self.syncs_begun();
+        let mut expect = |head: &mut WaitingHead| {
+            if self.sync_has_failed(head.since) {
+                head.log.sync_failed();
+            }
+            head.log.expect_sync().is_ok()
+        };
+        let expected: Vec<bool> = heads.iter_mut().map(&mut expect).collect();
+        let synced = self.sync_for_heads();
+        // The supervisor's may have failed meanwhile, and ours have found clean pages.
+        let lost = self.sync_has_failed(begun);
         let mut fault = Ok(());
         for (mut head, expected) in heads.into_iter().zip(expected) {
             match (&synced, expected) {
-                (Ok(()), true) => head.log.synced(),
-                (Ok(()), false) | (Err(_), _) => head.log.sync_failed(),
+                (Ok(()), true) if !lost => head.log.synced(),
+                (Ok(()), _) | (Err(_), _) => head.log.sync_failed(),
             }
             if let Err(error) = head.log.sync().and_then(|()| self.remove_head(&head)) {
                 fault = Err(self.failed("settle", &format!("{}/{}", head.job.path, head.path))(error));
@@ -124,6 +134,13 @@ impl SpoolQueue {
             }
         }
         fault
+    }
+
+    fn sync_for_heads(&self) -> Result<(), QueueError> {
+        let number = self.sync_begins();
+        let synced = fault::point("merge.waiting").map_err(self.failed("sync", "")).and_then(|()| self.sync());
+        self.sync_ended(number, synced.is_ok());
+        synced
     }
 
     fn remove_head(&self, head: &WaitingHead) -> io::Result<()> {

@@ -1,5 +1,8 @@
 //! A merge as a job: queued whole or not at all, claimed row by row, settled by its log.
 
+mod acted;
+mod harmed;
+
 use std::time::Duration;
 
 use super::draft::{Common, MergeDraft};
@@ -81,12 +84,16 @@ pub(super) fn draft<'q>(
     per_entry: u64,
     due: impl Fn(u64) -> Option<Micros>,
 ) -> MergeDraft<'q> {
+    draft_about(queue, count, PostFile { per_entry, ..PostFile::default() }, due)
+}
+
+/// The same of which this is noted.
+fn draft_about(queue: &SpoolQueue, count: u64, about: PostFile, due: impl Fn(u64) -> Option<Micros>) -> MergeDraft<'_> {
     let now = clock::now();
     let origin = Origin { submitted: now, uid: 7, body: None, notify: None, ret: None, envid: None, verp: None };
     let like =
         Envelope { id: EntryId::new(now), sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
     let columns = Columns::new(vec!["email".to_owned(), "name".to_owned()]).expect("columns");
-    let about = PostFile { per_entry, ..PostFile::default() };
     let common =
         Common { sources: &sources(), columns: &columns, address: "email", host: "x.org", window: None, rate: None };
     let mut draft = queue.merge(like, about, common).expect("a draft");

@@ -16,6 +16,8 @@ pub struct WaitingHead {
     /// In the job's folder.
     pub(super) path: String,
     pub(super) log: Log,
+    /// How many syncs had begun before it was written: if one of these or a later one failed, it is written again.
+    pub(super) since: u64,
     /// How many syncs had begun when all of it was written: a later one makes it durable.
     pub(super) begun: Option<u64>,
     /// Its lock is half of the claim.

@@ -32,9 +32,14 @@ pub struct Wanted<'q> {
 #[derive(Debug)]
 pub enum Reach<'q> {
     Claim(Box<MergeClaim<'q>>),
-    /// A worker has it for longer than is waited.
+    /// A worker has it for longer than is waited, or its job was paused meanwhile.
     InHand,
-    /// Its job is not at work, or it cannot be read; that was reported by a check.
+    /// Its head could not be read, and lies in `corrupt/` now. Reached for again it gets another.
+    Corrupt {
+        name: String,
+        why: String,
+    },
+    /// Its job is over or cancelled.
     Gone,
 }
 
@@ -79,12 +84,16 @@ impl<'q> Wanted<'q> {
             match self.queue.locate(id)? {
                 Some(spot) => match self.queue.take_rows_of(&spot)? {
                     Taken::Head(claim) => return Ok(Reach::Claim(claim)),
-                    Taken::Claim(_) | Taken::Corrupt { .. } => return Ok(Reach::Gone),
+                    Taken::Claim(_) => return Ok(Reach::Gone),
+                    Taken::Corrupt { why } => return Ok(Reach::Corrupt { name: spot.name.to_string(), why }),
                     Taken::Contended | Taken::Gone => {}
                 },
-                None if self.queue.standing(&self.job(id))? != Some(Standing::AtWork) => return Ok(Reach::Gone),
-                // Somebody else has its log if it is none.
-                None => self.queue.make_head(id)?,
+                None => match self.queue.standing(&self.job(id))? {
+                    // Somebody else has its log if it gets none.
+                    Some(Standing::AtWork) => self.queue.make_head(id)?,
+                    Some(Standing::Paused) => return Ok(Reach::InHand),
+                    Some(Standing::Done | Standing::Cancelled) | None => return Ok(Reach::Gone),
+                },
             }
             if began.elapsed() >= PATIENCE {
                 return Ok(Reach::InHand);

@@ -14,7 +14,6 @@ use std::time::Duration;
 use super::judge::{Judgement, Scene, judge};
 use super::refusal::{Mark, Refusal, When, get_refusal, put_refusal};
 use super::words::{ID_WORDS, WHY_WORDS, get_text, put_text};
-use crate::model::EntryId;
 use crate::model::verdict::Blame;
 use crate::sys::clock;
 
@@ -27,8 +26,9 @@ const SENDERS_ENOUGH: usize = 3;
 
 /// The refusals that are remembered; later ones take the place of the first.
 const REFUSED_MAX: usize = 128;
-/// A refusal: of which doubt, when it was answered, user, sender, domain, cause, kind, the entry's id.
-const REFUSED_WORDS: usize = REFUSED_ID + ID_WORDS;
+/// A refusal: of which doubt, when it was answered, user, sender, domain, cause, kind, the entry's id and with a slash the
+/// number of its row.
+const REFUSED_WORDS: usize = REFUSED_ID + ID_WORDS + 1;
 const REFUSED_KIND: usize = 2;
 const REFUSED_ID: usize = 7;
 /// Causes that are known, and their senders.
@@ -171,10 +171,10 @@ impl Doubts<'_> {
         known && self.words[IN_A_ROW].fetch_add(1, Ordering::Relaxed) < most
     }
 
-    /// A hand-over of `id` was refused, which `why` tells. The doubt that it belongs to; `None` if the
+    /// A hand-over of `id`, an entry or a row of it, was refused, which `why` tells. The doubt that it belongs to; `None` if the
     /// refusal is the entry's own: its cause is known; or it is for now, and one that began later was accepted; or an earlier
     /// run noted the entry, and this one has delivered other mail since.
-    pub(in crate::worker) fn refused(&self, when: When, refusal: &Refusal, id: &EntryId, why: &str) -> Option<Since> {
+    pub(in crate::worker) fn refused(&self, when: When, refusal: &Refusal, id: &str, why: &str) -> Option<Since> {
         let When { began, answered, noted } = when;
         let accepted = self.words[DELIVERED].load(Ordering::Acquire);
         // What began later may have been answered earlier, and a quota be used up in between. For the same reason one that is
@@ -191,7 +191,7 @@ impl Doubts<'_> {
         let (since, first) = self.begin();
         let at = self.words[COUNT].fetch_add(1, Ordering::AcqRel) as usize % REFUSED_MAX;
         let words = self.refusal(at);
-        put_text(&words[REFUSED_ID..], id.as_str());
+        put_text(&words[REFUSED_ID..], id);
         words[1].store(answered, Ordering::Relaxed);
         put_refusal(&words[REFUSED_KIND..], &Refusal { chosen: first || began >= since, ..*refusal });
         if refusal.blame.is_ours() || self.refusals(since).next().is_none() {
@@ -232,7 +232,7 @@ impl Doubts<'_> {
         judge(&self.seen(since), &Scene { over, accepted, is_known: &|cause| self.is_known(cause) })
     }
 
-    /// The entries that were refused since the doubt began.
+    /// The entries and rows that were refused since the doubt began.
     pub fn ids(&self) -> Vec<String> {
         self.since()
             .into_iter()
@@ -276,7 +276,7 @@ impl Doubts<'_> {
 mod tests {
     use super::super::Board;
     use super::*;
-    use crate::model::Micros;
+    use crate::model::{EntryId, Micros};
 
     /// It began then, and was answered at once.
     fn at(began: u64) -> When {
@@ -303,7 +303,7 @@ mod tests {
             let mark = Mark { user: 0, sender: n % senders, domain: n % domains };
             let refusal = Refusal { mark, blame, permanent, again: false, chosen: true, cause: 7 };
             let began = clock::steady();
-            self.doubts().refused(at(began), &refusal, &EntryId::new(Micros(n)), "no")
+            self.doubts().refused(at(began), &refusal, EntryId::new(Micros(n)).as_str(), "no")
         }
 
         fn when_over(&self) -> Judgement {
@@ -318,7 +318,7 @@ mod tests {
         let mark = Mark { user: 1, sender: 1, domain: 2 };
         let refusal = Refusal { mark, blame: Blame::Sink, permanent: false, again: false, chosen: true, cause: 3 };
         let id = EntryId::new(Micros(9));
-        let refuse = |began| doubts.refused(at(began), &refusal, &id, "busy");
+        let refuse = |began| doubts.refused(at(began), &refusal, id.as_str(), "busy");
         let early = clock::steady();
         let since = refuse(early).expect("a doubt");
         // What was in flight with it tells nothing more.
@@ -363,11 +363,11 @@ mod tests {
         let mark = Mark { user: 1, sender: 1, domain: 1 };
         let refusal = Refusal { mark, blame: Blame::Us, permanent: false, again: false, chosen: true, cause: 3 };
         let id = EntryId::new(Micros(9));
-        let since = doubts.refused(at(clock::steady()), &refusal, &id, "quota").expect("a doubt");
+        let since = doubts.refused(at(clock::steady()), &refusal, id.as_str(), "quota").expect("a doubt");
         let began = clock::steady().max(since);
         let later = Refusal { cause: 4, ..refusal };
         let answered = began + 1;
-        doubts.refused(When { began, answered, noted: false }, &later, &id, "quota");
+        doubts.refused(When { began, answered, noted: false }, &later, id.as_str(), "quota");
         doubts.accepted(began);
         assert_eq!((doubts.since(), doubts.cleared(since, &refusal)), (None, true));
         assert!(!doubts.cleared(answered, &later) && doubts.is_known(3) && !doubts.is_known(4));

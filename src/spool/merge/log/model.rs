@@ -78,6 +78,14 @@ fn requeueing_makes_heads() {
 }
 
 #[test]
+fn rows_that_wait_for_the_time_of_their_job() {
+    let timed = |run| Run { timed: true, ..run };
+    holds(&timed(run(&[Delivered], &[Hold, Requeue], budget(1, 0, 0, 0, 2))));
+    holds(&timed(run(&[Delivered], &[Hold, Requeue], budget(0, 1, 0, 0, 2))));
+    holds(&timed(run(&[Delivered, Deferred], &[Hold, Requeue], budget(0, 0, 1, 0, 2))));
+}
+
+#[test]
 fn pausing_and_cancelling() {
     holds(&run(&[Delivered], &[Pause, Cancel], budget(1, 1, 0, 0, 1)));
     holds(&run(&[Delivered], &[Pause, Resume, Cancel], budget(0, 1, 0, 0, 2)));
@@ -120,7 +128,7 @@ fn each_rule_is_needed() {
     let [lost, undone] = ["an open row has no head", "an acknowledged command is undone"];
     let [late_head, short] = ["a head is later than a row is due", "rows are held for a short log"];
     let [repeated, done] = ["a row is sent more often", "a job with an open or held row is in done/"];
-    let cases: [(&str, Rules, Run); 21] = [
+    let cases: [(&str, Rules, Run); 22] = [
         (undone, Rules { chained: false, ..ALL }, acts(&[Hold, Requeue], budget(1, 1, 0, 0, 3))),
         (undone, Rules { random: false, ..ALL }, acts(&[Hold, Requeue], budget(1, 1, 0, 0, 3))),
         (late_head, Rules { rewrites: false, ..ALL }, defers(budget(0, 1, 1, 0, 0))),
@@ -136,6 +144,11 @@ fn each_rule_is_needed() {
         ("keeps workers away", Rules { want_is_lock: false, ..ALL }, acts(&[Remove], budget(1, 0, 0, 0, 1))),
         (lost, Rules { locks_first: false, ..ALL }, requeues(budget(0, 0, 0, 0, 1))),
         (lost, Rules { head_first: false, ..ALL }, requeues(budget(1, 0, 0, 0, 1))),
+        (
+            "before its time",
+            Rules { keeps_times: false, ..ALL },
+            Run { timed: true, ..acts(&[Hold, Requeue], budget(0, 0, 0, 0, 2)) },
+        ),
         ("a head has lost", Rules { fills_head: false, ..ALL }, requeues(budget(0, 1, 0, 0, 1))),
         (undone, Rules { command_syncs: false, ..ALL }, acts(&[Remove], budget(0, 1, 0, 0, 1))),
         ("pause or cancel is undone", Rules { job_command_syncs: false, ..ALL }, acts(&[Pause], budget(0, 1, 0, 0, 1))),

@@ -42,7 +42,7 @@ pub enum Record {
     Held { row: u16, at: Micros, reason: Reason },
     /// A person removed the row.
     Removed { row: u16, at: Micros },
-    /// The row is open again, with no attempt made and no time waited; it is due at `due`, or at its own time.
+    /// The row is open again, with no attempt made and no time waited; it is due at `due`, or with its head.
     Reopened { row: u16, at: Micros, due: Option<Micros> },
 }
 

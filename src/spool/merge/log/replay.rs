@@ -38,7 +38,7 @@ pub struct RowState {
     pub at: Micros,
     /// What counts towards expiry up to the last attempt.
     waited: Duration,
-    /// When an open row is due; `None`: at its own time.
+    /// When an open row is due; `None`: when its head is, or where it has none when its job begins.
     pub due: Option<Micros>,
     /// Why the last attempt did not succeed, or why it is held.
     pub reason: Option<Reason>,
@@ -71,6 +71,11 @@ impl RowState {
     pub fn waited_in(&self, now: Micros, open: &dyn Fn(Micros, Micros) -> Duration) -> Duration {
         let until = self.due.filter(|_| self.attempts > 0).map_or(self.at, |due| due.min(now));
         self.waited.saturating_add(open(self.at, until))
+    }
+
+    /// Whether it is open and has a time that was asked for: it was not tried yet.
+    pub fn waits_for_its_time(&self) -> bool {
+        self.is_open() && self.attempts == 0 && self.due.is_some()
     }
 
     fn answer(&mut self, answer: &Answer) {

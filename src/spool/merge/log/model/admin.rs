@@ -67,9 +67,20 @@ fn step(after: &mut After<'_>, admin: Admin) {
             let noted = from.heads.iter().filter_map(|head| head.newest().noted()).next();
             let stale = rules.rewrites && from.may_be_lost(noted.unwrap_or(0));
             let publishes = admin.command == Command::Requeue && rules.head_first;
-            let step = if publishes { Step::Publishes } else { Step::Writes };
+            let keeps = rules.keeps_times && from.heads[0].newest() == Head::None && waits_with_head(after, admin);
+            let step = match publishes {
+                true if keeps => Step::Keeps,
+                true => Step::Publishes,
+                false => Step::Writes,
+            };
             after.add(("reads the log", admin.row), State { admin: Some(Admin { step, stale, ..admin }), ..from });
         }
+        Step::Keeps => {
+            let mut written = to(Step::SyncsKept);
+            write(after, &mut written, Says::Waits(1 - admin.row));
+            after.add(("writes the time of row", 1 - admin.row), written);
+        }
+        Step::SyncsKept => syncs(after, admin, Step::Publishes),
         Step::Publishes => {
             let mut made = to(if rules.head_first { Step::Writes } else { Step::Looks });
             if made.job.newest() == Place::Done {
@@ -96,7 +107,10 @@ fn step(after: &mut After<'_>, admin: Admin) {
             written.spare[row] += u8::from(admin.command == Command::Requeue);
             after.add(("writes its record, row", admin.row), written);
         }
-        Step::Syncs => syncs(after, admin),
+        Step::Syncs => {
+            let late = admin.command == Command::Requeue && !rules.head_first;
+            syncs(after, admin, if late { Step::Publishes } else { Step::Looks });
+        }
         Step::Looks => {
             let mut ends = over(&from);
             if ends.job.newest() == Place::Done && rules.brings_back {
@@ -140,9 +154,15 @@ pub fn new_head(fills: bool) -> Head {
     if fills { Head::Noting(0) } else { Head::Hollow(0) }
 }
 
-fn syncs(after: &mut After<'_>, admin: Admin) {
+/// Whether the other row waits for the head's time.
+fn waits_with_head(after: &After<'_>, admin: Admin) -> bool {
+    let other = usize::from(1 - admin.row);
+    let row = &after.seen.rows[other];
+    after.run.timed && after.is_open(other) && row.with_head && !row.in_flight
+}
+
+fn syncs(after: &mut After<'_>, admin: Admin, next: Step) {
     let (from, rules) = (after.from, after.run.rules);
-    let next = if admin.command == Command::Requeue && !rules.head_first { Step::Publishes } else { Step::Looks };
     let mut synced = State { admin: Some(Admin { step: next, stale: false, ..admin }), ..from };
     if !rules.command_syncs {
         return after.add(("does not sync", admin.row), synced);

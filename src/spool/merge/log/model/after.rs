@@ -44,6 +44,12 @@ impl After<'_> {
     }
 }
 
+/// Which of the two heads a row is due with.
+pub fn due(run: &Run, seen: &Seen, row: usize) -> u8 {
+    let row = &seen.rows[row];
+    u8::from(if row.with_head { run.timed } else { row.later })
+}
+
 pub fn log_is_locked(run: &Run, state: &State) -> bool {
     let waits_with_locks = run.rules.waits_with_locks;
     state.workers.iter().any(|worker| worker.has_log(waits_with_locks))

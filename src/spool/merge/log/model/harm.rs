@@ -1,7 +1,7 @@
 //! What must never be.
 
 use super::super::replay::Standing;
-use super::after::{is_open, log_is_locked};
+use super::after::{due, is_open, log_is_locked};
 use super::rules::Run;
 use super::state::{At, Command, Head, Place, State};
 use super::tape::Seen;
@@ -40,7 +40,7 @@ fn at_rest(run: &Run, state: &State, seen: &Seen) -> Option<&'static str> {
         return Some("an open row has no head");
     }
     let head = state.heads.iter().position(|head| head.newest() != Head::None);
-    if head.is_some_and(|head| (0..2).any(|row| is_open(row) && usize::from(seen.rows[row].later) < head)) {
+    if head.is_some_and(|head| (0..2).any(|row| is_open(row) && usize::from(due(run, seen, row)) < head)) {
         return Some("a head is later than a row is due");
     }
     for row in 0..2 {

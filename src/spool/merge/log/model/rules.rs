@@ -33,6 +33,8 @@ pub struct Rules {
     pub locks_first: bool,
     /// It publishes the head before it makes the row due.
     pub head_first: bool,
+    /// Before it makes a head sooner, rows that wait with the head get its time as their own.
+    pub keeps_times: bool,
     /// A new head's content is synced before it gets its name.
     pub fills_head: bool,
     /// A command syncs before it is acknowledged.
@@ -55,6 +57,8 @@ pub struct Run {
     pub holds: bool,
     /// Finished heads wait for the sync of each second.
     pub late: bool,
+    /// The job is for a later time, and its rows have none of their own.
+    pub timed: bool,
     pub workers: usize,
     pub words: &'static [Word],
     pub commands: &'static [Command],
@@ -76,6 +80,7 @@ pub const ALL: Rules = Rules {
     want_is_lock: true,
     locks_first: true,
     head_first: true,
+    keeps_times: true,
     fills_head: true,
     command_syncs: true,
     job_command_syncs: true,
@@ -89,6 +94,7 @@ pub const CALM: Run = Run {
     rules: ALL,
     holds: false,
     late: false,
+    timed: false,
     workers: 1,
     words: &[Word::Delivered],
     commands: &[],

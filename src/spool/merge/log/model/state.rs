@@ -111,6 +111,8 @@ pub enum Command {
 pub enum Step {
     Tries,
     HasLog,
+    Keeps,
+    SyncsKept,
     Publishes,
     /// Has made the head before it had the lock, which is against the rules.
     Published,
@@ -251,7 +253,13 @@ impl Worker {
 impl Admin {
     pub fn has_log(&self) -> bool {
         match self.step {
-            Step::HasLog | Step::Publishes | Step::Writes | Step::Syncs | Step::Looks => !self.command.is_of_job(),
+            Step::HasLog
+            | Step::Keeps
+            | Step::SyncsKept
+            | Step::Publishes
+            | Step::Writes
+            | Step::Syncs
+            | Step::Looks => !self.command.is_of_job(),
             Step::Tries | Step::Published | Step::MovesJob | Step::SyncsJob => false,
         }
     }

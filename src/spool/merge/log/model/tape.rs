@@ -27,6 +27,8 @@ pub enum Says {
     Held(u8),
     Removed(u8),
     Reopened(u8),
+    /// The same, due later.
+    Waits(u8),
 }
 
 /// Where a row stands, as far as the model tells it.
@@ -35,6 +37,8 @@ pub struct RowSeen {
     pub standing: Standing,
     pub tried: bool,
     pub later: bool,
+    /// It has no time of its own.
+    pub with_head: bool,
     pub in_flight: bool,
 }
 
@@ -142,6 +146,7 @@ fn seen(rows: &Rows, end: u8, claim: u8, last: u16) -> Seen {
             standing: row.standing,
             tried: row.attempts > 0,
             later: row.due == Some(Micros(1)),
+            with_head: row.due.is_none(),
             in_flight: row.in_flight,
         }
     };
@@ -167,6 +172,7 @@ fn record(says: Says) -> Record {
         Says::TakenBack(row) => Record::TakenBack { row: row.into() },
         Says::Held(row) => Record::Held { row: row.into(), at, reason: reason() },
         Says::Removed(row) => Record::Removed { row: row.into(), at },
-        Says::Reopened(row) => Record::Reopened { row: row.into(), at, due: None },
+        Says::Reopened(row) => Record::Reopened { row: row.into(), at, due: Some(at) },
+        Says::Waits(row) => Record::Reopened { row: row.into(), at, due: Some(Micros(1)) },
     }
 }

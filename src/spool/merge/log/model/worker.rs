@@ -1,7 +1,7 @@
 //! A worker's steps: from the head's lock to the head's next name.
 
 use super::super::replay::Standing;
-use super::after::After;
+use super::after::{After, due};
 use super::state::{At, Command, Head, Kept, Place, SLOTS, State, Then, Word, Worker};
 use super::tape::{NOTHING, Says, TORN};
 
@@ -187,6 +187,7 @@ fn hands_over(after: &mut After<'_>, n: usize, worker: Worker) {
         (Some(Command::Remove | Command::Hold), _) => Some("a row that was removed or held is handed over"),
         (_, Some(Command::Pause | Command::Cancel)) => Some("a row of a paused or cancelled job is handed over"),
         _ if from.workers.iter().enumerate().any(is_other) => Some("two workers hand one row over"),
+        _ if due(after.run, &after.seen, row) > u8::from(from.later) => Some("a row is handed over before its time"),
         _ => None,
     });
     for &word in after.run.words {
@@ -274,8 +275,9 @@ fn moves(after: &mut After<'_>, n: usize, worker: Worker) {
     if to.heads[head].newest() == Head::None {
         return after.add(("its head was moved", worker.head), to);
     }
-    let open = (0..2).filter(|&row| after.is_open(row)).map(|row| usize::from(after.seen.rows[row].later)).min();
-    match open {
+    let time = |row: usize| if after.seen.rows[row].with_head { head } else { after.seen.rows[row].later.into() };
+    let first = (0..2).filter(|&row| after.is_open(row)).map(time).min();
+    match first {
         Some(due) => {
             to.heads[head].set(if due == head { Head::Noting(end) } else { Head::None });
             to.heads[due].set(Head::Noting(end));

@@ -2,7 +2,7 @@
 
 use super::super::replay::Standing;
 use super::admin::new_head;
-use super::after::After;
+use super::after::{After, due};
 use super::rules::Run;
 use super::state::{At, Head, Kept, Place, SLOTS, Slot, State, Worker};
 use super::tape::{FIRST, NOTHING};
@@ -16,7 +16,10 @@ pub fn beginning(run: &Run) -> State {
     State {
         slots,
         len: 1,
-        heads: [Kept::of(Head::Noting(1)), Kept::of(Head::None)],
+        heads: match run.timed {
+            false => [Kept::of(Head::Noting(1)), Kept::of(Head::None)],
+            true => [Kept::of(Head::None), Kept::of(Head::Noting(1))],
+        },
         job: Kept::of(Place::Jobs),
         ending: false,
         made: false,
@@ -102,9 +105,10 @@ fn ends(after: &mut After<'_>) {
     if from.job.newest() != Place::Jobs || from.has_head() || after.log_is_locked() {
         return;
     }
-    if rules.reads_all_logs && (0..2).any(|row| after.is_open(row)) {
+    let first = (0..2).filter(|&row| after.is_open(row)).map(|row| due(after.run, &after.seen, row)).min();
+    if let Some(first) = first.filter(|_| rules.reads_all_logs) {
         let mut made = from;
-        made.heads[0].set(new_head(rules.fills_head));
+        made.heads[usize::from(first)].set(new_head(rules.fills_head));
         return after.add(("makes a head for an open row", 0), made);
     }
     let is_held = after.seen.rows.iter().any(|row| row.standing == Standing::Held);
