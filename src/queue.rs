@@ -9,12 +9,14 @@
 //! - [`Claim::settle`] consumes the claim; one of an entry that could not be settled comes back inside [`Stuck`], so that
 //!   it is let go only when everybody knows to pass it over.
 
+mod bucket;
 mod error;
 mod message;
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+pub use self::bucket::Bucket;
 pub use self::error::QueueError;
 pub use self::message::{Content, Message, NoMessage};
 use crate::model::format::Newer;
@@ -196,6 +198,11 @@ pub trait Claim: Sized {
     /// Bytes of the message that `group` gets; as with [`Claim::message`]. 0 if it has none.
     fn size(&self, group: &[usize]) -> u64;
 
+    /// Whether the header of the message that `group` gets is known to need SMTPUTF8 (RFC 6532).
+    fn is_utf8(&self, _group: &[usize]) -> bool {
+        false
+    }
+
     /// Why the last attempt on it, or on this row, did not succeed, if there was one.
     fn last_reason(&self, group: &[usize]) -> Option<&Reason>;
 
@@ -230,6 +237,28 @@ pub trait Claim: Sized {
     /// Whether its job was paused or cancelled since it was claimed, or somebody wants to act on its rows: nothing more of it
     /// may be handed over, and what was is settled as usual. Asked before each hand-over.
     fn job_was_moved(&self) -> bool;
+
+    /// Whether its job has hours in which it is handed over, and these are not now. Asked before each hand-over. The entry is
+    /// settled then, and due again when they begin.
+    ///
+    /// Errors: they are not known.
+    fn is_closed(&self) -> Result<bool, QueueError> {
+        Ok(false)
+    }
+
+    /// The tokens of its job's own rate, if it has one.
+    fn bucket(&self) -> Option<&Bucket> {
+        None
+    }
+
+    /// The turn of `group`, which comes next, was there before the last one is answered: where recipients are rows, the record
+    /// of that answer announces it as well, if it can, and [`Claim::begin`] finds that done.
+    fn admit_next(&mut self, _group: &[usize]) {}
+
+    /// The group of [`Claim::admit_next`] is not handed over after all.
+    fn take_back_next(&mut self) -> Result<(), QueueError> {
+        Ok(())
+    }
 
     /// Announces that `group` is handed over now. If this fails, nothing may be handed over.
     fn begin(&mut self, group: Vec<usize>, now: Micros) -> Result<Begun, QueueError>;

@@ -9,6 +9,7 @@ use super::in_drop::count::{self, DropCounts};
 use super::printing::run_status::{RunStatus, rough};
 use super::selecting::open_queues::{QueueArgs, open_queues};
 use crate::config::Site;
+use crate::model::format::Newer;
 use crate::model::{Exit, Micros};
 use crate::queue::QueueError;
 use crate::runner::{NewerNote, SinkNote};
@@ -71,6 +72,9 @@ struct NewerStatus {
     jobs: u64,
     /// Which bulkmailer is needed for the first of them.
     why: String,
+    /// Whose they are, if that is why.
+    #[serde(skip)]
+    whose: &'static str,
 }
 
 /// What waits in `drop/`.
@@ -153,7 +157,10 @@ impl NewerStatus {
         };
         let entries = noted.filter(|_| entry.is_some()).map_or(0, |note| note.entries);
         let (jobs, job) = queue.newer_jobs()?;
-        Ok(entry.or(job).map(|newer| NewerStatus { entries, jobs, why: newer.to_string() }))
+        Ok(entry.or(job).map(|newer| {
+            let whose = if matches!(newer, Newer::Zone { .. }) { "" } else { " of a newer bulkmailer" };
+            NewerStatus { entries, jobs, why: newer.to_string(), whose }
+        }))
     }
 }
 
@@ -234,10 +241,10 @@ fn page(site: &Site, all: &[QueueStatus], now: Micros) -> Page {
         if let Some(sink) = &status.sink_down {
             page.line(format!("           the sink is down: {}", sink.why));
         }
-        if let Some(NewerStatus { entries, jobs, why }) = &status.newer {
+        if let Some(NewerStatus { entries, jobs, why, whose }) = &status.newer {
             let of = |count: &u64, one: &str, many: &str| format!("{count} {}", if *count == 1 { one } else { many });
             let (entries, jobs) = (of(entries, "entry", "entries"), of(jobs, "job", "jobs"));
-            page.line(format!("           left alone: {entries} and {jobs} of a newer bulkmailer: {why}"));
+            page.line(format!("           left alone: {entries} and {jobs}{whose}: {why}"));
         }
         if let Some(why) = &status.no_way_out {
             page.line(format!("           its mail is not sent: {why}"));

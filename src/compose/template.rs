@@ -59,8 +59,10 @@ impl Template {
         let mut notes = Vec::new();
         let mut variants = BTreeMap::new();
         if let Some(message) = sources.get(EML) {
-            let (fields, root) = eml::read(&mut book, message, &mut notes)?;
-            variants.insert(String::new(), Variant::of_fields(&mut book, fields)?.with_body(&root));
+            let (fields, mail) = eml::read(message, &mut notes)?;
+            let variant = Variant::of_fields(&mut book, fields)?;
+            let root = eml::root(&mut book, &mail)?;
+            variants.insert(String::new(), variant.with_body(&root));
         } else {
             let mut parts = Parts { sources, settings: &settings, book: &mut book, multis: 0 };
             for language in sources.languages() {
@@ -143,7 +145,6 @@ impl Parts<'_, '_> {
             let name = if language.is_empty() { "text".to_owned() } else { format!("text.{language}") };
             return Err(TemplateError::of_file(&name, "the template has neither a text nor html"));
         }
-        // In the order in which an author reads them, so that a name's first place is the one that is found first.
         let variant = Variant::of_fields(self.book, fields)?;
         let root = self.body(text, html)?;
         Ok(Some(variant.with_body(&root)))
@@ -197,6 +198,7 @@ impl Parts<'_, '_> {
 }
 
 impl Variant {
+    /// Fields come before the body, so that a column's first place is where a reader sees it first.
     fn of_fields(book: &mut Book<'_>, fields: Vec<Field>) -> Result<Variant, TemplateError> {
         let mut variant = Variant::default();
         for Field { name, form, origin } in fields {
@@ -207,11 +209,11 @@ impl Variant {
             }
             variant.names.push(name);
         }
-        variant.layout.step(Step::Own);
         Ok(variant)
     }
 
     fn with_body(mut self, root: &Node) -> Variant {
+        self.layout.step(Step::Own);
         self.layout.part(root);
         self
     }

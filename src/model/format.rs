@@ -46,6 +46,9 @@ pub enum Newer {
     /// The number is known, and what it is a number of is not.
     #[error("this {format} is of kind '{kind}', which this bulkmailer does not know; use the newer one")]
     Kind { format: Format, kind: String },
+    /// A job's window is in a time zone that this host does not know, so nobody knows when it is open.
+    #[error("its window cannot be told without the time zone {zone}: install tzdata, or cancel it")]
+    Zone { zone: String },
 }
 
 /// The most characters of an unknown kind that are shown.

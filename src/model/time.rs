@@ -87,6 +87,19 @@ fn local_zone() -> TimeZone {
     ZONE.get_or_init(read).clone()
 }
 
+/// The time zone `name`, else that of [`Micros::local`]; `None` where its rules cannot be read.
+pub fn zone(name: Option<&str>) -> Option<TimeZone> {
+    if let Some(name) = name {
+        return TimeZone::tzif(name, &named::zone_called(name)?).ok();
+    }
+    match named::zone() {
+        Zone::Rules(rules) => TimeZone::tzif("local", &rules).ok(),
+        Zone::Said(text) if text.is_empty() => Some(TimeZone::UTC),
+        Zone::Said(text) => TimeZone::posix(&text).ok(),
+        Zone::Utc => Some(TimeZone::UTC),
+    }
+}
+
 impl fmt::Display for Micros {
     /// Sixteen digits, as in a file name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

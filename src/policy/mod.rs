@@ -8,3 +8,4 @@ pub mod retry;
 pub mod score;
 pub mod told;
 pub mod units;
+pub mod window;

@@ -8,7 +8,7 @@ use crate::policy::reminder::{self, DAILY};
 use crate::queue::QueueError;
 use crate::spool::SpoolQueue;
 use crate::sys::output::warning;
-use crate::worker::board::newer::{Made, NewerMade};
+use crate::worker::board::newer::{Made, Met, NewerMade};
 
 const NOTE: &str = "newer";
 
@@ -31,11 +31,17 @@ impl NewerNote {
 
 /// Says and notes, at the end of a run, what was met. Nothing is looked at where that is nothing.
 pub fn say(queue: &SpoolQueue, newer: NewerMade<'_>, now: Micros) -> Result<(), QueueError> {
-    let (entries, jobs) = (newer.met(Made::Entry), newer.met(Made::Job));
-    let Some(first) = entries.as_ref().or(jobs.as_ref()) else { return Ok(()) };
+    let (entries, jobs, elsewhere) = (newer.met(Made::Entry), newer.met(Made::Job), newer.met(Made::Elsewhere));
+    if newer.is_empty() {
+        return Ok(());
+    }
     let said = NewerNote::last(queue)?.map(|note| note.said);
     let is_due = reminder::is_due(said, DAILY, now);
-    if is_due {
+    if let (true, Some(Met { count, first, why })) = (is_due, &elsewhere) {
+        let many = if *count == 1 { "" } else { "s" };
+        warning!("{}: {count} job{many} left alone, as {first}: {why}; see 'bulkmailer jobs show'", queue.name());
+    }
+    if let (true, Some(first)) = (is_due, entries.as_ref().or(jobs.as_ref())) {
         let kinds = [(&entries, "entry", "entries"), (&jobs, "job", "jobs")];
         let counts = kinds.iter().filter_map(|(met, one, many)| {
             let count = met.as_ref()?.count;

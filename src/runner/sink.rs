@@ -62,6 +62,13 @@ impl SinkNote {
 }
 
 impl RefusedEntry {
+    /// Counts the time from `from` to `to`, but for hours in which it could not be handed over.
+    fn age(&mut self, queue: &SpoolQueue, from: Micros, to: Micros) {
+        let whole = to.since(from);
+        let gap = self.id.parse().map_or(whole, |id: EntryId| queue.open_time(&id, from, to)).min(GAP_MAX);
+        self.time = self.time.saturating_add(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+    }
+
     fn is_overdue(&self, expire: Duration) -> bool {
         Duration::from_micros(self.time) > expire
     }
@@ -93,12 +100,10 @@ pub fn is_down(queue: &SpoolQueue, why: &str, ids: Vec<String>, expire: Duration
         (outage.said, outage.why) = (now, why.to_owned());
     }
     // A sink that could not be reached refused nobody: that ages none of them.
-    let gap = match outage.at {
-        Some(at) if !ids.is_empty() => now.since(at).min(GAP_MAX),
-        Some(_) | None => Duration::ZERO,
-    };
-    for entry in &mut outage.refused {
-        entry.time = entry.time.saturating_add(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+    if let Some(at) = outage.at.filter(|_| !ids.is_empty()) {
+        for entry in &mut outage.refused {
+            entry.age(queue, at, now);
+        }
     }
     outage.at = Some(now);
     // The workers hold what is overdue; whoever releases it begins anew.

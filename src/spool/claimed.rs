@@ -8,7 +8,7 @@ use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
-use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
+use crate::queue::{AttemptNote, Begun, Bucket, Claim, End, Message, NoMessage, QueueError, Stuck};
 
 /// A claim of either kind.
 #[derive(Debug)]
@@ -74,6 +74,13 @@ impl Claim for Claimed<'_> {
         }
     }
 
+    fn is_utf8(&self, group: &[usize]) -> bool {
+        match self {
+            Claimed::Entry(claim) => claim.is_utf8(group),
+            Claimed::Head(claim) => claim.is_utf8(group),
+        }
+    }
+
     fn last_reason(&self, group: &[usize]) -> Option<&Reason> {
         match self {
             Claimed::Entry(claim) => claim.last_reason(group),
@@ -120,6 +127,34 @@ impl Claim for Claimed<'_> {
         match self {
             Claimed::Entry(claim) => claim.job_was_moved(),
             Claimed::Head(claim) => claim.job_was_moved(),
+        }
+    }
+
+    fn is_closed(&self) -> Result<bool, QueueError> {
+        match self {
+            Claimed::Entry(claim) => claim.is_closed(),
+            Claimed::Head(claim) => claim.is_closed(),
+        }
+    }
+
+    fn bucket(&self) -> Option<&Bucket> {
+        match self {
+            Claimed::Entry(claim) => claim.bucket(),
+            Claimed::Head(claim) => claim.bucket(),
+        }
+    }
+
+    fn admit_next(&mut self, group: &[usize]) {
+        match self {
+            Claimed::Entry(claim) => claim.admit_next(group),
+            Claimed::Head(claim) => claim.admit_next(group),
+        }
+    }
+
+    fn take_back_next(&mut self) -> Result<(), QueueError> {
+        match self {
+            Claimed::Entry(claim) => claim.take_back_next(),
+            Claimed::Head(claim) => claim.take_back_next(),
         }
     }
 

@@ -55,6 +55,10 @@ impl<'q> Home<'q> {
         self.job.clone()
     }
 
+    pub fn job_here(&self) -> Option<&OpenJob> {
+        self.job.as_deref()
+    }
+
     pub fn dir(&self) -> &File {
         self.job.as_ref().map_or(&self.queue.dir, |job| &job.dir)
     }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock};
 
 use super::freshness::Freshness;
 use super::job::newer::newer_in;
+use super::merge::pacing::Pacing;
 use crate::model::format::Newer;
 use crate::sys::dir;
 
@@ -21,6 +22,8 @@ pub(super) struct OpenJob {
     pub seen: Mutex<Freshness>,
     /// Why its entries are left alone, once that was asked. `job.json` never changes.
     newer: OnceLock<Option<Newer>>,
+    /// A merge's window and rate, once they were asked for.
+    pacing: OnceLock<Pacing>,
 }
 
 impl OpenJob {
@@ -34,6 +37,7 @@ impl OpenJob {
             path,
             seen: Mutex::new(freshness),
             newer: OnceLock::new(),
+            pacing: OnceLock::new(),
         })
     }
 
@@ -45,6 +49,14 @@ impl OpenJob {
     /// Why the job is left as it is, if a newer program made it; `job.json` is read once.
     pub fn newer(&self) -> Option<&Newer> {
         self.newer.get_or_init(|| newer_in(&self.dir, "job.json")).as_ref()
+    }
+
+    /// When and how fast it is handed over, which is a merge; `job.json` is read once.
+    pub fn pacing(&self) -> io::Result<&Pacing> {
+        match self.pacing.get() {
+            Some(pacing) => Ok(pacing),
+            None => Pacing::of(&self.dir).map(|pacing| self.pacing.get_or_init(|| pacing)),
+        }
     }
 
     /// Whether the folder `path` of the folder `queue` is this one.

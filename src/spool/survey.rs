@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::merge::pacing::window_in;
 use super::names::{EntryName, State};
 use super::queue::SpoolQueue;
 use super::quiet::{HINT, Place, QuietWalk, Rest};
@@ -31,7 +32,7 @@ impl Glance {
 pub struct Survey {
     /// Entries that are due.
     pub due: u64,
-    /// When the first of them came to be due.
+    /// When the first of them came to be due; hours in which the window of its job was closed are left out.
     pub due_since: Option<Micros>,
     /// Entries that wait for their time.
     pub waiting: u64,
@@ -71,13 +72,24 @@ impl SpoolQueue {
         }
     }
 
+    /// How much of the time from `from` to `to` an entry could be handed over in: that in which its job's window is open, if
+    /// it has one.
+    pub fn open_time(&self, id: &EntryId, from: Micros, to: Micros) -> Duration {
+        let window = id.job().and_then(|(job, _)| window_in(&self.dir, &format!("jobs/{job}/job.json")));
+        window.map_or(to.since(from), |window| window.open_between(from, to))
+    }
+
     /// Looks at the names in `ready/`, and stops when `enough` due ones were seen.
     pub fn survey(&self, now: Micros, enough: u64) -> Result<Survey, QueueError> {
         let mut survey = Survey::default();
         self.each_name(State::Ready, &mut |name| {
             if name.is_due(now, self.horizon) {
                 survey.due += 1;
-                survey.due_since = Some(survey.due_since.map_or(name.due, |since| since.min(name.due)));
+                if survey.due_since.is_none_or(|since| name.due < since) {
+                    // Of entries, only a merge's has closed hours.
+                    let since = name.log.map_or(name.due, |_| now.minus(self.open_time(&name.id, name.due, now)));
+                    survey.due_since = survey.due_since.into_iter().chain([since]).min();
+                }
             } else {
                 survey.waiting += 1;
                 survey.next = Some(survey.next.map_or(name.due, |next| next.min(name.due)));

@@ -81,15 +81,23 @@ fn zone_files() -> Vec<PathBuf> {
     let name = zone.as_bytes();
     match name.strip_prefix(b":").unwrap_or(name) {
         b"" => Vec::new(),
-        name => {
-            let folders = match env::var_os("TZDIR") {
-                Some(folder) => vec![PathBuf::from(folder)],
-                None => ZONES.map(PathBuf::from).to_vec(),
-            };
-            // Joined to a folder, an absolute path stays what it is.
-            folders.into_iter().map(|folder| folder.join(OsStr::from_bytes(name))).collect()
-        }
+        // Joined to a folder, an absolute path stays what it is.
+        name => files_of(OsStr::from_bytes(name)),
     }
+}
+
+/// The files that may have the rules of the zone `name`.
+fn files_of(name: &OsStr) -> Vec<PathBuf> {
+    let folders = match env::var_os("TZDIR") {
+        Some(folder) => vec![PathBuf::from(folder)],
+        None => ZONES.map(PathBuf::from).to_vec(),
+    };
+    folders.into_iter().map(|folder| folder.join(name)).collect()
+}
+
+/// The rules of the zone `name` (RFC 9636); `None` if there are none.
+pub fn zone_called(name: &str) -> Option<Vec<u8>> {
+    files_of(OsStr::new(name)).iter().find_map(|path| read(path, LARGEST).ok())
 }
 
 /// The time zone that this process is in.

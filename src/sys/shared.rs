@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use super::{dir, lock};
 
@@ -24,12 +26,38 @@ pub fn words(count: usize) -> io::Result<&'static [AtomicU64]> {
     Ok(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), count) })
 }
 
+/// A word in a file, mapped as long as this is here.
+#[derive(Debug)]
+pub struct Word(NonNull<AtomicU64>);
+
+// SAFETY: the mapping belongs to no thread, and an atomic word may be used from any.
+unsafe impl Send for Word {}
+// SAFETY: as above.
+unsafe impl Sync for Word {}
+
+impl Deref for Word {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        // SAFETY: the mapping is page-aligned, of `WORD` bytes that the file has (any bytes are a valid AtomicU64), and
+        // stays until this is dropped.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Word {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping that `in_file` made, of this length, and nobody has borrowed it any more.
+        let _ = unsafe { munmap(self.0.cast(), WORD) };
+    }
+}
+
 /// The word in the file `name` in the directory `folder`, which is kept on disk as any file is; 0 where it is made anew,
 /// because it is missing or no file that is whole.
 ///
 /// A word lies within one page and its file is only ever this long, so it takes whoever may write in the folder to cut it
 /// short under our hands.
-pub fn in_file(folder: &File, name: &str) -> io::Result<&'static AtomicU64> {
+pub fn in_file(folder: &File, name: &str) -> io::Result<Word> {
     // A description of our own, and so a lock of our own: two who make a file anew at once would not share it.
     let folder = dir::open_at(folder, ".")?;
     lock::exclusive(&folder)?;
@@ -47,9 +75,7 @@ pub fn in_file(folder: &File, name: &str) -> io::Result<&'static AtomicU64> {
     // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
     let start =
         unsafe { mmap(None, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, &file, 0)? };
-    // SAFETY: the mapping is page-aligned, of `WORD` bytes that the file has (any bytes are a valid AtomicU64), and never
-    // unmapped.
-    Ok(unsafe { start.cast::<AtomicU64>().as_ref() })
+    Ok(Word(start.cast()))
 }
 
 /// A regular file of our own, with one name, for us alone, and as long as a word.
@@ -86,7 +112,7 @@ mod tests {
     fn whoever_opens_the_file_has_the_same_word_and_it_lasts() {
         let (temp, folder) = folder();
         let (one, two) = (in_file(&folder, "w").expect("a word"), in_file(&folder, "w").expect("a word"));
-        assert_eq!((one.load(Ordering::SeqCst), std::ptr::eq(one, two)), (0, false));
+        assert_eq!((one.load(Ordering::SeqCst), std::ptr::eq(&*one, &*two)), (0, false));
         one.store(7, Ordering::SeqCst);
         assert_eq!(two.load(Ordering::SeqCst), 7);
         assert_eq!(std::fs::read(temp.path().join("w")).expect("a file"), 7u64.to_ne_bytes());

@@ -6,11 +6,11 @@
 //! next; everything else returns to it. What comes next may be claimed and prepared while a group is in flight (`ahead`).
 //!
 //! The order of steps for one group: *begun* is journaled (several recipients, or "hold") → the transport has it → its
-//! verdict is journaled → the event line. What cannot be journaled beforehand is not handed over; what cannot be settled
+//! verdict is journaled, in a merge's log with the next *begun* where that is known → the event line. What cannot be journaled beforehand is not handed over; what cannot be settled
 //! afterwards is passed over to the end of the run.
 //!
 //! Nobody waits behind a long entry: between two groups of one that is part of a job, a single mail that came since has its
-//! turn, and then the next group.
+//! turn, and then the next group. Nor behind a job that waits for its own rate ([`resting`]).
 //!
 //! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
 //! recipient: a group that a command refuses with one status is handed over again one by one, and whoever was deferred is
@@ -29,6 +29,7 @@ pub mod pace;
 mod prepare;
 mod probe;
 mod record;
+mod resting;
 mod settle;
 mod source;
 mod suppress;
@@ -44,10 +45,10 @@ use self::doubt::{Kept, Released, release, take_released};
 use self::flight::{Handed, hand_over};
 use self::hand::Hand;
 use self::record::{record, sum_up_rows};
-use self::settle::settle;
+use self::settle::{let_wait, settle};
 use self::source::Source;
 use self::suppress::Gate;
-use self::turn::{Infeed, Turn};
+use self::turn::{Infeed, LOOK, Turn, looked_at};
 use crate::model::Exit;
 use crate::queue::{Claim, Queue, Which};
 use crate::transport::Transport;
@@ -139,7 +140,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         let mut claimed = false;
         while !self.must_stop() {
             self.settle_released(transport);
-            let hand = match self.next() {
+            let hand = match self.next(transport) {
                 Work::Hand(hand) => Some(hand),
                 Work::Claim(claim) => self.source.prepare(self.context, claim, transport.shares_verdicts()),
                 Work::Later => continue,
@@ -163,18 +164,21 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         claimed
     }
 
-    fn next(&mut self) -> Work<Q::Claim> {
+    fn next(&mut self, transport: &mut dyn Transport) -> Work<Q::Claim> {
         let doubt = self.context.board.doubts().since().is_some();
         if std::mem::replace(&mut self.doubted, doubt) && !doubt {
             // Probes passed entries over whose turn it is now.
             self.context.queue.look_again();
         }
-        if let Some(hand) = self.ahead.take(doubt) {
+        if doubt && self.ahead.resting.forget() {
+            self.context.queue.look_again();
+        }
+        if let Some(hand) = self.ahead.take(doubt).or_else(|| self.ahead.resting.take(self.context)) {
             return Work::Hand(hand);
         }
         let found = match doubt {
             _ if self.stopped => None,
-            false => self.source.next(self.context, Which::Any),
+            false => return self.claim_other(transport),
             true if probe::is_our_turn(self.context) => probe::candidate(self.context, &mut self.source),
             true => {
                 self.stopped |= probe::rest(self.context);
@@ -184,32 +188,41 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         found.map_or(Work::End, Work::Claim)
     }
 
+    /// Claims what comes next, of jobs that do not wait for their rate; where there is none, waits with those that do.
+    fn claim_other(&mut self, transport: &mut dyn Transport) -> Work<Q::Claim> {
+        let (context, resting) = (self.context, &self.ahead.resting);
+        if !resting.is_full()
+            && let Some(claim) = self.source.next_but(context, Which::Any, &|id| resting.has_job_of(id))
+        {
+            return Work::Claim(claim);
+        }
+        let Some(wait) = resting.wait(context) else { return Work::End };
+        context.slot.idle();
+        self.infeed.rest(context, transport, wait, LOOK);
+        self.stopped |= context.queue.is_stopped();
+        Work::Later
+    }
+
     /// Hands over who is left, group by group, and settles the entry; or a single mail that came in between, and what is
     /// left of the entry comes next.
     fn carry(&mut self, mut hand: Hand<Q::Claim>, transport: &mut dyn Transport) {
         let context = self.context;
         while !hand.rest.is_empty() {
             // Who was not reached is still due; the name says so.
-            if self.stopped {
-                return leave(context, hand);
-            }
-            match self.infeed.admit(context, &hand.claim, transport) {
-                Ok(Turn::Ours) => {}
-                Ok(Turn::Dropped) => return leave(context, hand),
-                Ok(Turn::Stopped) => {
-                    self.stopped = true;
-                    return leave(context, hand);
-                }
-                Err(error) => return context.stick(hand.claim.id(), &error),
-            }
+            let Some(ours) = self.has_turn(hand, transport) else { return };
+            hand = ours;
             let group = hand.next_group(context.policy.max_recipients, transport);
             let handed =
                 hand_over(context, &mut hand, group, (&mut self.ahead, &mut self.source), &mut self.infeed, transport);
             let recorded = match &handed {
                 Handed::Judged(judged, _) => record(context, &mut hand, judged),
-                Handed::InDoubt(..) | Handed::Refused(_) | Handed::NotTaken | Handed::Fault(_) => Ok(()),
+                Handed::InDoubt(..) | Handed::Refused(_) | Handed::NotTaken | Handed::PutBack | Handed::Fault(_) => {
+                    Ok(())
+                }
             };
-            self.infeed.end_session(context, transport);
+            if !hand.admitted {
+                self.infeed.end_session(context, transport);
+            }
             match (handed, recorded) {
                 (Handed::Judged(..), Err(error)) if !hand.everybody_has_it() => {
                     return context.stick(hand.claim.id(), &error);
@@ -219,6 +232,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
                     recorded.err().or(unanswered).iter().for_each(|error| context.fault(error));
                     self.let_single_between(&mut hand, transport.shares_verdicts());
                 }
+                (Handed::PutBack, _) => {}
                 (Handed::Refused(group), _) => hand.one_by_one(group),
                 (Handed::InDoubt(judged, doubt), _) => return self.keep(Kept { hand, judged, doubt }),
                 (Handed::NotTaken, _) => return leave(context, hand),
@@ -228,11 +242,41 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         settle(context, hand, transport.success());
     }
 
+    /// Waits for the turn of the next group, unless that has come already. `None` if it is not handed over now, and the entry
+    /// waits or was let go.
+    fn has_turn(&mut self, mut hand: Hand<Q::Claim>, transport: &mut dyn Transport) -> Option<Hand<Q::Claim>> {
+        let context = self.context;
+        let turn = match std::mem::take(&mut hand.admitted) {
+            _ if self.stopped => Ok(Turn::Stopped),
+            true => looked_at(context, &hand.claim),
+            false => self.infeed.admit(context, &hand.claim, transport),
+        };
+        let turn = match turn {
+            Ok(Turn::Ours) => return Some(hand),
+            Ok(lost) => hand.claim.take_back_next().map(|()| lost),
+            Err(error) => Err(error),
+        };
+        match turn {
+            Ok(Turn::Closed) => let_wait(context, hand),
+            Ok(Turn::Paced) => {
+                self.ahead.resting.put(hand);
+                context.slot.idle();
+            }
+            Ok(Turn::Stopped) => {
+                self.stopped = true;
+                leave(context, hand);
+            }
+            Ok(Turn::Ours | Turn::Dropped) => leave(context, hand),
+            Err(error) => context.stick(hand.claim.id(), &error),
+        }
+        None
+    }
+
     /// Puts a single mail that came since before the rest of what is in hand, which comes next then. An entry of which
     /// nothing is left is settled first: put back, it would be forgotten in a doubt or at the end.
     fn let_single_between(&mut self, hand: &mut Hand<Q::Claim>, shares_verdicts: bool) {
         if !hand.rest.is_empty()
-            && let Some(single) = self.ahead.single_between(self.context, &mut self.source, hand, shares_verdicts)
+            && let Some(single) = self.ahead.one_between(self.context, &mut self.source, hand, shares_verdicts)
         {
             self.ahead.put(std::mem::replace(hand, single));
         }

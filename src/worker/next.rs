@@ -6,14 +6,28 @@ use crate::model::EntryId;
 use crate::queue::{Claim, Found, Queue, Which};
 use crate::sys::clock;
 
-/// Claims the next entry that is due, of those that `which` asks for. `None`: there is none, or nothing more is claimed.
+/// How many entries in a row are passed over that `waits` is true for.
+const PASSED: usize = 64;
+
+/// Claims the next entry that is due, of those that `which` asks for, but for those that `waits` is true for: their job waits for
+/// its rate. `None`: there is none, or nothing more is claimed.
 ///
 /// What cannot be read or claimed is said, what a newer program made is counted, and the one after it is looked for.
-pub(super) fn next<Q: Queue>(context: &Context<'_, Q>, cursor: &mut Q::Cursor, which: Which) -> Option<Q::Claim> {
+pub(super) fn next<Q: Queue>(
+    context: &Context<'_, Q>,
+    cursor: &mut Q::Cursor,
+    which: Which,
+    waits: &dyn Fn(&EntryId) -> bool,
+) -> Option<Q::Claim> {
     let (board, slot) = (context.board, context.slot);
-    while !context.is_over() {
+    let mut passed = 0;
+    while !context.is_over() && passed < PASSED {
         // A worker that dies from here on is known to have died of this entry.
         let mut reach = |id: &EntryId| {
+            if waits(id) {
+                passed += 1;
+                return false;
+            }
             slot.begin(id, SEARCH);
             !board.is_listed(List::Stuck, id) && !board.newer().has(id)
         };

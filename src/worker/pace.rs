@@ -1,48 +1,19 @@
 //! Pace: how fast a queue and a transport are handed mail at most, and through how many sessions.
 //!
 //! What holds: the tokens are counted in files that every worker maps (see [`rate`](crate::policy::rate) for the bound), so
-//! a limit holds over all workers, queues and runs together.
+//! a limit holds over all workers, queues and runs together. A job may have a rate of its own beside; its token is taken
+//! first.
 
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config;
-use crate::model::Micros;
 use crate::policy::rate::Rate;
-use crate::queue::QueueError;
+use crate::queue::{Bucket, QueueError};
 use crate::sys::slots::Slots;
-use crate::sys::{clock, dir, shared};
-
-/// The tokens of one rate.
-#[derive(Debug)]
-pub struct Bucket {
-    rate: Rate,
-    state: &'static AtomicU64,
-}
-
-impl Bucket {
-    /// The bucket whose state is the file `name` in `folder`.
-    pub fn open(folder: &File, name: &str, rate: Rate) -> io::Result<Bucket> {
-        Ok(Bucket { rate, state: shared::in_file(folder, name)? })
-    }
-
-    /// How long until there is a token; zero if there is one, which is then taken if it is meant to be.
-    pub fn ask(&self, take: bool, clock: impl Fn() -> Micros) -> Duration {
-        loop {
-            let seen = self.state.load(Ordering::Acquire);
-            // Read after the state: whoever wrote that had read its clock before.
-            let allowance = self.rate.ask(seen, clock());
-            let next = if take || !allowance.wait.is_zero() { allowance.state } else { seen };
-            // Without a token only the state of a wrong clock changes.
-            if next == seen || self.state.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                return allowance.wait;
-            }
-        }
-    }
-}
+use crate::sys::{clock, dir};
 
 /// What keeps the workers of one queue from handing over too fast. Opened before they are forked.
 #[derive(Debug, Default)]
@@ -75,25 +46,29 @@ impl Pace {
         Ok(Pace { buckets, sessions })
     }
 
-    /// How long until there is a token of each but the first `taken`, which are had.
-    pub(super) fn wait(&self, taken: usize) -> Duration {
-        self.buckets[taken..].iter().map(|bucket| bucket.ask(false, clock::now)).max().unwrap_or_default()
+    /// How long until there is a token of each but the first `taken`, which are had; `job` has those of the job, if it has any.
+    pub(super) fn wait(&self, job: Option<&Bucket>, taken: usize) -> Duration {
+        self.all(job).skip(taken).map(|bucket| bucket.ask(false, clock::now)).max().unwrap_or_default()
     }
 
     /// Whether a hand-over would not have to wait for a token now.
-    pub(super) fn has_tokens(&self) -> bool {
-        self.wait(0).is_zero()
+    pub(super) fn has_tokens(&self, job: Option<&Bucket>) -> bool {
+        self.wait(job, 0).is_zero()
     }
 
     /// Takes what is still missing; `false` if somebody else was faster.
-    pub(super) fn take(&self, taken: &mut usize) -> bool {
-        while let Some(bucket) = self.buckets.get(*taken) {
+    pub(super) fn take(&self, job: Option<&Bucket>, taken: &mut usize) -> bool {
+        for bucket in self.all(job).skip(*taken) {
             if !bucket.ask(true, clock::now).is_zero() {
                 return false;
             }
             *taken += 1;
         }
         true
+    }
+
+    fn all<'b>(&'b self, job: Option<&'b Bucket>) -> impl Iterator<Item = &'b Bucket> {
+        job.into_iter().chain(&self.buckets)
     }
 }
 

@@ -69,6 +69,18 @@ pub(super) fn hold<Q: Queue>(context: &Context<'_, Q>, mut claim: Q::Claim, verd
     let_go(context, claim, End::Held);
 }
 
+/// Lets an entry go that its job's window is closed for: it is due when that opens.
+pub(super) fn let_wait<Q: Queue>(context: &Context<'_, Q>, mut hand: Hand<Q::Claim>) {
+    if hand.unsummed.is_some() {
+        sum_up_rows(context, &mut hand);
+    }
+    // It goes by what is known of each row.
+    if let Err(Stuck { claim, error }) = hand.claim.settle(End::Delivered) {
+        context.stick(claim.id(), &error);
+    }
+    context.slot.idle();
+}
+
 fn let_go<Q: Queue>(context: &Context<'_, Q>, claim: Q::Claim, end: End) {
     match claim.settle(end) {
         Ok(()) => context.board.add(Counter::Settled, 1),

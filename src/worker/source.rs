@@ -5,6 +5,7 @@ use super::hand::Hand;
 use super::next::next;
 use super::prepare::prepare;
 use super::suppress::Gate;
+use crate::model::EntryId;
 use crate::queue::{Queue, Which};
 
 pub(super) struct Source<'a, Q: Queue> {
@@ -27,7 +28,17 @@ impl<'a, Q: Queue> Source<'a, Q> {
 
     /// Claims the next entry of the pass; see [`next`].
     pub fn next(&mut self, context: &Context<'_, Q>, which: Which) -> Option<Q::Claim> {
-        next(context, self.cursor.as_mut()?, which)
+        self.next_but(context, which, &|_| false)
+    }
+
+    /// The same, but for entries that `waits` is true for.
+    pub fn next_but(
+        &mut self,
+        context: &Context<'_, Q>,
+        which: Which,
+        waits: &dyn Fn(&EntryId) -> bool,
+    ) -> Option<Q::Claim> {
+        next(context, self.cursor.as_mut()?, which, waits)
     }
 
     /// Takes a claim in hand; see [`prepare`].

@@ -1,10 +1,14 @@
 //! The turn of a hand-over, asked for before each group ([`Infeed::admit`]): the queue was not stopped, the run goes on, the
-//! entry's job was neither paused nor cancelled, and there are a token of the queue's and the transport's rate and one of
-//! the transport's sessions (see [`pace`](super::pace)). A worker waits for the last two.
+//! entry's job was neither paused nor cancelled, its window is open, and there are a token of the job's, the queue's and the
+//! transport's rate and one of the transport's sessions (see [`pace`](super::pace)). A worker waits for the last two; for a
+//! token of the job's own rate the entry waits ([`resting`](super::resting)), while the worker takes other mail.
 //!
 //! What holds: a token is taken last and at once before the hand-over; one that was taken is not given back. Whoever waits
 //! has one claim, has announced nothing, and ends at once when told to: its entry is still due. The board knows that such a
 //! worker does not hang, and nothing is sent ahead of a wait.
+//!
+//! The next row of a merge may have its turn before the last one is answered, if nothing must be waited for: then both are
+//! told by one record, and right before the hand-over it is looked whether a person stopped the queue or the job, or its window has closed.
 //!
 //! In a doubt (see `doubt`) the probes go by turns of their own, and wait for no token.
 
@@ -19,7 +23,7 @@ use crate::sys::slots::HeldSlot;
 use crate::transport::Transport;
 
 /// How late a waiting worker may notice that its queue was stopped, or that the clock was set.
-const LOOK: Duration = Duration::from_millis(250);
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 /// How late a worker may notice that a doubt is over, or that it is its turn to probe.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
@@ -44,6 +48,10 @@ pub(super) struct Infeed {
 pub(super) enum Turn {
     /// The claim may be handed over.
     Ours,
+    /// There is no token of its job's own rate: other mail may be handed over meanwhile.
+    Paced,
+    /// Its job's window is closed.
+    Closed,
     /// Its job was paused or cancelled, or nothing more is handed over.
     Dropped,
     /// A person stopped the queue.
@@ -61,38 +69,70 @@ impl Infeed {
         let (doubts, pace) = (context.board.doubts(), context.pace);
         let (mut taken, mut waited) = (0, false);
         loop {
-            if context.queue.is_stopped() {
-                return Ok(Turn::Stopped);
-            }
-            if context.is_over() || claim.job_was_moved() {
-                return Ok(Turn::Dropped);
+            match looked_at(context, claim)? {
+                Turn::Ours => {}
+                lost @ (Turn::Stopped | Turn::Dropped | Turn::Closed | Turn::Paced) => return Ok(lost),
             }
             let in_doubt = doubts.are_paced();
             // A worker that has not waited had its turn before it claimed.
             let probe = in_doubt && (!waited || doubts.take_turn(context.policy.probe_every));
-            let wait = pace.wait(taken);
+            let (job, wait) = (claim.bucket(), pace.wait(claim.bucket(), taken));
             if !probe && !wait.is_zero() {
                 if !waited {
                     context.board.add(Counter::Paced, 1);
                 }
+                if taken == 0 && !in_doubt && pace.has_tokens(None) {
+                    return Ok(Turn::Paced);
+                }
                 waited = true;
                 context.slot.paced(MARGIN);
-                // No sink likes to wait for long, nor does whoever needs the session.
-                if wait > IDLE {
-                    transport.close();
-                }
-                self.end_session(context, transport);
-                // Whatever ends the wait, we look again.
-                let _ = context.signals.wait(None, if in_doubt { PAUSE } else { wait.min(LOOK) });
+                self.rest(context, transport, wait, if in_doubt { PAUSE } else { LOOK });
                 continue;
             }
             if !self.has_session(context, claim)? {
                 return Ok(Turn::Dropped);
             }
-            if pace.take(&mut taken) || probe {
+            // The session may have been waited for.
+            if claim.is_closed()? {
+                return Ok(Turn::Closed);
+            }
+            if pace.take(job, &mut taken) || probe {
                 return Ok(Turn::Ours);
             }
         }
+    }
+
+    /// Waits for a token, which comes after `wait`: at most `look`.
+    pub fn rest<Q: Queue>(
+        &mut self,
+        context: &Context<'_, Q>,
+        transport: &mut dyn Transport,
+        wait: Duration,
+        look: Duration,
+    ) {
+        // No sink likes to wait for long, nor does whoever needs the session.
+        if wait > IDLE {
+            transport.close();
+        }
+        self.end_session(context, transport);
+        // Whatever ends the wait, we look again.
+        let _ = context.signals.wait(None, wait.min(look));
+    }
+
+    /// Whether the turn of the next row has come, on the session that is open, without a wait; then its tokens are taken.
+    /// Whether a person stopped it is looked at later, right before the hand-over.
+    pub fn admits_now<Q: Queue>(&self, context: &Context<'_, Q>, claim: &Q::Claim, transport: &dyn Transport) -> bool {
+        let has_session = match (&context.pace.sessions, &self.session) {
+            (Some(slots), Some(_)) => !slots.are_wanted(),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        transport.is_open()
+            && has_session
+            && !context.is_over()
+            && context.board.doubts().since().is_none()
+            && context.pace.has_tokens(claim.bucket())
+            && context.pace.take(claim.bucket(), &mut 0)
     }
 
     /// Waits for a session, where their number is limited; `false` if told to stop meanwhile, or if the claim was left.
@@ -144,4 +184,15 @@ impl Infeed {
     pub fn leave(&mut self) {
         self.session = None;
     }
+}
+
+/// Whether nobody stopped the queue, the run or the entry's job, and its window is open, this very moment.
+pub(super) fn looked_at<Q: Queue>(context: &Context<'_, Q>, claim: &Q::Claim) -> Result<Turn, QueueError> {
+    if context.queue.is_stopped() {
+        return Ok(Turn::Stopped);
+    }
+    if context.is_over() || claim.job_was_moved() {
+        return Ok(Turn::Dropped);
+    }
+    Ok(if claim.is_closed()? { Turn::Closed } else { Turn::Ours })
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bulkmailer::model::Micros;
 use bulkmailer::policy::rate::Rate;
+use bulkmailer::queue::Bucket;
 use bulkmailer::sys::{dir, shared};
-use bulkmailer::worker::pace::Bucket;
 
 use crate::support::random::Random;
 use crate::support::{self, Site, assert_silent, children, signal, term_twice, wait_until};

@@ -104,7 +104,7 @@ fn sources_and_templates_that_are_wrong_are_refused_in_one_line() {
         (&good, &["--out", "x"], 64, "--preview"),
         (&good, &["--window", "8-20"], 64, "08:00-20:00"),
         (&good, &[], 64, "--yes"),
-        (&good, &["--yes", "--rate", "9/min"], 64, "not there yet"),
+        (&good, &["--yes", "--rate", "9/fortnight"], 64, "9/fortnight"),
     ] {
         let output = merge(&site, data, more);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

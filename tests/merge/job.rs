@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bulkmailer::compose::Sources;
 use bulkmailer::model::envelope::Origin;
+use bulkmailer::model::time::zone;
 use bulkmailer::model::{Cell, Columns, EntryId, Envelope, Fields, Micros, Row};
+use bulkmailer::policy::rate::Rate;
+use bulkmailer::policy::units::parse_rate;
+use bulkmailer::policy::window::Window;
 use bulkmailer::spool::Spool;
 use bulkmailer::spool::job::PostFile;
 use bulkmailer::spool::merge::draft::Common;
@@ -33,6 +37,17 @@ pub fn merge(site: &Site, mails: &[Mail], per_entry: u64) -> EntryId {
 
 /// The same with more text in each mail.
 pub fn merge_with(site: &Site, mails: &[Mail], per_entry: u64, more: &str) -> EntryId {
+    merge_paced(site, mails, per_entry, more, (None, None))
+}
+
+/// The same with a window and a rate.
+pub fn merge_paced(
+    site: &Site,
+    mails: &[Mail],
+    per_entry: u64,
+    more: &str,
+    (window, rate): (Option<&str>, Option<&str>),
+) -> EntryId {
     let spool = Spool::create(&site.path("spool")).expect("a spool");
     let queue = spool.queue("outbound").expect("a queue");
     let text = TEXT.replace("END", &format!("{more}END"));
@@ -44,7 +59,16 @@ pub fn merge_with(site: &Site, mails: &[Mail], per_entry: u64, more: &str) -> En
     let sender = "s@example.org".parse().ok();
     let like = Envelope { id: EntryId::new(now), sender, recipients: Vec::new(), fields: Fields::default(), origin };
     let about = PostFile { per_entry, sender: "s@example.org".to_owned(), ..PostFile::default() };
-    let common = Common { sources: &sources, columns: &columns, address: "email", host: "example.org" };
+    let window = window.map(|text| Window::parse(text, zone).expect("a window"));
+    let rate = rate.map(|text| parse_rate(text).expect("a rate")).map(|(count, per)| Rate::new(count, per, None));
+    let common = Common {
+        sources: &sources,
+        columns: &columns,
+        address: "email",
+        host: "example.org",
+        window: window.as_ref(),
+        rate,
+    };
     let mut draft = queue.merge(like, about, common).expect("a draft");
     for (n, mail) in (1..).zip(mails) {
         let name = if mail.to.starts_with("nameless") { Cell::Null } else { Cell::Text(format!("no. {n}")) };
@@ -132,13 +156,44 @@ fn a_job_most_of_whose_mails_cannot_be_made_is_paused_and_its_rows_stay_open() {
     let (_, said) = site.run_once();
     assert_eq!(said.matches("mails of job").count(), 1, "{said}");
     let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
-    assert_eq!((&shown["state"], &shown["failed"]), (&"paused".into(), &9.into()), "{shown}");
+    assert_eq!((&shown["state"], &shown["failed"]), (&"paused".into(), &0.into()), "{shown}");
     let sent = site.deliveries().len() as u64;
-    assert_eq!(shown["left"], 300 - 9 - sent, "{shown}");
+    assert_eq!(shown["left"], 300 - sent, "{shown}");
     // One in a hundred, or fewer than ten, fail alone.
     let few =
         to((0..40).map(|n| if n % 10 == 9 { format!("nameless{n}@y.example") } else { format!("r{n}@y.example") }));
     let other = merge(&site, &few, 50);
     assert_eq!(site.run_once(), (0, String::new()));
     assert_eq!(site.json(&["jobs", "show", "--json", other.as_str()])["failed"], 4);
+}
+
+#[test]
+fn failures_are_counted_over_all_workers_and_no_row_fails_before_the_others_had_their_turn() {
+    let site = Site::new("ok", "workers = 8");
+    let nameless = |n: u32| n % 50 < 9;
+    let mails = to((0..400).map(|n| format!("{}{n}@x.example", if nameless(n) { "nameless" } else { "r" })));
+    let id = merge(&site, &mails, 50);
+    let shown = || site.json(&["jobs", "show", "--json", id.as_str()]);
+    let mut pauses = 0;
+    loop {
+        let (_, said) = site.run_once();
+        let job = shown();
+        if job["state"] == "done" {
+            break;
+        }
+        pauses += 1;
+        // Once, whatever the number of workers; nine of each would not have been noticed.
+        assert_eq!(said.matches("mails of job").count(), 1, "{said}");
+        assert_eq!((&job["state"], &job["failed"]), (&"paused".into(), &0.into()), "{job}");
+        assert_eq!(job["left"], 400 - site.deliveries().len() as u64, "{job}");
+        assert!(pauses < 40, "{job}");
+        site.ok(&["jobs", "resume", id.as_str()]);
+    }
+    assert!(pauses > 0);
+    assert_eq!((&shown()["failed"], &shown()["left"]), (&72.into(), &0.into()), "{pauses} pauses");
+    assert_came(&site, &mails, |to| u32::from(to.starts_with('r')), "the others");
+    let attempts = |event: &serde_json::Value| (event["verdict"].clone(), event["attempt"].clone());
+    let failed: Vec<_> = site.events().iter().map(attempts).filter(|(verdict, _)| verdict == "failed").collect();
+    assert!(failed.len() == 72 && failed.iter().all(|(_, attempt)| attempt == 2), "{failed:?}");
+    site.assert_clean();
 }

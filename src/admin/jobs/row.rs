@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::admin::printing::run_status::{RunStatus, rough};
-use crate::model::{EntryId, Micros};
+use crate::model::{EntryId, Micros, time};
+use crate::policy::window::Hours;
 use crate::spool::SpoolQueue;
 use crate::spool::job::{JobFile, JobProgress, Standing};
 use crate::sys::clock;
@@ -28,6 +29,13 @@ pub struct JobRow<'a> {
     submitted: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<String>,
+    /// The hours in which a merge is handed over, and when they begin if they are not now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<String>,
     recipients: u64,
     done: u64,
     failed: u64,
@@ -55,10 +63,16 @@ impl<'a> JobRow<'a> {
         progress: &JobProgress,
     ) -> anyhow::Result<JobRow<'a>> {
         let post = file.kind.list();
-        let not_before = post.and_then(|post| post.not_before).filter(|&time| time > clock::now());
+        let now = clock::now();
+        let not_before = post.and_then(|post| post.not_before).filter(|&time| time > now);
+        let merge = file.kind.merge();
+        let hours = merge.and_then(|merge| merge.window.as_ref());
+        // Of a zone that is unknown nothing is known.
+        let window = hours.and_then(|hours| hours.window(time::zone).ok());
+        let opens_at = window.and_then(|window| window.defers(not_before.unwrap_or(now), now));
         let state = match standing {
             Standing::AtWork if progress.left + progress.held == 0 => "ended",
-            Standing::AtWork if not_before.is_some() => "waiting",
+            Standing::AtWork if not_before.is_some() || opens_at.is_some() => "waiting",
             other => other.name(),
         };
         let at_work = standing == Standing::AtWork && progress.left > 0;
@@ -74,6 +88,9 @@ impl<'a> JobRow<'a> {
             sender: post.map(|post| post.sender.as_str()),
             submitted: file.at.rfc3339(),
             not_before: not_before.map(Micros::rfc3339),
+            window: hours.map(Hours::to_string),
+            opens_at: opens_at.map(Micros::rfc3339),
+            rate_limit: merge.and_then(|merge| merge.rate).map(|rate| rate.0.text()),
             recipients: progress.all,
             done: progress.done(),
             failed: progress.failed,
@@ -122,6 +139,14 @@ impl<'a> JobRow<'a> {
         field("submitted", &self.submitted);
         if let Some(time) = &self.not_before {
             field("waits for", time);
+        }
+        match (&self.window, &self.opens_at) {
+            (Some(window), Some(opens)) => field("window", &format!("{window}; closed, opens {opens}")),
+            (Some(window), None) => field("window", window),
+            (None, _) => {}
+        }
+        if let Some(rate) = &self.rate_limit {
+            field("rate", &format!("at most {rate}"));
         }
         field("entries", &self.entries.to_string());
         if self.is_post {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choice::Choice;
-use super::window::window;
 use crate::intake::option_values::{job_name, verp_pattern};
 use crate::model::Micros;
+use crate::model::time::zone;
 use crate::policy::units;
+use crate::policy::window::Window;
 use crate::sys::clock;
 
 // What `bulkmailer merge` is asked for.
@@ -47,8 +48,8 @@ pub struct Args {
     pub at: Option<Micros>,
     /// Hand over within these hours alone, on these days, in this time zone: "08:00-20:00", "08:00-20:00,mon-fri",
     /// "08:00-20:00,mon-fri,Europe/Berlin"
-    #[arg(long, value_name = "HOURS[,DAYS][,ZONE]", value_parser = window)]
-    pub window: Option<String>,
+    #[arg(long, value_name = "HOURS[,DAYS][,ZONE]", value_parser = |text: &str| Window::parse(text, zone))]
+    pub window: Option<Window>,
     /// Hand over no faster than this, for example 2000/min
     #[arg(long, value_name = "RATE", value_parser = units::parse_rate)]
     pub rate: Option<(u64, Duration)>,

@@ -32,7 +32,6 @@ mod suppressed;
 #[cfg(test)]
 mod tests;
 mod threads;
-mod window;
 mod worst;
 
 pub use args::Args;
@@ -71,14 +70,8 @@ pub fn run(site: &Site, args: &Args) -> anyhow::Result<Exit> {
     if args.mode() == Mode::Queue && !args.yes && !ask::is_possible() {
         return Err(Refused::Usage(UNASKED.to_owned()).into());
     }
-    if args.mode() == Mode::Queue && (args.window.is_some() || args.rate.is_some()) {
-        return Err(Refused::Usage(UNPACED.to_owned()).into());
-    }
     Ok(merge(site, args)?)
 }
-
-/// What a job cannot be given yet.
-const UNPACED: &str = "merge: --window and --rate are not there yet: set the queue's rate, or pause the job";
 
 const UNASKED: &str = "merge: nobody is there to be asked: add --yes, or look first with --check";
 

@@ -14,6 +14,7 @@ use crate::intake::refused::Refused;
 use crate::intake::way_in::WayIn;
 use crate::model::envelope::{Origin, verp};
 use crate::model::{Envelope, Exit, Fields};
+use crate::policy::rate::Rate;
 use crate::policy::units::parse_instant;
 use crate::spool::Published;
 use crate::spool::job::PostFile;
@@ -55,8 +56,14 @@ pub fn queue(
         ..PostFile::default()
     };
     let settings = plan.template.settings();
-    let common =
-        Common { sources: files, columns: plan.columns, address: &settings.address, host: &process::host_name() };
+    let common = Common {
+        sources: files,
+        columns: plan.columns,
+        address: &settings.address,
+        host: &process::host_name(),
+        window: args.window.as_ref(),
+        rate: args.rate.map(|(count, per)| Rate::new(count, per, None)),
+    };
     let mut draft = way.queue()?.merge(like, about, common)?;
     let job = draft.id().clone();
     let time = settings.send_time.as_deref().and_then(|name| plan.columns.position(name));

@@ -28,7 +28,7 @@ pub enum JobKind {
     /// One message to many recipients.
     Post(PostFile),
     /// A mail of its own to each recipient, rendered when it is sent.
-    Merge(MergeFile),
+    Merge(Box<MergeFile>),
 }
 
 /// The names of the kinds, as `kind` has them.
@@ -66,7 +66,16 @@ impl JobKind {
     pub fn list(&self) -> Option<&PostFile> {
         match self {
             JobKind::Batch => None,
-            JobKind::Post(list) | JobKind::Merge(MergeFile { list, .. }) => Some(list),
+            JobKind::Post(list) => Some(list),
+            JobKind::Merge(merge) => Some(&merge.list),
+        }
+    }
+
+    /// What is known of it as a merge, if it is one.
+    pub fn merge(&self) -> Option<&MergeFile> {
+        match self {
+            JobKind::Batch | JobKind::Post(_) => None,
+            JobKind::Merge(merge) => Some(merge),
         }
     }
 
@@ -155,7 +164,7 @@ impl Serialize for JobFile {
         let (post, merge) = match &self.kind {
             JobKind::Batch => (None, None),
             JobKind::Post(post) => (Some(post), None),
-            JobKind::Merge(merge) => (None, Some(merge)),
+            JobKind::Merge(merge) => (None, Some(&**merge)),
         };
         let JobFile { v, entries, at, .. } = *self;
         Fields { v, kind: self.kind.name(), entries, at, post, merge }.serialize(serializer)

@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::post_file::PostFile;
 use crate::model::envelope::Origin;
 use crate::model::{Address, EntryId, Envelope, Fields};
+use crate::policy::rate::Rate;
+use crate::policy::units::parse_rate;
+use crate::policy::window::Hours;
 use crate::sys::random;
 
 /// What is known of a merge.
@@ -26,6 +29,29 @@ pub struct MergeFile {
     pub key: MergeKey,
     /// The CRC-32 of the job's copy of its template; see [`template`](crate::spool::merge::template).
     pub template: u32,
+    /// The hours in which it is handed over; none: in all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub window: Option<Hours>,
+    /// How fast at most, over all workers and runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rate: Option<JobRate>,
+}
+
+/// A rate, as a person writes it; its burst is what one second lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobRate(pub Rate);
+
+impl Serialize for JobRate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.text())
+    }
+}
+
+impl<'de> Deserialize<'de> for JobRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<JobRate, D::Error> {
+        let (count, per) = parse_rate(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
+        Ok(JobRate(Rate::new(count, per, None)))
+    }
 }
 
 impl MergeFile {

@@ -24,7 +24,7 @@ impl MergeClaim<'_> {
             let answers: Vec<Answer> = rows
                 .map(|(row, state)| {
                     let reason = state.reason.clone().unwrap_or_else(|| Reason::new("it was made due"));
-                    let (attempt, waited) = (state.attempts, state.waited(due));
+                    let (attempt, waited) = (state.attempts, claim.waited_of(state, due));
                     Answer { row, at: due, attempt, waited, next: Some(due), verdict: Verdict::Deferred(reason) }
                 })
                 .collect();

@@ -1,20 +1,23 @@
 //! A merge's entry as a worker knows it, behind [`Claim`].
 //!
 //! What holds: a row is handed over alone, after *begun* is in the log, and answered by one record, which has its attempt and
-//! its next time: a delivery's by [`Claim::answer`], any other by [`Claim::note`].
+//! its next time: a delivery's by [`Claim::answer`], any other by [`Claim::note`]. The same record begins the next row, if its
+//! turn had come before ([`Claim::admit_next`]); else the answer is written alone, and waits for nothing. So a kill leaves the
+//! first row answered and the second in flight, or the first in flight and the second untouched.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use super::claim::MergeClaim;
+use super::claim::{MergeClaim, NextRow};
 use super::log::record::Answer;
 use super::log::replay::{RowState, Standing};
+use super::mail::is_put_back;
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
 use crate::policy::told::Known;
-use crate::queue::{AttemptNote, Begun, Claim, End, Message, NoMessage, QueueError, Stuck};
+use crate::queue::{AttemptNote, Begun, Bucket, Claim, End, Message, NoMessage, QueueError, Stuck};
 use crate::sys::clock;
 
 /// Senders are notified of a merge at its end alone.
@@ -59,7 +62,11 @@ impl Claim for MergeClaim<'_> {
 
     /// Renders the row, and keeps the mail: it comes next.
     fn size(&self, group: &[usize]) -> u64 {
-        group.first().map_or(0, |&row| self.mails.size(&self.source(), row))
+        group.first().map_or(0, |&row| self.mails.outline(&self.source(), row).0)
+    }
+
+    fn is_utf8(&self, group: &[usize]) -> bool {
+        group.first().is_some_and(|&row| self.mails.outline(&self.source(), row).1)
     }
 
     fn last_reason(&self, group: &[usize]) -> Option<&Reason> {
@@ -71,7 +78,7 @@ impl Claim for MergeClaim<'_> {
     }
 
     fn own_attempts(&self, recipient: usize, now: Micros) -> Option<(u32, Duration)> {
-        self.row(recipient).map(|row| (row.attempts, row.waited(now)))
+        self.row(recipient).map(|row| (row.attempts, self.waited_of(row, now)))
     }
 
     fn row_summary(&self) -> Option<(u64, RowSummary)> {
@@ -84,17 +91,41 @@ impl Claim for MergeClaim<'_> {
 
     fn message(&self, group: &[usize], by_position: bool) -> Result<Message, NoMessage> {
         let row = number(group).map_err(self.log_failed("render rows of"))?;
-        self.mails.message(&self.source(), row.into(), by_position)
+        let again = self.log.rows().get(row).is_some_and(is_put_back);
+        self.mails.message(&self.source(), row.into(), again, by_position)
     }
 
     fn job_was_moved(&self) -> bool {
         self.home.job_was_moved() || self.rows_are_wanted()
     }
 
+    fn is_closed(&self) -> Result<bool, QueueError> {
+        self.is_shut().map_err(|error| self.queue.failed("pace", &format!("jobs/{}", self.job()))(error))
+    }
+
+    fn bucket(&self) -> Option<&Bucket> {
+        self.pacing().ok()?.bucket.as_ref()
+    }
+
+    fn admit_next(&mut self, group: &[usize]) {
+        self.next = number(group).map_or(NextRow::Unknown, NextRow::Admitted);
+    }
+
+    fn take_back_next(&mut self) -> Result<(), QueueError> {
+        match std::mem::take(&mut self.next) {
+            NextRow::Begun(row) => self.log.take_back(row).map_err(self.log_failed("write")),
+            NextRow::Admitted(_) | NextRow::Unknown => Ok(()),
+        }
+    }
+
     fn begin(&mut self, group: Vec<usize>, _now: Micros) -> Result<Begun, QueueError> {
-        let row = number(&group);
-        let begun = row.and_then(|row| self.log.begin(row));
-        begun.map_err(self.log_failed("write"))?;
+        let row = number(&group).map_err(self.log_failed("write"))?;
+        if self.next == NextRow::Begun(row) {
+            self.next = NextRow::Unknown;
+        } else {
+            self.take_back_next()?;
+            self.log.begin(row).map_err(self.log_failed("write"))?;
+        }
         let begun = Begun { group, mark: None };
         if self.queue.announces
             && let Err(error) = self.log.sync()
@@ -114,8 +145,8 @@ impl Claim for MergeClaim<'_> {
                 let at = clock::now();
                 let before = self.log.rows().get(row);
                 let (attempt, waited) =
-                    before.map_or((1, Duration::ZERO), |before| (before.attempts.saturating_add(1), before.waited(at)));
-                self.log.answer(Answer { row, at, attempt, waited, next: None, verdict: verdict.clone() })
+                    before.map_or((1, Duration::ZERO), |row| (row.attempts.saturating_add(1), self.waited_of(row, at)));
+                self.log_answer(Answer { row, at, attempt, waited, next: None, verdict: verdict.clone() })
             }
             // Its record is written with the time of its next attempt.
             Some(_) => Ok(()),
@@ -161,6 +192,10 @@ impl Claim for MergeClaim<'_> {
 }
 
 impl MergeClaim<'_> {
+    fn job(&self) -> &str {
+        self.envelope.id.job().map_or("", |(job, _)| job)
+    }
+
     fn note_one(&mut self, row: u16, attempt: &AttemptNote, verdict: &Verdict) -> io::Result<()> {
         let AttemptNote { number, at, waited, next, .. } = *attempt;
         let before = self.log.rows().get(row).map_or(0, |row| row.attempts);
@@ -170,7 +205,20 @@ impl MergeClaim<'_> {
             // It was not tried.
             Verdict::Suppressed(_) => (before, None),
         };
-        self.log.answer(Answer { row, at, attempt, waited, next, verdict: verdict.clone() })
+        self.log_answer(Answer { row, at, attempt, waited, next, verdict: verdict.clone() })
+    }
+
+    fn log_answer(&mut self, answer: Answer) -> io::Result<()> {
+        match std::mem::take(&mut self.next) {
+            NextRow::Admitted(next) => {
+                if self.log.answer_and_begin(answer, next)? {
+                    self.next = NextRow::Begun(next);
+                }
+                Ok(())
+            }
+            // One that was begun is the one that is answered, without a hand-over.
+            NextRow::Begun(_) | NextRow::Unknown => self.log.answer(answer),
+        }
     }
 }
 

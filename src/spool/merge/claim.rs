@@ -4,7 +4,8 @@
 //! last holder may have renamed or removed it → the log is replayed. A log that somebody holds, or a lock on
 //! `want/<entry>` ([`wanted`](super::wanted)), means that one of its rows is acted on: the entry is passed over.
 //!
-//! What holds: rows that are not due stay open and are not shown. Open rows of a log that is missing or short are held before
+//! What holds: while the job's window is closed no row is handed over, and the entry is let go, due when it opens
+//! ([`settle`](super::settle)). Rows that are not due stay open and are not shown. Open rows of a log that is missing or short are held before
 //! anything is handed over.
 
 use std::cell::Cell;
@@ -13,12 +14,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::log::file::{Claimant, Locked, Log, Taken};
 use super::log::replay::RowState;
-use super::mail::{Mails, Source};
+use super::mail::{Mails, Source, is_put_back};
+use super::pacing::Pacing;
 use super::rows::Noted;
-use crate::model::{EntryId, Envelope, Reason};
+use crate::model::{EntryId, Envelope, Micros, Reason};
+use crate::policy::window::Window;
 use crate::queue::QueueError;
 use crate::spool::freshness::Freshness;
 use crate::spool::home::Home;
@@ -45,10 +49,25 @@ pub struct MergeClaim<'q> {
     pub(super) due: Vec<usize>,
     /// Those that were in flight when a former holder died.
     pub(super) in_flight: Vec<usize>,
+    /// The window was seen to be open from the first of these to the second.
+    open: Cell<(Micros, Micros)>,
+    pub(super) next: NextRow,
     /// When it was last seen that nobody wants to act on its rows.
     seen_free: Cell<Option<Freshness>>,
     /// Nobody else reaches for it as long as this is here.
     pub(super) hand: Option<Hand>,
+}
+
+/// The row that is handed over next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum NextRow {
+    /// Its turn has not come, as far as is known.
+    #[default]
+    Unknown,
+    /// Its turn has come: it is begun in the record of the next answer.
+    Admitted(u16),
+    /// It was begun there.
+    Begun(u16),
 }
 
 /// What came of reaching for a head that is locked.
@@ -93,7 +112,10 @@ impl SpoolQueue {
         }
         let is_due = |row: &RowState| row.due.is_none_or(|due| is_due(due, row.attempts == 0, now, self.horizon));
         let due = log.rows().iter().filter(|(_, row)| row.is_open() && is_due(row));
-        let due = due.map(|(row, _)| usize::from(row)).collect();
+        // One whose mail could not be made comes after all others.
+        let (later, first): (Vec<_>, Vec<_>) = due.partition(|(_, row)| is_put_back(row));
+        let due = if first.is_empty() { later } else { first };
+        let due = due.into_iter().map(|(row, _)| usize::from(row)).collect();
         let in_flight = log.rows().in_flight().map(usize::from).collect();
         fault::point("merge.taken").map_err(failed("claim"))?;
         Ok(Reached::Claim(Box::new(MergeClaim {
@@ -106,6 +128,8 @@ impl SpoolQueue {
             mails: Mails::of(noted),
             due,
             in_flight,
+            open: Cell::default(),
+            next: NextRow::Unknown,
             seen_free: Cell::new(None),
             hand,
         })))
@@ -166,6 +190,36 @@ impl MergeClaim<'_> {
         let wanted = self.queue.is_wanted(&self.envelope.id);
         self.seen_free.set((!wanted).then(|| Freshness::new(woken)));
         wanted
+    }
+
+    /// The window and the rate of its job.
+    pub(super) fn pacing(&self) -> io::Result<&Pacing> {
+        self.home.job_here().ok_or(io::ErrorKind::NotFound)?.pacing()
+    }
+
+    /// Its job's window, if it has one that is known.
+    pub(super) fn window(&self) -> Option<&Window> {
+        self.pacing().ok()?.window.as_ref()
+    }
+
+    /// Whether its job's window is closed now.
+    pub(super) fn is_shut(&self) -> io::Result<bool> {
+        let Some(window) = &self.pacing()?.window else { return Ok(false) };
+        let (now, (from, to)) = (clock::now(), self.open.get());
+        if from <= now && now < to {
+            return Ok(false);
+        }
+        let until = window.open_until(now);
+        self.open.set(until.map_or_else(Default::default, |until| (now, until)));
+        Ok(until.is_none())
+    }
+
+    /// The time of a row that counts towards expiry at `now`: closed hours age nothing.
+    pub(super) fn waited_of(&self, row: &RowState, now: Micros) -> Duration {
+        match self.window() {
+            Some(window) => row.waited_in(now, &|from, to| window.open_between(from, to)),
+            None => row.waited(now),
+        }
     }
 
     pub(super) fn row(&self, recipient: usize) -> Option<&RowState> {

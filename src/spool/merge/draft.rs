@@ -6,6 +6,8 @@
 //! JOB/template/                       the template's files ([`template`](super::template))
 //! JOB/rows/columns, JOB/rows/<n>/<k>  the rows ([`rows`](super::rows))
 //! JOB/log/<n>/<k>                     what came of them ([`log`](super::log))
+//! JOB/pace/rate                       the tokens of its rate, if it has one ([`pacing`](super::pacing))
+//! JOB/rendered                        how many mails could not be made ([`made_count`](super::made_count))
 //! JOB/ready/<n>/<due>-<job>.<n>.<k>+<bytes>
 //!                                     the head: an envelope with the addresses of the rows in their order, and no message
 //! ```
@@ -13,10 +15,10 @@
 //! Later there are `JOB/held` ([`ending`](super::ending)), `JOB/noticed` ([`told`](super::told)) and `JOB/tally`
 //! ([`tally`](super::tally)).
 //!
-//! What holds: recipient i of a head is row i of its rows and of its log. A head is due with the first of its rows, and notes
-//! in its name how much of its log is valid and on disk. A row that waits for a time of its own has it in the log from the
-//! beginning. Memory: one entry's rows. What is dropped before [`MergeDraft::commit`] leaves nothing; what is killed, the sweep
-//! takes.
+//! What holds: recipient i of a head is row i of its rows and of its log. A head is due with the first of its rows, or when the
+//! job's window opens, and notes in its name how much of its log is valid and on disk. A row that waits for a time of its own
+//! has it in the log from the beginning. Memory: one entry's rows. What is dropped before [`MergeDraft::commit`] leaves nothing;
+//! what is killed, the sweep takes.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,14 +26,18 @@ use std::io::{self, Write};
 use super::attachment::{FileMark, MARK};
 use super::log::file::create;
 use super::log::record::ROWS_MAX;
+use super::pacing::FOLDER;
 use super::rows::columns;
 use super::rows::draft::{EntryRows, RowsDraft};
 use super::template;
 use crate::compose::Sources;
 use crate::model::{Address, Cell, Columns, EntryId, Envelope, Fields, Micros, Row};
+use crate::policy::rate::Rate;
+use crate::policy::window::Window;
 use crate::queue::QueueError;
 use crate::spool::entry;
 use crate::spool::job::draft::JobDraft;
+use crate::spool::job::merge_file::JobRate;
 use crate::spool::job::{JobFile, JobKind, MergeFile, MergeKey, PostFile};
 use crate::spool::names::EntryName;
 use crate::spool::publish::Published;
@@ -54,6 +60,7 @@ pub struct MergeDraft<'q> {
     about: MergeFile,
     entries: u64,
     ready: Option<File>,
+    window: Option<Window>,
 }
 
 /// A merge that was committed.
@@ -73,6 +80,9 @@ pub struct Common<'c> {
     pub address: &'c str,
     /// The domain of their Message-IDs.
     pub host: &'c str,
+    /// When they are handed over, and how fast.
+    pub window: Option<&'c Window>,
+    pub rate: Option<Rate>,
 }
 
 impl SpoolQueue {
@@ -94,9 +104,24 @@ impl SpoolQueue {
         let width = common.columns.names().len();
         let list = PostFile { recipients: 0, bytes: 0, per_entry, ..about };
         let (address, host) = (common.address.to_owned(), common.host.to_owned());
-        let about = MergeFile { list, origin: like.origin.clone(), address, host, key, template };
+        let (window, rate) = (common.window.map(|window| window.hours().clone()), common.rate.map(JobRate));
+        if rate.is_some() {
+            dir::make(&top, FOLDER).map_err(self.failed("make a merge", &draft.tmp))?;
+        }
+        let about = MergeFile { list, origin: like.origin.clone(), address, host, key, template, window, rate };
         let next = Envelope { recipients: Vec::new(), fields: Fields::default(), ..like };
-        Ok(MergeDraft { draft, top, rows, width, next, dues: Vec::new(), about, entries: 0, ready: None })
+        Ok(MergeDraft {
+            draft,
+            top,
+            rows,
+            width,
+            next,
+            dues: Vec::new(),
+            about,
+            entries: 0,
+            ready: None,
+            window: common.window.cloned(),
+        })
     }
 }
 
@@ -155,6 +180,8 @@ impl MergeDraft<'_> {
         let own = self.dues.iter().map(|&(_, due)| due).min();
         let waits = own.filter(|_| self.dues.len() == usize::from(count));
         let (due, at) = waits.map_or((start, is_asked), |own| (own, true));
+        let opens = self.window.as_ref().and_then(|window| window.defers(due, self.next.origin.submitted));
+        let (due, at) = opens.map_or((due, at), |opens| (opens, true));
         let write = || -> io::Result<()> {
             fault::point("merge.entry")?;
             if k == 0 {
@@ -182,7 +209,7 @@ impl MergeDraft<'_> {
         }
         (self.about.list.duplicates, self.about.list.suppressed) = counts;
         let (rows, entries) = (self.about.list.recipients, self.entries);
-        let about = JobFile::new(JobKind::Merge(self.about), entries, self.next.origin.submitted);
+        let about = JobFile::new(JobKind::Merge(Box::new(self.about)), entries, self.next.origin.submitted);
         let published = self.draft.commit_once(&about)?;
         Ok(Merged { rows, entries, published })
     }

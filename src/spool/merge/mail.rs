@@ -2,7 +2,12 @@
 //!
 //! What holds: at most one rendered mail is kept. A row that cannot be rendered is that row's fault, and fails with the reason
 //! and its place in the template; one whose data are damaged is held, for they may be restored. Rows or a template that cannot
-//! be read at all fail nobody; where ten and more than one in a hundred fail, the job is paused.
+//! be read at all fail nobody.
+//!
+//! Where ten and more than one in a hundred cannot be made ([`MadeCount`]), the job is paused by the worker that saw the last of
+//! them, which alone reports it, and all of these rows stay open. So no row fails when it cannot be made for the first time:
+//! it is due again, now, behind all that was due before, and is taken after the other rows of its entry. When the others of
+//! its job had their turn, and the job was not paused, it is tried once more, and fails.
 
 use std::cell::{OnceCell, RefCell};
 use std::io;
@@ -11,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attachment::{self, FileMark, MARK, NoFile};
+use super::log::replay::RowState;
+use super::made_count::MadeCount;
 use super::rows::Noted;
 use super::rows::columns;
 use super::rows::error::RowsError;
@@ -39,33 +46,47 @@ pub(super) struct Mails {
     template: OnceCell<Arc<JobTemplate>>,
     /// A row that was rendered, and what came of that.
     next: RefCell<Option<(usize, Result<Mail, NoMessage>)>>,
+    made_count: OnceCell<Arc<MadeCount>>,
 }
 
 impl Mails {
     /// Those of the rows that a head `noted`.
     pub fn of(noted: Noted) -> Mails {
-        Mails { noted, rows: OnceCell::new(), template: OnceCell::new(), next: RefCell::new(None) }
+        Mails {
+            noted,
+            rows: OnceCell::new(),
+            template: OnceCell::new(),
+            next: RefCell::new(None),
+            made_count: OnceCell::new(),
+        }
     }
 
-    /// Bytes of a row's mail, which is kept; 0 if there is none.
-    pub fn size(&self, source: &Source<'_>, row: usize) -> u64 {
+    /// Bytes of a row's mail, which is kept, 0 if there is none; and whether its header needs SMTPUTF8.
+    pub fn outline(&self, source: &Source<'_>, row: usize) -> (u64, bool) {
         let mut next = self.next.borrow_mut();
         if next.as_ref().is_none_or(|(kept, _)| *kept != row) {
             *next = Some((row, self.render(source, row)));
         }
         let mail = next.as_ref().and_then(|(_, mail)| mail.as_ref().ok());
-        mail.map_or(0, |mail| mail.bytes.len() as u64)
+        mail.map_or((0, false), |mail| (mail.bytes.len() as u64, mail.utf8))
     }
 
-    /// A row's mail, for one who reads `by_position`, or to be given to a command.
+    /// A row's mail, for one who reads `by_position`, or to be given to a command. `again`: it could not be made before.
     ///
     /// Errors: the row's own, or of what all rows are rendered with.
-    pub fn message(&self, source: &Source<'_>, row: usize, by_position: bool) -> Result<Message, NoMessage> {
+    pub fn message(
+        &self,
+        source: &Source<'_>,
+        row: usize,
+        again: bool,
+        by_position: bool,
+    ) -> Result<Message, NoMessage> {
         let kept = self.next.take().filter(|(kept, _)| *kept == row);
-        let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail)?;
+        let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail);
+        let mail = self.count(source, mail, again)?;
         if by_position {
             let len = mail.bytes.len() as u64;
-            return Ok(Message::of_memory(mail.bytes, 0, len));
+            return Ok(Message::of_memory(mail.bytes, 0, len).with_utf8(mail.utf8));
         }
         let (len, queue) = (mail.bytes.len(), source.queue);
         let file = if len <= MEMORY {
@@ -75,23 +96,43 @@ impl Mails {
             file.write_all_at(&mail.bytes, 0).map_err(queue.failed("write a message", "tmp"))?;
             file
         };
-        Ok(Message::of_file(Arc::new(file), 0, len as u64))
+        Ok(Message::of_file(Arc::new(file), 0, len as u64).with_utf8(mail.utf8))
+    }
+
+    /// Counts a mail whose turn has come. One that cannot be made for the first time is put back, or pauses the job.
+    fn count(&self, source: &Source<'_>, made: Result<Mail, NoMessage>, again: bool) -> Result<Mail, NoMessage> {
+        let made_count =
+            || self.made_count.get_or_init(|| source.queue.templates.made_count(source.job(), source.home.dir()));
+        let verdict = match made {
+            Ok(_) => {
+                made_count().made();
+                return made;
+            }
+            Err(NoMessage::Row(verdict)) if !again => verdict,
+            Err(NoMessage::Row(_) | NoMessage::PutBack(_) | NoMessage::Fault(_)) => return made,
+        };
+        if let Some(counts) = made_count().failed()
+            && let Some(error) = source.pause(counts, verdict.reason().map_or("", |reason| &reason.text))
+        {
+            return Err(error.into());
+        }
+        Err(match verdict {
+            Verdict::Failed(reason) => NoMessage::PutBack(reason),
+            other @ (Verdict::Delivered(_)
+            | Verdict::Deferred(_)
+            | Verdict::Unknown(_)
+            | Verdict::Held(_)
+            | Verdict::Suppressed(_)) => NoMessage::Row(other),
+        })
     }
 
     fn render(&self, source: &Source<'_>, row: usize) -> Result<Mail, NoMessage> {
         fault::instant("merge.render");
         let template = self.template(source)?;
         let data = self.data(source, row, template.columns().names().len())?;
-        let made = attached(template, &data).and_then(|attached| {
+        attached(template, &data).and_then(|attached| {
             template.render(data, clock::now(), attached).map_err(|error| unmade(&error.to_string()))
-        });
-        let has_failed = matches!(made, Err(NoMessage::Row(_)));
-        match (template.count(has_failed), made) {
-            (Some(counts), Err(NoMessage::Row(verdict))) => {
-                Err(source.pause(counts, verdict.reason().map_or("", |reason| reason.text.as_str())).into())
-            }
-            (Some(_) | None, made) => made,
-        }
+        })
     }
 
     fn data(&self, source: &Source<'_>, row: usize, columns: usize) -> Result<Row, NoMessage> {
@@ -132,16 +173,21 @@ impl Source<'_> {
         self.id.job().map_or("", |(job, _)| job)
     }
 
-    /// Pauses the job, most of whose mails cannot be made: what would become of the other rows is for a person to say.
-    fn pause(&self, (failed, all): (u64, u64), why: &str) -> QueueError {
+    /// Pauses the job, many of whose mails cannot be made: what becomes of the other rows is for a person to say. `None`: it
+    /// was paused or cancelled meanwhile.
+    fn pause(&self, (failed, all): (u64, u64), why: &str) -> Option<QueueError> {
         let job = self.job();
-        let paused = job.parse().is_ok_and(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused).is_ok());
-        let how = if paused { "it is paused, and this row stays open" } else { "this row stays open; pause it" };
+        let moved = job.parse().map(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused));
+        let how = match moved {
+            Ok(Ok(true)) => "it is paused, and they stay open",
+            Ok(Ok(false)) => return None,
+            Ok(Err(_)) | Err(_) => "they stay open; pause it",
+        };
         let why = format!(
             "{failed} of {all} mails of job {job} cannot be made, so {how}: {why}; see 'bulkmailer jobs show {job}', and \
              resume or cancel it"
         );
-        QueueError::NotYet { path: self.path(), why }
+        Some(QueueError::NotYet { path: self.path(), why })
     }
 
     /// The job's folder, for messages.
@@ -186,6 +232,11 @@ fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>
             Err(QueueError::Io { doing: "read an attachment", path, source }.into())
         }
     }
+}
+
+/// Whether the mail of an open row could not be made when its turn came.
+pub(super) fn is_put_back(row: &RowState) -> bool {
+    row.is_open() && row.reason.as_ref().is_some_and(|reason| reason.status.as_deref() == Some(UNMADE))
 }
 
 fn unmade(why: &str) -> NoMessage {

@@ -3,7 +3,8 @@
 //! The order of steps: an open row is left: the log is synced → the head is renamed to the earliest time that a row is due at,
 //! with the log's length in its name. None is left: the head waits, under both locks, for a sync that begins later → the log is
 //! on disk → the head is unlinked. A kill before the last step leaves a head whose name is early or notes too little, which
-//! the next claim puts right.
+//! the next claim puts right. Where the job's window is closed then, the head gets the time that it opens at; a row's own time
+//! stays as it is in the log.
 
 use std::io;
 
@@ -14,7 +15,7 @@ use crate::queue::{Claim, QueueError, Stuck};
 use crate::spool::names::{EntryName, Spot};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::mutex::locked;
-use crate::sys::{dir, fault};
+use crate::sys::{clock, dir, fault};
 
 /// How many heads wait for the supervisor's sync of each second at most. With more the worker makes one itself.
 const WAITING_MAX: usize = 32;
@@ -54,11 +55,14 @@ impl MergeClaim<'_> {
         Ok(())
     }
 
-    /// When the first of the open rows is due, and whether a person asked for that time; `None` if none is open.
+    /// When the first of the open rows is due, and whether a person asked for that time, as also for the window's opening;
+    /// `None` if none is open.
     fn next_due(&self) -> Option<(Micros, bool)> {
         let EntryName { due: head, at, .. } = self.spot.name;
         let rows = self.log.rows().iter().filter(|(_, row)| row.is_open());
-        rows.map(|(_, row)| row.due.map_or((head, at), |due| (due, row.attempts == 0))).min()
+        let first = rows.map(|(_, row)| row.due.map_or((head, at), |due| (due, row.attempts == 0))).min()?;
+        let opens = self.window().and_then(|window| window.defers(first.0, clock::now()));
+        Some(opens.map_or(first, |opens| (opens, true)))
     }
 
     /// Renames the head.

@@ -14,9 +14,9 @@ use crate::model::format::{Format, Newer};
 const PLACES: usize = 1 << 14;
 const FULL: u64 = PLACES as u64 / 2;
 
-/// Of entries, then of jobs: how many there are, the id of the first, and what is newer about it.
+/// Of entries, then of jobs of either sort: how many there are, the id of the first, and what is newer about it.
 const KIND_WORDS: usize = 1 + ID_WORDS + WHY_WORDS;
-const SET: usize = 2 * KIND_WORDS;
+const SET: usize = 3 * KIND_WORDS;
 pub(super) const WORDS: usize = SET + PLACES;
 
 /// What is newer.
@@ -24,6 +24,8 @@ pub(super) const WORDS: usize = SET + PLACES;
 pub enum Made {
     Entry,
     Job,
+    /// A job whose window is in a time zone that this host does not know.
+    Elsewhere,
 }
 
 /// What was met of a kind.
@@ -44,8 +46,11 @@ pub struct NewerMade<'b> {
 impl NewerMade<'_> {
     /// Takes note of entry or job `id`.
     pub fn note(&self, id: &EntryId, newer: &Newer) {
-        let (Newer::Number { format, .. } | Newer::Kind { format, .. }) = newer;
-        let words = self.kind(if *format == Format::Job { Made::Job } else { Made::Entry });
+        let words = self.kind(match newer {
+            Newer::Number { format: Format::Job, .. } | Newer::Kind { format: Format::Job, .. } => Made::Job,
+            Newer::Number { .. } | Newer::Kind { .. } => Made::Entry,
+            Newer::Zone { .. } => Made::Elsewhere,
+        });
         if self.is_full() || !self.insert(hash(id.as_str())) {
             return;
         }
@@ -70,7 +75,7 @@ impl NewerMade<'_> {
     }
 
     fn count(&self) -> u64 {
-        [Made::Entry, Made::Job].map(|made| self.kind(made)[0].load(Ordering::Acquire)).iter().sum()
+        [Made::Entry, Made::Job, Made::Elsewhere].map(|made| self.kind(made)[0].load(Ordering::Acquire)).iter().sum()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -64,8 +64,13 @@ impl RowState {
 
     /// The waiting time at `now`: what was counted, and the smaller of the real and the scheduled gap since then.
     pub fn waited(&self, now: Micros) -> Duration {
-        let scheduled = self.due.filter(|_| self.attempts > 0).map_or(Duration::ZERO, |due| due.since(self.at));
-        self.waited + now.since(self.at).min(scheduled)
+        self.waited_in(now, &|from, to| to.since(from))
+    }
+
+    /// The same, where `open` tells how much of the time between two instants counts.
+    pub fn waited_in(&self, now: Micros, open: &dyn Fn(Micros, Micros) -> Duration) -> Duration {
+        let until = self.due.filter(|_| self.attempts > 0).map_or(self.at, |due| due.min(now));
+        self.waited.saturating_add(open(self.at, until))
     }
 
     fn answer(&mut self, answer: &Answer) {
