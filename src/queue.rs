@@ -201,6 +201,11 @@ pub trait Claim: Sized {
     /// Bytes of the message that `group` gets; as with [`Claim::message`]. 0 if it has none.
     fn size(&self, group: &[usize]) -> u64;
 
+    /// Whether the header of the message that `group` gets is known to need SMTPUTF8 (RFC 6532).
+    fn is_utf8(&self, _group: &[usize]) -> bool {
+        false
+    }
+
     /// Why the last attempt on it, or on this row, did not succeed, if there was one.
     fn last_reason(&self, group: &[usize]) -> Option<&Reason>;
 
@@ -247,6 +252,15 @@ pub trait Claim: Sized {
     /// The tokens of its job's own rate, if it has one.
     fn bucket(&self) -> Option<&Bucket> {
         None
+    }
+
+    /// The turn of `group`, which comes next, was there before the last one is answered: where recipients are rows, the record
+    /// of that answer announces it as well, if it can, and [`Claim::begin`] finds that done.
+    fn admit_next(&mut self, _group: &[usize]) {}
+
+    /// The group of [`Claim::admit_next`] is not handed over after all.
+    fn take_back_next(&mut self) -> Result<(), QueueError> {
+        Ok(())
     }
 
     /// Announces that `group` is handed over now. If this fails, nothing may be handed over.

@@ -16,14 +16,13 @@ use super::syntax::Book;
 const DEPTH_MAX: usize = 20;
 const PARTS_MAX: usize = 1_000;
 
-/// Reads a message's fields and parts; `notes` gets what was left out.
+/// Reads a message and its fields; `notes` gets what was left out.
 ///
-/// Errors: it is no message, has no From, or a text of it is no template.
-pub(super) fn read(
-    book: &mut Book<'_>,
-    message: &[u8],
+/// Errors: it is no message, or has no From.
+pub(super) fn read<'m>(
+    message: &'m [u8],
     notes: &mut Vec<String>,
-) -> Result<(Vec<Field>, Node), TemplateError> {
+) -> Result<(Vec<Field>, ParsedMail<'m>), TemplateError> {
     // A mbox's first line is no field.
     let begin = if message.starts_with(b"From ") { memchr::memchr(b'\n', message).map_or(0, |at| at + 1) } else { 0 };
     let message = &message[begin..];
@@ -53,9 +52,14 @@ pub(super) fn read(
     if !fields.iter().any(|field| field.is("From")) {
         return Err(TemplateError::of_file(EML, "From is missing: whose mail is it?"));
     }
-    let mut parts = Reading { book, count: 0 };
-    let root = parts.node(&mail, 0)?;
-    Ok((fields, root))
+    Ok((fields, mail))
+}
+
+/// Its parts.
+///
+/// Errors: a text of it is no template.
+pub(super) fn root(book: &mut Book<'_>, mail: &ParsedMail<'_>) -> Result<Node, TemplateError> {
+    Reading { book, count: 0 }.node(mail, 0)
 }
 
 /// An address field with its encoded words as quoted texts: what they encode, a comma too, is part of a name.

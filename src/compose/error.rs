@@ -97,6 +97,8 @@ pub(super) fn one_line(text: &str) -> String {
 pub(super) enum FieldError {
     #[error(transparent)]
     Address(#[from] BadAddress),
+    #[error("the address {} has no domain, and in a header it needs one: add @ and the domain", one_line(.0))]
+    Local(String),
     #[error("{0}")]
     Url(String),
     #[error("{0}")]
@@ -106,7 +108,7 @@ pub(super) enum FieldError {
 impl FieldError {
     pub(super) fn fault(&self) -> Fault {
         match self {
-            FieldError::Address(_) => Fault::Address,
+            FieldError::Address(_) | FieldError::Local(_) => Fault::Address,
             FieldError::Url(_) => Fault::Url,
             FieldError::Syntax(_) => Fault::Render,
         }

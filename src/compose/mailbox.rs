@@ -115,7 +115,7 @@ impl Mailbox {
         };
         let address: Address = address.parse()?;
         if address.domain().is_empty() {
-            return Err(FieldError::Syntax("an address in a header needs an @ and a domain"));
+            return Err(FieldError::Local(String::from(address)));
         }
         if follows {
             words.piece(",", false, 0);

@@ -59,8 +59,10 @@ impl Template {
         let mut notes = Vec::new();
         let mut variants = BTreeMap::new();
         if let Some(message) = sources.get(EML) {
-            let (fields, root) = eml::read(&mut book, message, &mut notes)?;
-            variants.insert(String::new(), Variant::new(&mut book, fields, &root)?);
+            let (fields, mail) = eml::read(message, &mut notes)?;
+            let variant = Variant::of_fields(&mut book, fields)?;
+            let root = eml::root(&mut book, &mail)?;
+            variants.insert(String::new(), variant.with_body(&root));
         } else {
             let mut parts = Parts { sources, settings: &settings, book: &mut book, multis: 0 };
             for language in sources.languages() {
@@ -143,8 +145,9 @@ impl Parts<'_, '_> {
             let name = if language.is_empty() { "text".to_owned() } else { format!("text.{language}") };
             return Err(TemplateError::of_file(&name, "the template has neither a text nor html"));
         }
+        let variant = Variant::of_fields(self.book, fields)?;
         let root = self.body(text, html)?;
-        Ok(Some(Variant::new(self.book, fields, &root)?))
+        Ok(Some(variant.with_body(&root)))
     }
 
     fn either(&self, part: &str, language: &str) -> Option<&str> {
@@ -195,7 +198,8 @@ impl Parts<'_, '_> {
 }
 
 impl Variant {
-    fn new(book: &mut Book<'_>, fields: Vec<Field>, root: &Node) -> Result<Variant, TemplateError> {
+    /// Fields come before the body, so that a column's first place is where a reader sees it first.
+    fn of_fields(book: &mut Book<'_>, fields: Vec<Field>) -> Result<Variant, TemplateError> {
         let mut variant = Variant::default();
         for Field { name, form, origin } in fields {
             let unit = book.add(origin, Kind::Header)?;
@@ -205,9 +209,13 @@ impl Variant {
             }
             variant.names.push(name);
         }
-        variant.layout.step(Step::Own);
-        variant.layout.part(root);
         Ok(variant)
+    }
+
+    fn with_body(mut self, root: &Node) -> Variant {
+        self.layout.step(Step::Own);
+        self.layout.part(root);
+        self
     }
 
     fn constant(&mut self, name: &str, form: Form, text: &str, unit: &Unit) -> Result<(), TemplateError> {

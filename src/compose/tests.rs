@@ -294,6 +294,14 @@ fn columns_are_compared_with_what_is_used() {
     let missing = template.missing(&columns(&["email", "list", "odd"]));
     let missing: Vec<String> = missing.into_iter().map(|(name, place)| format!("{name} {place}")).collect();
     assert_eq!(missing, ["must merge.toml", "gone text:1:26"]);
+    // A column's place is the first that a reader sees.
+    let files =
+        [("headers", "From: a@x.org\nSubject: {{ gone }}\n"), ("text", "{{ gone }}"), ("html", "<p>{{ gone }}</p>")];
+    let missing = compile(&files).expect("a template").missing(&columns(&["email"]));
+    assert_eq!(missing.into_iter().map(|(_, place)| place.to_string()).collect::<Vec<_>>(), ["headers:2:13"]);
+    let eml = "From: a@x.org\nSubject: {{ gone }}\n\n{{ gone }}\n";
+    let missing = compile(&[("message.eml", eml)]).expect("a template").missing(&columns(&["email"]));
+    assert_eq!(missing.into_iter().map(|(_, place)| place.to_string()).collect::<Vec<_>>(), ["message.eml:2:13"]);
     let warnings = template.warnings(&columns(&["email", "list", "odd"]));
     let odd = Warning::UnusedColumn { name: "odd".to_owned() };
     assert_eq!(warnings, [Warning::NoUnsubscribe, Warning::NoSubject, odd]);

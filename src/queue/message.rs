@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::error::QueueError;
-use crate::model::Verdict;
+use crate::model::{Reason, Verdict};
 
 /// A message ready to be handed over.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Message {
     content: Content,
     /// Bytes of header and body.
     pub len: u64,
+    /// Its header is known to need SMTPUTF8 (RFC 6532).
+    pub utf8: bool,
 }
 
 /// Where a message's bytes are.
@@ -29,12 +31,17 @@ pub enum Content {
 impl Message {
     /// The `len` bytes of `file` from `start` on.
     pub fn of_file(file: Arc<File>, start: u64, len: u64) -> Message {
-        Message { content: Content::File { file, start }, len }
+        Message { content: Content::File { file, start }, len, utf8: false }
     }
 
     /// The `len` bytes of `bytes` from `start` on.
     pub fn of_memory(bytes: Arc<Vec<u8>>, start: u64, len: u64) -> Message {
-        Message { content: Content::Memory { bytes, start }, len }
+        Message { content: Content::Memory { bytes, start }, len, utf8: false }
+    }
+
+    /// The same, whose header needs SMTPUTF8 if `utf8`.
+    pub fn with_utf8(self, utf8: bool) -> Message {
+        Message { utf8, ..self }
     }
 
     pub fn content(&self) -> &Content {
@@ -88,6 +95,9 @@ pub enum NoMessage {
     /// The same, and somebody has paused the job, or cancelled it: nothing of it is handed over.
     #[error("its job was paused or cancelled")]
     Moved,
+    /// The same, and it is tried once more after all others: nothing came of it yet.
+    #[error("{}", .0.text)]
+    PutBack(Reason),
 }
 
 impl NoMessage {
@@ -95,7 +105,9 @@ impl NoMessage {
     pub fn into_fault(self) -> QueueError {
         match self {
             NoMessage::Fault(error) | NoMessage::Common(error) => error,
-            NoMessage::Row(_) | NoMessage::Moved => QueueError::Corrupt { path: "a row".into(), why: self.to_string() },
+            NoMessage::Row(_) | NoMessage::PutBack(_) | NoMessage::Moved => {
+                QueueError::Corrupt { path: "a row".into(), why: self.to_string() }
+            }
         }
     }
 }

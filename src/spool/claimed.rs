@@ -74,6 +74,13 @@ impl Claim for Claimed<'_> {
         }
     }
 
+    fn is_utf8(&self, group: &[usize]) -> bool {
+        match self {
+            Claimed::Entry(claim) => claim.is_utf8(group),
+            Claimed::Head(claim) => claim.is_utf8(group),
+        }
+    }
+
     fn last_reason(&self, group: &[usize]) -> Option<&Reason> {
         match self {
             Claimed::Entry(claim) => claim.last_reason(group),
@@ -134,6 +141,20 @@ impl Claim for Claimed<'_> {
         match self {
             Claimed::Entry(claim) => claim.bucket(),
             Claimed::Head(claim) => claim.bucket(),
+        }
+    }
+
+    fn admit_next(&mut self, group: &[usize]) {
+        match self {
+            Claimed::Entry(claim) => claim.admit_next(group),
+            Claimed::Head(claim) => claim.admit_next(group),
+        }
+    }
+
+    fn take_back_next(&mut self) -> Result<(), QueueError> {
+        match self {
+            Claimed::Entry(claim) => claim.take_back_next(),
+            Claimed::Head(claim) => claim.take_back_next(),
         }
     }
 

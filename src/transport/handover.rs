@@ -30,6 +30,8 @@ pub struct NextHandover<'a> {
     pub group: &'a [usize],
     /// Bytes of the message.
     pub size: u64,
+    /// Its header needs SMTPUTF8 (RFC 6532).
+    pub utf8: bool,
 }
 
 /// Shows what will probably be handed over after what is in hand.

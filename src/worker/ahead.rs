@@ -47,6 +47,11 @@ impl<C: Claim> Ahead<C> {
         self.shown = false;
     }
 
+    /// Whether the transport was shown the next row of `current`, whose mail was made for that: nothing else comes before.
+    pub fn shows_row_of(&self, current: &Hand<C>) -> bool {
+        self.shown && self.hand.is_none() && current.next_is_made()
+    }
+
     /// Shows the transport what comes after the group of `current` that is in flight: its rest, or an entry that is
     /// claimed for that. `current` has `limit` for it.
     pub fn look<Q: Queue<Claim = C>>(
@@ -115,6 +120,7 @@ fn show<C: Claim>(hand: &Hand<C>, most: usize, verp: bool, visit: &mut dyn FnMut
     if let Ok(made) = hand.made_sender(group, verp) {
         let envelope = hand.claim.envelope();
         let sender = made.as_ref().or(envelope.sender.as_ref());
-        visit(NextHandover { envelope, sender, group, size: hand.claim.size(group) });
+        let (size, utf8) = (hand.claim.size(group), hand.claim.is_utf8(group));
+        visit(NextHandover { envelope, sender, group, size, utf8 });
     }
 }

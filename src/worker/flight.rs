@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::ahead::Ahead;
 use super::context::{Context, MARGIN};
 use super::doubt::{self, Doubt, RefusedGroup, is_refused_together};
-use super::hand::Hand;
+use super::hand::{Hand, Try};
 use super::record::Judged;
 use super::source::Source;
 use super::turn::Infeed;
 use crate::model::{Address, Attempt, Envelope, Reason, Verdict};
-use crate::queue::{Begun, Claim, Message, NoMessage, Queue, QueueError};
+use crate::queue::{AttemptNote, Begun, Claim, Message, NoMessage, Queue, QueueError};
 use crate::sys::{clock, fault};
 use crate::transport::{Handover, NextHandover, Transport};
 
@@ -24,6 +24,8 @@ pub(super) enum Handed {
     Refused(Vec<usize>),
     /// Nothing was handed over, and nobody is to blame.
     NotTaken,
+    /// A row whose mail cannot be made is tried once more after all others.
+    PutBack,
     /// The journal cannot be written, or the message not be read.
     Fault(QueueError),
 }
@@ -60,13 +62,20 @@ pub(super) fn hand_over<Q: Queue>(
     };
     let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
         Ok(announced) => announced,
-        Err((_, NoMessage::Fault(error) | NoMessage::Common(error))) => return Handed::Fault(error),
-        Err((_, NoMessage::Moved)) => return Handed::NotTaken,
+        Err((_, NoMessage::Fault(error) | NoMessage::Common(error))) => {
+            // If not even this can be written, it is in flight in vain.
+            let _ = hand.claim.take_back_next();
+            return Handed::Fault(error);
+        }
+        Err((_, NoMessage::Moved)) => {
+            return hand.claim.take_back_next().map_or_else(Handed::Fault, |()| Handed::NotTaken);
+        }
         Err((group, NoMessage::Row(verdict))) => {
             let verdict = hand.attempt.final_verdict(verdict, context.policy.on_crash);
             let judged = Judged { group, verdicts: vec![verdict], answered: false, took: Duration::ZERO };
             return Handed::Judged(judged, None);
         }
+        Err((group, NoMessage::PutBack(reason))) => return put_back(hand, group, reason),
     };
     let flight = Flight { begun, made, began };
     let envelope = hand.claim.envelope();
@@ -82,7 +91,7 @@ pub(super) fn hand_over<Q: Queue>(
     fault::instant("worker.handed");
     context.slot.keeps_open(transport.is_open());
     infeed.took(context, &answer);
-    land(context, hand, flight, answer, transport.shares_verdicts())
+    land(context, hand, flight, answer, (&*ahead, &*infeed, &*transport))
 }
 
 /// How long a hand-over took that began at `began` on the steady clock.
@@ -105,19 +114,27 @@ fn announce<C: Claim>(
     }
 }
 
+/// Makes a row that has no mail due again, behind those that were due before. No event tells of that.
+fn put_back<C: Claim>(hand: &mut Hand<C>, group: Vec<usize>, reason: Reason) -> Handed {
+    let (at, Try { number, waited, .. }) = (clock::now(), &hand.attempt);
+    let results = vec![(group, Verdict::Deferred(reason))];
+    let noted = hand.claim.note(&AttemptNote { number: *number, at, waited: *waited, next: Some(at), results });
+    noted.map_or_else(Handed::Fault, |()| Handed::PutBack)
+}
+
 impl Flight {
     fn sender<'s>(&'s self, envelope: &'s Envelope) -> Option<&'s Address> {
         self.made.as_ref().or(envelope.sender.as_ref())
     }
 }
 
-/// Judges what the transport answered, and answers the announcement.
+/// Judges what the transport answered, and answers the announcement; the turn of the next row may have come with that.
 fn land<Q: Queue>(
     context: &Context<'_, Q>,
     hand: &mut Hand<Q::Claim>,
     flight: Flight,
     answer: Attempt,
-    shares_verdicts: bool,
+    (ahead, infeed, transport): (&Ahead<Q::Claim>, &Infeed, &dyn Transport),
 ) -> Handed {
     let claim = &mut hand.claim;
     let group = flight.begun.group.clone();
@@ -138,12 +155,15 @@ fn land<Q: Queue>(
     if verdicts.iter().any(Verdict::is_delivered) {
         context.board.doubts().accepted(flight.began);
     }
-    if is_refused_together(&verdicts, shares_verdicts) {
+    if is_refused_together(&verdicts, transport.shares_verdicts()) {
         return take_back(claim, flight.begun, || Handed::Refused(group));
     }
     let judge = |verdict| hand.attempt.final_verdict(verdict, context.policy.on_crash);
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(judge).collect();
-    let answered = claim.answer(flight.begun, Some(&verdicts));
+    if ahead.shows_row_of(hand) && infeed.admits_now(context, &hand.claim, transport) {
+        hand.admit_next();
+    }
+    let answered = hand.claim.answer(flight.begun, Some(&verdicts));
     fault::instant("worker.answered");
     let judged = Judged { group, verdicts, answered: answered.is_ok(), took: took(flight.began) };
     Handed::Judged(judged, answered.err())

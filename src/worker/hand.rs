@@ -23,6 +23,8 @@ pub(super) struct Hand<C> {
     pub unsummed: Option<Micros>,
     /// It has waited for its job's rate, and its turn comes between.
     pub rested: bool,
+    /// The turn of the first of them has come already.
+    pub admitted: bool,
 }
 
 /// One attempt on one entry, as it goes.
@@ -69,7 +71,7 @@ impl<C: Claim> Hand<C> {
         if attempt.number > 1 && shares_verdicts {
             attempt.alone = attempt.open.len();
         }
-        Hand { claim, attempt, rest: Vec::new(), unsummed: None, rested: false }
+        Hand { claim, attempt, rest: Vec::new(), unsummed: None, rested: false, admitted: false }
     }
 
     /// Takes those of `rest` who are handed over next, of whom at most `most` go together.
@@ -91,6 +93,17 @@ impl<C: Claim> Hand<C> {
             (attempt.number, attempt.waited, attempt.again_at) = (before.saturating_add(1), waited, None);
             attempt.expired = waited >= attempt.expire;
         }
+    }
+
+    /// Whether the next one is a row whose mail was made.
+    pub fn next_is_made(&self) -> bool {
+        self.claim.has_rows() && self.rest.get(..1).is_some_and(|next| self.claim.size(next) > 0)
+    }
+
+    /// The turn of the next row has come, before the last one is answered.
+    pub fn admit_next(&mut self) {
+        self.admitted = true;
+        self.claim.admit_next(self.rest.get(..1).unwrap_or_default());
     }
 
     /// The first of `rest`, as far as they probably go together: what the transport may be shown of them.

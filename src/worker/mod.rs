@@ -6,7 +6,7 @@
 //! next; everything else returns to it. What comes next may be claimed and prepared while a group is in flight (`ahead`).
 //!
 //! The order of steps for one group: *begun* is journaled (several recipients, or "hold") → the transport has it → its
-//! verdict is journaled → the event line. What cannot be journaled beforehand is not handed over; what cannot be settled
+//! verdict is journaled, in a merge's log with the next *begun* where that is known → the event line. What cannot be journaled beforehand is not handed over; what cannot be settled
 //! afterwards is passed over to the end of the run.
 //!
 //! Nobody waits behind a long entry: between two groups of one that is part of a job, a single mail that came since has its
@@ -48,7 +48,7 @@ use self::record::{record, sum_up_rows};
 use self::settle::{let_wait, settle};
 use self::source::Source;
 use self::suppress::Gate;
-use self::turn::{Infeed, LOOK, Turn};
+use self::turn::{Infeed, LOOK, Turn, looked_at};
 use crate::model::Exit;
 use crate::queue::{Claim, Queue, Which};
 use crate::transport::Transport;
@@ -209,31 +209,20 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
         let context = self.context;
         while !hand.rest.is_empty() {
             // Who was not reached is still due; the name says so.
-            if self.stopped {
-                return leave(context, hand);
-            }
-            match self.infeed.admit(context, &hand.claim, transport) {
-                Ok(Turn::Ours) => {}
-                Ok(Turn::Dropped) => return leave(context, hand),
-                Ok(Turn::Closed) => return let_wait(context, hand),
-                Ok(Turn::Paced) => {
-                    self.ahead.resting.put(hand);
-                    return context.slot.idle();
-                }
-                Ok(Turn::Stopped) => {
-                    self.stopped = true;
-                    return leave(context, hand);
-                }
-                Err(error) => return context.stick(hand.claim.id(), &error),
-            }
+            let Some(ours) = self.has_turn(hand, transport) else { return };
+            hand = ours;
             let group = hand.next_group(context.policy.max_recipients, transport);
             let handed =
                 hand_over(context, &mut hand, group, (&mut self.ahead, &mut self.source), &mut self.infeed, transport);
             let recorded = match &handed {
                 Handed::Judged(judged, _) => record(context, &mut hand, judged),
-                Handed::InDoubt(..) | Handed::Refused(_) | Handed::NotTaken | Handed::Fault(_) => Ok(()),
+                Handed::InDoubt(..) | Handed::Refused(_) | Handed::NotTaken | Handed::PutBack | Handed::Fault(_) => {
+                    Ok(())
+                }
             };
-            self.infeed.end_session(context, transport);
+            if !hand.admitted {
+                self.infeed.end_session(context, transport);
+            }
             match (handed, recorded) {
                 (Handed::Judged(..), Err(error)) if !hand.everybody_has_it() => {
                     return context.stick(hand.claim.id(), &error);
@@ -243,6 +232,7 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
                     recorded.err().or(unanswered).iter().for_each(|error| context.fault(error));
                     self.let_single_between(&mut hand, transport.shares_verdicts());
                 }
+                (Handed::PutBack, _) => {}
                 (Handed::Refused(group), _) => hand.one_by_one(group),
                 (Handed::InDoubt(judged, doubt), _) => return self.keep(Kept { hand, judged, doubt }),
                 (Handed::NotTaken, _) => return leave(context, hand),
@@ -250,6 +240,36 @@ impl<'w, 'a, Q: Queue> Worker<'w, 'a, Q> {
             }
         }
         settle(context, hand, transport.success());
+    }
+
+    /// Waits for the turn of the next group, unless that has come already. `None` if it is not handed over now, and the entry
+    /// waits or was let go.
+    fn has_turn(&mut self, mut hand: Hand<Q::Claim>, transport: &mut dyn Transport) -> Option<Hand<Q::Claim>> {
+        let context = self.context;
+        let turn = match std::mem::take(&mut hand.admitted) {
+            _ if self.stopped => Ok(Turn::Stopped),
+            true => looked_at(context, &hand.claim),
+            false => self.infeed.admit(context, &hand.claim, transport),
+        };
+        let turn = match turn {
+            Ok(Turn::Ours) => return Some(hand),
+            Ok(lost) => hand.claim.take_back_next().map(|()| lost),
+            Err(error) => Err(error),
+        };
+        match turn {
+            Ok(Turn::Closed) => let_wait(context, hand),
+            Ok(Turn::Paced) => {
+                self.ahead.resting.put(hand);
+                context.slot.idle();
+            }
+            Ok(Turn::Stopped) => {
+                self.stopped = true;
+                leave(context, hand);
+            }
+            Ok(Turn::Ours | Turn::Dropped) => leave(context, hand),
+            Err(error) => context.stick(hand.claim.id(), &error),
+        }
+        None
     }
 
     /// Puts a single mail that came since before the rest of what is in hand, which comes next then. An entry of which

@@ -7,6 +7,9 @@
 //! has one claim, has announced nothing, and ends at once when told to: its entry is still due. The board knows that such a
 //! worker does not hang, and nothing is sent ahead of a wait.
 //!
+//! The next row of a merge may have its turn before the last one is answered, if nothing must be waited for: then both are
+//! told by one record, and right before the hand-over it is looked whether a person stopped the queue or the job, or its window has closed.
+//!
 //! In a doubt (see `doubt`) the probes go by turns of their own, and wait for no token.
 
 use std::time::{Duration, Instant};
@@ -66,14 +69,9 @@ impl Infeed {
         let (doubts, pace) = (context.board.doubts(), context.pace);
         let (mut taken, mut waited) = (0, false);
         loop {
-            if context.queue.is_stopped() {
-                return Ok(Turn::Stopped);
-            }
-            if context.is_over() || claim.job_was_moved() {
-                return Ok(Turn::Dropped);
-            }
-            if claim.is_closed()? {
-                return Ok(Turn::Closed);
+            match looked_at(context, claim)? {
+                Turn::Ours => {}
+                lost @ (Turn::Stopped | Turn::Dropped | Turn::Closed | Turn::Paced) => return Ok(lost),
             }
             let in_doubt = doubts.are_paced();
             // A worker that has not waited had its turn before it claimed.
@@ -120,6 +118,22 @@ impl Infeed {
         context.queue.let_synced_go();
         // Whatever ends the wait, we look again.
         let _ = context.signals.wait(None, wait.min(look));
+    }
+
+    /// Whether the turn of the next row has come, on the session that is open, without a wait; then its tokens are taken.
+    /// Whether a person stopped it is looked at later, right before the hand-over.
+    pub fn admits_now<Q: Queue>(&self, context: &Context<'_, Q>, claim: &Q::Claim, transport: &dyn Transport) -> bool {
+        let has_session = match (&context.pace.sessions, &self.session) {
+            (Some(slots), Some(_)) => !slots.are_wanted(),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        transport.is_open()
+            && has_session
+            && !context.is_over()
+            && context.board.doubts().since().is_none()
+            && context.pace.has_tokens(claim.bucket())
+            && context.pace.take(claim.bucket(), &mut 0)
     }
 
     /// Waits for a session, where their number is limited; `false` if told to stop meanwhile, or if the claim was left.
@@ -172,4 +186,15 @@ impl Infeed {
     pub fn leave(&mut self) {
         self.session = None;
     }
+}
+
+/// Whether nobody stopped the queue, the run or the entry's job, and its window is open, this very moment.
+pub(super) fn looked_at<Q: Queue>(context: &Context<'_, Q>, claim: &Q::Claim) -> Result<Turn, QueueError> {
+    if context.queue.is_stopped() {
+        return Ok(Turn::Stopped);
+    }
+    if context.is_over() || claim.job_was_moved() {
+        return Ok(Turn::Dropped);
+    }
+    Ok(if claim.is_closed()? { Turn::Closed } else { Turn::Ours })
 }

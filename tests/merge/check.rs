@@ -95,7 +95,7 @@ fn sources_and_templates_that_are_wrong_are_refused_in_one_line() {
         ("none.csv", &["--check"][..], 66, "none.csv"),
         (&data(&site, "empty.csv", ""), &["--check"], 65, "it is empty"),
         (&data(&site, "head.csv", "email,name\n"), &["--check"], 65, "it has no rows"),
-        (&data(&site, "other.csv", "email,first\na@x.org,A\n"), &["--check"], 65, "name (html:1:12)"),
+        (&data(&site, "other.csv", "email,first\na@x.org,A\n"), &["--check"], 65, "name (headers:2:8)"),
         ("exec:sh -c 'echo email,name; echo a@x.org,A; exit 3'", &["--check"], 69, "exit status 3"),
         ("x.txt", &["--check"], 64, "no kind of source"),
         (&good, &["--check", "--query", "SELECT 1"], 64, "a query is for a database"),

@@ -156,13 +156,44 @@ fn a_job_most_of_whose_mails_cannot_be_made_is_paused_and_its_rows_stay_open() {
     let (_, said) = site.run_once();
     assert_eq!(said.matches("mails of job").count(), 1, "{said}");
     let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
-    assert_eq!((&shown["state"], &shown["failed"]), (&"paused".into(), &9.into()), "{shown}");
+    assert_eq!((&shown["state"], &shown["failed"]), (&"paused".into(), &0.into()), "{shown}");
     let sent = site.deliveries().len() as u64;
-    assert_eq!(shown["left"], 300 - 9 - sent, "{shown}");
+    assert_eq!(shown["left"], 300 - sent, "{shown}");
     // One in a hundred, or fewer than ten, fail alone.
     let few =
         to((0..40).map(|n| if n % 10 == 9 { format!("nameless{n}@y.example") } else { format!("r{n}@y.example") }));
     let other = merge(&site, &few, 50);
     assert_eq!(site.run_once(), (0, String::new()));
     assert_eq!(site.json(&["jobs", "show", "--json", other.as_str()])["failed"], 4);
+}
+
+#[test]
+fn failures_are_counted_over_all_workers_and_no_row_fails_before_the_others_had_their_turn() {
+    let site = Site::new("ok", "workers = 8");
+    let nameless = |n: u32| n % 50 < 9;
+    let mails = to((0..400).map(|n| format!("{}{n}@x.example", if nameless(n) { "nameless" } else { "r" })));
+    let id = merge(&site, &mails, 50);
+    let shown = || site.json(&["jobs", "show", "--json", id.as_str()]);
+    let mut pauses = 0;
+    loop {
+        let (_, said) = site.run_once();
+        let job = shown();
+        if job["state"] == "done" {
+            break;
+        }
+        pauses += 1;
+        // Once, whatever the number of workers; nine of each would not have been noticed.
+        assert_eq!(said.matches("mails of job").count(), 1, "{said}");
+        assert_eq!((&job["state"], &job["failed"]), (&"paused".into(), &0.into()), "{job}");
+        assert_eq!(job["left"], 400 - site.deliveries().len() as u64, "{job}");
+        assert!(pauses < 40, "{job}");
+        site.ok(&["jobs", "resume", id.as_str()]);
+    }
+    assert!(pauses > 0);
+    assert_eq!((&shown()["failed"], &shown()["left"]), (&72.into(), &0.into()), "{pauses} pauses");
+    assert_came(&site, &mails, |to| u32::from(to.starts_with('r')), "the others");
+    let attempts = |event: &serde_json::Value| (event["verdict"].clone(), event["attempt"].clone());
+    let failed: Vec<_> = site.events().iter().map(attempts).filter(|(verdict, _)| verdict == "failed").collect();
+    assert!(failed.len() == 72 && failed.iter().all(|(_, attempt)| attempt == 2), "{failed:?}");
+    site.assert_clean();
 }

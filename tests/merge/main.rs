@@ -13,6 +13,7 @@ mod job;
 mod killed;
 mod meanwhile;
 mod order;
+mod over_smtp;
 mod pace;
 mod parsed;
 mod preview;

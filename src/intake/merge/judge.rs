@@ -39,7 +39,7 @@ pub struct Good {
     pub address: Address,
     /// Bytes of the message with its attachment.
     pub bytes: u64,
-    /// The recipient, or an address in the header, needs SMTPUTF8 (RFC 6531).
+    /// The sender, the recipient, or an address in the header, needs SMTPUTF8 (RFC 6531).
     pub utf8: bool,
     pub large_html: bool,
     /// From is not aligned with the sender.
@@ -85,7 +85,7 @@ impl Judge<'_> {
         let rendered = render(&mut self.renderer, self.plan, row, empty.as_ref())?;
         let bytes = size.saturating_add(rendered.message.len() as u64);
         refuse_large(self.plan.limits, rendered.message, bytes)?;
-        let utf8 = rendered.utf8 || address.is_utf8();
+        let utf8 = rendered.utf8 || address.is_utf8() || self.plan.sender.is_some_and(Address::is_utf8);
         let large_html = rendered.html > HTML_MAX;
         // Of a sender without a domain it is not known which one the MTA adds.
         let sender = self.plan.sender.filter(|sender| !sender.domain().is_empty());

@@ -1,15 +1,18 @@
 //! A merge's entry as a worker knows it, behind [`Claim`].
 //!
 //! What holds: a row is handed over alone, after *begun* is in the log, and answered by one record, which has its attempt and
-//! its next time: a delivery's by [`Claim::answer`], any other by [`Claim::note`].
+//! its next time: a delivery's by [`Claim::answer`], any other by [`Claim::note`]. The same record begins the next row, if its
+//! turn had come before ([`Claim::admit_next`]); else the answer is written alone, and waits for nothing. So a kill leaves the
+//! first row answered and the second in flight, or the first in flight and the second untouched.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use super::claim::MergeClaim;
+use super::claim::{MergeClaim, NextRow};
 use super::log::record::Answer;
 use super::log::replay::{RowState, Standing};
+use super::mail::is_put_back;
 use crate::model::verdict::Kind;
 use crate::model::{Envelope, Micros, Reason, RowSummary, Verdict};
 use crate::policy::notice::{About, RecipientStatus};
@@ -59,7 +62,11 @@ impl Claim for MergeClaim<'_> {
 
     /// Renders the row, and keeps the mail: it comes next.
     fn size(&self, group: &[usize]) -> u64 {
-        group.first().map_or(0, |&row| self.mails.size(&self.source(), row))
+        group.first().map_or(0, |&row| self.mails.outline(&self.source(), row).0)
+    }
+
+    fn is_utf8(&self, group: &[usize]) -> bool {
+        group.first().is_some_and(|&row| self.mails.outline(&self.source(), row).1)
     }
 
     fn last_reason(&self, group: &[usize]) -> Option<&Reason> {
@@ -84,7 +91,8 @@ impl Claim for MergeClaim<'_> {
 
     fn message(&self, group: &[usize], by_position: bool) -> Result<Message, NoMessage> {
         let row = number(group).map_err(self.log_failed("render rows of"))?;
-        self.mails.message(&self.source(), row.into(), by_position)
+        let again = self.log.rows().get(row).is_some_and(is_put_back);
+        self.mails.message(&self.source(), row.into(), again, by_position)
     }
 
     fn job_was_moved(&self) -> bool {
@@ -99,10 +107,25 @@ impl Claim for MergeClaim<'_> {
         self.pacing().ok()?.bucket.as_ref()
     }
 
+    fn admit_next(&mut self, group: &[usize]) {
+        self.next = number(group).map_or(NextRow::Unknown, NextRow::Admitted);
+    }
+
+    fn take_back_next(&mut self) -> Result<(), QueueError> {
+        match std::mem::take(&mut self.next) {
+            NextRow::Begun(row) => self.log.take_back(row).map_err(self.log_failed("write")),
+            NextRow::Admitted(_) | NextRow::Unknown => Ok(()),
+        }
+    }
+
     fn begin(&mut self, group: Vec<usize>, _now: Micros) -> Result<Begun, QueueError> {
-        let row = number(&group);
-        let begun = row.and_then(|row| self.log.begin(row));
-        begun.map_err(self.log_failed("write"))?;
+        let row = number(&group).map_err(self.log_failed("write"))?;
+        if self.next == NextRow::Begun(row) {
+            self.next = NextRow::Unknown;
+        } else {
+            self.take_back_next()?;
+            self.log.begin(row).map_err(self.log_failed("write"))?;
+        }
         let begun = Begun { group, mark: None };
         self.heed_failed_syncs();
         if self.queue.announces
@@ -124,7 +147,7 @@ impl Claim for MergeClaim<'_> {
                 let before = self.log.rows().get(row);
                 let (attempt, waited) =
                     before.map_or((1, Duration::ZERO), |row| (row.attempts.saturating_add(1), self.waited_of(row, at)));
-                self.log.answer(Answer { row, at, attempt, waited, next: None, verdict: verdict.clone() })
+                self.log_answer(Answer { row, at, attempt, waited, next: None, verdict: verdict.clone() })
             }
             // Its record is written with the time of its next attempt.
             Some(_) => Ok(()),
@@ -183,7 +206,20 @@ impl MergeClaim<'_> {
             // It was not tried.
             Verdict::Suppressed(_) => (before, None),
         };
-        self.log.answer(Answer { row, at, attempt, waited, next, verdict: verdict.clone() })
+        self.log_answer(Answer { row, at, attempt, waited, next, verdict: verdict.clone() })
+    }
+
+    fn log_answer(&mut self, answer: Answer) -> io::Result<()> {
+        match std::mem::take(&mut self.next) {
+            NextRow::Admitted(next) => {
+                if self.log.answer_and_begin(answer, next)? {
+                    self.next = NextRow::Begun(next);
+                }
+                Ok(())
+            }
+            // One that was begun is the one that is answered, without a hand-over.
+            NextRow::Begun(_) | NextRow::Unknown => self.log.answer(answer),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::log::file::{Claimant, Locked, Log, Taken};
 use super::log::replay::RowState;
-use super::mail::{Mails, Source};
+use super::mail::{Mails, Source, is_put_back};
 use super::pacing::Pacing;
 use super::rows::Noted;
 use crate::model::{EntryId, Envelope, Micros, Reason};
@@ -53,10 +53,23 @@ pub struct MergeClaim<'q> {
     pub(super) in_flight: Vec<usize>,
     /// The window was seen to be open from the first of these to the second.
     open: Cell<(Micros, Micros)>,
+    pub(super) next: NextRow,
     /// When it was last seen that nobody wants to act on its rows.
     seen_free: Cell<Option<Freshness>>,
     /// Nobody else reaches for it as long as this is here.
     pub(super) hand: Option<Hand>,
+}
+
+/// The row that is handed over next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum NextRow {
+    /// Its turn has not come, as far as is known.
+    #[default]
+    Unknown,
+    /// Its turn has come: it is begun in the record of the next answer.
+    Admitted(u16),
+    /// It was begun there.
+    Begun(u16),
 }
 
 /// What came of reaching for a head that is locked.
@@ -102,7 +115,10 @@ impl SpoolQueue {
         }
         let is_due = |row: &RowState| row.due.is_none_or(|due| is_due(due, row.attempts == 0, now, self.horizon));
         let due = log.rows().iter().filter(|(_, row)| row.is_open() && is_due(row));
-        let due = due.map(|(row, _)| usize::from(row)).collect();
+        // One whose mail could not be made comes after all others.
+        let (later, first): (Vec<_>, Vec<_>) = due.partition(|(_, row)| is_put_back(row));
+        let due = if first.is_empty() { later } else { first };
+        let due = due.into_iter().map(|(row, _)| usize::from(row)).collect();
         let in_flight = log.rows().in_flight().map(usize::from).collect();
         fault::point("merge.taken").map_err(failed("claim"))?;
         Ok(Reached::Claim(Box::new(MergeClaim {
@@ -117,6 +133,7 @@ impl SpoolQueue {
             due,
             in_flight,
             open: Cell::default(),
+            next: NextRow::Unknown,
             seen_free: Cell::new(None),
             hand,
         })))

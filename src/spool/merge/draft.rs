@@ -7,6 +7,7 @@
 //! JOB/rows/columns, JOB/rows/<n>/<k>  the rows ([`rows`](super::rows))
 //! JOB/log/<n>/<k>                     what came of them ([`log`](super::log))
 //! JOB/pace/rate                       the tokens of its rate, if it has one ([`pacing`](super::pacing))
+//! JOB/rendered                        how many mails could not be made ([`made_count`](super::made_count))
 //! JOB/ready/<n>/<due>-<job>.<n>.<k>+<bytes>
 //!                                     the head: an envelope with the addresses of the rows in their order, and no message
 //! ```

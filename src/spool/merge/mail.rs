@@ -2,9 +2,13 @@
 //!
 //! What holds: at most one rendered mail is kept. A row that cannot be rendered is that row's fault, and fails with the reason
 //! and its place in the template; one whose data are damaged is held, for they may be restored; one whose data or attachment
-//! cannot be read now is deferred. Rows or a template that cannot
-//! be read at all fail nobody: where what all mails of the job need cannot be read, the job is paused by the worker that meets
-//! it first; where ten and more than one in a hundred fail, the job is paused.
+//! cannot be read now is deferred. Rows or a template that cannot be read at all fail nobody: where what all mails of the job need
+//! cannot be read, the job is paused by the worker that meets it first.
+//!
+//! Where ten and more than one in a hundred cannot be made ([`MadeCount`]), the job is paused by the worker that saw the last of
+//! them, which alone reports it, and all of these rows stay open. So no row fails when it cannot be made for the first time:
+//! it is due again, now, behind all that was due before, and is taken after the other rows of its entry. When the others of
+//! its job had their turn, and the job was not paused, it is tried once more, and fails.
 
 use std::cell::{OnceCell, RefCell};
 use std::io;
@@ -15,6 +19,8 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::attachment::{self, FileMark, MARK, NoFile};
+use super::log::replay::RowState;
+use super::made_count::MadeCount;
 use super::rows::Noted;
 use super::rows::columns;
 use super::rows::error::RowsError;
@@ -43,34 +49,47 @@ pub(super) struct Mails {
     template: OnceCell<Arc<JobTemplate>>,
     /// A row that was rendered, and what came of that.
     next: RefCell<Option<(usize, Result<Mail, NoMessage>)>>,
+    made_count: OnceCell<Arc<MadeCount>>,
 }
 
 impl Mails {
     /// Those of the rows that a head `noted`.
     pub fn of(noted: Noted) -> Mails {
-        Mails { noted, rows: OnceCell::new(), template: OnceCell::new(), next: RefCell::new(None) }
+        Mails {
+            noted,
+            rows: OnceCell::new(),
+            template: OnceCell::new(),
+            next: RefCell::new(None),
+            made_count: OnceCell::new(),
+        }
     }
 
-    /// Bytes of a row's mail, which is kept; 0 if there is none.
-    pub fn size(&self, source: &Source<'_>, row: usize) -> u64 {
+    /// Bytes of a row's mail, which is kept, 0 if there is none; and whether its header needs SMTPUTF8.
+    pub fn outline(&self, source: &Source<'_>, row: usize) -> (u64, bool) {
         let mut next = self.next.borrow_mut();
         if next.as_ref().is_none_or(|(kept, _)| *kept != row) {
             *next = Some((row, self.render(source, row)));
         }
         let mail = next.as_ref().and_then(|(_, mail)| mail.as_ref().ok());
-        mail.map_or(0, |mail| mail.bytes.len() as u64)
+        mail.map_or((0, false), |mail| (mail.bytes.len() as u64, mail.utf8))
     }
 
-    /// A row's mail, for one who reads `by_position`, or to be given to a command.
+    /// A row's mail, for one who reads `by_position`, or to be given to a command. `again`: it could not be made before.
     ///
     /// Errors: the row's own, or of what all rows are rendered with.
-    pub fn message(&self, source: &Source<'_>, row: usize, by_position: bool) -> Result<Message, NoMessage> {
+    pub fn message(
+        &self,
+        source: &Source<'_>,
+        row: usize,
+        again: bool,
+        by_position: bool,
+    ) -> Result<Message, NoMessage> {
         let kept = self.next.take().filter(|(kept, _)| *kept == row);
         let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail);
-        let mail = mail.map_err(|none| source.unless_common(none))?;
+        let mail = self.count(source, mail, again).map_err(|none| source.unless_common(none))?;
         if by_position {
             let len = mail.bytes.len() as u64;
-            return Ok(Message::of_memory(mail.bytes, 0, len));
+            return Ok(Message::of_memory(mail.bytes, 0, len).with_utf8(mail.utf8));
         }
         let (len, queue) = (mail.bytes.len(), source.queue);
         let file = if len <= MEMORY {
@@ -80,23 +99,42 @@ impl Mails {
             file.write_all_at(&mail.bytes, 0).map_err(queue.failed("write a message", "tmp"))?;
             file
         };
-        Ok(Message::of_file(Arc::new(file), 0, len as u64))
+        Ok(Message::of_file(Arc::new(file), 0, len as u64).with_utf8(mail.utf8))
+    }
+
+    /// Counts a mail whose turn has come. One that cannot be made for the first time is put back, or pauses the job.
+    fn count(&self, source: &Source<'_>, made: Result<Mail, NoMessage>, again: bool) -> Result<Mail, NoMessage> {
+        let made_count =
+            || self.made_count.get_or_init(|| source.queue.templates.made_count(source.job(), source.home.dir()));
+        let reason = match made {
+            Ok(_) => {
+                made_count().made();
+                return made;
+            }
+            Err(NoMessage::Row(Verdict::Failed(reason))) if !again => reason,
+            Err(
+                NoMessage::Row(_)
+                | NoMessage::PutBack(_)
+                | NoMessage::Fault(_)
+                | NoMessage::Common(_)
+                | NoMessage::Moved,
+            ) => return made,
+        };
+        if let Some(counts) = made_count().failed()
+            && let Some(error) = source.pause(counts, &reason.text)
+        {
+            return Err(error.into());
+        }
+        Err(NoMessage::PutBack(reason))
     }
 
     fn render(&self, source: &Source<'_>, row: usize) -> Result<Mail, NoMessage> {
         fault::instant("merge.render");
         let template = self.template(source).map_err(NoMessage::Common)?;
         let data = self.data(source, row, template.columns().names().len())?;
-        let made = attached(template, &data).and_then(|attached| {
+        attached(template, &data).and_then(|attached| {
             template.render(data, clock::now(), attached).map_err(|error| unmade(&error.to_string()))
-        });
-        let has_failed = matches!(made, Err(NoMessage::Row(Verdict::Failed(_))));
-        match (template.count(has_failed), made) {
-            (Some(counts), Err(NoMessage::Row(verdict))) => {
-                Err(source.pause(counts, verdict.reason().map_or("", |reason| reason.text.as_str())).into())
-            }
-            (Some(_) | None, made) => made,
-        }
+        })
     }
 
     fn data(&self, source: &Source<'_>, row: usize, columns: usize) -> Result<Row, NoMessage> {
@@ -138,16 +176,21 @@ impl Source<'_> {
         self.id.job().map_or("", |(job, _)| job)
     }
 
-    /// Pauses the job, most of whose mails cannot be made: what would become of the other rows is for a person to say.
-    fn pause(&self, (failed, all): (u64, u64), why: &str) -> QueueError {
+    /// Pauses the job, many of whose mails cannot be made: what becomes of the other rows is for a person to say. `None`: it
+    /// was paused or cancelled meanwhile.
+    fn pause(&self, (failed, all): (u64, u64), why: &str) -> Option<QueueError> {
         let job = self.job();
-        let paused = job.parse().is_ok_and(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused).is_ok());
-        let how = if paused { "it is paused, and this row stays open" } else { "this row stays open; pause it" };
+        let moved = job.parse().map(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused));
+        let how = match moved {
+            Ok(Ok(true)) => "it is paused, and they stay open",
+            Ok(Ok(false)) => return None,
+            Ok(Err(_)) | Err(_) => "they stay open; pause it",
+        };
         let why = format!(
             "{failed} of {all} mails of job {job} cannot be made, so {how}: {why}; see 'bulkmailer jobs show {job}', and \
              resume or cancel it"
         );
-        QueueError::NotYet { path: self.path(), why }
+        Some(QueueError::NotYet { path: self.path(), why })
     }
 
     /// Pauses the job where no mail of it can be made, for a person to mend what they all need. Another worker may have done so.
@@ -155,7 +198,7 @@ impl Source<'_> {
         let error = match none {
             NoMessage::Common(error) if !is_ours(&error) => error,
             NoMessage::Common(error) => return NoMessage::Fault(error),
-            none @ (NoMessage::Fault(_) | NoMessage::Row(_) | NoMessage::Moved) => return none,
+            none @ (NoMessage::Fault(_) | NoMessage::Row(_) | NoMessage::PutBack(_) | NoMessage::Moved) => return none,
         };
         let job = self.job();
         match job.parse().map(|id| self.queue.move_job(&id, Standing::AtWork, Standing::Paused)) {
@@ -221,6 +264,11 @@ fn is_ours(error: &QueueError) -> bool {
     let QueueError::Io { source, .. } = error else { return error.is_newer() };
     let of_process = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM].map(|errno| Some(errno as i32));
     error.is_newer() || of_process.contains(&source.raw_os_error())
+}
+
+/// Whether the mail of an open row could not be made when its turn came.
+pub(super) fn is_put_back(row: &RowState) -> bool {
+    row.is_open() && row.reason.as_ref().is_some_and(|reason| reason.status.as_deref() == Some(UNMADE))
 }
 
 /// The row waits, as one that the sink deferred.

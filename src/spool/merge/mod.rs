@@ -8,6 +8,7 @@
 //! | `draft` | queueing: all of it becomes visible by one rename |
 //! | `act`, `wanted` | what a person does with rows, and how he reaches for their entry |
 //! | `ending`, `told` | the end of the job, and heads for rows that have none; merges whose sender is to be notified |
+//! | `made_count` | how many of its mails could not be made |
 //! | `pacing` | its window and its rate |
 //! | `progress`, `view`, `tally`, `counts` | what an onlooker sees of the logs; their counts, and how these are kept |
 //! | `claim`, `as_claim`, `mail`, `summary`, `settle` | an entry in a worker's hand; its rows' mails; how it leaves |
@@ -22,6 +23,7 @@ mod counts;
 pub mod draft;
 pub(super) mod ending;
 pub mod log;
+pub mod made_count;
 mod mail;
 pub mod pacing;
 pub(super) mod progress;

@@ -6,7 +6,7 @@
 //! A renderer borrows its template, so both live in a coroutine, an `async` function that is resumed for each row; nothing
 //! here waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::future::{Future, poll_fn};
@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use super::made_count::MadeCount;
 use crate::compose::{Attachment, BYTES_MAX, MessageIds, RowError, Settings, Sources, Template};
 use crate::model::{Columns, Micros, Row};
 use crate::sys::dir::{self, Names, Open};
@@ -102,8 +103,6 @@ pub struct JobTemplate {
     settings: Settings,
     columns: Columns,
     exchange: Arc<Mutex<Exchange>>,
-    /// How many mails this worker could not make, of how many.
-    counts: Mutex<(u64, u64)>,
     coroutine: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -118,7 +117,7 @@ impl JobTemplate {
         let settings = template.settings().clone();
         let exchange = Arc::new(Mutex::new(Exchange::default()));
         let coroutine = Box::pin(render_each(template, columns.clone(), ids, Arc::clone(&exchange)));
-        Ok(JobTemplate { settings, columns, exchange, counts: Mutex::default(), coroutine: Mutex::new(coroutine) })
+        Ok(JobTemplate { settings, columns, exchange, coroutine: Mutex::new(coroutine) })
     }
 
     /// What its columns mean.
@@ -144,16 +143,6 @@ impl JobTemplate {
             Err(RowError { place: crate::compose::Place::default(), fault: crate::compose::Fault::Render, what })
         })
     }
-
-    /// Counts a mail that was made, or could not be. Returns the failures and the total once the template or the data must be
-    /// at fault: with ten failures, and more than one in a hundred.
-    pub fn count(&self, has_failed: bool) -> Option<(u64, u64)> {
-        let mut counts = locked(&self.counts);
-        counts.0 += u64::from(has_failed);
-        counts.1 += 1;
-        let (failed, all) = *counts;
-        (has_failed && failed >= 10 && failed * 100 > all).then_some((failed, all))
-    }
 }
 
 impl fmt::Debug for JobTemplate {
@@ -178,16 +167,19 @@ async fn render_each(template: Template, columns: Columns, ids: MessageIds, exch
     }
 }
 
-/// The compiled templates of the last jobs, by the jobs' ids.
+/// The compiled templates of the last jobs, and the counts of all that this process met, by the jobs' ids.
 #[derive(Debug, Default)]
-pub struct Templates(Mutex<Vec<(String, Arc<JobTemplate>)>>);
+pub struct Templates {
+    kept: Mutex<Vec<(String, Arc<JobTemplate>)>>,
+    counts: Mutex<HashMap<String, Arc<MadeCount>>>,
+}
 
 impl Templates {
     /// That of `job`, which `open` opens if it is not kept.
     ///
     /// Errors: those of `open`.
     pub fn of<E>(&self, job: &str, open: impl FnOnce() -> Result<JobTemplate, E>) -> Result<Arc<JobTemplate>, E> {
-        let mut kept = locked(&self.0);
+        let mut kept = locked(&self.kept);
         if let Some(at) = kept.iter().position(|(known, _)| known == job) {
             // The last one used stays longest.
             let found = kept.remove(at);
@@ -201,6 +193,12 @@ impl Templates {
         }
         kept.push((job.to_owned(), Arc::clone(&template)));
         Ok(template)
+    }
+
+    /// How many mails of `job` were made; its folder is `folder`.
+    pub fn made_count(&self, job: &str, folder: &File) -> Arc<MadeCount> {
+        let mut counts = locked(&self.counts);
+        Arc::clone(counts.entry(job.to_owned()).or_insert_with(|| Arc::new(MadeCount::open(folder))))
     }
 }
 

@@ -63,7 +63,7 @@ fn a_row_attaches_the_file_that_was_checked_and_no_other() {
     let mail = text(&claim, 0);
     assert!(mail.contains("name=1.txt") || mail.contains("\"1.txt\""), "{mail}");
     for (row, why) in [(1, "changed since"), (2, "not checked")] {
-        let Err(NoMessage::Row(Verdict::Failed(reason))) = claim.message(&[row], true) else { panic!("row {row}") };
+        let Err(NoMessage::PutBack(reason)) = claim.message(&[row], true) else { panic!("row {row}") };
         assert!(reason.text.contains(why) && reason.status.as_deref() == Some("5.6.0"), "{reason:?}");
     }
     assert!(!text(&claim, 3).contains(".txt"), "it attaches nothing");
@@ -212,7 +212,7 @@ fn rows_are_rendered_handed_over_and_settled_one_by_one() {
     let mut given = String::new();
     std::io::Read::read_to_string(&mut &**message.file().expect("a file"), &mut given).expect("read");
     assert!(given.ends_with("\nDear N1\n"), "{given}");
-    let Err(NoMessage::Row(Verdict::Failed(why))) = claim.message(&[6], true) else { panic!("it has no name") };
+    let Err(NoMessage::PutBack(why)) = claim.message(&[6], true) else { panic!("it has no name") };
     assert!(why.status.as_deref() == Some("5.6.0") && why.text.contains("headers:3"), "{why:?}");
     assert_eq!(claim.size(&[6]), 0);
 
@@ -241,6 +241,80 @@ fn rows_are_rendered_handed_over_and_settled_one_by_one() {
     let noted = |name: &String| name.rsplit('+').next().and_then(|bytes| bytes.parse::<u64>().ok());
     let log = std::fs::metadata(site.queue.path(&format!("jobs/{id}/log/0/0"))).expect("a log").len();
     assert!(noted(&before[0]) < noted(&after[0]) && noted(&after[0]) <= Some(log), "{before:?} {after:?}");
+}
+
+/// What a worker's death in this moment leaves open and in flight.
+fn left<'q>(site: &'q Site, claim: Claimed<'q>) -> (Claimed<'q>, Vec<usize>, Vec<usize>) {
+    drop(claim);
+    let claim = next(&site.queue).expect("a claim");
+    let (open, in_flight) = (claim.open(), claim.in_flight());
+    (claim, open, in_flight)
+}
+
+#[test]
+fn an_answer_begins_the_next_row_if_its_turn_has_come() {
+    let site = site();
+    merge(&site.queue, 6, 6);
+    let mut claim = next(&site.queue).expect("a claim");
+    let begin = |claim: &mut Claimed<'_>, row| claim.begin(vec![row], clock::now()).expect("begun");
+    let begun = begin(&mut claim, 0);
+    claim.admit_next(&[1]);
+    claim.answer(begun, Some(&[delivered()])).expect("answered");
+    let (mut claim, open, in_flight) = left(&site, claim);
+    assert_eq!((open, in_flight), (vec![1, 2, 3, 4, 5], vec![1]));
+    // Any other verdict is written with its next time.
+    let later = clock::now().plus(Duration::from_secs(60));
+    let begun = begin(&mut claim, 1);
+    claim.admit_next(&[2]);
+    let verdict = Verdict::Deferred(Reason::new("450 later"));
+    claim.answer(begun, Some(std::slice::from_ref(&verdict))).expect("answered");
+    let results = vec![(vec![1], verdict)];
+    let note = AttemptNote { number: 1, at: clock::now(), waited: Duration::ZERO, next: Some(later), results };
+    claim.note(&note).expect("noted");
+    // It is handed over without another record, and answered alone.
+    let begun = begin(&mut claim, 2);
+    claim.answer(begun, Some(&[delivered()])).expect("answered");
+    let (mut claim, open, in_flight) = left(&site, claim);
+    assert_eq!((open, in_flight), (vec![3, 4, 5], vec![]));
+    // Its turn was taken away, before the answer and after.
+    let begun = begin(&mut claim, 3);
+    claim.admit_next(&[4]);
+    claim.take_back_next().expect("nothing to do");
+    claim.answer(begun, Some(&[delivered()])).expect("answered");
+    let begun = begin(&mut claim, 4);
+    claim.admit_next(&[5]);
+    claim.answer(begun, Some(&[delivered()])).expect("answered");
+    claim.take_back_next().expect("taken back");
+    let (claim, open, in_flight) = left(&site, claim);
+    assert_eq!((open, in_flight), (vec![5], vec![]));
+    drop(claim);
+}
+
+#[test]
+fn a_row_that_cannot_be_made_comes_after_the_others_and_fails_then() {
+    let site = site();
+    let id = merge(&site.queue, 8, 8);
+    let mut claim = next(&site.queue).expect("a claim");
+    let put_back = |claim: &mut Claimed<'_>| {
+        let Err(NoMessage::PutBack(why)) = claim.message(&[6], true) else { panic!("it has no name") };
+        let results = vec![(vec![6], Verdict::Deferred(why))];
+        let now = clock::now();
+        claim
+            .note(&AttemptNote { number: 1, at: now, waited: Duration::ZERO, next: Some(now), results })
+            .expect("noted");
+    };
+    put_back(&mut claim);
+    hand(&mut claim, 0, delivered(), None);
+    let (mut claim, open, _) = left(&site, claim);
+    assert_eq!(open, [1, 2, 3, 4, 5, 7], "not before the others");
+    open.into_iter().for_each(|row| hand(&mut claim, row, delivered(), None));
+    let before = names(&site.queue, &id);
+    claim.settle(End::Delivered).expect("settled");
+    assert!(names(&site.queue, &id) > before, "behind what was due before");
+    let claim = next(&site.queue).expect("a claim");
+    assert_eq!(claim.open(), [6]);
+    let Err(NoMessage::Row(Verdict::Failed(why))) = claim.message(&[6], true) else { panic!("it has no name") };
+    assert!(why.status.as_deref() == Some("5.6.0") && why.text.contains("headers:3"), "{why:?}");
 }
 
 /// Bytes of a log without the zeros behind it.

@@ -10,6 +10,11 @@ pub fn addresses<'a>(request: NextHandover<'a>) -> impl Iterator<Item = &'a Addr
     request.sender.into_iter().chain(request.group.iter().map(move |&i| &request.envelope.recipients[i]))
 }
 
+/// Whether it needs SMTPUTF8 (RFC 6531), for an address or for its header.
+pub fn is_utf8(request: NextHandover<'_>) -> bool {
+    request.utf8 || addresses(request).any(Address::is_utf8)
+}
+
 /// Adds MAIL for this request to `command`, as a server that `offers` this takes it; its line is ended.
 pub fn mail(request: NextHandover<'_>, offers: &Offers, command: &mut Vec<u8>) {
     let NextHandover { envelope, sender, size, .. } = request;
@@ -18,13 +23,13 @@ pub fn mail(request: NextHandover<'_>, offers: &Offers, command: &mut Vec<u8>) {
     say("MAIL FROM:<");
     say(sender.map_or("", Address::as_str));
     say(">");
-    if offers.size {
+    if offers.size.is_some() {
         say(&format!(" SIZE={size}"));
     }
     if offers.eight_bit && origin.body != Some(Body::SevenBit) {
         say(" BODY=8BITMIME");
     }
-    if offers.utf8 && addresses(request).any(Address::is_utf8) {
+    if offers.utf8 && is_utf8(request) {
         say(" SMTPUTF8");
     }
     if let Some([first, second]) = xverp(request).filter(|_| offers.xverp) {

@@ -7,7 +7,8 @@ use super::reply::Reply;
 pub struct Offers {
     pub pipelining: bool,
     pub chunking: bool,
-    pub size: bool,
+    /// The most bytes of a message that it takes, as far as it tells; 0: it sets no limit (RFC 1870 section 4).
+    pub size: Option<u64>,
     pub eight_bit: bool,
     pub utf8: bool,
     pub dsn: bool,
@@ -26,7 +27,7 @@ impl Offers {
             match words.next().unwrap_or("").to_ascii_uppercase().as_str() {
                 "PIPELINING" => offers.pipelining = true,
                 "CHUNKING" => offers.chunking = true,
-                "SIZE" => offers.size = true,
+                "SIZE" => offers.size = Some(words.next().and_then(|most| most.parse().ok()).unwrap_or(0)),
                 "8BITMIME" => offers.eight_bit = true,
                 "SMTPUTF8" => offers.utf8 = true,
                 "DSN" => offers.dsn = true,
@@ -37,6 +38,11 @@ impl Offers {
             }
         }
         offers
+    }
+
+    /// The server's limit, if a message of `size` bytes is beyond it.
+    pub fn exceeded_by(&self, size: u64) -> Option<u64> {
+        self.size.filter(|&most| most > 0 && size > most)
     }
 }
 
@@ -49,7 +55,12 @@ mod tests {
         let lines = ["mx.example PIPELINING", "pipelining", "SIZE 100", "AUTH PLAIN login", "X-ODD", "chunking", ""];
         let reply = Reply { code: 250, text: lines.join("\n") };
         let auth = vec!["PLAIN".to_owned(), "login".to_owned()];
-        let expected = Offers { pipelining: true, size: true, chunking: true, auth, ..Offers::default() };
+        let expected = Offers { pipelining: true, size: Some(100), chunking: true, auth, ..Offers::default() };
         assert_eq!(Offers::read(&reply), expected);
+        assert_eq!([100, 101].map(|size| expected.exceeded_by(size)), [None, Some(100)]);
+        for (line, size) in [("SIZE", 0), ("SIZE 0", 0), ("size many", 0), ("SIZE  7 x", 7)] {
+            let offers = Offers::read(&Reply { code: 250, text: format!("mx\n{line}") });
+            assert_eq!((offers.size, offers.exceeded_by(u64::MAX)), (Some(size), Some(size).filter(|&most| most > 0)));
+        }
     }
 }

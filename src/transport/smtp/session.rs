@@ -12,13 +12,13 @@
 use std::io;
 
 use super::channel::{Channel, Lost};
-use super::commands::{addresses, mail, rcpt};
+use super::commands::{is_utf8, mail, rcpt};
 use super::content::{ContentReader, Wire};
 use super::offers::Offers;
 use super::reply::Reply;
 use super::times::Times;
 use crate::config::Protocol;
-use crate::model::{Address, EntryId};
+use crate::model::EntryId;
 use crate::queue::Message;
 use crate::sys::fault;
 use crate::sys::signals::Signals;
@@ -80,9 +80,9 @@ impl Session {
         }
     }
 
-    /// Whether this address can be told to this server (RFC 6531).
-    pub fn can_name(&self, address: &Address) -> bool {
-        self.offers.utf8 || !address.is_utf8()
+    /// Whether this request can be told to this server, and is no larger than it takes.
+    fn takes(&self, request: NextHandover<'_>) -> bool {
+        (self.offers.utf8 || !is_utf8(request)) && self.offers.exceeded_by(request.size).is_none()
     }
 
     pub fn offers(&self) -> &Offers {
@@ -225,7 +225,7 @@ impl Session {
     fn show(&mut self, look: Lookahead, next: &mut Next<'_>) {
         if self.offers.pipelining && self.left > 0 {
             next(look, &mut |request| {
-                if addresses(request).all(|address| self.can_name(address)) {
+                if self.takes(request) {
                     self.send_ahead(request);
                 }
             });

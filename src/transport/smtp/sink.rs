@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::attempt::SmtpAttempt;
-use super::commands::{addresses, xverp};
+use super::commands::{is_utf8, xverp};
 use super::servers::Servers;
 use super::session::Session;
 use super::times::Times;
@@ -128,7 +128,7 @@ impl Transport for Smtp {
         let times = self.times();
         self.servers.reap();
         let Handover { envelope, sender, group, message } = handover;
-        let whole = NextHandover { envelope, sender, group, size: message.len };
+        let whole = NextHandover { envelope, sender, group, size: message.len, utf8: message.utf8 };
         let mut kept = self.kept_for(whole);
         loop {
             let reused = kept.is_some();
@@ -148,11 +148,11 @@ impl Transport for Smtp {
             }
             let named = by_name(&session, whole);
             let (out, tried) = named.as_ref().map_or((&[][..], group), |(out, tried)| (out, tried));
-            if tried.is_empty() {
-                self.session = Some(session);
-                return all(unnameable(), group.len());
-            }
             let server = ServerName(self.servers.current());
+            if let Some(verdict) = refused_here(&session, server, tried, message.len) {
+                self.session = Some(session);
+                return all(verdict, group.len());
+            }
             let attempt =
                 SmtpAttempt { server, request: NextHandover { group: tried, ..whole }, message: &message, times };
             let (gone, session) = attempt.run(session, reused, next, signals);
@@ -210,19 +210,30 @@ impl Drop for Smtp {
     }
 }
 
-/// Which of the group cannot be named to the server of this session, and which can; where the sender cannot, nobody can.
-/// `None` if all can be named.
+/// Which of the group cannot be named to the server of this session, and which can; where the sender or the header cannot,
+/// nobody can. `None` if all can be named.
 fn by_name(session: &Session, request: NextHandover<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
-    if addresses(request).all(|address| session.can_name(address)) {
+    if session.offers().utf8 || !is_utf8(request) {
         return None;
     }
-    let unnamed = |address: &Address| !session.can_name(address);
-    let nameless = request.sender.is_some_and(unnamed);
-    Some(request.group.iter().partition(|&&i| nameless || unnamed(&request.envelope.recipients[i])))
+    let nameless = request.utf8 || request.sender.is_some_and(Address::is_utf8);
+    let unnamed = |i: usize| request.envelope.recipients[i].is_utf8();
+    Some(request.group.iter().partition(|&&i| nameless || unnamed(i)))
 }
 
 /// What becomes of those (RFC 6531 section 3.7.4.2).
 fn unnameable() -> Verdict {
     let reason = Reason::new("the server takes no addresses beyond ASCII (SMTPUTF8)");
     Verdict::Failed(reason.with_status(Some("5.6.7".to_owned())))
+}
+
+/// What becomes of a message of `size` bytes that none of the group gets, of whom `tried` can be named: the server is not even
+/// asked. One that is larger than it takes fails (RFC 1870 section 6.1).
+fn refused_here(session: &Session, server: ServerName<'_>, tried: &[usize], size: u64) -> Option<Verdict> {
+    if tried.is_empty() {
+        return Some(unnameable());
+    }
+    let most = session.offers().exceeded_by(size)?;
+    let reason = Reason::new(&format!("552 {} takes at most {most} bytes, and the message has {size}", server.0));
+    Some(Verdict::Failed(reason.with_status(Some("5.3.4".to_owned()))))
 }
