@@ -89,15 +89,15 @@ pub enum NoMessage {
     /// Of a merge: this row has none, and this is what came of it. Other rows are not concerned.
     #[error("{}", .0.reason().map_or("", |reason| reason.text.as_str()))]
     Row(Verdict),
-    /// The same, and it is tried once more after all others: nothing came of it yet.
-    #[error("{}", .0.text)]
-    PutBack(Reason),
     /// Of a merge: what all its mails are made of cannot be read.
     #[error(transparent)]
     Common(QueueError),
     /// The same, and somebody has paused the job, or cancelled it: nothing of it is handed over.
     #[error("its job was paused or cancelled")]
     Moved,
+    /// The same, and it is tried once more after all others: nothing came of it yet.
+    #[error("{}", .0.text)]
+    PutBack(Reason),
 }
 
 impl NoMessage {

@@ -62,13 +62,13 @@ pub(super) fn hand_over<Q: Queue>(
     };
     let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
         Ok(announced) => announced,
-        Err((_, none @ (NoMessage::Fault(_) | NoMessage::Common(_) | NoMessage::Moved))) => {
+        Err((_, NoMessage::Fault(error) | NoMessage::Common(error))) => {
             // If not even this can be written, it is in flight in vain.
             let _ = hand.claim.take_back_next();
-            return match none {
-                NoMessage::Moved => Handed::NotTaken,
-                none => Handed::Fault(none.into_fault()),
-            };
+            return Handed::Fault(error);
+        }
+        Err((_, NoMessage::Moved)) => {
+            return hand.claim.take_back_next().map_or_else(Handed::Fault, |()| Handed::NotTaken);
         }
         Err((group, NoMessage::Row(verdict))) => {
             let verdict = hand.attempt.final_verdict(verdict, context.policy.on_crash);

@@ -2,8 +2,8 @@
 //!
 //! What holds: at most one rendered mail is kept. A row that cannot be rendered is that row's fault, and fails with the reason
 //! and its place in the template; one whose data are damaged is held, for they may be restored; one whose data or attachment
-//! cannot be read now is deferred. Where what all mails of the job need cannot be read, nobody fails: the job is paused by the
-//! worker that meets it first.
+//! cannot be read now is deferred. Rows or a template that cannot be read at all fail nobody: where what all mails of the job need
+//! cannot be read, the job is paused by the worker that meets it first.
 //!
 //! Where ten and more than one in a hundred cannot be made ([`MadeCount`]), the job is paused by the worker that saw the last of
 //! them, which alone reports it, and all of these rows stay open. So no row fails when it cannot be made for the first time:
@@ -86,8 +86,7 @@ impl Mails {
     ) -> Result<Message, NoMessage> {
         let kept = self.next.take().filter(|(kept, _)| *kept == row);
         let mail = kept.map_or_else(|| self.render(source, row), |(_, mail)| mail);
-        let mail = mail.map_err(|none| source.unless_common(none));
-        let mail = self.count(source, mail, again)?;
+        let mail = self.count(source, mail, again).map_err(|none| source.unless_common(none))?;
         if by_position {
             let len = mail.bytes.len() as u64;
             return Ok(Message::of_memory(mail.bytes, 0, len).with_utf8(mail.utf8));
@@ -260,16 +259,16 @@ fn attached(template: &JobTemplate, row: &Row) -> Result<Option<(String, Vec<u8>
     }
 }
 
-/// Whether the mail of an open row could not be made when its turn came.
-pub(super) fn is_put_back(row: &RowState) -> bool {
-    row.is_open() && row.reason.as_ref().is_some_and(|reason| reason.status.as_deref() == Some(UNMADE))
-}
-
 /// Whether this process or the host lacks something, and not the job.
 fn is_ours(error: &QueueError) -> bool {
     let QueueError::Io { source, .. } = error else { return error.is_newer() };
     let of_process = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM].map(|errno| Some(errno as i32));
     error.is_newer() || of_process.contains(&source.raw_os_error())
+}
+
+/// Whether the mail of an open row could not be made when its turn came.
+pub(super) fn is_put_back(row: &RowState) -> bool {
+    row.is_open() && row.reason.as_ref().is_some_and(|reason| reason.status.as_deref() == Some(UNMADE))
 }
 
 /// The row waits, as one that the sink deferred.
