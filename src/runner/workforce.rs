@@ -130,15 +130,18 @@ impl<'p, 'a> Workforce<'p, 'a> {
             return false;
         }
         self.plan.board.add(Counter::Crashes, 1);
-        let with = hand.as_ref().map_or(String::new(), |hand| format!(" with entry {} in hand", hand.id));
+        let with = hand.as_ref().map_or(String::new(), |hand| match hand.row {
+            Some(row) => format!(" while it rendered row {row} of entry {}", hand.id),
+            None => format!(" with entry {} in hand", hand.id),
+        });
         warning!("{}: a worker died ({how}){with}; another takes its place", self.plan.name);
         let Some(hand) = hand else { return true };
         let deaths = self.deaths.entry(hand.id.clone()).or_default();
         *deaths += 1;
         match *deaths {
-            2 => self.plan.board.put(List::Poisoned, &hand.id),
+            2 => self.plan.board.put(List::Poisoned, &hand.id, hand.row),
             // Not even setting it aside is survived.
-            3 => self.plan.board.put(List::Stuck, &hand.id),
+            3 => self.plan.board.put(List::Stuck, &hand.id, None),
             _ => {}
         }
         true

@@ -82,7 +82,11 @@ impl<C: Claim> Ahead<C> {
         let next = if current.rest.is_empty() || between { self.hand.as_ref() } else { Some(current) };
         let may_come = |next: &&Hand<C>| !next.rest.is_empty() && context.pace.has_tokens(next.claim.bucket());
         if let Some(next) = next.filter(may_come) {
-            show(next, context.policy.max_recipients, verp, visit);
+            let mut show = || show(next, context.policy.max_recipients, verp, visit);
+            match next.rest.first().filter(|_| next.claim.has_rows()) {
+                Some(&row) => context.slot.rendering(next.claim.id(), row, current.claim.id(), show),
+                None => show(),
+            }
         }
     }
 

@@ -64,7 +64,7 @@ impl<Q: Queue> Context<'_, Q> {
 
     /// From now on nobody reaches for this entry in this run. Its claim, if there is one, must still be held.
     pub(super) fn stick(&self, id: &EntryId, error: &QueueError) {
-        self.board.put(List::Stuck, id.as_str());
+        self.board.put(List::Stuck, id.as_str(), None);
         self.fault(error);
         self.slot.idle();
     }

@@ -60,7 +60,7 @@ pub(super) fn hand_over<Q: Queue>(
             return Handed::Judged(judged, None);
         }
     };
-    let (message, begun) = match announce(&mut hand.claim, group, transport.reads_by_position()) {
+    let (message, begun) = match announce(context, &mut hand.claim, group, transport.reads_by_position()) {
         Ok(announced) => announced,
         Err((_, NoMessage::Fault(error) | NoMessage::Common(error))) => {
             // If not even this can be written, it is in flight in vain.
@@ -100,12 +100,17 @@ fn took(began: u64) -> Duration {
 }
 
 /// Opens the message, and announces that `group` gets it; or says why it has none.
-fn announce<C: Claim>(
-    claim: &mut C,
+fn announce<Q: Queue>(
+    context: &Context<'_, Q>,
+    claim: &mut Q::Claim,
     group: Vec<usize>,
     by_position: bool,
 ) -> Result<(Message, Begun), (Vec<usize>, NoMessage)> {
-    match claim.message(&group, by_position) {
+    let opened = match group.first().filter(|_| claim.has_rows()) {
+        Some(&row) => context.slot.rendering(claim.id(), row, claim.id(), || claim.message(&group, by_position)),
+        None => claim.message(&group, by_position),
+    };
+    match opened {
         Ok(message) => match claim.begin(group, clock::now()) {
             Ok(begun) => Ok((message, begun)),
             Err(error) => Err((Vec::new(), error.into())),

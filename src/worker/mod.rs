@@ -10,7 +10,7 @@
 //! afterwards is passed over to the end of the run.
 //!
 //! Nobody waits behind a long entry: between two groups of one that is part of a job, a single mail that came since has its
-//! turn, and then the next group. Nor behind a job that waits for its own rate ([`resting`]).
+//! turn, and then the next group. Nor behind a job that waits for its own rate (`resting`).
 //!
 //! One bad entry stops nobody: it is deferred, failed, set aside or kept, and the next one is claimed. Nor does one bad
 //! recipient: a group that a command refuses with one status is handed over again one by one, and whoever was deferred is

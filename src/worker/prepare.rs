@@ -23,8 +23,8 @@ pub(super) fn prepare<Q: Queue>(
     mut claim: Q::Claim,
     shares_verdicts: bool,
 ) -> Option<Hand<Q::Claim>> {
-    let is_poisoned = context.board.is_listed(List::Poisoned, claim.id());
-    if is_poisoned && !claim.has_rows() {
+    let poisoned = context.board.listed_as(List::Poisoned, claim.id());
+    if poisoned.is_some() && !claim.has_rows() {
         let why = Reason::new(POISON);
         hold(context, claim, Verdict::Unknown(why));
         return None;
@@ -36,7 +36,7 @@ pub(super) fn prepare<Q: Queue>(
     }
     let mut hand = Hand::of(claim, context.policy, shares_verdicts);
     let ready = (|| {
-        hold_in_flight(context, &mut hand, is_poisoned)?;
+        hold_in_flight(context, &mut hand, poisoned)?;
         hand.rest = match hand.claim.has_rows() {
             true => hand.attempt.open.clone(),
             false => by_domain(&hand.claim, hand.attempt.open.clone()),
@@ -52,18 +52,21 @@ pub(super) fn prepare<Q: Queue>(
     }
 }
 
-/// With `on_crash = "hold"`, whoever was in flight when a former holder died is not handed over again; nor is, of an entry
-/// that `is_poisoned`, the row that was.
+/// With `on_crash = "hold"`, whoever was in flight when a former holder died is not handed over again; nor is, of an entry that
+/// is `poisoned`, the row that was, nor the one that was being rendered.
 fn hold_in_flight<Q: Queue>(
     context: &Context<'_, Q>,
     hand: &mut Hand<Q::Claim>,
-    is_poisoned: bool,
+    poisoned: Option<Option<usize>>,
 ) -> Result<(), QueueError> {
-    let group = hand.claim.in_flight();
-    if (context.policy.on_crash == OnCrash::Resend && !is_poisoned) || group.is_empty() {
+    let mut group = hand.claim.in_flight();
+    // It may have been decided since.
+    let rendered = poisoned.flatten().filter(|row| hand.attempt.open.contains(row) && !group.contains(row));
+    group.extend(rendered);
+    if (context.policy.on_crash == OnCrash::Resend && poisoned.is_none()) || group.is_empty() {
         return Ok(());
     }
-    let reason = Reason::new(if is_poisoned { POISON } else { KILLED });
+    let reason = Reason::new(if poisoned.is_some() { POISON } else { KILLED });
     let verdicts = vec![Verdict::Held(reason); group.len()];
     record(context, hand, &Judged { group, verdicts, answered: true, took: Duration::ZERO })
 }

@@ -137,17 +137,22 @@ fn with_hold_the_row_that_was_in_flight_waits_for_a_person_and_the_others_go_on(
 
 #[test]
 fn a_row_with_which_two_workers_died_is_held_alone() {
-    let site = Site::new("ok", "workers = 1");
-    let mails = to(["a@x.example", "b@x.example", "c@x.example"].map(str::to_owned));
-    let id = merge(&site, &mails, 3);
-    // Each worker dies with the first row that it comes to.
-    let mut command = site.command(&["run"]);
-    command.env("BULKMAILER_FAULT", "worker.handing");
-    let _ = command.output().expect("the program starts");
-    crash::wait_for_the_lock(&site);
-    assert_came(&site, &mails, |_| 0, "none came");
-    site.ok(&["run"]);
-    assert_came(&site, &mails, |to| u32::from(!to.starts_with('a')), "the others");
-    let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
-    assert_eq!((&shown["held"], &shown["left"]), (&1.into(), &0.into()), "{shown}");
+    // Handed over, and while it was rendered, which is announced nowhere but on the board.
+    for (point, told) in [("worker.handing", "in hand"), ("merge.render", "rendered row 0")] {
+        let site = Site::new("ok", "workers = 1");
+        let mails = to(["a@x.example", "b@x.example", "c@x.example"].map(str::to_owned));
+        let id = merge(&site, &mails, 3);
+        // Each worker dies with the first row that it comes to.
+        let mut command = site.command(&["run"]);
+        command.env("BULKMAILER_FAULT", point);
+        let output = command.output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(told), "{point}: {said}");
+        crash::wait_for_the_lock(&site);
+        assert_came(&site, &mails, |_| 0, point);
+        site.ok(&["run"]);
+        assert_came(&site, &mails, |to| u32::from(!to.starts_with('a')), point);
+        let shown = site.json(&["jobs", "show", "--json", id.as_str()]);
+        assert_eq!((&shown["held"], &shown["left"]), (&1.into(), &0.into()), "{point}: {shown}");
+    }
 }

@@ -5,7 +5,7 @@
 //! `want/<entry>` ([`wanted`](super::wanted)), means that one of its rows is acted on: the entry is passed over.
 //!
 //! What holds: while the job's window is closed no row is handed over, and the entry is let go, due when it opens
-//! ([`settle`](super::settle)). Rows that are not due stay open and are not shown. Open rows of a log that is missing or short are held before
+//! (`settle`). Rows that are not due stay open and are not shown. Open rows of a log that is missing or short are held before
 //! anything is handed over.
 
 use std::cell::Cell;

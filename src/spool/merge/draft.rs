@@ -12,8 +12,8 @@
 //!                                     the head: an envelope with the addresses of the rows in their order, and no message
 //! ```
 //!
-//! Later there are `JOB/held` ([`ending`](super::ending)), `JOB/noticed` ([`told`](super::told)) and `JOB/tally`
-//! ([`tally`](super::tally)).
+//! Later there are `JOB/held` (`ending`), `JOB/noticed` ([`told`](super::told)) and `JOB/tally`
+//! (`tally`).
 //!
 //! What holds: recipient i of a head is row i of its rows and of its log. A head is due with the first of its rows, or when the
 //! job's window opens, and notes in its name how much of its log is valid and on disk. A row that waits for a time of its own

@@ -1,7 +1,7 @@
 //! What the sender of a merge is told: once at its end, and once a day at most while it lasts.
 //!
 //! The order of steps at the end: all heads are gone → all logs are read → the notice is published → the folder is renamed to
-//! `done/` ([`job::ending`](crate::spool::job::ending)). While it lasts: the logs are counted → the notice is published →
+//! `done/` (`job/ending.rs`). While it lasts: the logs are counted → the notice is published →
 //! `JOB/noticed` tells when, which one it was, and its counts. Each notice has an id that counts once: that of the end follows
 //! from what failed last, the others are numbered. So a kill in between repeats none, and whoever comes next goes on there.
 

@@ -59,18 +59,21 @@ impl Counter {
 const COUNTERS: usize = 12;
 /// A slot: since when it is busy (0: idle), its deadline on the steady clock, how many claims the worker keeps in doubt,
 /// the doubt in which it waits for the others' evidence, whether its way into the sink is open, whether it waits for its
-/// turn to hand over, its entry's id.
+/// turn to hand over, the row of its entry that is being rendered (0: none, else its number and 1), its entry's id.
 const SLOT_WORDS: usize = SLOT_ID + ID_WORDS;
 const KEEPS: usize = 2;
 const WAITS: usize = 3;
 const OPEN: usize = 4;
 const PACED: usize = 5;
-const SLOT_ID: usize = 6;
+const ROW: usize = 6;
+const SLOT_ID: usize = 7;
 
 /// So many ids fit into a list; a queue's run ends before one is full.
 pub const LISTED_MAX: usize = 64;
+/// An id on a list, and before it the row of that entry which is meant, as in a slot.
+const LISTED_WORDS: usize = 1 + ID_WORDS;
 /// A list: how many ids it has, and the ids.
-const LIST_WORDS: usize = 1 + LISTED_MAX * ID_WORDS;
+const LIST_WORDS: usize = 1 + LISTED_MAX * LISTED_WORDS;
 
 // The words: counters, state of the run, sink flag, offline flag, why the sink is down, the lists, the doubts, what is newer, slots.
 const STATE: usize = COUNTERS;
@@ -120,6 +123,8 @@ pub struct InHand {
     pub deadline: u64,
     /// It waits for its turn.
     pub paced: bool,
+    /// The row that is being rendered, of an entry that has rows.
+    pub row: Option<usize>,
 }
 
 impl Board {
@@ -202,12 +207,14 @@ impl Board {
         &self.words[LISTS + list as usize * LIST_WORDS..][..LIST_WORDS]
     }
 
-    /// Puts an entry on a list. Several may do so at once.
-    pub fn put(&self, list: List, id: &str) {
+    /// Puts an entry on a list, and the `row` of it that is meant, if one is. Several may do so at once.
+    pub fn put(&self, list: List, id: &str, row: Option<usize>) {
         let words = self.list(list);
         let at = words[0].fetch_add(1, Ordering::AcqRel) as usize;
         if at < LISTED_MAX {
-            put_text(&words[1 + at * ID_WORDS..][..ID_WORDS], id);
+            let words = &words[1 + at * LISTED_WORDS..][..LISTED_WORDS];
+            words[0].store(word_of(row), Ordering::Relaxed);
+            put_text(&words[1..], id);
         }
     }
 
@@ -217,9 +224,14 @@ impl Board {
     }
 
     pub fn is_listed(&self, list: List, id: &EntryId) -> bool {
-        let words = self.list(list);
-        let count = self.listed(list).min(LISTED_MAX);
-        (0..count).any(|i| get_text(&words[1 + i * ID_WORDS..][..ID_WORDS]) == id.as_str())
+        self.listed_as(list, id).is_some()
+    }
+
+    /// The row of an entry that is meant where a list has the entry; `None` if it has not.
+    pub fn listed_as(&self, list: List, id: &EntryId) -> Option<Option<usize>> {
+        let words = self.list(list)[1..].chunks_exact(LISTED_WORDS).take(self.listed(list));
+        let mut found = words.filter(|words| get_text(&words[1..]) == id.as_str());
+        found.next().map(|words| row_of(&words[0]))
     }
 
     /// The slot of the worker number `index`, which is below [`Board::slots`].
@@ -235,6 +247,14 @@ impl Board {
     }
 }
 
+fn word_of(row: Option<usize>) -> u64 {
+    row.map_or(0, |row| row as u64 + 1)
+}
+
+fn row_of(word: &AtomicU64) -> Option<usize> {
+    word.load(Ordering::Relaxed).checked_sub(1).map(|row| row as usize)
+}
+
 /// One worker's part of the board.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<'b> {
@@ -246,10 +266,26 @@ impl Slot<'_> {
     pub fn begin(&self, id: &EntryId, limit: Duration) {
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         put_text(&self.words[SLOT_ID..], id.as_str());
+        self.words[ROW].store(0, Ordering::Relaxed);
         self.words[PACED].store(0, Ordering::Relaxed);
         let now = clock::steady();
         self.words[1].store(now.saturating_add(limit), Ordering::Relaxed);
         self.words[0].store(now.max(1), Ordering::Release);
+    }
+
+    /// Names `row` of entry `id` while `render` renders it, which may be in the middle of the hand-over of `in_hand`: a worker
+    /// that dies then dies of that row.
+    pub fn rendering<T>(&self, id: &EntryId, row: usize, in_hand: &EntryId, render: impl FnOnce() -> T) -> T {
+        if id != in_hand {
+            put_text(&self.words[SLOT_ID..], id.as_str());
+        }
+        self.words[ROW].store(word_of(Some(row)), Ordering::Release);
+        let rendered = render();
+        self.words[ROW].store(0, Ordering::Release);
+        if id != in_hand {
+            put_text(&self.words[SLOT_ID..], in_hand.as_str());
+        }
+        rendered
     }
 
     /// Whether the worker's way into the sink is open.
@@ -303,6 +339,7 @@ impl Slot<'_> {
                 since: clock::now().minus(Duration::from_micros(clock::steady().saturating_sub(since))),
                 deadline: self.words[1].load(Ordering::Relaxed),
                 paced: self.words[PACED].load(Ordering::Relaxed) != 0,
+                row: row_of(&self.words[ROW]),
             }),
         }
     }
@@ -326,9 +363,19 @@ mod tests {
         board.slot(1).begin(&id, Duration::from_secs(5));
         assert!(board.slot(1).in_hand().is_some_and(|hand| !hand.paced));
         assert_eq!(board.slot(0).in_hand(), None);
-        board.put(List::Stuck, id.as_str());
+        let other = EntryId::new(Micros(8)).of_job(0, 0);
+        let row = |slot: Slot<'_>| slot.in_hand().map(|hand| (hand.id, hand.row));
+        let seen = board.slot(1).rendering(&other, 7, &id, || row(board.slot(1)));
+        assert_eq!(seen, Some((other.to_string(), Some(7))));
+        assert_eq!(row(board.slot(1)), Some((id.to_string(), None)));
+        board.put(List::Poisoned, other.as_str(), Some(7));
+        board.put(List::Poisoned, id.as_str(), None);
+        let listed = |id| board.listed_as(List::Poisoned, id);
+        assert_eq!((listed(&other), listed(&id)), (Some(Some(7)), Some(None)));
+        assert_eq!(listed(&EntryId::new(Micros(7))), None);
+        board.put(List::Stuck, id.as_str(), None);
         assert!(board.is_listed(List::Stuck, &id) && !board.is_listed(List::Stuck, &EntryId::new(Micros(9))));
-        assert_eq!((board.listed(List::Stuck), board.listed(List::Poisoned)), (1, 0));
+        assert_eq!((board.listed(List::Stuck), board.listed(List::Poisoned)), (1, 2));
         board.sink_down("no\u{e9}");
         board.sink_down("later");
         assert_eq!(board.sink_why(), "no\u{e9}");
