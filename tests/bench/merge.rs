@@ -251,7 +251,7 @@ fn into_postfix(tools: &Tools) {
         return;
     }
     let postfix = Postfix::start(tools);
-    let count = tools.scale(20_000);
+    let count = tools.scale(8_000);
     let dir = tools.place(true);
     let merge = Merge::new(dir.path(), Kind::Csv, count);
     let (constant, _) = merge.constant(tools);

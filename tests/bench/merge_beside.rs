@@ -20,7 +20,7 @@ const OTHERS: [Other; 3] =
 
 /// Ours queues, which checks every row, and sends; the others send as they render.
 pub fn beside(tools: &Tools) {
-    let count = tools.scale(5_000);
+    let count = tools.scale(3_000);
     let sink = Sink::start();
     for (name, ready) in OTHERS {
         let dir = tools.place(true);
@@ -44,7 +44,7 @@ pub fn beside(tools: &Tools) {
             time_of(command.stdout(Stdio::null()));
             meter.stop(count)
         };
-        let rounds = if tools.is_quick() { 1 } else { 5 };
+        let rounds = if tools.is_quick() { 1 } else { 3 };
         let pairs: Vec<(Cost, Cost)> = (0..rounds).map(|_| (ours(), theirs())).collect();
         let of = |value: &dyn Fn(&(Cost, Cost)) -> f64| median(pairs.iter().map(value).collect());
         println!(

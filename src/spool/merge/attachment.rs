@@ -113,7 +113,7 @@ pub fn open(folder: &Path, name: &str, off: &OffLimits) -> Result<(File, FileMar
     }
     off.look(&within).map_err(|error| match off_limits::is_refusal(&error) {
         true => row(&error.to_string()),
-        false => NoFile::Io(error),
+        false => later(name, &error),
     })?;
     let file = dir::open_file(&within, last, dir::Open::Read).map_err(of_row)?;
     let about = file.metadata().map_err(|error| later(name, &error))?;
