@@ -165,13 +165,13 @@ pub fn time_of(command: &mut Command) -> Duration {
 /// had, as far as a look each few milliseconds can tell.
 pub fn memory_of(command: &mut Command) -> u64 {
     let mut child = command.spawn().expect("it starts");
-    let (mut most, mut status) = (0, None);
-    wait_until("the command ends", || {
+    let mut most = 0;
+    while child.try_wait().expect("it can be waited for").is_none() {
         most = most.max(peak(child.id()));
-        status = child.try_wait().expect("it can be waited for");
-        status.is_some()
-    });
-    assert!(status.is_some_and(|status| status.success()), "{command:?}: {status:?}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    let status = child.wait().expect("it has ended");
+    assert!(status.success(), "{command:?}: {status}");
     most
 }
 

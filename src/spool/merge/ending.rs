@@ -89,7 +89,9 @@ impl SpoolQueue {
             dir::stat(&self.dir, &format!("jobs/{job}/{name}")).is_ok_and(|stat| stat.is_some())
         };
         let is_one = |job: &String| has(job, "rows") && !has(job, "ready") && !has(job, HELD);
-        self.names("jobs").is_ok_and(|names| names.flatten().any(|job| is_one(&job)))
+        // Its own two names: no job is in it. A file system that does not count folders so says 1.
+        let is_empty = dir::stat(&self.dir, "jobs").is_ok_and(|stat| stat.is_none_or(|stat| stat.st_nlink == 2));
+        !is_empty && self.names("jobs").is_ok_and(|names| names.flatten().any(|job| is_one(&job)))
     }
 
     /// Makes a head for entry `id`, if its job is at work and it has none, whatever its rows are. Nothing is done where somebody
