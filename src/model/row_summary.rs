@@ -21,8 +21,8 @@ pub struct RowSummary {
     pub removed: u64,
     /// To be sent, now or later.
     pub open: u64,
-    /// How many of the delivered waited so many seconds at most from their first attempt on, and more than the step before
-    /// says; `None`: longer than all steps. Steps without any are left out.
+    /// Steps in seconds, each with the number of delivered rows that waited no longer than it, and longer than the step before,
+    /// from their first attempt on; `None`: longer than all steps. Steps without rows are left out.
     pub latency: Vec<(Option<u64>, u64)>,
     /// The delivered by domain: those with the most.
     pub domains: BTreeMap<String, u64>,

@@ -69,7 +69,7 @@ impl<'p, 'a> Staff<'p, 'a> {
         self.clerk.look(self.plan, self.queue, self.signals, self.adoption.is_at_work());
     }
 
-    /// Has senders of merges told, if it is time to.
+    /// Starts to notify the senders of merges, if it is time to.
     pub fn tell_senders(&mut self) {
         self.teller.look(self.plan, self.spool, self.queue);
     }

@@ -71,7 +71,7 @@ impl Teller {
     }
 }
 
-/// Ends merges of `queue` in which nothing is left to be done, and tells senders what is to be told.
+/// Ends merges of `queue` that have no open or held row, and notifies their senders.
 pub(super) fn tell_of_merges(plan: &Plan<'_>, spool: &Spool, queue: &SpoolQueue) -> Result<(), QueueError> {
     let events = plan.spool.join("events");
     let mut tell = |merge: &ToldMerge<'_>| {

@@ -209,7 +209,7 @@ impl SpoolQueue {
         self.syncs.get().map_or(0, |syncs| syncs.begun())
     }
 
-    /// Whether one has failed since so many had begun: what was written since then may not be on disk.
+    /// Whether a sync has failed since `begun` of them had begun: what was written since then may not be on disk.
     pub(super) fn sync_has_failed(&self, begun: u64) -> bool {
         self.syncs.get().is_some_and(|syncs| syncs.has_failed(begun))
     }

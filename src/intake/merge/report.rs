@@ -133,7 +133,7 @@ impl Report {
             (self.good_left_out(), self.smtputf8.count + self.large_html.count + self.unaligned.count);
         if left_out > 0 && counts + self.bytes > 0 {
             page.line(format!(
-                "what is said of SMTPUTF8, HTML, From and bytes includes {left_out} good rows that are left out"
+                "the counts of SMTPUTF8, HTML, From and bytes include {left_out} good rows that are left out"
             ));
         }
         page
@@ -173,7 +173,7 @@ mod tests {
             "  row 9: as row 8",
             "suppressed, left out: 1 (rows 10)",
             "warning: no Subject",
-            "what is said of SMTPUTF8, HTML, From and bytes includes 2 good rows that are left out",
+            "the counts of SMTPUTF8, HTML, From and bytes include 2 good rows that are left out",
         ] {
             assert!(text.lines().any(|each| each == line), "{line}: {text}");
         }

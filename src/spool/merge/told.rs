@@ -15,7 +15,7 @@ use crate::spool::job::{self, JobKind, MergeFile};
 use crate::spool::queue::SpoolQueue;
 use crate::sys::fault;
 
-/// A merge whose sender is to be told.
+/// A merge whose sender is notified.
 #[derive(Clone, Debug)]
 pub struct ToldMerge<'m> {
     pub job: &'m EntryId,

@@ -3,6 +3,7 @@
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixListener;
 
+use super::attached::with_files;
 use super::*;
 use crate::queue::QueueError;
 use crate::spool::merge::log::file::look;
@@ -105,38 +106,10 @@ fn a_worker_whose_sync_fails() {
     assert_eq!(standing_of(queue, &id, 0), (RowStanding::Delivered, 1));
 }
 
-/// A merge of four rows, each with a file of its own.
-fn with_files(queue: &SpoolQueue, files: &std::path::Path) -> EntryId {
-    let folder = files.to_str().expect("text");
-    let settings = format!("attachment = 'file'\nattachment_folder = '{folder}'\n");
-    let texts =
-        [("headers", "From: s@x.org\nTo: {{ email }}\n"), ("text", "Hello\n"), ("merge.toml", settings.as_str())];
-    let sources = Sources::new(texts.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into());
-    let columns = Columns::new(vec!["email".to_owned(), "file".to_owned()]).expect("columns");
-    let origin =
-        Origin { submitted: clock::now(), uid: 7, body: None, notify: None, ret: None, envid: None, verp: None };
-    let id = EntryId::new(clock::now());
-    let like = Envelope { id, sender: None, recipients: Vec::new(), fields: Fields::default(), origin };
-    let common =
-        Common { sources: &sources, columns: &columns, address: "email", host: "x.org", window: None, rate: None };
-    let mut draft = queue.merge(like, PostFile { per_entry: 2, ..PostFile::default() }, common).expect("a draft");
-    for n in 1..=4 {
-        let name = format!("{n}.txt");
-        std::fs::write(files.join(&name), format!("for {n}")).expect("written");
-        let off = queue.off_limits().expect("a look");
-        let mark = crate::spool::merge::attachment::open(files, &name, &off).expect("it is there").1;
-        let row = Row { number: n, cells: vec![Cell::Text(address(n).to_string()), Cell::Text(name)] };
-        draft.add(&row, address(n), None, Some(mark)).expect("added");
-    }
-    let id = draft.id().clone();
-    draft.commit((0, 0)).expect("published");
-    id
-}
-
 #[test]
 fn an_attachment_that_cannot_be_read_keeps_its_row_alone_waiting() {
     let (site, files) = (site(), tempfile::tempdir().expect("a folder"));
-    with_files(&site.queue, files.path());
+    with_files(&site.queue, files.path(), 2, |_| (true, true));
     std::fs::remove_file(files.path().join("1.txt")).expect("removed");
     // It cannot be opened, as one that the worker may not read.
     let _socket = UnixListener::bind(files.path().join("1.txt")).expect("a socket");
@@ -150,7 +123,7 @@ fn an_attachment_that_cannot_be_read_keeps_its_row_alone_waiting() {
 fn a_job_whose_mails_all_lack_something_is_paused_once() {
     for harm in ["template", "columns", "attachments"] {
         let (site, files) = (site(), tempfile::tempdir().expect("a folder"));
-        let id = with_files(&site.queue, files.path());
+        let id = with_files(&site.queue, files.path(), 2, |_| (true, true));
         let mut cursor = Queue::cursor(&&site.queue).expect("a pass");
         let mut next = || match Queue::claim(&&site.queue, &mut cursor, Which::Any, clock::now(), &mut |_| true) {
             Ok(Found::Claim(claim)) => claim,
@@ -175,7 +148,7 @@ fn a_job_whose_mails_all_lack_something_is_paused_once() {
 }
 
 #[test]
-fn whoever_wants_an_entry_whose_job_is_paused_is_told_so() {
+fn a_command_that_reaches_for_an_entry_of_a_paused_job_learns_of_the_pause() {
     use crate::spool::merge::wanted::Reach;
     let site = site();
     let job = merge(&site.queue, 1, 1);
